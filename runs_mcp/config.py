@@ -29,7 +29,7 @@ class AuthSettings(_Section):
     """Where the credential for the Runs API comes from: exactly one of `value`, `env`, `file`, `command`."""
 
     kind: Literal["token", "api_key"] = "token"
-    """`token`: a JWT, sent as it is. `api_key`: an `sk-` key, exchanged for JWTs which are refreshed before they expire."""
+    """`token`: a JWT, sent as it is. `api_key`: an `sk-` key, exchanged for JWTs, which are renewed in time."""
     value: SecretStr | None = None
     """The secret itself. Prefer one of the other three: configuration files get copied."""
     env: str | None = None
@@ -37,7 +37,7 @@ class AuthSettings(_Section):
     file: Path | None = None
     """A file that holds the secret; read again when it changes."""
     command: str | None = None
-    """A command that prints the secret, e.g. `op read op://vault/runs/token`; split like a shell would, run without one."""
+    """A command that prints the secret, e.g. `op read op://vault/runs/token`; run without a shell."""
     token_url: str | None = None
     """Where an API key is exchanged, when the edition cannot know it from the base URL."""
 

@@ -1,0 +1,5 @@
+"""The MCP server: speaks MCP, knows no HTTP."""
+
+from runs_mcp.server.app import RunsServer, build_server
+
+__all__ = ["RunsServer", "build_server"]

@@ -1,0 +1,71 @@
+"""The editions of the Runs API: one table of what differs between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Exchange = Literal["get_with_query", "post_with_bearer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One contract of the API."""
+
+    name: str
+    base_url: str
+    api_version: str | None
+    """Value of the `x-api-version` header; None: not sent."""
+    exchange: Exchange
+    """How an API key is turned into a JWT."""
+    project_header: bool
+    """Whether the caller chooses the project, by `x-project-id`; else the credential does."""
+    roots_filter: tuple[str, str]
+    """The query parameter that asks for runs without a parent."""
+    model_options: bool
+    """Whether generation settings such as the temperature go into `config.model_options`."""
+    internal_find: bool
+    """Whether `find` is closed to most credentials, so that a search has to stand in for it."""
+    facets: Mapping[str, tuple[str, str]]
+    """Our name of a facet → the API's name and field."""
+
+
+COMPOSABLE = Edition(
+    name="composable",
+    base_url="https://studio-server-production.api.becomposable.com/api/v1",
+    api_version=None,
+    exchange="get_with_query",
+    project_header=True,
+    roots_filter=("parent", "false"),
+    model_options=False,
+    internal_find=False,
+    facets=MappingProxyType(
+        {
+            "environments": ("environments", "environment"),
+            "interactions": ("interactions", "interaction"),
+            "models": ("models", "modelId"),
+            "tags": ("tags", "tags"),
+            "status": ("status", "status"),
+        }
+    ),
+)
+VERTESIA = Edition(
+    name="vertesia",
+    base_url="https://api.vertesia.io/api/v1",
+    api_version="20260803",
+    exchange="post_with_bearer",
+    project_header=False,
+    roots_filter=("is_root", "true"),
+    model_options=True,
+    internal_find=True,
+    facets=MappingProxyType(
+        {
+            "environments": ("environments", "environment"),
+            "interactions": ("interactions", "interaction"),
+            "models": ("models", "modelId"),
+            "status": ("statuses", "status"),
+            "finish_reason": ("finish_reason", "finish_reason"),
+        }
+    ),
+)
+EDITIONS: Mapping[str, Edition] = MappingProxyType({edition.name: edition for edition in (COMPOSABLE, VERTESIA)})

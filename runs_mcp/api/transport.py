@@ -1,0 +1,232 @@
+"""One exchange with the API: signed, timed, retried where that is safe, its failures typed."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import anyio
+import httpx
+import tenacity
+from httpx_sse import EventSource
+
+from runs_mcp.api import failures, stream
+from runs_mcp.api.auth import RunsAuth
+from runs_mcp.api.credentials import Tokens
+from runs_mcp.api.editions import EDITIONS, Edition
+from runs_mcp.api.errors import CredentialError, ProtocolError, RunsApiError, StreamInterruptedError
+from runs_mcp.config import ApiSettings
+
+RETRY_DEADLINE_S = 30.0
+FIRST_RETRY_S = 0.25
+LONGEST_RETRY_S = 8.0
+CALL_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+STREAM_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+
+OnWait = Callable[[float, RunsApiError], Awaitable[None]]
+"""Told the seconds before each repetition of a request, and why it is repeated."""
+
+
+class Transport:
+    """Requests to one API with one credential, over pooled connections. An async context manager."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        *,
+        token_in_query: bool,
+        transport: httpx.AsyncBaseTransport | None,
+        on_wait: OnWait | None,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self.settings = settings
+        self.edition = EDITIONS[settings.edition]
+        self.base_url = settings.base_url or self.edition.base_url
+        self.tokens = Tokens(settings.auth, self._exchange)
+        self.tokens.source.check()
+        self._token_url = token_url(settings, self.edition, self.base_url) if settings.auth.kind == "api_key" else ""
+        self._token_in_query = token_in_query
+        self._transport = transport
+        self._on_wait = on_wait
+        self._sleep = sleep
+        self._clients = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        headers = {"Accept": "application/json", **self._identity()}
+        self._calls = await self._clients.enter_async_context(
+            self._client(CALL_LIMITS, headers=headers, base_url=self.base_url, auth=RunsAuth(self.tokens))
+        )
+        self._streams = await self._clients.enter_async_context(
+            self._client(
+                STREAM_LIMITS,
+                headers=headers,
+                base_url=self.base_url,
+                auth=RunsAuth(self.tokens, in_query=self._token_in_query),
+            )
+        )
+        # Credentials are exchanged with a host of their own, which must see no other credential.
+        self._bare = await self._clients.enter_async_context(self._client(CALL_LIMITS))
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._clients.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        writes: bool = False,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """The JSON the API answers; `writes` marks a request that must never be carried out twice.
+
+        Raises:
+            RunsApiError: of the kind that says what failed.
+        """
+        request = self._calls.build_request(
+            method,
+            path.lstrip("/"),
+            params=params or None,
+            json=body,
+            headers=headers,
+            timeout=httpx.Timeout(self.settings.timeout_s, read=timeout_s or self.settings.timeout_s),
+        )
+        response = await self._retried(self._calls, request, writes=writes)
+        try:
+            return response.json()
+        except ValueError:
+            kind = response.headers.get("content-type", "no content type").split(";")[0]
+        raise ProtocolError(
+            f"The Runs API answered something that is not JSON ({kind})",
+            status=response.status_code,
+            outcome_unknown=writes,
+        )
+
+    @asynccontextmanager
+    async def events(self, path: str) -> AsyncIterator[AsyncIterator[stream.Event]]:
+        """The events of a stream. It is opened once: it is never repeated after it may have arrived.
+
+        Raises:
+            RunsApiError: it cannot be opened.
+            StreamInterruptedError: while iterating, when it ends before `close`.
+        """
+        request = self._streams.build_request(
+            "GET",
+            path.lstrip("/"),
+            headers={"Accept": "text/event-stream", "Cache-Control": "no-cache"},
+            timeout=httpx.Timeout(self.settings.timeout_s, read=self.settings.execution_timeout_s),
+        )
+        response = await self._retried(self._streams, request, writes=True, streamed=True)
+        try:
+            kind = response.headers.get("content-type", "").split(";")[0]
+            if kind != "text/event-stream":
+                raise ProtocolError(f"The stream is not server-sent events ({kind or 'no content type'})")
+            async with aclosing(_read(response)) as events:
+                yield events
+        finally:
+            await response.aclose()
+
+    async def _send(
+        self, client: httpx.AsyncClient, request: httpx.Request, *, writes: bool, streamed: bool = False
+    ) -> httpx.Response:
+        try:
+            response = await client.send(request, stream=streamed)
+            if response.is_success:
+                return response
+            await response.aread()
+            await response.aclose()
+            failure = failures.of_response(response, writes=writes)
+            failure.run_id = failures.run_id_in(response) if writes else None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            failure = failures.of_exception(error, writes=writes)
+        # Raised out here, so that the exception of httpx, which holds the URL, is not its context.
+        raise failure
+
+    async def _retried(
+        self, client: httpx.AsyncClient, request: httpx.Request, *, writes: bool, streamed: bool = False
+    ) -> httpx.Response:
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, RunsApiError) and error.retry_safe),
+            stop=tenacity.stop_after_attempt(self.settings.max_retries + 1)
+            | tenacity.stop_before_delay(RETRY_DEADLINE_S),
+            wait=_pause,
+            before_sleep=self._announce,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(self._send, client, request, writes=writes, streamed=streamed)
+
+    async def _announce(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if self._on_wait and isinstance(error, RunsApiError):
+            await self._on_wait(state.upcoming_sleep, error)
+
+    async def _exchange(self, key: str) -> str:
+        if self.edition.exchange == "get_with_query":
+            request = self._bare.build_request("GET", self._token_url, params={"token": key})
+        else:
+            request = self._bare.build_request(
+                "POST", self._token_url, headers={"Authorization": f"Bearer {key}", **self._identity()}
+            )
+        response = await self._retried(self._bare, request, writes=False)
+        try:
+            token = response.json().get("token")
+        except (ValueError, AttributeError):
+            token = None
+        if not isinstance(token, str):
+            raise ProtocolError("The API key was exchanged for something that holds no token")
+        return token
+
+    def _identity(self) -> dict[str, str]:
+        version = self.settings.api_version or self.edition.api_version
+        project = self.settings.project if self.edition.project_header else None
+        return {
+            **({"x-api-version": version} if version else {}),
+            **({"x-project-id": project} if project else {}),
+        }
+
+    def _client(self, limits: httpx.Limits, **options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            limits=limits, timeout=self.settings.timeout_s, transport=self._transport, follow_redirects=False, **options
+        )
+
+
+def token_url(settings: ApiSettings, edition: Edition, base_url: str) -> str:
+    """Where an API key is exchanged: as set, else where the edition's own clients send it.
+
+    Raises:
+        CredentialError: it cannot be known; a key is never sent to a guess.
+    """
+    if settings.auth.token_url:
+        return settings.auth.token_url
+    parts = urlsplit(base_url)
+    if edition.exchange == "get_with_query":
+        root = parts.path.removesuffix("/api/v1")
+        return urlunsplit((parts.scheme, parts.netloc, f"{root}/auth/token", "", ""))
+    host = parts.hostname or ""
+    if host.startswith("api") and host.endswith(".vertesia.io"):
+        return f"https://sts{host.removeprefix('api')}/token/issue"
+    raise CredentialError(f"api.auth.token_url: set it; where {host} exchanges API keys is not known")
+
+
+async def _read(response: httpx.Response) -> AsyncGenerator[stream.Event]:
+    try:
+        async for event in stream.events(EventSource(response).aiter_sse()):
+            yield event
+    except httpx.HTTPError as error:
+        what = type(error).__name__
+    else:
+        return
+    raise StreamInterruptedError(f"The stream broke before it was closed ({what})")
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """What the API asks for, else exponential backoff with full jitter, in seconds."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RunsApiError) and error.retry_after_s is not None:
+        return error.retry_after_s
+    return tenacity.wait_random_exponential(multiplier=FIRST_RETRY_S, max=LONGEST_RETRY_S)(state)

@@ -1,0 +1,144 @@
+"""The command line: its commands, their options, their words and their exit codes."""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+
+from runs_mcp import __version__, logs
+from runs_mcp.config import CONFIG_VARIABLE, Config, ConfigError, json_schema, load
+
+FAILURE, USAGE = 1, 2
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help=f"Configuration file. Else ${CONFIG_VARIABLE}, else ./config.json if it is there.",
+)
+
+
+class ConfigurationProblem(click.ClickException):
+    """What is wrong with the configuration, and exit code 2."""
+
+    exit_code = USAGE
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="runs-mcp")
+def main() -> None:
+    """Every operation of the Runs API as an MCP tool, every run as a resource, every chunk as progress.
+
+    \b
+    Watch it work:                  runs-mcp demo
+    Connect a chat, no account:     runs-mcp serve --sandbox
+    Connect a chat, your account:   write config.json, then runs-mcp check, then runs-mcp serve
+
+    Settings come from config.json (runs-mcp config-schema describes it) and from RUNS_MCP_… variables, which win.
+    Exit codes: 0 done, 1 failed, 2 configuration or usage.
+    """
+
+
+@main.command()
+@config_option
+@click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of standard input and output.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve HTTP on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to serve HTTP on.")
+@click.option("--sandbox", is_flag=True, help="Front a sandbox of the Runs API on this machine: no account needed.")
+def serve(*, config_file: Path | None, http: bool, host: str, port: int, sandbox: bool) -> None:
+    """Serve MCP over standard input and output, or over HTTP.
+
+    A chat client starts this by itself; what it logs goes to standard error.
+    """
+    from runs_mcp.cli import serving  # noqa: PLC0415 - --help need not wait for the server's imports
+
+    config = _configured(config_file)
+    if http:
+        _run(lambda: serving.http(config, host=host, port=port, sandbox=sandbox))
+    else:
+        _run(lambda: serving.stdio(config, sandbox=sandbox))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="Port to serve on.")
+@click.option("--data", type=click.Path(path_type=Path), help="File to keep the runs in. Else they are in memory only.")
+@click.option(
+    "--events",
+    type=click.Choice(["message", "chunk"]),
+    default="message",
+    show_default=True,
+    help="How streams name their chunks: as the platform does (message), or as its reference document says (chunk).",
+)
+def sandbox(*, host: str, port: int, data: Path | None, events: str) -> None:
+    """Serve the Runs API itself on this machine, with about 200 runs in it.
+
+    Its base URL is http://HOST:PORT/api/v1, its demo API key sk-sandbox-demo.
+    """
+    from runs_mcp.cli import serving  # noqa: PLC0415 - as above
+
+    logs.configure("info")
+    _run(lambda: serving.sandbox(host=host, port=port, data=data, events=events))
+
+
+@main.command()
+def demo() -> None:
+    """Watch an MCP client list runs, start one, see its words arrive, and read it back. Under a minute, no account."""
+    from runs_mcp.cli import demonstrating  # noqa: PLC0415 - as above
+
+    _run(demonstrating.play)
+
+
+@main.command()
+@config_option
+def check(*, config_file: Path | None) -> None:
+    """Say, line by line, whether configuration, credential and API work, and what to do if not."""
+    from runs_mcp.cli import checking  # noqa: PLC0415 - as above
+
+    try:
+        config = load(config_file)
+    except ConfigError as error:
+        click.echo(f"✗ configuration: {error}")
+        sys.exit(USAGE)
+    logs.configure("error")
+    healthy: list[bool] = []
+
+    async def run() -> None:
+        async for finding in checking.findings(config, config_file):
+            click.echo(str(finding))
+            healthy.append(finding.ok)
+
+    _run(run)
+    sys.exit(0 if all(healthy) else FAILURE)
+
+
+@main.command("config-schema")
+def config_schema() -> None:
+    """Print the JSON schema of config.json."""
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+def _configured(config_file: Path | None) -> Config:
+    try:
+        config = load(config_file)
+    except ConfigError as error:
+        raise ConfigurationProblem(str(error)) from None
+    logs.configure(config.log_level)
+    return config
+
+
+def _run(work: Callable[[], Awaitable[None]]) -> None:
+    import anyio  # noqa: PLC0415 - as above
+
+    from runs_mcp.api import CredentialError  # noqa: PLC0415 - as above
+
+    try:
+        anyio.run(work)
+    except (ConfigError, CredentialError) as error:
+        raise ConfigurationProblem(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.strerror or error}.") from None
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,91 @@
+"""`demo`: a real MCP client talks to the server over stdio, the server to a sandbox, and you watch."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+from mcp_types import CallToolResult, TextContent, TextResourceContents
+
+ARTICLE = (
+    "The Model Context Protocol lets assistants use tools. A server lists its tools with typed inputs. "
+    "The assistant picks one and sends arguments. This server turns each call into a request to the Runs API. "
+    "While a run writes, its words arrive as progress notifications. When it ends, the whole run comes back. "
+    "Every run can be read again later as a resource. Nobody has to show the assistant a credential."
+)
+BAR_WIDTH = 36
+SERVER = StdioServerParameters(command=sys.executable, args=["-m", "runs_mcp", "serve", "--sandbox"])
+WHAT_NEXT = """
+Connect a chat client: put this in its MCP configuration.
+
+  {{"mcpServers": {{"runs": {{"command": "{command}", "args": ["serve", "--sandbox"]}}}}}}
+
+Use your own account: copy config.example.json to config.json, set the credential it names, then
+
+  runs-mcp check
+  runs-mcp serve
+"""
+
+
+async def play() -> None:
+    """Show the main job, from the first list to the resource, and say how to go on."""
+    async with Client(SERVER) as client:
+        name = client.server_info.name if client.server_info else "the server"
+        _heading(f"Connected to {name} over stdio, protocol {client.protocol_version}")
+        tools = (await client.list_tools()).tools
+        click.echo(f"{len(tools)} tools: {', '.join(tool.name for tool in tools)}")
+
+        _heading("list_runs(limit=5)")
+        click.echo(_text(await client.call_tool("list_runs", {"limit": 5})))
+
+        _heading('create_run(interaction="SummarizeText", …): its words as they arrive')
+        run = await client.call_tool("create_run", _request(), progress_callback=_Ticker())
+        run_id = (run.structured_content or {})["id"]
+        click.echo(f"\n{click.style('final', bold=True)} {_text(run).splitlines()[0]}")
+
+        _heading("compute_run_facets(facets=[status, models])")
+        counts = await client.call_tool("compute_run_facets", {"facets": ["status", "models"]})
+        _bars((counts.structured_content or {})["facets"])
+
+        _heading(f"resource runs://{run_id}/result")
+        [content] = (await client.read_resource(f"runs://{run_id}/result")).contents
+        click.echo(content.text if isinstance(content, TextResourceContents) else content.mime_type)
+    click.echo(WHAT_NEXT.format(command=sys.argv[0]))
+
+
+class _Ticker:
+    """Draws the text as it comes; on a terminal, with a line below that counts it."""
+
+    def __init__(self) -> None:
+        self._characters = 0
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        del total
+        self._characters += len(message or "")
+        click.echo(message or "", nl=False)
+        if sys.stdout.isatty():
+            count = click.style(f"  ⋯ {self._characters} characters, notification {progress:g}", dim=True)
+            click.echo(f"\x1b[s{count}\x1b[u\x1b[K", nl=False)
+
+
+def _request() -> dict[str, Any]:
+    return {"interaction": "SummarizeText", "data": {"text": ARTICLE}, "tags": ["demo"]}
+
+
+def _bars(facets: dict[str, Sequence[dict[str, Any]]]) -> None:
+    for name, buckets in facets.items():
+        click.echo(click.style(name, bold=True))
+        most = max((bucket["count"] for bucket in buckets), default=1)
+        for bucket in buckets:
+            label = str(bucket.get("name") or bucket.get("id") or "none")
+            click.echo(f"  {label:<28} {'█' * max(1, bucket['count'] * BAR_WIDTH // most)} {bucket['count']}")
+
+
+def _heading(text: str) -> None:
+    click.echo(f"\n{click.style('▸ ' + text, fg='cyan', bold=True)}")
+
+
+def _text(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))

@@ -1,0 +1,46 @@
+"""Logs: to stderr, one JSON line an event, with anything that looks like a credential masked."""
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+from typing_extensions import override
+
+_SECRET = re.compile(
+    r"(?P<query>(?:access_token|token)=)[^\s&\"']+"
+    r"|(?P<bearer>[Bb]earer\s+)[\w.~+/=-]+"
+    r"|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"
+    r"|\b[sp]k-[\w-]{4,}"
+)
+MASK = "[secret]"
+
+
+def mask(text: str) -> str:
+    """`text` with every JWT, API key, bearer token and token parameter replaced."""
+    return _SECRET.sub(lambda found: f"{found['query'] or found['bearer'] or ''}{MASK}", text)
+
+
+class _JsonLine(logging.Formatter):
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, str] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return mask(json.dumps(event, ensure_ascii=False))
+
+
+def configure(level: str) -> None:
+    """Log to stderr from `level` up. Call it before the server is built: `mcp` configures the root logger too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLine())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # These write whole URLs, queries included, at INFO and DEBUG.
+    for name in ("httpx", "httpcore", "httpcore2", "httpx2", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)

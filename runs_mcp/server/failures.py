@@ -1,0 +1,129 @@
+"""Every failure as one paragraph for a model: what happened, whether anything changed, what to do next."""
+
+import difflib
+import logging
+from collections.abc import Iterable
+
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import ValidationError
+
+from runs_mcp.api import (
+    ApiTimeoutError,
+    AuthenticationError,
+    CredentialError,
+    InvalidArgumentError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitedError,
+    RunsApiError,
+    StreamInterruptedError,
+    UnavailableError,
+)
+from runs_mcp.server.following import FollowingError
+
+log = logging.getLogger(__name__)
+
+NOTHING_SENT = "Nothing was sent."
+LONGEST_ECHO_CHARS = 100
+
+
+def explain(tool: str, error: BaseException, *, changes: bool) -> str:
+    """What `error` means to the model that called `tool`; `changes` says whether the tool can change anything."""
+    match error:
+        case ValidationError():
+            return f"{_invalid_arguments(error)} {NOTHING_SENT}"
+        case InvalidArgumentError() | CredentialError():
+            return f"{_sentence(str(error))} {NOTHING_SENT}"
+        case FollowingError(run_id=run_id, cause=cause):
+            advice = f'Do not create it again: get_run(run_id="{run_id}") shows how it stands.'
+            return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
+        case RunsApiError():
+            return " ".join(
+                [_what_happened(error), _what_changed(error, changes=changes), _what_next(error, changes=changes)]
+            )
+        case ToolError():
+            return str(error)
+        case _:
+            log.error("%s crashed", tool, exc_info=error)
+            return f"`{tool}` failed inside the server; its log has the details. {_what_changed(None, changes=changes)}"
+
+
+def misspelled(names: Iterable[str], known: Iterable[str]) -> str | None:
+    """What to say of arguments the tool does not have, if there are any."""
+    legal = sorted(known)
+    for name in names:
+        if name not in legal:
+            near = difflib.get_close_matches(name, legal, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(legal)}."
+            return f"`{name}`: no such argument. {hint} {NOTHING_SENT}"
+    return None
+
+
+def _invalid_arguments(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
+        given = problem["input"]
+        got = (
+            f" (got {given!r})"
+            if isinstance(given, str | int | float) and len(str(given)) <= LONGEST_ECHO_CHARS
+            else ""
+        )
+        problems.append(_sentence(f"`{where}`: {what}{got}"))
+    return " ".join(problems)
+
+
+def _what_happened(error: RunsApiError) -> str:
+    said = f' It says: "{error.api_message}".' if error.api_message else ""
+    details = f" Details: {error.details}." if error.details else ""
+    match error:
+        case AuthenticationError():
+            return f"The Runs API did not accept the server's credential (401).{said}"
+        case PermissionDeniedError():
+            return f"The server's credential may not do this ({error.status}).{said}"
+        case NotFoundError():
+            return f"The Runs API found nothing there (404).{said}"
+        case InvalidRequestError():
+            return f"The Runs API refused the request ({error.status}).{said}{details}"
+        case RateLimitedError():
+            return f"The Runs API is limiting its rate (429).{said}"
+        case UnavailableError() if error.status:
+            return f"The Runs API failed ({error.status}).{said}"
+        case _:
+            return f"{_sentence(str(error))}{said}"
+
+
+def _what_changed(error: RunsApiError | None, *, changes: bool) -> str:
+    if not changes:
+        return "Nothing was changed."
+    if error is None or error.outcome_unknown:
+        return "It is not known whether a run was created."
+    return "No run was created."
+
+
+def _what_next(error: RunsApiError, *, changes: bool) -> str:
+    match error:
+        case _ if changes and error.outcome_unknown:
+            return "Do not create it again before looking: list_runs(limit=5) shows the newest runs."
+        case AuthenticationError():
+            return "Someone with access to the server's configuration must renew it; `runs-mcp check` says how."
+        case PermissionDeniedError():
+            return "Another credential is needed for it; other operations may still work."
+        case NotFoundError():
+            return "list_runs and get_run_filter_options show the ids there are."
+        case InvalidRequestError():
+            return "Correct the arguments and call again."
+        case RateLimitedError() | UnavailableError() | ApiTimeoutError() | StreamInterruptedError():
+            wait = f" in {error.retry_after_s:g} s" if error.retry_after_s else ""
+            return f"Try again{wait}." if error.retry_safe else "Trying again at once will not help."
+        case ProtocolError():
+            return "Check the base URL and the edition with `runs-mcp check`."
+        case _:
+            return "Try again."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

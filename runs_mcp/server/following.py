@@ -1,0 +1,164 @@
+"""Following runs: each stream is read once, whoever asks gets its text from the start."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+from anyio.abc import TaskGroup
+
+from runs_mcp.api import Chunk, Run, RunsApiError, RunsClient
+
+log = logging.getLogger(__name__)
+
+MAX_KEPT_CHARS = 2_000_000
+FIRST_POLL_S = 0.25
+LONGEST_POLL_S = 5.0
+POLLS_BEFORE_GIVING_UP_ON_A_START = 3
+
+
+class FollowingError(Exception):
+    """A run is there, but its end cannot be seen from here; `cause` says why."""
+
+    def __init__(self, run_id: str, cause: RunsApiError) -> None:
+        super().__init__(f"run {run_id} cannot be followed: {cause}")
+        self.run_id = run_id
+        self.cause = cause
+
+
+class Follower:
+    """One run being followed: what it has written so far, and how it ended."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.length = 0
+        """Characters written so far."""
+        self.run: Run | None = None
+        """The final run, once it has ended."""
+        self.error: RunsApiError | None = None
+        """Why the end will not be seen here."""
+        self.watchers = 0
+        self.ended = anyio.Event()
+        self._chunks: list[str] = []
+        self._forgotten_chunks = 0
+        self._kept_chars = 0
+        self._grew = anyio.Event()
+
+    def append(self, text: str) -> None:
+        """Add what the run has just written; beyond a limit the oldest text is forgotten."""
+        self._chunks.append(text)
+        self.length += len(text)
+        self._kept_chars += len(text)
+        if self._kept_chars > MAX_KEPT_CHARS:
+            self._forget_half()
+        self._grew.set()
+        self._grew = anyio.Event()
+
+    def end(self, run: Run | None = None, error: RunsApiError | None = None) -> None:
+        """Record how the run ended, and wake whoever waits."""
+        self.run, self.error = run, error
+        self.ended.set()
+        self._grew.set()
+
+    @property
+    def position(self) -> int:
+        """Where the next chunk will be."""
+        return self._forgotten_chunks + len(self._chunks)
+
+    def take(self, position: int) -> tuple[str, int]:
+        """The text from chunk `position` on, and the position after it."""
+        first = max(position - self._forgotten_chunks, 0)
+        return "".join(self._chunks[first:]), self.position
+
+    async def wait_beyond(self, position: int) -> None:
+        """Wait until there is a chunk at `position`, or the run has ended."""
+        while not self.ended.is_set() and self.position <= position:
+            await self._grew.wait()
+
+    def text(self, offset: int = 0) -> str:
+        """What is kept of the text from character `offset` on."""
+        kept = "".join(self._chunks)
+        return kept[max(offset - (self.length - len(kept)), 0) :]
+
+    def _forget_half(self) -> None:
+        while self._kept_chars > MAX_KEPT_CHARS // 2 and len(self._chunks) > 1:
+            self._kept_chars -= len(self._chunks.pop(0))
+            self._forgotten_chunks += 1
+
+
+class Followers:
+    """The runs this process follows, one follower each."""
+
+    def __init__(self, runs: RunsClient, tasks: TaskGroup) -> None:
+        self._runs = runs
+        self._tasks = tasks
+        self._following: dict[str, Follower] = {}
+
+    def find(self, run_id: str) -> Follower | None:
+        """The follower of a run, if it is being followed."""
+        return self._following.get(run_id)
+
+    def follow(self, run: Run, *, starts: bool) -> Follower:
+        """Follow `run`, or join whoever follows it.
+
+        `starts`: open its stream, which is what executes a `created` run, and stays open to its end. Any other run is
+        polled instead, since a second stream might execute it again.
+        """
+        if follower := self._following.get(run.id):
+            return follower
+        follower = self._following[run.id] = Follower(run.id)
+        self._tasks.start_soon(partial(self._follow, follower, starts=starts))
+        return follower
+
+    @asynccontextmanager
+    async def watching(self, follower: Follower) -> AsyncIterator[Follower]:
+        """Keep `follower` at it while the block lasts."""
+        follower.watchers += 1
+        try:
+            yield follower
+        finally:
+            follower.watchers -= 1
+
+    async def _follow(self, follower: Follower, *, starts: bool) -> None:
+        broken: RunsApiError | None = None
+        try:
+            if starts:
+                broken = await self._read_stream(follower)
+            follower.end(run=await self._poll(follower, broken))
+        except RunsApiError as error:
+            follower.end(error=error)
+        except Exception:  # one follower's crash must not end the others, nor the server
+            log.exception("following run %s crashed", follower.run_id)
+            follower.end(error=RunsApiError("following the run failed inside the server"))
+        finally:
+            del self._following[follower.run_id]
+
+    async def _read_stream(self, follower: Follower) -> RunsApiError | None:
+        try:
+            async with self._runs.stream_run(follower.run_id) as events:
+                async for event in events:
+                    if isinstance(event, Chunk):
+                        follower.append(event.text)
+        except RunsApiError as error:
+            return error
+        return None
+
+    async def _poll(self, follower: Follower, broken: RunsApiError | None) -> Run | None:
+        """Ask for the run until it has ended, or until nobody waits for that.
+
+        Raises:
+            RunsApiError: it cannot be asked for, or its stream could not be opened and it never started.
+        """
+        pause, unstarted = FIRST_POLL_S, 0
+        while True:
+            run = await self._runs.get_run(follower.run_id)
+            if run.is_final:
+                return run
+            unstarted = unstarted + 1 if run.status == "created" else 0
+            if broken and unstarted >= POLLS_BEFORE_GIVING_UP_ON_A_START:
+                raise broken
+            if not follower.watchers:
+                return None
+            await anyio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL_S)

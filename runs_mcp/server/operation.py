@@ -1,0 +1,75 @@
+"""An operation of the Runs API as a tool: a typed function, with what a client is told about it."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import CallToolResult, ToolAnnotations
+from mcp_types import Tool as PublishedTool
+
+ToolFunction = Callable[..., Awaitable[CallToolResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the Runs API, put in an agent's hands."""
+
+    endpoint: str
+    """Method and path in the reference, e.g. `GET /runs/{run_id}`."""
+    tool: Tool
+    published: PublishedTool
+    changes: bool
+
+    @property
+    def name(self) -> str:
+        """The tool's name, which is the function's."""
+        return self.tool.name
+
+    @property
+    def parameters(self) -> set[str]:
+        """Names of the arguments it takes."""
+        return set(self.tool.parameters["properties"])
+
+
+def operation(
+    endpoint: str, *, title: str, output: dict[str, Any], changes: bool = False
+) -> Callable[[ToolFunction], Operation]:
+    """Make the decorated function the tool of `endpoint`; its docstring is what a model reads.
+
+    `output` is the JSON schema of the structured answer; `changes` marks what is not a read.
+    """
+    hints = ToolAnnotations(
+        read_only_hint=not changes, destructive_hint=False, idempotent_hint=not changes, open_world_hint=True
+    )
+
+    def wrap(function: ToolFunction) -> Operation:
+        tool = Tool.from_function(function, title=title, annotations=hints, structured_output=False)
+        published = PublishedTool(
+            name=tool.name,
+            title=title,
+            description=tool.description,
+            input_schema=_plain(tool.parameters),
+            output_schema=output,
+            annotations=hints,
+        )
+        return Operation(endpoint, tool, published, changes)
+
+    return wrap
+
+
+def operations_in(*modules: ModuleType) -> Iterator[Operation]:
+    """Every operation defined in `modules`, in the order they are written."""
+    for module in modules:
+        yield from (value for value in vars(module).values() if isinstance(value, Operation))
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` without the titles pydantic makes up from names, which cost tokens and say nothing."""
+    properties = {
+        name: {key: value for key, value in parameter.items() if key != "title"}
+        for name, parameter in schema["properties"].items()
+    }
+    required = {"required": schema["required"]} if "required" in schema else {}
+    return {"type": "object", "properties": properties, **required, "additionalProperties": False}

@@ -1,0 +1,57 @@
+"""What a run writes, as progress notifications: joined, in order, strictly increasing, over before the result."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from runs_mcp.config import StreamingSettings
+from runs_mcp.server.following import Follower
+from runs_mcp.server.services import Call
+
+
+class Progress:
+    """The progress of one call; says nothing to a client that did not ask for it."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._count = 0
+        self.wanted = "progress_token" in (call.request_context.meta or {})
+
+    async def say(self, message: str | None = None) -> None:
+        """Send `message`, or a heartbeat without one, so that joined messages are the text and nothing else."""
+        self._count += 1
+        await self._call.report_progress(self._count, message=message)
+
+
+async def forward(follower: Follower, progress: Progress, settings: StreamingSettings, *, offset: int = 0) -> None:
+    """Send what `follower` reads, from character `offset` of the text, until the run has ended."""
+    if not progress.wanted:
+        await follower.ended.wait()
+        return
+    position = 0
+    while not (follower.ended.is_set() and position == follower.position):
+        with anyio.move_on_after(settings.heartbeat_s) as quiet:
+            await follower.wait_beyond(position)
+        text, position = follower.take(position)
+        fresh, offset = text[offset:], max(offset - len(text), 0)
+        if fresh or quiet.cancelled_caught:
+            await progress.say(fresh or None)
+        with anyio.move_on_after(settings.flush_ms / 1000):
+            await follower.ended.wait()
+
+
+@asynccontextmanager
+async def heartbeats(progress: Progress, settings: StreamingSettings) -> AsyncIterator[None]:
+    """Send a heartbeat every `heartbeat_s` seconds while the block lasts."""
+
+    async def beat() -> None:
+        while True:
+            await anyio.sleep(settings.heartbeat_s)
+            await progress.say()
+
+    async with anyio.create_task_group() as tasks:
+        if progress.wanted:
+            tasks.start_soon(beat)
+        yield
+        tasks.cancel_scope.cancel()

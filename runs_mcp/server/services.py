@@ -1,0 +1,34 @@
+"""What lives as long as the server, and is handed to every tool and resource."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.mcpserver import Context
+
+from runs_mcp.api import RunsClient
+from runs_mcp.config import Config
+from runs_mcp.server.following import Followers
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The one client of the Runs API, the followers of its streams, and the settings."""
+
+    runs: RunsClient
+    followers: Followers
+    config: Config
+
+    @property
+    def workspace(self) -> str:
+        """Which edition and project answers come from, so that a wrong one is noticed."""
+        project = self.config.api.project
+        return f"{self.config.api.edition}, project {project}" if project else self.config.api.edition
+
+
+Call = Context[Services, Any]
+"""One call of a tool or a resource; tools take it as a parameter that the model cannot see."""
+
+
+def services(call: Call) -> Services:
+    """The services behind a call."""
+    return call.request_context.lifespan_context

@@ -1,0 +1,68 @@
+"""Rows as compact text: no empty columns, none that says the same in every row."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from runs_mcp.api import Run
+
+Row = Mapping[str, str]
+MAX_CELL_CHARS = 160
+MS_PER_S = 1_000
+LONGEST_IN_SECONDS = 120
+
+
+def table(rows: Sequence[Row], *, keep: str = "id") -> str:
+    """`rows` as lines of ` | `-separated cells under a header; what is the same in all of them goes above it."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    values = {name: {row.get(name, "") for row in rows} for name in columns}
+    constant = [name for name in columns if len(rows) > 1 and len(values[name]) == 1 and values[name] != {""}]
+    varying = [name for name in columns if name == keep or (name not in constant and values[name] != {""})]
+    lines = [f"All: {', '.join(f'{name} {rows[0][name]}' for name in constant)}"] if constant else []
+    lines.append(" | ".join(varying))
+    lines += [" | ".join(row.get(name, "") for name in varying) for row in rows]
+    return "\n".join(lines)
+
+
+def run_row(run: Run) -> Row:
+    """What tells one run from another."""
+    return {
+        "id": run.id,
+        "status": run.status or "",
+        "interaction": run.interaction.label if run.interaction else "",
+        "model": run.model_id or "",
+        "environment": run.environment.label if run.environment else "",
+        "created": short_time(run.created_at),
+        "took": duration(run.execution_time_ms),
+        "tags": ", ".join(run.tags),
+        "parent": run.parent or "",
+        "error": cell(run.error.text) if run.error else "",
+    }
+
+
+def field_row(document: Mapping[str, Any]) -> Row:
+    """The fields of a document as they are, for a caller who chose them."""
+    return {name: cell(value) for name, value in document.items() if value is not None}
+
+
+def cell(value: Any) -> str:
+    """`value` on one line, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    line = " ".join(text.split()).replace(" | ", " ¦ ")
+    return line if len(line) <= MAX_CELL_CHARS else f"{line[:MAX_CELL_CHARS]}…"
+
+
+def short_time(moment: datetime | None) -> str:
+    """`moment` to the minute, e.g. `2026-11-23 22:14`."""
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""
+
+
+def duration(milliseconds: float | None) -> str:
+    """`milliseconds` as a person says it: `340 ms`, `1.2 s`, `4 min`."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < MS_PER_S:
+        return f"{milliseconds:g} ms"
+    seconds = milliseconds / MS_PER_S
+    return f"{seconds:.1f} s" if seconds < LONGEST_IN_SECONDS else f"{seconds / 60:.0f} min"

@@ -1,0 +1,93 @@
+"""Executing interactions: create a run, and follow what it writes."""
+
+from typing import Annotated, Any
+
+import anyio
+from mcp_types import CallToolResult
+from pydantic import MISSING, Field
+
+from runs_mcp.api import InvalidArgumentError
+from runs_mcp.server import answers
+from runs_mcp.server.following import Follower, FollowingError
+from runs_mcp.server.operation import operation
+from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
+from runs_mcp.server.progress import Progress, forward, heartbeats
+from runs_mcp.server.services import Call, services
+
+JsonObject = dict[str, Any]
+WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]
+Data = Annotated[JsonObject, Field(description="Input of the interaction; see parameters of an earlier run")]
+Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
+Version = Annotated[Name, Field(description="Tag or version of the interaction")]
+NewTags = Annotated[Tags, Field(description="Tags for the run")]
+ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result must fit")]
+Stream = Annotated[bool, Field(description="Write the text as it comes; false executes in one blocking call")]
+Wait = Annotated[bool, Field(description="Wait for the end; false answers at once with the id")]
+TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
+
+
+@operation("POST /runs", title="Create a run", output=answers.RUN, changes=True)
+async def create_run(
+    call: Call,
+    *,
+    interaction: WhatToRun,
+    data: Data | MISSING = MISSING,
+    environment: Environment | MISSING = MISSING,
+    model: Model | MISSING = MISSING,
+    config: Settings | MISSING = MISSING,
+    interaction_tag: Version | MISSING = MISSING,
+    tags: NewTags | MISSING = MISSING,
+    result_schema: ResultSchema | MISSING = MISSING,
+    stream: Stream = True,
+    wait: Wait = True,
+) -> CallToolResult:
+    """Run an interaction on a model and return the final run. Each call costs money and makes a new run; never repeat
+    it because an answer was slow: follow the id with stream_run."""
+    if not (stream or wait):
+        raise InvalidArgumentError("`wait`: false needs `stream`: true, which is what runs on by itself")
+    here, progress = services(call), Progress(call)
+    creating = here.runs.create_run(
+        interaction=interaction,
+        data=data,
+        environment=environment,
+        model=model,
+        config=config,
+        interaction_tag=interaction_tag,
+        tags=tags,
+        result_schema=result_schema,
+        stream=stream,
+    )
+    if stream:
+        run = await creating
+    else:
+        async with heartbeats(progress, here.config.streaming):
+            run = await creating
+    if run.is_final:
+        return answers.one_run(call, run)
+    follower = here.followers.follow(run, starts=stream)
+    return await _watch(call, follower, progress) if wait else answers.accepted(call, run)
+
+
+@operation("GET /runs/{run_id}/stream", title="Follow a run", output=answers.RUN)
+async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0) -> CallToolResult:
+    """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
+    answers at once for one that has ended."""
+    here = services(call)
+    follower = here.followers.find(run_id)
+    if follower is None:
+        run = await here.runs.get_run(run_id)
+        if run.is_final:
+            return answers.one_run(call, run)
+        follower = here.followers.follow(run, starts=run.status == "created")
+    return await _watch(call, follower, Progress(call), offset=offset)
+
+
+async def _watch(call: Call, follower: Follower, progress: Progress, *, offset: int = 0) -> CallToolResult:
+    here = services(call)
+    streaming = here.config.streaming
+    async with here.followers.watching(follower):
+        with anyio.move_on_after(streaming.max_wait_s):
+            await forward(follower, progress, streaming, offset=offset)
+    if follower.error:
+        raise FollowingError(follower.run_id, follower.error)
+    return answers.one_run(call, follower.run) if follower.run else answers.still_going(call, follower, offset)

@@ -1,0 +1,85 @@
+"""Reading runs: list them, read one, and see which values its filters can take."""
+
+from typing import Annotated, Literal
+
+from mcp_types import CallToolResult
+from pydantic import MISSING, BeforeValidator, Field
+
+from runs_mcp.server import answers, params
+from runs_mcp.server.operation import operation
+from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag
+from runs_mcp.server.services import Call, services
+
+Part = Literal["parameters", "result", "result_schema", "prompt", "config", "source"]
+Include = Annotated[
+    list[Part],
+    BeforeValidator(params.listed),
+    Field(description="Only these of the large fields; default all, cut where too long"),
+]
+FilterField = Annotated[
+    str,
+    Field(
+        description="Which filter",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+        examples=["interaction", "status", "model", "environment", "tag"],
+    ),
+]
+
+
+@operation("GET /runs", title="List runs", output=answers.RUN_PAGE)
+async def list_runs(
+    call: Call,
+    *,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    interaction: Interaction | MISSING = MISSING,
+    status: Status | MISSING = MISSING,
+    model: Model | MISSING = MISSING,
+    environment: Environment | MISSING = MISSING,
+    tag: Tag | MISSING = MISSING,
+    parent: Parent | MISSING = MISSING,
+) -> CallToolResult:
+    """List runs (LLM executions), most recently updated first, filtered exactly. For text or dates use search_runs."""
+    runs = await services(call).runs.list_runs(
+        limit=limit,
+        offset=offset,
+        interaction=interaction,
+        status=status,
+        model=model,
+        environment=environment,
+        tag=tag,
+        parent=False if parent == "false" else parent,
+    )
+    return answers.page(call, runs, limit=limit, offset=offset)
+
+
+@operation("GET /runs/{run_id}", title="Get a run", output=answers.RUN)
+async def get_run(call: Call, *, run_id: RunId, include: Include | MISSING = MISSING) -> CallToolResult:
+    """Read one run: status, error, result, parameters, prompt, timing, tokens. Whole fields: resource runs://{run_id}."""
+    run = await services(call).runs.get_run(run_id)
+    return answers.one_run(call, run, include=None if include is MISSING else include)
+
+
+@operation("GET /runs/filter-options/{field}", title="List filter values", output=answers.OPTIONS)
+async def get_run_filter_options(
+    call: Call,
+    *,
+    field: FilterField,
+    interaction: Interaction | MISSING = MISSING,
+    status: Status | MISSING = MISSING,
+    model: Model | MISSING = MISSING,
+    environment: Environment | MISSING = MISSING,
+    tag: Tag | MISSING = MISSING,
+    parent: Parent | MISSING = MISSING,
+) -> CallToolResult:
+    """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
+    choices = await services(call).runs.get_filter_options(
+        field,
+        interaction=interaction,
+        status=status,
+        model=model,
+        environment=environment,
+        tag=tag,
+        parent=False if parent == "false" else parent,
+    )
+    return answers.options(call, field, choices)
