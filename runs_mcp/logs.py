@@ -41,6 +41,6 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLine())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # These write whole URLs, queries included, at INFO and DEBUG.
-    for name in ("httpx", "httpcore", "httpcore2", "httpx2", "uvicorn.access"):
+    # The first four write whole URLs, queries included, below WARNING; uvicorn and mcp tell of every start and call.
+    for name in ("httpx", "httpcore", "httpcore2", "httpx2", "uvicorn", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -64,8 +64,8 @@ def connect(
 ) -> RunsClient:
     """A client of the API that `settings` describe; nothing is sent before it is used.
 
-    `token_in_query` authenticates streams by the `access_token` parameter: keep the `httpx` logger above INFO then,
-    since it logs URLs. `transport` replaces the network. `on_wait` is told of each repetition of a request, and why.
+    `token_in_query` authenticates streams by the `access_token` parameter; tokens are masked in what httpx logs.
+    `transport` replaces the network. `on_wait` is told of each repetition of a request, and why.
 
     Raises:
         CredentialError: there is no secret where the settings say, or no saying where to exchange it.

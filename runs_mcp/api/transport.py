@@ -10,7 +10,7 @@ import httpx
 import tenacity
 from httpx_sse import EventSource
 
-from runs_mcp.api import failures, stream
+from runs_mcp.api import failures, redaction, stream
 from runs_mcp.api.auth import RunsAuth
 from runs_mcp.api.credentials import Tokens
 from runs_mcp.api.editions import EDITIONS, Edition
@@ -52,6 +52,7 @@ class Transport:
         self._clients = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        redaction.install()
         headers = {"Accept": "application/json", **self._identity()}
         self._calls = await self._clients.enter_async_context(
             self._client(CALL_LIMITS, headers=headers, base_url=self.base_url, auth=RunsAuth(self.tokens))

@@ -10,7 +10,7 @@ import click
 from runs_mcp import __version__, logs
 from runs_mcp.config import CONFIG_VARIABLE, Config, ConfigError, json_schema, load
 
-FAILURE, USAGE = 1, 2
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
 config_option = click.option(
     "--config",
@@ -132,13 +132,30 @@ def _configured(config_file: Path | None) -> Config:
 def _run(work: Callable[[], Awaitable[None]]) -> None:
     import anyio  # noqa: PLC0415 - as above
 
-    from runs_mcp.api import CredentialError  # noqa: PLC0415 - as above
-
     try:
         anyio.run(work)
-    except (ConfigError, CredentialError) as error:
-        raise ConfigurationProblem(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.strerror or error}.") from None
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the border: what is known becomes words, the rest is raised again
+        raise _in_words(_innermost(error)) from None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What went wrong inside task groups, where it is one thing."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _in_words(error: BaseException) -> BaseException:
+    from runs_mcp.api import CredentialError  # noqa: PLC0415 - as above
+
+    match error:
+        case CredentialError():
+            return ConfigurationProblem(f"{error}. Set it, or try `runs-mcp serve --sandbox`, which needs none.")
+        case ConfigError():
+            return ConfigurationProblem(str(error))
+        case OSError():
+            return click.ClickException(f"{error.strerror or error}.")
+        case _:
+            return error

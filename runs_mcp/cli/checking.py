@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runs_mcp.api import RunsApiError, RunsClient, connect
+from runs_mcp.api import AuthenticationError, CredentialError, RunsApiError, RunsClient, connect
 from runs_mcp.config import CONFIG_VARIABLE, DEFAULT_FILE, Config, ConfigError
-from runs_mcp.server import failures
 from runs_mcp.server.app import selected
 
 
@@ -36,8 +35,17 @@ async def findings(config: Config, config_file: Path | None) -> AsyncIterator[Fi
         async with client as runs:
             yield await _credential(runs)
             yield await _api(runs)
+    except CredentialError as error:
+        advice = "Set it, or name another source in api.auth: value, env, file or command."
+        yield Finding(ok=False, subject="credential", text=f"{error}. {advice}")
+    except AuthenticationError as error:
+        said = f" ({error.api_message})" if error.api_message else ""
+        text = f"not accepted{said}. Renew it, and see that api.edition and api.base_url are those it was made for."
+        yield Finding(ok=False, subject="credential", text=text)
     except RunsApiError as error:
-        yield Finding(ok=False, subject="API", text=failures.explain("check", error, changes=False))
+        said = f" ({error.api_message})" if error.api_message else ""
+        text = f"{error}{said}. Check api.base_url ({client.base_url}), api.edition ({client.edition.name}) and the network."
+        yield Finding(ok=False, subject="API", text=text)
 
 
 def _source(config_file: Path | None) -> str:

@@ -85,11 +85,16 @@ def one_run(call: Call, run: Run, *, include: Sequence[str] | None = None, lead:
             *([lead] if lead else []),
             f"Run {run.id} ({_origin(call, run)})",
             *_facts(run),
-            *_documents(cut.document),
+            *_documents(run, cut.document),
             *(_cut_note(cut) if cut.fields else []),
         ]
     )
     return _answer(text, {**cut.document, **({"note": lead} if lead else {})}, _links(cut, run.id))
+
+
+def ended(call: Call, run: Run) -> CallToolResult:
+    """A run that was followed to its end: what came of it, without what went into it."""
+    return one_run(call, run, include=["result"])
 
 
 def accepted(call: Call, run: Run) -> CallToolResult:
@@ -190,19 +195,19 @@ def _facts(run: Run) -> list[str]:
     lines = [" · ".join(f"{name} {value}" for name, value in row.items())]
     if run.token_use:
         lines.append(f"tokens: prompt {run.token_use.prompt}, result {run.token_use.result}")
-    if run.error:
-        lines.append(f"{UNTRUSTED}\n{fenced('error', run.error.text)}")
     return lines
 
 
-def _documents(document: Mapping[str, Any]) -> list[str]:
-    shown = [name for name in (*DOCUMENTS, "note") if document.get(name) not in (None, "", {}, [])]
+def _documents(run: Run, document: Mapping[str, Any]) -> list[str]:
+    shown = {name: _as_text(document[name]) for name in DOCUMENTS if document.get(name) not in (None, "", {}, [])}
+    if run.error:
+        shown = {"error": run.error.text, **shown}
     known = {*DOCUMENTS, *SAID_OF_A_RUN}
     rest = {name: value for name, value in document.items() if name not in known and value is not None}
     lines = [f"{name}: {tables.cell(value)}" for name, value in rest.items()]
     if shown:
         lines.append(UNTRUSTED)
-    return lines + [fenced(name, _as_text(document[name])) for name in shown]
+    return lines + [fenced(name, text) for name, text in shown.items()]
 
 
 def _as_text(value: Any) -> str:

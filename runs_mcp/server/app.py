@@ -61,6 +61,7 @@ class RunsServer(MCPServer[Services]):
             instructions=_instructions(config, operations),
             tools=[operation.tool for operation in operations],
             lifespan=self._lifespan,
+            subscriptions=False,
             middleware=[resources.list_newest_runs],
         )
         resources.register(self)

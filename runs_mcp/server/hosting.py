@@ -1,10 +1,16 @@
 """Serving MCP: over standard input and output, or over streamable HTTP."""
 
+import logging
+import socket
+
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
+from typing_extensions import override
 
 from runs_mcp.config import ConfigError
 from runs_mcp.server.app import RunsServer
+
+log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PATH = "/mcp"
@@ -26,7 +32,18 @@ async def serve_http(server: RunsServer, *, host: str, port: int) -> None:
     app = server.streamable_http_app(
         streamable_http_path=PATH, host=host, transport_security=_hosts(server.config.server.http.allowed_hosts)
     )
-    await uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)).serve()
+    await _Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)).serve()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that says where it serves, also when it chose the port."""
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in (one for server in self.servers for one in server.sockets):
+            host, port, *_ = listener.getsockname()
+            log.info("serving MCP at http://%s:%s%s", f"[{host}]" if ":" in host else host, port, PATH)
 
 
 def _hosts(allowed: tuple[str, ...]) -> TransportSecuritySettings:

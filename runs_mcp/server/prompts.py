@@ -10,6 +10,8 @@ from typing import Self
 import frontmatter
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts.base import Prompt, PromptArgument
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from runs_mcp.server.services import Services
@@ -86,7 +88,7 @@ def _renderer(prompt: PromptFile) -> Callable[..., str]:
 
     def render(**given: str) -> str:
         if unknown := set(given) - names:
-            raise ValueError(f"no such argument: {', '.join(sorted(unknown))}")
+            raise MCPError(INVALID_PARAMS, f"Prompt {prompt.name} has no argument {', '.join(sorted(unknown))}.")
         return prompt.render(**given)
 
     return render

@@ -63,7 +63,7 @@ async def create_run(
         async with heartbeats(progress, here.config.streaming):
             run = await creating
     if run.is_final:
-        return answers.one_run(call, run)
+        return answers.ended(call, run)
     follower = here.followers.follow(run, starts=stream)
     return await _watch(call, follower, progress) if wait else answers.accepted(call, run)
 
@@ -77,7 +77,7 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0) -> Ca
     if follower is None:
         run = await here.runs.get_run(run_id)
         if run.is_final:
-            return answers.one_run(call, run)
+            return answers.ended(call, run)
         follower = here.followers.follow(run, starts=run.status == "created")
     return await _watch(call, follower, Progress(call), offset=offset)
 
@@ -90,4 +90,4 @@ async def _watch(call: Call, follower: Follower, progress: Progress, *, offset: 
             await forward(follower, progress, streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
-    return answers.one_run(call, follower.run) if follower.run else answers.still_going(call, follower, offset)
+    return answers.ended(call, follower.run) if follower.run else answers.still_going(call, follower, offset)
