@@ -32,20 +32,17 @@ async def findings(config: Config, config_file: Path | None) -> AsyncIterator[Fi
         return
     try:
         client = connect(config.api, token_in_query=config.streaming.token_in_query)
-        async with client as runs:
+    except CredentialError as error:
+        yield _no_credential(error)
+        return
+    async with client as runs:
+        try:
             yield await _credential(runs)
             yield await _api(runs)
-    except CredentialError as error:
-        advice = "Set it, or name another source in api.auth: value, env, file or command."
-        yield Finding(ok=False, subject="credential", text=f"{error}. {advice}")
-    except AuthenticationError as error:
-        said = f" ({error.api_message})" if error.api_message else ""
-        text = f"not accepted{said}. Renew it, and see that api.edition and api.base_url are those it was made for."
-        yield Finding(ok=False, subject="credential", text=text)
-    except RunsApiError as error:
-        said = f" ({error.api_message})" if error.api_message else ""
-        text = f"{error}{said}. Check api.base_url ({client.base_url}), api.edition ({client.edition.name}) and the network."
-        yield Finding(ok=False, subject="API", text=text)
+        except CredentialError as error:
+            yield _no_credential(error)
+        except RunsApiError as error:
+            yield _api_failure(runs, error)
 
 
 def _source(config_file: Path | None) -> str:
@@ -78,3 +75,17 @@ async def _api(runs: RunsClient) -> Finding:
     return Finding(
         ok=True, subject="API", text=f"{runs.base_url} ({runs.edition.name}) answered in {milliseconds:.0f} ms; {seen}"
     )
+
+
+def _no_credential(error: CredentialError) -> Finding:
+    advice = "Set it, or name another source in api.auth: value, env, file or command."
+    return Finding(ok=False, subject="credential", text=f"{error}. {advice}")
+
+
+def _api_failure(runs: RunsClient, error: RunsApiError) -> Finding:
+    said = f" ({error.api_message})" if error.api_message else ""
+    if isinstance(error, AuthenticationError):
+        advice = "Renew it, and see that api.base_url and api.edition are those it was made for."
+        return Finding(ok=False, subject="credential", text=f"not accepted{said}. {advice}")
+    advice = f"Check api.base_url ({runs.base_url}), api.edition ({runs.edition.name}) and the network."
+    return Finding(ok=False, subject="API", text=f"{error}{said}. {advice}")

@@ -70,7 +70,7 @@ class Api:
         terms = _contract(request)
         query = _query(request, terms)
         page = await self.database.run(
-            self.database.store.page, _list_filters(query, terms), limit=_limit(query.limit), offset=query.offset
+            self.database.store.page, _list_filters(query, terms), limit=query.limit, offset=query.offset
         )
         return JSONResponse([_listed(run, terms) for run in page])
 
@@ -92,9 +92,10 @@ class Api:
             )
         self._pace()
         run = _new_run(interaction, body)
-        await self.database.run(self.database.store.add, [run])
-        if not body.stream:
-            await self.executions.start(run).ended.wait()
+        if body.stream:
+            await self.database.run(self.database.store.add, [run])
+        else:
+            await self.executions.start(run, new=True).ended.wait()
             run = await self._get(run["id"])
         return JSONResponse(_executed(run, terms))
 
@@ -111,21 +112,23 @@ class Api:
         """`POST /runs/facets`."""
         terms = _contract(request)
         body = await _body(request, contract.FacetsBody, terms)
+        if terms.facets is not None and len(body.facets) > len(terms.facets):
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"At most {len(terms.facets)} facets can be asked for.")
         filters = _search_filters(body.query, terms)
-        answer: Document = {}
-        for facet in body.facets:
-            field = _facet_field(facet, terms)
-            counts = await self.database.run(self.database.store.counts, field, filters)
-            answer[facet.name] = [_bucket(count) for count in counts if terms.strict or count.id is not None]
-        answer["total"] = await self.database.run(self.database.store.count, filters)
-        return JSONResponse(answer)
+        fields = {facet.name: _facet_field(facet, terms) for facet in body.facets}
+        found = await self.database.run(self.database.store.breakdown, filters)
+        facets = {
+            name: [_bucket(count) for count in found.counts(field) if terms.strict or count.id is not None]
+            for name, field in fields.items()
+        }
+        return JSONResponse({**facets, "total": found.total})
 
     async def search_runs(self, request: Request) -> Response:
         """`POST /runs/search`."""
         terms = _contract(request)
         body = await _body(request, contract.SearchBody, terms)
         page = await self.database.run(
-            self.database.store.page, _search_filters(body.query, terms), limit=_limit(body.limit), offset=body.offset
+            self.database.store.page, _search_filters(body.query, terms), limit=body.limit, offset=body.offset
         )
         return JSONResponse([_listed(run, terms) for run in page])
 
@@ -135,9 +138,7 @@ class Api:
         body = await _body(request, contract.FindBody, terms)
         try:
             project = find.projection(None if body.select is MISSING else body.select)
-            found = await self.database.run(
-                self.database.store.find, body.query, limit=_limit(body.limit), offset=body.offset
-            )
+            found = await self.database.run(self.database.store.find, body.query, limit=body.limit, offset=body.offset)
         except (find.UnsupportedFilterError, SlowFilterError) as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"Invalid query: {error}.") from None
         return JSONResponse([project(_with_ids(_shown(run, terms), REFERENCES)) for run in found])
@@ -148,8 +149,9 @@ class Api:
         if field not in FILTER_FIELDS:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"No such filter: {field}. There are {', '.join(FILTER_FIELDS)}.")
         filters = _list_filters(_query(request, terms), terms)
-        counts = await self.database.run(self.database.store.counts, field, filters)
-        return JSONResponse([{"id": one.id, "name": one.name, "count": one.count} for one in counts if one.id])
+        found = await self.database.run(self.database.store.breakdown, filters)
+        options = [{"id": one.id, "name": one.name, "count": one.count} for one in found.counts(field) if one.id]
+        return JSONResponse(options)
 
     async def exchange_by_query(self, request: Request) -> Response:
         """`GET /auth/token?token=KEY`, as the reference document's clients exchange keys."""
@@ -262,12 +264,17 @@ def _bearer(request: Request) -> str | None:
 
 async def _body(request: Request, shape: type[Body], terms: Contract) -> Body:
     try:
-        value = json.loads(await request.body() or b"{}")
+        value = json.loads(await request.body() or b"{}", parse_constant=_no_json)
+        json.dumps(value, ensure_ascii=False).encode()  # fails on half a surrogate pair, which no database takes
     except (ValueError, RecursionError):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
     if not isinstance(value, dict):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body must be a JSON object.")
     return _read(shape, value, terms)
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def _read(shape: type[Body], value: Mapping[str, Any], terms: Contract) -> Body:
@@ -304,7 +311,8 @@ def _list_filters(query: contract.ListQuery, terms: Contract) -> Filters:
 
 def _search_filters(query: contract.Query, terms: Contract) -> Filters:
     roots = _roots(query.is_root, query.parent) if terms.strict else None
-    given = {name: value for name, value in query if value is not MISSING}
+    unknown = frozenset() if terms.strict else contract.TODAYS_QUERY
+    given = {name: value for name, value in query if value is not MISSING and name not in unknown}
     one = {name: [given[name]] for name in ("interaction", "status", "model", "environment") if name in given}
     return Filters(
         interactions=one.get("interaction", []),
@@ -312,9 +320,9 @@ def _search_filters(query: contract.Query, terms: Contract) -> Filters:
         models=one.get("model", []),
         environments=one.get("environment", []),
         tags=query.tags,
-        exclude_tags=query.exclude_tags if terms.strict else [],
+        exclude_tags=given.get("exclude_tags", []),
         parents=query.parent,
-        run_ids=query.run_ids,
+        run_ids=given.get("run_ids", []),
         roots=roots,
         text=given.get("query"),
         name=given.get("name"),
@@ -340,13 +348,9 @@ def _time(name: str, value: str | None) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return samples.timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         raise Refusal(HTTPStatus.BAD_REQUEST, "Request validation failed.", details=f"{name}: not ISO 8601") from None
-    return samples.timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _limit(limit: int) -> int:
-    return min(limit, contract.MAX_LIMIT)
 
 
 def _facet_field(facet: contract.Facet, terms: Contract) -> str:

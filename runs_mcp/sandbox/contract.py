@@ -1,18 +1,23 @@
 """The contracts the sandbox answers by, told apart by the `x-api-version` header, and the bodies they accept."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import MISSING, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+DATE = re.compile("[0-9]{8}")
 RESULT_PARTS_SINCE = 20250925
 STRICT_SINCE = 20260803
 MAX_LIMIT = 1_000
+MAX_OFFSET = 2**31
 DEFAULT_LIMIT = 100
 
 Body = TypeVar("Body", bound=BaseModel)
+Limit = Annotated[int, Field(ge=0), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
+Offset = Annotated[int, Field(ge=0), AfterValidator(lambda offset: min(offset, MAX_OFFSET))]
 Status = Literal["created", "processing", "completed", "failed"]
 
 
@@ -56,9 +61,13 @@ TODAYS_FACETS = MappingProxyType(
 )
 
 
+TODAYS_QUERY = frozenset({"exclude_tags", "is_root", "finish_reason", "created_by", "run_ids"})
+"""What the reference document does not know in the `query` of search and facets."""
+
+
 def contract_for(version: str | None) -> Contract:
     """The contract of a version; without one, the reference document's."""
-    number = int(version) if version and version.isdigit() else 0
+    number = int(version) if version and DATE.fullmatch(version) else 0
     strict = number >= STRICT_SINCE
     return Contract(strict=strict, parts=number >= RESULT_PARTS_SINCE, facets=TODAYS_FACETS if strict else None)
 
@@ -103,8 +112,8 @@ class Query(_Body):
 class SearchBody(_Body):
     """The body of search."""
 
-    limit: Annotated[int, Field(ge=0)] = DEFAULT_LIMIT
-    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Limit = DEFAULT_LIMIT
+    offset: Offset = 0
     query: Query = Query()
 
 
@@ -126,8 +135,8 @@ class FindBody(_Body):
     """The body of find."""
 
     query: dict[str, Any]
-    limit: Annotated[int, Field(ge=0)] = DEFAULT_LIMIT
-    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Limit = DEFAULT_LIMIT
+    offset: Offset = 0
     select: str | MISSING = MISSING
 
 
@@ -174,8 +183,8 @@ class ListQuery(_Body):
 
     model_config = ConfigDict(extra="ignore", strict=False)
 
-    limit: Annotated[int, Field(ge=0)] = DEFAULT_LIMIT
-    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Limit = DEFAULT_LIMIT
+    offset: Offset = 0
     interaction: list[str] = []
     status: list[str] = []
     model: list[str] = []

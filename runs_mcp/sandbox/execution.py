@@ -11,6 +11,8 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from runs_mcp.sandbox import interactions, samples
 from runs_mcp.sandbox.interactions import ModelError
@@ -80,12 +82,12 @@ class Executions:
         """The execution of a run, if it is executing."""
         return self._live.get(run_id)
 
-    def start(self, run: Document) -> Live:
-        """Execute a run that was created; a run that is executing is not started again."""
+    def start(self, run: Document, *, new: bool = False) -> Live:
+        """Execute a run that was created, or `new`; a run that is executing is not started again."""
         if live := self._live.get(run["id"]):
             return live
         live = self._live[run["id"]] = Live()
-        self._tasks.start_soon(self._execute, run, live)
+        self._tasks.start_soon(partial(self._execute, run, live, new=new))
         return live
 
     async def recover(self) -> None:
@@ -94,17 +96,25 @@ class Executions:
         for run in await self._database.run(store.interrupted):
             await self._database.run(store.replace, {**run, **samples.failed(*INTERRUPTED), "updated_at": _now()})
 
-    async def _execute(self, run: Document, live: Live) -> None:
+    async def _execute(self, run: Document, live: Live, *, new: bool) -> None:
         store, started = self._database.store, monotonic()
         try:
+            if new:
+                await self._database.run(store.add, [run])
             run = {**run, "status": "processing", "updated_at": _now()}
             await self._database.run(store.replace, run)
-            outcome = await self._outcome(run, live)
+            outcome = await self._safe_outcome(run, live)
             took_ms = round((monotonic() - started) * MS_PER_S)
             await self._database.run(store.replace, {**run, **outcome, "execution_time": took_ms, "updated_at": _now()})
         finally:
             del self._live[run["id"]]
             live.end()
+
+    async def _safe_outcome(self, run: Document, live: Live) -> Document:
+        try:
+            return await self._outcome(run, live)
+        except Exception as error:  # noqa: BLE001 - a run that goes wrong fails alone: the others go on
+            return samples.failed("internal_error", f"{type(error).__name__}: {error}")
 
     async def _outcome(self, run: Document, live: Live) -> Document:
         interaction = interactions.find(run["interaction"]["id"])
@@ -131,7 +141,11 @@ def text_of(run: Document) -> str:
 
 
 def _mismatch(schema: Document, result: Any) -> str | None:
-    first = next(Draft202012Validator(schema).iter_errors(result), None)
+    validator = Draft202012Validator(schema, registry=Registry())  # an empty one: nothing is fetched
+    try:
+        first = next(validator.iter_errors(result), None)
+    except (Unresolvable, RecursionError) as error:
+        return f"its references cannot be followed: {error}"
     return f"{first.json_path}: {first.message}" if first else None
 
 

@@ -1,5 +1,6 @@
 """MongoDB filters: refused where they cannot be evaluated, narrowed by SQL, decided run by run."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,8 @@ OPERATORS = frozenset(
     "$eq $ne $in $nin $gt $gte $lt $lte $exists $regex $options $and $or $nor $not $all $size $elemMatch $date".split()
 )
 DEEPEST = 20
-LARGEST_LIST = 10_000  # well below the number of values SQLite binds
+LARGEST_LIST = 10_000
+LONGEST_SQL = 10_000  # well below the depth of an expression that SQLite parses
 REFERENCES = frozenset({"interaction", "environment", "account", "project"})
 """Fields that hold an object in a run and an id in a filter."""
 COLUMNS = {
@@ -27,6 +29,7 @@ COLUMNS = {
     "created_at": "created_at",
     "updated_at": "updated_at",
 }
+LISTED = "SELECT value FROM json_each(?)"
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
@@ -96,9 +99,9 @@ def normalized(query: Document) -> dict[str, Any]:
 def narrowed(query: Document) -> Clause:
     """A condition in SQL that every matching run meets, over `runs r`; runs that do not fit their columns always do."""
     clauses = [clause for field, condition in query.items() if (clause := _clause(field, condition))]
-    if not clauses:
-        return "1", []
     sql = " AND ".join(f"({text})" for text, _ in clauses)
+    if not sql or len(sql) > LONGEST_SQL:
+        return "1", []
     return f"(r.odd OR ({sql}))", [value for _, values in clauses for value in values]
 
 
@@ -173,7 +176,7 @@ def _column_clause(column: str, condition: Any) -> Clause | None:
         if operator == "$eq" and isinstance(value, str):
             parts.append((f"{column} = ?", [value]))
         elif operator == "$in" and isinstance(value, list) and _all_strings(value):
-            parts.append((f"{column} IN ({_listed(value)})", value))
+            parts.append((f"{column} IN ({LISTED})", [json.dumps(value)]))
         elif operator in COMPARISONS and isinstance(value, str):
             parts.append((f"{column} {COMPARISONS[operator]} ?", [value]))
     return (" AND ".join(text for text, _ in parts), [one for _, values in parts for one in values]) if parts else None
@@ -194,11 +197,7 @@ def _all_strings(values: Sequence[Any]) -> bool:
 
 
 def _tagged(tags: list[Any]) -> Clause:
-    return f"r.rowid IN (SELECT run FROM tags WHERE tag IN ({_listed(tags)}))", tags
-
-
-def _listed(values: list[Any]) -> str:
-    return ", ".join("?" * len(values))
+    return f"r.rowid IN (SELECT run FROM tags WHERE tag IN ({LISTED}))", [json.dumps(tags)]
 
 
 def _included(document: Document, names: Sequence[str]) -> dict[str, Any]:

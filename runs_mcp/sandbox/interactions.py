@@ -91,7 +91,7 @@ def summarize(data: Mapping[str, Any]) -> str:
     """The sentences whose words are the most frequent, in their order."""
     sentences = [sentence.strip() for sentence in SENTENCE.findall(data["text"]) if sentence.strip()]
     frequency = Counter(_words(data["text"]))
-    ranked = sorted(sentences, key=lambda sentence: -_weight(sentence, frequency))[: data.get("sentences", 3)]
+    ranked = sorted(sentences, key=lambda sentence: -_weight(sentence, frequency))[: int(data.get("sentences", 3))]
     return " ".join(sentence for sentence in sentences if sentence in ranked)
 
 
@@ -144,13 +144,12 @@ def fail(data: Mapping[str, Any]) -> str:
 
 def write_slowly(data: Mapping[str, Any]) -> str:
     """As many numbered words as asked for, one a chunk."""
-    return "".join(f"word{number} " for number in range(1, data.get("chunks", 50) + 1))
+    return "".join(f"word{number} " for number in range(1, int(data.get("chunks", 50)) + 1))
 
 
 def delay_s(data: Mapping[str, Any]) -> float:
     """Seconds between two chunks."""
-    delay = data.get("delay_ms")
-    return delay / 1_000 if isinstance(delay, int) else 0.01
+    return float(data.get("delay_ms", 10)) / 1_000
 
 
 def find(selector: str) -> Interaction | None:

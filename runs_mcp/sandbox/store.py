@@ -1,10 +1,15 @@
-"""The runs of the sandbox, in SQLite: a narrow table to filter by, documents, tags and words apart."""
+"""The runs of the sandbox, in SQLite: a narrow table to filter by; documents, tags and words apart.
+
+Runs alike in all that they can be counted by are of one kind: facets count runs by kind, in one query.
+"""
 
 import json
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,19 +22,21 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT NOT NULL UNIQUE, odd INTEGER NOT NULL, status TEXT, interaction TEXT, interaction_name TEXT, environment TEXT,
   environment_name TEXT, model TEXT, parent TEXT, object TEXT, finish_reason TEXT, created_by TEXT, created_at TEXT,
-  updated_at TEXT
+  updated_at TEXT, kind INTEGER
 );
+CREATE TABLE IF NOT EXISTS kinds (id INTEGER PRIMARY KEY, kind TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS documents (run INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tags (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, run)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tags_by_run ON tags (run);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (prompt, parameters, result);
 CREATE INDEX IF NOT EXISTS by_update ON runs (updated_at DESC);
-CREATE INDEX IF NOT EXISTS by_creation ON runs (created_at);
-CREATE INDEX IF NOT EXISTS by_status ON runs (status, updated_at DESC);
-CREATE INDEX IF NOT EXISTS by_interaction ON runs (interaction, interaction_name, updated_at DESC);
-CREATE INDEX IF NOT EXISTS by_environment ON runs (environment, environment_name, updated_at DESC);
-CREATE INDEX IF NOT EXISTS by_model ON runs (model, updated_at DESC);
-CREATE INDEX IF NOT EXISTS by_parent ON runs (parent, updated_at DESC);
+CREATE INDEX IF NOT EXISTS by_kind ON runs (kind);
+CREATE INDEX IF NOT EXISTS by_creation ON runs (created_at, kind);
+CREATE INDEX IF NOT EXISTS by_status ON runs (status, updated_at DESC, kind);
+CREATE INDEX IF NOT EXISTS by_interaction ON runs (interaction, updated_at DESC, kind);
+CREATE INDEX IF NOT EXISTS by_environment ON runs (environment, updated_at DESC, kind);
+CREATE INDEX IF NOT EXISTS by_model ON runs (model, updated_at DESC, kind);
+CREATE INDEX IF NOT EXISTS by_parent ON runs (parent, updated_at DESC, kind);
 CREATE INDEX IF NOT EXISTS by_finish_reason ON runs (finish_reason);
 """
 COLUMNS = tuple(
@@ -38,17 +45,12 @@ COLUMNS = tuple(
         "created_by created_at updated_at"
     ).split()
 )
+PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
+INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind) VALUES ({'?, ' * len(COLUMNS)}?)"
 NEWEST_FIRST = "ORDER BY r.updated_at DESC, r.rowid DESC"
+TAGGED = f"SELECT run FROM tags WHERE tag IN ({find.LISTED})"
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_LOOKS = 256
-GROUPS = {
-    "interaction": ("r.interaction", "r.interaction_name"),
-    "environment": ("r.environment", "r.environment_name"),
-    "model": ("r.model", "r.model"),
-    "status": ("r.status", "r.status"),
-    "finish_reason": ("r.finish_reason", "r.finish_reason"),
-}
-"""What runs can be counted by: the column of the id and that of the name. Tags are in a table of their own."""
 
 
 class SlowFilterError(ValueError):
@@ -87,6 +89,27 @@ class Count:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """How many runs there are of each kind; a kind has the pairs of id and name to count, by field."""
+
+    kinds: Sequence[tuple[Mapping[str, Sequence[Sequence[str | None]]], int]]
+
+    @property
+    def total(self) -> int:
+        """How many runs there are."""
+        return sum(count for _, count in self.kinds)
+
+    def counts(self, field: str) -> list[Count]:
+        """How many runs have each value of `field`, most first."""
+        totals: Counter[tuple[str | None, ...]] = Counter()
+        for kind, count in self.kinds:
+            for value in kind[field]:
+                totals[tuple(value)] += count
+        counts = [Count(value, name, count) for (value, name), count in totals.items()]
+        return sorted(counts, key=lambda one: (-one.count, one.id or "", one.name or ""))
+
+
 class Store:
     """Runs as documents. Not for two threads at once: callers take turns."""
 
@@ -94,7 +117,7 @@ class Store:
         self._database = sqlite3.connect(
             str(file) if file else ":memory:", check_same_thread=False, timeout=10, isolation_level=None
         )
-        self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + SCHEMA)
+        self._database.executescript(PRAGMAS + SCHEMA)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -114,9 +137,9 @@ class Store:
         """Put `document` in the place of the run with its id."""
         with self._transaction():
             row = self._row_of(document["id"])
-            columns = _columns(document)
             assignments = ", ".join(f"{name} = ?" for name in COLUMNS)
-            self._database.execute(f"UPDATE runs SET {assignments} WHERE rowid = ?", [*columns, row])
+            columns = [*_columns(document), self._kind(document)]
+            self._database.execute(f"UPDATE runs SET {assignments}, kind = ? WHERE rowid = ?", [*columns, row])
             self._database.execute("UPDATE documents SET document = ? WHERE run = ?", [_dump(document), row])
             self._database.execute("DELETE FROM tags WHERE run = ?", [row])
             self._database.execute("DELETE FROM words WHERE rowid = ?", [row])
@@ -135,21 +158,12 @@ class Store:
         rows = self._database.execute(chosen, [*values, limit, offset]).fetchall()
         return [self._document(row) for (row,) in rows]
 
-    def count(self, filters: Filters) -> int:
-        """How many runs there are."""
+    def breakdown(self, filters: Filters) -> Breakdown:
+        """How many runs there are of each kind."""
         where, values = _where(filters)
-        return int(self._database.execute(f"SELECT count(*) FROM runs r WHERE {where}", values).fetchone()[0])
-
-    def counts(self, field: str, filters: Filters) -> list[Count]:
-        """How many runs have each value of `field`, most first."""
-        where, values = _where(filters)
-        if field == "tag":
-            hits = "" if where == "1" else f"WHERE run IN (SELECT r.rowid FROM runs r WHERE {where})"
-            sql = f"SELECT tag, tag, count(*) FROM tags {hits} GROUP BY tag"
-        else:
-            key, name = GROUPS[field]
-            sql = f"SELECT {key}, {name}, count(*) FROM runs r WHERE {where} GROUP BY {key}, {name}"
-        return [Count(*row) for row in self._database.execute(f"{sql} ORDER BY 3 DESC, 1", values)]
+        counted = f"SELECT r.kind, count(*) AS count FROM runs r WHERE {where} GROUP BY r.kind"
+        rows = self._database.execute(f"SELECT k.kind, count FROM ({counted}) c JOIN kinds k ON k.id = c.kind", values)
+        return Breakdown([(json.loads(kind), count) for kind, count in rows])
 
     def find(self, query: Mapping[str, Any], *, limit: int, offset: int = 0) -> list[Document]:
         """Runs that match a MongoDB filter, most recently updated first.
@@ -160,10 +174,7 @@ class Store:
         """
         matches = find.matcher(query)
         hits = (document for document in self._candidates(query) if matches(document))
-        skipped = [next(hits, None) for _ in range(offset)]
-        if offset and skipped[-1] is None:
-            return []
-        return [document for document, _ in zip(hits, range(limit), strict=False)]
+        return list(islice(hits, offset, offset + limit))
 
     def _candidates(self, query: Mapping[str, Any]) -> Iterator[Document]:
         where, values = find.narrowed(find.normalized(query))
@@ -189,15 +200,17 @@ class Store:
         return int(self._database.execute("SELECT rowid FROM runs WHERE id = ?", [run_id]).fetchone()[0])
 
     def _insert(self, document: Document) -> None:
-        sql = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({_places(COLUMNS)})"
-        row = self._database.execute(sql, _columns(document)).lastrowid or 0
+        row = self._database.execute(INSERT, [*_columns(document), self._kind(document)]).lastrowid or 0
         self._database.execute("INSERT INTO documents VALUES (?, ?)", [row, _dump(document)])
         self._insert_words_and_tags(row, document)
 
+    def _kind(self, document: Document) -> int:
+        kind = _dump(_kind(document))
+        self._database.execute("INSERT INTO kinds (kind) VALUES (?) ON CONFLICT DO NOTHING", [kind])
+        return int(self._database.execute("SELECT id FROM kinds WHERE kind = ?", [kind]).fetchone()[0])
+
     def _insert_words_and_tags(self, row: int, document: Document) -> None:
-        tags = document.get("tags")
-        names = {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
-        self._database.executemany("INSERT INTO tags VALUES (?, ?)", [(tag, row) for tag in sorted(names)])
+        self._database.executemany("INSERT INTO tags VALUES (?, ?)", [(tag, row) for tag in _tags(document)])
         texts = [_text(document.get(name)) for name in ("prompt", "parameters", "result")]
         self._database.execute(
             "INSERT INTO words (rowid, prompt, parameters, result) VALUES (?, ?, ?, ?)", [row, *texts]
@@ -243,6 +256,24 @@ def _columns(document: Document) -> list[Any]:
     return [value if isinstance(value, str | int | None) else None for value in (values[name] for name in COLUMNS)]
 
 
+def _kind(document: Document) -> dict[str, list[list[str | None]]]:
+    """All that a run is counted by: by field, pairs of id and name."""
+    names = {"model": "modelId", "status": "status", "finish_reason": "finish_reason"}
+    plain = {field: [[_string(document.get(name))] * 2] for field, name in names.items()}
+    references = {name: _reference(document, name) for name in ("interaction", "environment")}
+    named = {name: [[_string(one.get("id")), _string(one.get("name"))]] for name, one in references.items()}
+    return {**named, **plain, "tag": [[tag, tag] for tag in _tags(document)]}
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _tags(document: Document) -> list[str]:
+    tags = document.get("tags")
+    return sorted({tag for tag in tags if isinstance(tag, str)}) if isinstance(tags, list) else []
+
+
 def _reference(document: Document, name: str) -> Mapping[str, Any]:
     value = document.get(name)
     return value if isinstance(value, dict) else {}
@@ -261,12 +292,13 @@ def _clauses(filters: Filters) -> Iterator[tuple[str, list[Any]] | None]:
     yield _among("r.environment", filters.environments)
     yield _among("r.parent", filters.parents)
     yield _among("r.id", filters.run_ids)
-    for tag in filters.tags:
-        yield "r.rowid IN (SELECT run FROM tags WHERE tag = ?)", [tag]
+    if filters.tags:
+        all_of = f"{TAGGED} GROUP BY run HAVING count(*) = ?"
+        yield f"r.rowid IN ({all_of})", [_dump(filters.tags), len(set(filters.tags))]
     if filters.any_tags:
-        yield f"r.rowid IN (SELECT run FROM tags WHERE tag IN ({_places(filters.any_tags)}))", list(filters.any_tags)
-    for tag in filters.exclude_tags:
-        yield "r.rowid NOT IN (SELECT run FROM tags WHERE tag = ?)", [tag]
+        yield f"r.rowid IN ({TAGGED})", [_dump(filters.any_tags)]
+    if filters.exclude_tags:
+        yield f"r.rowid NOT IN ({TAGGED})", [_dump(filters.exclude_tags)]
     if filters.roots is not None:
         yield f"r.parent IS {'' if filters.roots else 'NOT '}NULL", []
     if filters.text is not None:
@@ -281,11 +313,7 @@ def _clauses(filters: Filters) -> Iterator[tuple[str, list[Any]] | None]:
 
 
 def _among(column: str, values: Sequence[str]) -> tuple[str, list[Any]] | None:
-    return (f"{column} IN ({_places(values)})", list(values)) if values else None
-
-
-def _places(values: Sequence[Any]) -> str:
-    return ", ".join("?" * len(values))
+    return (f"{column} IN ({find.LISTED})", [_dump(values)]) if values else None
 
 
 def _equal(column: str, value: str | None) -> tuple[str, list[Any]] | None:

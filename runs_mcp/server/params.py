@@ -68,4 +68,13 @@ Parent = Annotated[
     BeforeValidator(_parent),
     Field(description="Id of the parent run, or false: only runs without a parent"),
 ]
-Moment = Annotated[datetime, BeforeValidator(moment), WithJsonSchema({"type": "string"})]
+Start = Annotated[
+    datetime,
+    BeforeValidator(moment),
+    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, or an age such as 24h or 7d"}),
+]
+End = Annotated[
+    datetime,
+    BeforeValidator(moment),
+    WithJsonSchema({"type": "string", "description": "Created before: ISO 8601, or an age"}),
+]

@@ -16,7 +16,6 @@ class Progress:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._count = 0
-        self.wanted = "progress_token" in (call.request_context.meta or {})
 
     async def say(self, message: str | None = None) -> None:
         """Send `message`, or a heartbeat without one, so that joined messages are the text and nothing else."""
@@ -26,9 +25,6 @@ class Progress:
 
 async def forward(follower: Follower, progress: Progress, settings: StreamingSettings, *, offset: int = 0) -> None:
     """Send what `follower` reads, from character `offset` of the text, until the run has ended."""
-    if not progress.wanted:
-        await follower.ended.wait()
-        return
     position = 0
     while not (follower.ended.is_set() and position == follower.position):
         with anyio.move_on_after(settings.heartbeat_s) as quiet:
@@ -51,7 +47,6 @@ async def heartbeats(progress: Progress, settings: StreamingSettings) -> AsyncIt
             await progress.say()
 
     async with anyio.create_task_group() as tasks:
-        if progress.wanted:
-            tasks.start_soon(beat)
+        tasks.start_soon(beat)
         yield
         tasks.cancel_scope.cancel()

@@ -7,7 +7,7 @@ from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.server import answers, params
 from runs_mcp.server.operation import operation
-from runs_mcp.server.params import Environment, Interaction, Limit, Model, Moment, Name, Offset, Status, Tags
+from runs_mcp.server.params import End, Environment, Interaction, Limit, Model, Name, Offset, Start, Status, Tags
 from runs_mcp.server.services import Call, services
 
 Text = Annotated[Name, Field(description="Words to find in prompt, parameters and result")]
@@ -15,8 +15,6 @@ RunName = Annotated[Name, Field(description="Name of the run or its interaction"
 AllTags = Annotated[Tags, Field(description="Only runs with all these tags")]
 Parents = Annotated[list[Name], BeforeValidator(params.listed), Field(description="Ids of parent runs")]
 LinkedObject = Annotated[Name, Field(description="Id of a linked object")]
-Start = Annotated[Moment, Field(description="Created at or after: ISO 8601, or an age such as 24h, 7d")]
-End = Annotated[Moment, Field(description="Created before: ISO 8601, or an age")]
 FacetName = Literal["environments", "interactions", "models", "tags", "status", "finish_reason"]
 FacetNames = Annotated[
     list[FacetName], BeforeValidator(params.listed), Field(min_length=1, description="What to count by; default all")

@@ -1,0 +1,41 @@
+"""Calling tools as tests want to: the text, the structured content, and whether it failed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.client import Client
+from mcp_types import CallToolResult, TextContent
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client got."""
+
+    text: str
+    structured: dict[str, Any]
+    failed: bool
+    result: CallToolResult
+
+
+class Notifications:
+    """Collects the progress of one call."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self.messages: list[str | None] = []
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        self.values.append(progress)
+        self.messages.append(message)
+
+    @property
+    def text(self) -> str:
+        """The messages put together."""
+        return "".join(message for message in self.messages if message)
+
+
+async def call(client: Client, tool: str, *, progress: Notifications | None = None, **arguments: Any) -> Answer:
+    """Call `tool`; `progress` collects what it reports while it lasts."""
+    result = await client.call_tool(tool, arguments, progress_callback=progress)
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    return Answer(text, result.structured_content or {}, bool(result.is_error), result)

@@ -1,0 +1,55 @@
+"""What most tests start from: a real sandbox on a real port, and real MCP clients of both protocol eras."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from mcp.client import Client
+
+from runs_mcp.cli.serving import sandbox_api
+from runs_mcp.config import ApiSettings, Config, StreamingSettings
+from runs_mcp.sandbox import Sandbox, SandboxOptions, running
+from runs_mcp.server import build_server
+
+ERAS = {"handshake": "legacy", "2026-07-28": "auto"}
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of the product."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def sandbox(anyio_backend: str) -> AsyncIterator[Sandbox]:
+    """A sandbox with its two hundred runs."""
+    async with running(SandboxOptions()) as started:
+        yield started
+
+
+@pytest.fixture
+def config(sandbox: Sandbox) -> Config:
+    """A configuration that points at the sandbox."""
+    return Config(api=sandbox_api(sandbox.url, ApiSettings()), streaming=StreamingSettings(flush_ms=5))
+
+
+@pytest.fixture(params=ERAS.values(), ids=ERAS.keys())
+def mode(request: pytest.FixtureRequest) -> str:
+    """How a client of either era connects."""
+    return str(request.param)
+
+
+Connect = Callable[[Config], AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def connect(mode: str) -> Connect:
+    """Connects a client of either era to a server with some configuration."""
+    return lambda config: Client(build_server(config), mode=mode)
+
+
+@pytest.fixture
+async def client(config: Config, connect: Connect) -> AsyncIterator[Client]:
+    """A client of either era, of a server in front of the sandbox."""
+    async with connect(config) as connected:
+        yield connected

@@ -1,0 +1,134 @@
+"""Policies over every operation: what is published, and that no layer lacks one."""
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from mcp.client import Client
+from mcp_types import Tool
+
+from runs_mcp.config import Config, ServerSettings
+from runs_mcp.sandbox.app import API, Api, build
+from runs_mcp.server import build_server
+from runs_mcp.server.tools import OPERATIONS
+from tests.calls import call
+
+DOCUMENTED = {
+    "GET /runs",
+    "GET /runs/{run_id}",
+    "POST /runs",
+    "GET /runs/{run_id}/stream",
+    "POST /runs/facets",
+    "POST /runs/search",
+    "POST /runs/find",
+    "GET /runs/filter-options/{field}",
+}
+CHARS_PER_TOKEN = 4
+MOST_TOKENS = 4_500
+MOST_TOKENS_A_TOOL = 700
+TOOLS = [pytest.param(operation.published, id=operation.name) for operation in OPERATIONS]
+
+
+def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
+    api = Api(None, None, None, "message", 1)  # type: ignore[arg-type]  # nothing is called
+    routes = {
+        f"{method} {route.path.removeprefix(API)}"  # type: ignore[attr-defined]
+        for route in build(api).routes
+        for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+    }
+    assert {operation.endpoint for operation in OPERATIONS} == DOCUMENTED == routes & DOCUMENTED
+
+
+def test_names_are_unique() -> None:
+    names = [operation.name for operation in OPERATIONS]
+    assert len(names) == len(set(names)) == 8
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_inputs_are_flat_and_plain(tool: Tool) -> None:
+    """Several clients refuse anything else."""
+    schema = json.dumps(tool.input_schema)
+    for word in ("anyOf", "oneOf", "allOf", "$ref", "$defs", "null", '"title"'):
+        assert word not in schema
+    objects = {name for name, one in tool.input_schema["properties"].items() if one.get("type") == "object"}
+    assert objects <= {"data", "config", "query", "result_schema"}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_everything_is_described(tool: Tool) -> None:
+    assert tool.title
+    assert tool.description
+    for name, parameter in tool.input_schema["properties"].items():
+        assert parameter.get("description") or parameter.get("enum"), name
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_all_four_hints_are_given(tool: Tool) -> None:
+    assert tool.annotations
+    changes = tool.name == "create_run"
+    assert tool.annotations.read_only_hint is not changes
+    assert tool.annotations.idempotent_hint is not changes
+    assert tool.annotations.destructive_hint is False
+    assert tool.annotations.open_world_hint is True
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_output_schemas_are_loose_objects(tool: Tool) -> None:
+    assert tool.output_schema
+    assert tool.output_schema["type"] == "object"
+    assert "$ref" not in json.dumps(tool.output_schema)
+    Draft202012Validator.check_schema(tool.output_schema)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_costs_few_tokens(tool: Tool) -> None:
+    assert tokens([tool]) <= MOST_TOKENS_A_TOOL
+
+
+def test_all_tools_cost_few_tokens() -> None:
+    assert tokens([operation.published for operation in OPERATIONS]) <= MOST_TOKENS
+
+
+def tokens(tools: list[Tool]) -> int:
+    """About how many tokens the tools are in a model's context."""
+    published = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in tools]
+    return len(json.dumps(published)) // CHARS_PER_TOKEN
+
+
+@pytest.mark.anyio
+async def test_every_answer_fits_its_output_schema(client: Client) -> None:
+    schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
+    run_id = (await call(client, "list_runs", limit=1)).structured["runs"][0]["id"]
+    calls: dict[str, dict[str, Any]] = {
+        "list_runs": {},
+        "get_run": {"run_id": run_id},
+        "create_run": {"interaction": "SummarizeText", "data": {"text": "One. Two."}},
+        "stream_run": {"run_id": run_id},
+        "compute_run_facets": {},
+        "search_runs": {"query": "nothing at all like this"},
+        "find_runs": {"query": {}, "select": ["status"]},
+        "get_run_filter_options": {"field": "tag"},
+    }
+    assert set(calls) == set(schemas)
+    for tool, arguments in calls.items():
+        answer = await call(client, tool, **arguments)
+        assert not answer.failed, answer.text
+        Draft202012Validator(schemas[tool] or {}).validate(answer.structured)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        pytest.param({"read_only": True}, {one.name for one in OPERATIONS} - {"create_run"}, id="read only"),
+        pytest.param({"tools": ["get_run", "list_runs"]}, {"get_run", "list_runs"}, id="selected"),
+        pytest.param({"tools": ["create_run"], "read_only": True}, set(), id="selected and read only"),
+    ],
+)
+async def test_tools_can_be_narrowed(config: Config, mode: str, settings: dict[str, Any], names: set[str]) -> None:
+    narrowed = config.model_copy(update={"server": ServerSettings.model_validate(settings)})
+    async with Client(build_server(narrowed), mode=mode) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == names
+        instructions = client.instructions or ""
+        assert all((f"- {one.name} " in instructions) == (one.name in names) for one in OPERATIONS)

@@ -1,0 +1,78 @@
+"""Bad input: each is refused with a message that names the argument, and nothing is sent."""
+
+import pytest
+
+from runs_mcp.config import ApiSettings, Config
+from tests.calls import call
+from tests.conftest import Connect
+
+pytestmark = pytest.mark.anyio
+
+NOBODY = {"base_url": "http://127.0.0.1:9/api/v1", "auth": {"value": "token"}, "max_retries": 0}
+NOT_AN_ID = "not a run id"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "names", "says"),
+    [
+        pytest.param("list_runs", {"limit": 0}, "limit", "greater than or equal to 1 (got 0)", id="limit 0"),
+        pytest.param("list_runs", {"limit": 101}, "limit", "less than or equal to 100 (got 101)", id="limit 101"),
+        pytest.param("list_runs", {"limit": "many"}, "limit", "valid integer", id="limit in words"),
+        pytest.param("list_runs", {"offset": -1}, "offset", "greater than or equal to 0", id="negative offset"),
+        pytest.param("list_runs", {"status": "done"}, "status", "'completed' or 'failed'", id="unknown status"),
+        pytest.param("list_runs", {"limits": 5}, "limits", "Did you mean `limit`?", id="misspelled"),
+        pytest.param("list_runs", {"zzz": 5}, "zzz", "It takes environment, interaction, limit", id="unheard of"),
+        pytest.param("list_runs", {"model": ""}, "model", "at least 1 character", id="empty filter"),
+        pytest.param("get_run", {"run_id": "a/b"}, "run_id", NOT_AN_ID, id="id with a slash"),
+        pytest.param("get_run", {"run_id": ".."}, "run_id", NOT_AN_ID, id="id that climbs"),
+        pytest.param("get_run", {"run_id": "../auth/token?token=x"}, "run_id", NOT_AN_ID, id="id that is a path"),
+        pytest.param("get_run", {"run_id": "a?b"}, "run_id", NOT_AN_ID, id="id with a query"),
+        pytest.param("get_run", {"run_id": "a b"}, "run_id", NOT_AN_ID, id="id with a space"),
+        pytest.param("get_run", {"run_id": ""}, "run_id", "at least 1 character", id="empty id"),
+        pytest.param("get_run", {}, "run_id", "Field required", id="no id"),
+        pytest.param("get_run", {"run_id": "r1", "include": ["all"]}, "include.0", "'result'", id="unknown part"),
+        pytest.param("stream_run", {"run_id": "r#1"}, "run_id", NOT_AN_ID, id="id with a fragment"),
+        pytest.param("search_runs", {"start": "yesterdayish"}, "start", "neither an ISO 8601", id="malformed date"),
+        pytest.param("search_runs", {"end": "2026-13-45"}, "end", "neither an ISO 8601", id="impossible date"),
+        pytest.param("find_runs", {"query": "status"}, "query", "valid dictionary", id="filter that is no object"),
+        pytest.param("find_runs", {}, "query", "Field required", id="no filter"),
+        pytest.param("compute_run_facets", {"facets": ["colour"]}, "facets.0", "'models'", id="unknown facet"),
+        pytest.param("compute_run_facets", {"facets": ["finish_reason"]}, "facets", "composable", id="other edition"),
+        pytest.param("get_run_filter_options", {"field": "../x"}, "field", "match pattern", id="field that is a path"),
+        pytest.param("create_run", {"interaction": "i", "data": "x"}, "data", "valid dictionary", id="data in words"),
+        pytest.param(
+            "create_run",
+            {"interaction": "i", "wait": False, "stream": False},
+            "wait",
+            "needs `stream`",
+            id="no waiting",
+        ),
+    ],
+)
+async def test_it_is_refused_by_name_and_nothing_is_sent(
+    connect: Connect, tool: str, arguments: dict[str, object], names: str, says: str
+) -> None:
+    # Nobody listens there: had anything been sent, the answer would be that the API cannot be reached.
+    async with connect(Config(api=ApiSettings.model_validate(NOBODY))) as client:
+        answer = await call(client, tool, **arguments)
+    assert answer.failed
+    assert answer.structured == {}
+    assert f"`{names}`" in answer.text
+    assert says in answer.text
+    assert answer.text.endswith("Nothing was sent.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        pytest.param({"tags": "a"}, ["a"], id="a bare string"),
+        pytest.param({"tags": '["a", "b"]'}, ["a", "b"], id="JSON in a string"),
+    ],
+)
+async def test_lists_are_taken_as_models_write_them(
+    connect: Connect, arguments: dict[str, str], sent: list[str]
+) -> None:
+    async with connect(Config(api=ApiSettings.model_validate(NOBODY))) as client:
+        answer = await call(client, "search_runs", **arguments)
+    assert answer.failed
+    assert "cannot be reached" in answer.text, f"as {sent}, it was sent"

@@ -1,0 +1,113 @@
+"""Every failure is one paragraph: what happened, whether anything changed, what to do next."""
+
+import pytest
+
+from runs_mcp.api import (
+    ApiTimeoutError,
+    AuthenticationError,
+    CredentialError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitedError,
+    RunsApiError,
+    UnavailableError,
+)
+from runs_mcp.server.failures import explain
+from runs_mcp.server.following import FollowingError
+
+CASES = [
+    pytest.param(
+        CredentialError("api.auth.env (T): this environment variable is not set"),
+        "api.auth.env (T): this environment variable is not set. Nothing was sent.",
+        id="no credential",
+    ),
+    pytest.param(
+        AuthenticationError("", status=401, api_message="Token expired"),
+        'The Runs API did not accept the server\'s credential (401). It says: "Token expired". Nothing was changed. '
+        "Someone with access to the server's configuration must renew it; `runs-mcp check` says how.",
+        id="401",
+    ),
+    pytest.param(
+        PermissionDeniedError("", status=403),
+        "The server's credential may not do this (403). Nothing was changed. "
+        "Another credential is needed for it; other operations may still work.",
+        id="403",
+    ),
+    pytest.param(
+        NotFoundError("", status=404),
+        "The Runs API found nothing there (404). Nothing was changed. "
+        "list_runs and get_run_filter_options show the ids there are.",
+        id="404",
+    ),
+    pytest.param(
+        InvalidRequestError("", status=422, api_message="Does not fit", details="data.text: required"),
+        'The Runs API refused the request (422). It says: "Does not fit". Details: data.text: required. '
+        "Nothing was changed. Correct the arguments and call again.",
+        id="422",
+    ),
+    pytest.param(
+        RateLimitedError("", reason="pacing", retry_after_s=2),
+        "The Runs API is limiting its rate (429). Nothing was changed. Try again in 2 s.",
+        id="429, pacing",
+    ),
+    pytest.param(
+        RateLimitedError("", reason="quota"),
+        "The Runs API is limiting its rate (429). Nothing was changed. Trying again at once will not help.",
+        id="429, quota",
+    ),
+    pytest.param(
+        UnavailableError("", status=503, retry_safe=True),
+        "The Runs API failed (503). Nothing was changed. Try again.",
+        id="503",
+    ),
+    pytest.param(
+        UnavailableError("The Runs API cannot be reached (ConnectError)", retry_safe=True),
+        "The Runs API cannot be reached (ConnectError). Nothing was changed. Try again.",
+        id="no connection",
+    ),
+    pytest.param(
+        ApiTimeoutError("The Runs API did not answer in time (ReadTimeout)", retry_safe=True),
+        "The Runs API did not answer in time (ReadTimeout). Nothing was changed. Try again.",
+        id="timeout",
+    ),
+    pytest.param(
+        ProtocolError("The Runs API answered something that is not JSON (text/html)"),
+        "The Runs API answered something that is not JSON (text/html). Nothing was changed. "
+        "Check the base URL and the edition with `runs-mcp check`.",
+        id="not JSON",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "text"), CASES)
+def test_a_failed_read(error: RunsApiError, text: str) -> None:
+    assert explain("get_run", error, changes=False) == text
+
+
+def test_a_create_that_was_refused_made_no_run() -> None:
+    error = InvalidRequestError("", status=400)
+    assert "No run was created." in explain("create_run", error, changes=True)
+
+
+def test_a_create_whose_answer_was_lost_says_to_look_first() -> None:
+    error = ApiTimeoutError("The Runs API did not answer in time (ReadTimeout)", outcome_unknown=True)
+    assert explain("create_run", error, changes=True) == (
+        "The Runs API did not answer in time (ReadTimeout). It is not known whether a run was created. "
+        "Do not create it again before looking: list_runs(limit=5) shows the newest runs."
+    )
+
+
+def test_a_run_that_cannot_be_followed_is_still_there() -> None:
+    error = FollowingError("r1", UnavailableError("", status=503))
+    assert explain("create_run", error, changes=True) == (
+        "Run r1 was accepted, but following it failed. The Runs API failed (503). "
+        'Do not create it again: get_run(run_id="r1") shows how it stands.'
+    )
+
+
+def test_a_crash_tells_the_model_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+    text = explain("get_run", ZeroDivisionError("token=secret"), changes=False)
+    assert text == "`get_run` failed inside the server; its log has the details. Nothing was changed."
+    assert "get_run crashed" in caplog.text

@@ -1,0 +1,67 @@
+"""Prompts from their files."""
+
+import re
+
+import pytest
+from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, TextContent
+
+from runs_mcp.server.prompts import directory, load
+from runs_mcp.server.tools import OPERATIONS
+
+PROMPTS = list(load(directory()))
+
+
+@pytest.mark.anyio
+async def test_every_file_is_a_prompt_with_title_description_and_arguments(client: Client) -> None:
+    offered = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
+    assert set(offered) == {
+        "debug_failed_run",
+        "compare_models",
+        "report_on_period",
+        "find_similar_runs",
+        "run_and_check",
+    }
+    for prompt in offered.values():
+        assert prompt.title
+        assert prompt.description
+        assert all(argument.description for argument in prompt.arguments or [])
+
+
+@pytest.mark.anyio
+async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: Client) -> None:
+    result = await client.get_prompt("compare_models", {"interaction": "ContractReview"})
+    [message] = result.messages
+    assert isinstance(message.content, TextContent)
+    assert "the interaction `ContractReview` since 30d" in message.content.text
+    assert "$" not in message.content.text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        pytest.param("nope", {}, "Unknown prompt: nope", id="unknown prompt"),
+        pytest.param("compare_models", {}, "interaction", id="argument missing"),
+        pytest.param(
+            "compare_models", {"interaction": "X", "colour": "red"}, "no argument colour", id="unknown argument"
+        ),
+    ],
+)
+async def test_a_prompt_that_cannot_be_rendered_says_why(
+    client: Client, name: str, arguments: dict[str, str], says: str
+) -> None:
+    with pytest.raises(MCPError) as refused:
+        await client.get_prompt(name, arguments)
+    assert refused.value.code == INVALID_PARAMS
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=[prompt.name for prompt in PROMPTS])
+def test_a_prompt_names_tools_there_are(prompt: object) -> None:
+    text = str(getattr(prompt, "text", ""))
+    tools = {operation.name for operation in OPERATIONS}
+    named = set(re.findall(r"\b(?:list|get|create|stream|search|find|compute)_\w+", text))
+    assert named
+    assert named <= tools

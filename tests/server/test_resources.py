@@ -1,0 +1,79 @@
+"""Runs as resources."""
+
+import json
+
+import pytest
+from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, TextResourceContents
+
+from tests.calls import call
+
+pytestmark = pytest.mark.anyio
+
+
+async def read(client: Client, uri: str) -> object:
+    [content] = (await client.read_resource(uri, cache_mode="bypass")).contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "application/json"
+    return json.loads(content.text)
+
+
+async def test_listing_pages_through_all_runs_newest_first(client: Client) -> None:
+    uris: list[str] = []
+    page = await client.list_resources(cache_mode="bypass")
+    uris += [resource.uri for resource in page.resources]
+    while page.next_cursor:
+        page = await client.list_resources(cursor=page.next_cursor, cache_mode="bypass")
+        uris += [resource.uri for resource in page.resources]
+    listed = [run["id"] for run in (await call(client, "list_runs", limit=5)).structured["runs"]]
+    assert uris[:5] == [f"runs://{run_id}" for run_id in listed]
+    assert len(uris) == len(set(uris)) >= 200
+
+
+async def test_a_run_reads_whole_and_its_parts_alone(client: Client) -> None:
+    answer = await call(client, "create_run", interaction="ClassifySentiment", data={"text": "I love it"})
+    uri = f"runs://{answer.structured['id']}"
+    run = await read(client, uri)
+    assert isinstance(run, dict)
+    assert run["result"] == {"sentiment": "positive", "score": 1.0, "evidence": ["love"]}
+    for part in ("result", "parameters", "prompt"):
+        assert await read(client, f"{uri}/{part}") == run[part]
+
+
+async def test_a_run_is_read_fresh(client: Client) -> None:
+    created = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 5}, wait=False)
+    run_id = created.structured["id"]
+    await call(client, "stream_run", run_id=run_id)
+    run = await read(client, f"runs://{run_id}")
+    assert isinstance(run, dict)
+    assert run["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        pytest.param("runs://nope", "There is no run 'nope'", id="unknown run"),
+        pytest.param("runs://a%2Fb", "not a run id", id="an id with a slash"),
+        pytest.param("runs://a%3Fb", "not a run id", id="an id with a query"),
+        pytest.param("runs://..%2F..%2Fauth", "Unknown resource", id="an id that climbs"),
+        pytest.param("runs://r1/colour", "it has result, parameters, prompt", id="unknown part"),
+        pytest.param("elsewhere://r1", "Unknown resource", id="another scheme"),
+    ],
+)
+async def test_what_cannot_be_read_is_an_invalid_request(client: Client, uri: str, says: str) -> None:
+    with pytest.raises(MCPError) as refused:
+        await client.read_resource(uri)
+    assert refused.value.code == INVALID_PARAMS
+    assert says in str(refused.value)
+
+
+async def test_an_unknown_cursor_is_refused(client: Client) -> None:
+    with pytest.raises(MCPError, match="Unknown cursor") as refused:
+        await client.list_resources(cursor="garbage")
+    assert refused.value.code == INVALID_PARAMS
+
+
+async def test_the_templates_are_published(client: Client) -> None:
+    templates = (await client.list_resource_templates()).resource_templates
+    assert [template.uri_template for template in templates] == ["runs://{run_id}", "runs://{run_id}/{part}"]

@@ -1,0 +1,270 @@
+"""Creating and following runs: what arrives as progress, and what is left behind."""
+
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+
+from runs_mcp.config import Config, StreamingSettings
+from tests import upstream
+from tests.calls import Notifications, call
+from tests.conftest import Connect
+from tests.upstream import CLOSE, Upstream, chunk, events, reply
+
+pytestmark = pytest.mark.anyio
+
+RUN = "POST /runs"
+GET = "GET /runs/r1"
+STREAM = "GET /runs/r1/stream"
+CREATED = {"id": "r1", "status": "created"}
+PROCESSING = {"id": "r1", "status": "processing"}
+DONE = {"id": "r1", "status": "completed", "result": "Hello world"}
+SLOW = {"chunks": 40, "delay_ms": 5}
+
+
+def strictly_increasing(values: list[float]) -> bool:
+    return all(later > earlier for earlier, later in zip(values, values[1:], strict=False))
+
+
+def configured(api: Upstream, **streaming: Any) -> Config:
+    return Config(api=api.api, streaming=StreamingSettings(**{"flush_ms": 5, **streaming}))
+
+
+async def test_what_a_run_writes_arrives_as_progress_and_the_final_run_as_the_result(client: Client) -> None:
+    progress = Notifications()
+    answer = await call(client, "create_run", progress=progress, interaction="SlowWriter", data=SLOW)
+    assert answer.structured["status"] == "completed"
+    assert progress.text == answer.structured["result"] == "".join(f"word{n} " for n in range(1, 41))
+    assert len(progress.messages) > 1
+    assert strictly_increasing(progress.values)
+
+
+async def test_a_burst_of_3000_chunks_arrives_whole_in_order_and_joined(client: Client) -> None:
+    progress = Notifications()
+    answer = await call(
+        client, "create_run", progress=progress, interaction="SlowWriter", data={"chunks": 3_000, "delay_ms": 0}
+    )
+    before = len(progress.messages)
+    await client.list_tools(cache_mode="bypass")
+    assert len(progress.messages) == before < 1_000, "joined, and none after the result"
+    assert progress.text == "".join(f"word{n} " for n in range(1, 3_001))
+    assert answer.structured["status"] == "completed"
+    assert strictly_increasing(progress.values)
+
+
+async def test_a_client_that_did_not_ask_for_progress_gets_the_same_result(client: Client) -> None:
+    answer = await call(client, "create_run", interaction="SlowWriter", data=SLOW)
+    assert answer.structured["status"] == "completed"
+
+
+async def test_stream_false_makes_one_blocking_call(connect: Connect) -> None:
+    async with (
+        upstream.serving({RUN: reply(DONE)}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, "create_run", interaction="i", stream=False)
+        assert answer.structured["result"] == "Hello world"
+        assert api.asked == [RUN]
+
+
+async def test_a_blocking_call_sends_heartbeats_without_text(connect: Connect) -> None:
+    finish = anyio.Event()
+
+    async def slow(request: Any) -> Any:
+        await finish.wait()
+        return await reply(DONE)(request)
+
+    class Finishing(Notifications):
+        async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+            await super().__call__(progress, total, message)
+            if len(self.values) == 3:
+                finish.set()
+
+    progress = Finishing()
+    async with (
+        upstream.serving({RUN: slow}) as api,
+        connect(configured(api, heartbeat_s=0.01)) as client,
+    ):
+        await call(client, "create_run", progress=progress, interaction="i", stream=False)
+    assert strictly_increasing(progress.values)
+    assert set(progress.messages) == {None}
+
+
+async def test_silence_in_a_stream_is_filled_with_heartbeats(connect: Connect) -> None:
+    go_on = anyio.Event()
+
+    class GoingOn(Notifications):
+        async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+            await super().__call__(progress, total, message)
+            if self.messages.count(None) == 2:
+                go_on.set()
+
+    progress = GoingOn()
+    replies = {RUN: reply(CREATED), STREAM: events(chunk("Hello "), go_on, chunk("world"), CLOSE), GET: reply(DONE)}
+    async with (
+        upstream.serving(replies) as api,
+        connect(configured(api, heartbeat_s=0.01)) as client,
+    ):
+        await call(client, "create_run", progress=progress, interaction="i")
+    assert progress.text == "Hello world"
+    assert strictly_increasing(progress.values)
+
+
+async def test_wait_false_answers_at_once_and_the_run_is_executed_all_the_same(client: Client) -> None:
+    created = await call(client, "create_run", interaction="SlowWriter", data=SLOW, wait=False)
+    assert created.structured["status"] == "created"
+    assert "do not create it again" in created.text
+    followed = await call(client, "stream_run", run_id=created.structured["id"])
+    assert followed.structured["status"] == "completed"
+
+
+async def test_stream_run_joins_from_the_first_chunk_without_a_second_stream(connect: Connect) -> None:
+    joined = anyio.Event()
+    replies = {
+        RUN: reply(CREATED),
+        STREAM: events(chunk("Hello "), joined, chunk("world"), CLOSE),
+        GET: reply(DONE),
+    }
+
+    class Joining(Notifications):
+        async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+            await super().__call__(progress, total, message)
+            joined.set()
+
+    progress = Joining()
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        created = await call(client, "create_run", interaction="i", wait=False)
+        followed = await call(client, "stream_run", progress=progress, run_id=created.structured["id"])
+        assert followed.structured["result"] == "Hello world"
+        assert progress.text == "Hello world"
+        assert api.count(STREAM) == 1
+
+
+async def test_stream_run_starts_a_run_that_was_never_started(connect: Connect) -> None:
+    replies = {GET: [reply(CREATED), reply(DONE)], STREAM: events(chunk("Hello world"), CLOSE)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "stream_run", run_id="r1")
+        assert answer.structured["status"] == "completed"
+        assert api.asked == [GET, STREAM, GET]
+
+
+async def test_stream_run_answers_at_once_for_a_run_that_has_ended(connect: Connect) -> None:
+    async with upstream.serving({GET: reply(DONE)}) as api, connect(configured(api)) as client:
+        answer = await call(client, "stream_run", run_id="r1")
+        assert answer.structured["result"] == "Hello world"
+        assert api.asked == [GET]
+
+
+async def test_stream_run_polls_a_run_that_somebody_else_started(connect: Connect) -> None:
+    """A second stream might execute it again."""
+    async with (
+        upstream.serving({GET: [reply(PROCESSING), reply(PROCESSING), reply(DONE)]}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, "stream_run", run_id="r1")
+        assert answer.structured["status"] == "completed"
+        assert api.asked == [GET] * 3
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [pytest.param((), id="ends without close"), pytest.param((None,), id="breaks off")],
+)
+async def test_a_stream_that_breaks_is_not_opened_again_and_the_run_is_polled_to_its_end(
+    connect: Connect, ending: tuple[None, ...]
+) -> None:
+    progress = Notifications()
+    replies = {
+        RUN: reply(CREATED),
+        STREAM: events(chunk("Hello "), *ending),
+        GET: [reply(PROCESSING), reply(DONE)],
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", progress=progress, interaction="i")
+        assert answer.structured["result"] == "Hello world"
+        assert answer.text.count("Hello world") == 1
+        assert progress.text == "Hello "
+        assert api.count(STREAM) == 1
+        assert api.count(RUN) == 1
+
+
+async def test_a_stream_that_cannot_be_opened_says_that_the_run_is_there(connect: Connect) -> None:
+    replies = {RUN: reply(CREATED), STREAM: reply({"message": "No capacity."}, 503), GET: reply(CREATED)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert answer.failed
+        assert "Run r1 was accepted" in answer.text
+        assert "No capacity." in answer.text
+        assert "Do not create it again" in answer.text
+
+
+async def test_after_max_wait_the_answer_holds_the_text_so_far_and_the_call_that_goes_on(connect: Connect) -> None:
+    finish = anyio.Event()
+    replies = {
+        RUN: reply(CREATED),
+        STREAM: events(chunk("Hello "), finish, chunk("world"), CLOSE),
+        GET: reply(DONE),
+    }
+    async with upstream.serving(replies) as api, connect(configured(api, max_wait_s=0.3)) as client:
+        waiting = await call(client, "create_run", interaction="i")
+        assert waiting.structured["text"] == "Hello "
+        assert waiting.structured["next"] == 'stream_run(run_id="r1", offset=6)'
+        assert waiting.structured["next"] in waiting.text
+        assert "do not create it again" in waiting.text
+        finish.set()
+        progress = Notifications()
+        ended = await call(client, "stream_run", progress=progress, run_id="r1", offset=6)
+        assert ended.structured["result"] == "Hello world"
+        assert progress.text in ("world", ""), "only what is new, if it had not ended by then"
+        assert api.count(STREAM) == 1
+
+
+async def test_a_cancelled_call_stops_its_progress_and_leaves_the_run_to_itself(connect: Connect) -> None:
+    finish = anyio.Event()
+    replies = {
+        RUN: reply(CREATED),
+        STREAM: events(chunk("Hello "), finish, chunk("world"), CLOSE),
+        GET: reply(DONE),
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        cancelled = anyio.CancelScope()
+
+        class Cancelling(Notifications):
+            async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+                await super().__call__(progress, total, message)
+                cancelled.cancel()
+
+        progress = Cancelling()
+        with cancelled:
+            await call(client, "create_run", progress=progress, interaction="i")
+        assert progress.text == "Hello "
+        finish.set()
+        ended = await call(client, "stream_run", run_id="r1")
+        assert ended.structured["status"] == "completed"
+        assert progress.text == "Hello "
+        assert api.count(STREAM) == 1
+
+
+async def test_a_lost_answer_to_a_create_is_never_sent_again(connect: Connect) -> None:
+    async def lost(_: Any) -> Any:
+        raise ConnectionAbortedError
+
+    async with upstream.serving({RUN: lost}) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert answer.failed
+        assert "It is not known whether a run was created." in answer.text
+        assert "Do not create it again before looking" in answer.text
+        assert api.count(RUN) == 1
+
+
+async def test_a_failed_create_that_names_its_run_gives_that_run(connect: Connect) -> None:
+    failed = {"id": "r1", "status": "failed", "error": {"code": "boom", "message": "The model broke."}}
+    async with (
+        upstream.serving({RUN: reply(failed, 500), GET: reply(failed)}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, "create_run", interaction="i")
+        assert not answer.failed
+        assert "boom: The model broke." in answer.text
+        assert api.asked == [RUN, GET]

@@ -1,0 +1,112 @@
+"""A Runs API that does what a test tells it to, on a real port, and remembers what it was asked."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from runs_mcp.config import ApiSettings, AuthSettings
+
+TOKEN = "upstream-secret-token"
+Reply = Callable[[Request], Awaitable[Response]]
+
+
+class Upstream:
+    """What has been asked, and what is answered: a reply for each `METHOD /path`, the last for all further ones."""
+
+    def __init__(self, replies: Mapping[str, Reply | list[Reply]]) -> None:
+        self.asked: list[str] = []
+        self._replies = {place: reply if isinstance(reply, list) else [reply] for place, reply in replies.items()}
+        self.url = ""
+
+    @property
+    def api(self) -> ApiSettings:
+        """Settings that point here."""
+        return ApiSettings.model_validate(
+            {"base_url": f"{self.url}/api/v1", "auth": AuthSettings.model_validate({"value": TOKEN}), "max_retries": 0}
+        )
+
+    def count(self, place: str) -> int:
+        """How often `METHOD /path` was asked."""
+        return self.asked.count(place)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer as told."""
+        place = f"{request.method} {request.url.path.removeprefix('/api/v1')}"
+        self.asked.append(place)
+        replies = self._replies[place]
+        return await (replies.pop(0) if len(replies) > 1 else replies[0])(request)
+
+
+def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """Always this JSON."""
+
+    async def answer(_: Request) -> Response:
+        return JSONResponse(body, status, headers=headers)
+
+    return answer
+
+
+def events(*parts: str | anyio.Event | None) -> Reply:
+    """A stream of these parts as they are; an event is waited for, None breaks the connection off."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for part in parts:
+            if part is None:
+                raise ConnectionAbortedError
+            if isinstance(part, str):
+                yield part.encode()
+            else:
+                await part.wait()
+
+    async def answer(_: Request) -> Response:
+        return StreamingResponse(body(), media_type="text/event-stream")
+
+    return answer
+
+
+def chunk(text: str) -> str:
+    """A piece of text, as the platform sends it."""
+    return f'data: "{text}"\n\n'
+
+
+CLOSE = 'event: close\ndata: {"status": "completed"}\n\n'
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = anyio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(replies: Mapping[str, Reply | list[Reply]]) -> AsyncIterator[Upstream]:
+    """An upstream that answers with `replies` while the block lasts."""
+    upstream = Upstream(replies)
+    app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST"])])
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = _Server(config)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve)
+        await server.ready.wait()
+        upstream.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        try:
+            yield upstream
+        finally:
+            server.should_exit = server.force_exit = True
