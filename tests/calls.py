@@ -34,8 +34,8 @@ class Notifications:
         return "".join(message for message in self.messages if message)
 
 
-async def call(client: Client, tool: str, *, progress: Notifications | None = None, **arguments: Any) -> Answer:
-    """Call `tool`; `progress` collects what it reports while it lasts."""
+async def call(client: Client, tool: str, *, progress: Any = None, **arguments: Any) -> Answer:
+    """Call `tool`; `progress`, a `Notifications`, collects what it reports while it lasts."""
     result = await client.call_tool(tool, arguments, progress_callback=progress)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     return Answer(text, result.structured_content or {}, bool(result.is_error), result)

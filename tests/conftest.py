@@ -33,7 +33,7 @@ def config(sandbox: Sandbox) -> Config:
     return Config(api=sandbox_api(sandbox.url, ApiSettings()), streaming=StreamingSettings(flush_ms=5))
 
 
-@pytest.fixture(params=ERAS.values(), ids=ERAS.keys())
+@pytest.fixture(params=list(ERAS.values()), ids=list(ERAS))
 def mode(request: pytest.FixtureRequest) -> str:
     """How a client of either era connects."""
     return str(request.param)

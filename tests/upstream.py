@@ -17,12 +17,13 @@ from runs_mcp.config import ApiSettings, AuthSettings
 
 TOKEN = "upstream-secret-token"
 Reply = Callable[[Request], Awaitable[Response]]
+Replies = Mapping[str, Reply | list[Reply]]
 
 
 class Upstream:
     """What has been asked, and what is answered: a reply for each `METHOD /path`, the last for all further ones."""
 
-    def __init__(self, replies: Mapping[str, Reply | list[Reply]]) -> None:
+    def __init__(self, replies: Replies) -> None:
         self.asked: list[str] = []
         self._replies = {place: reply if isinstance(reply, list) else [reply] for place, reply in replies.items()}
         self.url = ""
@@ -96,7 +97,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(replies: Mapping[str, Reply | list[Reply]]) -> AsyncIterator[Upstream]:
+async def serving(replies: Replies) -> AsyncIterator[Upstream]:
     """An upstream that answers with `replies` while the block lasts."""
     upstream = Upstream(replies)
     app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST"])])

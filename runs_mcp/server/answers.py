@@ -32,7 +32,7 @@ RUN_PAGE = {
     "properties": {
         "runs": {"type": "array", "items": _ANY_OBJECT},
         "offset": {"type": "integer"},
-        "next_offset": {"type": ["integer", "null"]},
+        "next_offset": {"description": "Integer, or null after the last page"},
         "next": {"type": "string"},
         "workspace": {"type": "string"},
     },
@@ -40,7 +40,7 @@ RUN_PAGE = {
 }
 FACETS = {
     "type": "object",
-    "properties": {"total": {"type": ["integer", "null"]}, "facets": _ANY_OBJECT, "workspace": {"type": "string"}},
+    "properties": {"total": {"type": "integer"}, "facets": _ANY_OBJECT, "workspace": {"type": "string"}},
     "required": ["facets"],
 }
 OPTIONS = {
@@ -127,7 +127,7 @@ def still_going(call: Call, follower: Follower, offset: int) -> CallToolResult:
 def facets(call: Call, counts: Facets) -> CallToolResult:
     """Counts by value, a line a facet."""
     structured = {
-        "total": counts.total,
+        **({} if counts.total is None else {"total": counts.total}),
         "facets": {
             name: [bucket.model_dump(exclude_none=True) for bucket in buckets]
             for name, buckets in counts.buckets.items()

@@ -78,6 +78,7 @@ def test_output_schemas_are_loose_objects(tool: Tool) -> None:
     assert tool.output_schema
     assert tool.output_schema["type"] == "object"
     assert "$ref" not in json.dumps(tool.output_schema)
+    assert all(isinstance(one.get("type", ""), str) for one in tool.output_schema["properties"].values())
     Draft202012Validator.check_schema(tool.output_schema)
 
 

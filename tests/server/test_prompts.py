@@ -44,9 +44,7 @@ async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: C
     [
         pytest.param("nope", {}, "Unknown prompt: nope", id="unknown prompt"),
         pytest.param("compare_models", {}, "interaction", id="argument missing"),
-        pytest.param(
-            "compare_models", {"interaction": "X", "colour": "red"}, "no argument colour", id="unknown argument"
-        ),
+        pytest.param("compare_models", {"interaction": "X", "colour": "red"}, "no argument colour", id="unknown"),
     ],
 )
 async def test_a_prompt_that_cannot_be_rendered_says_why(

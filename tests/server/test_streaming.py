@@ -1,5 +1,6 @@
 """Creating and following runs: what arrives as progress, and what is left behind."""
 
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -10,7 +11,7 @@ from runs_mcp.config import Config, StreamingSettings
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.conftest import Connect
-from tests.upstream import CLOSE, Upstream, chunk, events, reply
+from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ SLOW = {"chunks": 40, "delay_ms": 5}
 
 
 def strictly_increasing(values: list[float]) -> bool:
-    return all(later > earlier for earlier, later in zip(values, values[1:], strict=False))
+    return all(later > earlier for earlier, later in pairwise(values))
 
 
 def configured(api: Upstream, **streaming: Any) -> Config:
@@ -101,7 +102,11 @@ async def test_silence_in_a_stream_is_filled_with_heartbeats(connect: Connect) -
                 go_on.set()
 
     progress = GoingOn()
-    replies = {RUN: reply(CREATED), STREAM: events(chunk("Hello "), go_on, chunk("world"), CLOSE), GET: reply(DONE)}
+    replies: Replies = {
+        RUN: reply(CREATED),
+        STREAM: events(chunk("Hello "), go_on, chunk("world"), CLOSE),
+        GET: reply(DONE),
+    }
     async with (
         upstream.serving(replies) as api,
         connect(configured(api, heartbeat_s=0.01)) as client,
@@ -121,7 +126,7 @@ async def test_wait_false_answers_at_once_and_the_run_is_executed_all_the_same(c
 
 async def test_stream_run_joins_from_the_first_chunk_without_a_second_stream(connect: Connect) -> None:
     joined = anyio.Event()
-    replies = {
+    replies: Replies = {
         RUN: reply(CREATED),
         STREAM: events(chunk("Hello "), joined, chunk("world"), CLOSE),
         GET: reply(DONE),
@@ -142,7 +147,7 @@ async def test_stream_run_joins_from_the_first_chunk_without_a_second_stream(con
 
 
 async def test_stream_run_starts_a_run_that_was_never_started(connect: Connect) -> None:
-    replies = {GET: [reply(CREATED), reply(DONE)], STREAM: events(chunk("Hello world"), CLOSE)}
+    replies: Replies = {GET: [reply(CREATED), reply(DONE)], STREAM: events(chunk("Hello world"), CLOSE)}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, "stream_run", run_id="r1")
         assert answer.structured["status"] == "completed"
@@ -175,7 +180,7 @@ async def test_a_stream_that_breaks_is_not_opened_again_and_the_run_is_polled_to
     connect: Connect, ending: tuple[None, ...]
 ) -> None:
     progress = Notifications()
-    replies = {
+    replies: Replies = {
         RUN: reply(CREATED),
         STREAM: events(chunk("Hello "), *ending),
         GET: [reply(PROCESSING), reply(DONE)],
@@ -190,7 +195,7 @@ async def test_a_stream_that_breaks_is_not_opened_again_and_the_run_is_polled_to
 
 
 async def test_a_stream_that_cannot_be_opened_says_that_the_run_is_there(connect: Connect) -> None:
-    replies = {RUN: reply(CREATED), STREAM: reply({"message": "No capacity."}, 503), GET: reply(CREATED)}
+    replies: Replies = {RUN: reply(CREATED), STREAM: reply({"message": "No capacity."}, 503), GET: reply(CREATED)}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert answer.failed
@@ -201,7 +206,7 @@ async def test_a_stream_that_cannot_be_opened_says_that_the_run_is_there(connect
 
 async def test_after_max_wait_the_answer_holds_the_text_so_far_and_the_call_that_goes_on(connect: Connect) -> None:
     finish = anyio.Event()
-    replies = {
+    replies: Replies = {
         RUN: reply(CREATED),
         STREAM: events(chunk("Hello "), finish, chunk("world"), CLOSE),
         GET: reply(DONE),
@@ -222,7 +227,7 @@ async def test_after_max_wait_the_answer_holds_the_text_so_far_and_the_call_that
 
 async def test_a_cancelled_call_stops_its_progress_and_leaves_the_run_to_itself(connect: Connect) -> None:
     finish = anyio.Event()
-    replies = {
+    replies: Replies = {
         RUN: reply(CREATED),
         STREAM: events(chunk("Hello "), finish, chunk("world"), CLOSE),
         GET: reply(DONE),

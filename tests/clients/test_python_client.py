@@ -1,0 +1,45 @@
+"""The product as processes, spoken to by the Python SDK's client in both eras."""
+
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+
+from tests.calls import Notifications, call
+from tests.clients.processes import CLEAN, SERVE, serving_http
+
+pytestmark = pytest.mark.anyio
+STDIO = StdioServerParameters(command=sys.executable, args=list(SERVE), env=CLEAN)
+
+
+@pytest.fixture(params=["stdio", "http"])
+async def remote(request: pytest.FixtureRequest, mode: str) -> AsyncIterator[Client]:
+    """A client of either era, over either transport."""
+    if request.param == "stdio":
+        async with Client(STDIO, mode=mode) as client:
+            yield client
+    else:
+        async with serving_http() as url, Client(url, mode=mode) as client:
+            yield client
+
+
+async def test_a_whole_session(remote: Client, mode: str) -> None:
+    assert remote.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
+    assert len((await remote.list_tools()).tools) == 8
+
+    listed = await call(remote, "list_runs", limit=3)
+    assert len(listed.structured["runs"]) == 3
+
+    progress = Notifications()
+    data = {"chunks": 20, "delay_ms": 5}
+    run = await call(remote, "create_run", progress=progress, interaction="SlowWriter", data=data)
+    assert progress.text == run.structured["result"]
+
+    uri = f"runs://{run.structured['id']}/result"
+    assert "word20" in str((await remote.read_resource(uri)).contents[0])
+    assert len((await remote.list_prompts()).prompts) == 5
+
+    refused = await call(remote, "get_run", run_id="../x")
+    assert refused.failed

@@ -1,0 +1,49 @@
+"""The product through the TypeScript SDK's clients: version 1 and version 2, the latter in both eras."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients import node
+from tests.clients.processes import SERVE
+
+HERE = Path(__file__).parent
+CLIENTS = [
+    pytest.param(("v1", "legacy"), id="version 1"),
+    pytest.param(("v2", "legacy"), id="version 2, handshake"),
+    pytest.param(("v2", "auto"), id="version 2, 2026-07-28"),
+]
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    """Where npm has installed the SDKs."""
+    return node.installed(
+        "typescript", {"@modelcontextprotocol/sdk": "1.32.2", "@modelcontextprotocol/client": "2.4.0"}
+    )
+
+
+@pytest.fixture(params=CLIENTS)
+def session(request: pytest.FixtureRequest, modules: Path) -> dict[str, Any]:
+    """What a client saw of a session."""
+    version, mode = request.param
+    script = modules / "session.mjs"
+    script.write_text((HERE / "session.mjs").read_text(encoding="utf-8"), encoding="utf-8")
+    seen: dict[str, Any] = json.loads(node.run([script, version, mode, sys.executable, *SERVE]))
+    return seen
+
+
+def test_a_session_with_progress_and_cancellation(session: dict[str, Any]) -> None:
+    assert session["tools"] == 8
+    assert session["listed"] == 3
+    assert session["written"] == "".join(f"word{n} " for n in range(1, 21)) == session["result"]
+    assert session["increasing"]
+    assert session["aborted"], "the call ended when its AbortSignal said so"
+    assert session["progressAfterAbort"] == 0
+    assert session["statusAfterAbort"] == "completed", "the run itself goes on"
+    assert session["refused"].endswith("Nothing was sent.")
+    assert session["resource"] == session["result"]
+    assert session["prompts"] == 5
