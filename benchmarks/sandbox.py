@@ -1,11 +1,8 @@
 """How fast the sandbox answers with many runs: medians over HTTP, in milliseconds.
 
-    python benchmarks/sandbox.py [--runs 100000] [--rounds 21] [--data FILE]
-
 The file is made, or used as it is if it has runs already.
 """
 
-import argparse
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import anyio
+import click
 import httpx
 
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
@@ -77,25 +75,24 @@ async def report(runs: int, rounds: int, data: Path) -> None:
         running(SandboxOptions(data=data, seed_runs=runs)) as sandbox,
         httpx.AsyncClient(base_url=f"{sandbox.url}/api/v1", timeout=60) as client,
     ):
-        print(f"ready in {perf_counter() - started:.1f} s, {data.stat().st_size / 1e6:.0f} MB")
+        click.echo(f"ready in {perf_counter() - started:.1f} s")
         token = (await client.get(f"{sandbox.url}/auth/token", params={"token": DEMO_KEY})).json()["token"]
         client.headers["authorization"] = f"Bearer {token}"
         [run] = (await client.get("/runs", params={"limit": 1, "offset": 4_321})).json()
-        print(f"{'':40}{'median':>10}{'longest':>10}")
+        click.echo(f"{'':40}{'median':>10}{'longest':>10}")
         for name, request in requests(run["id"]).items():
             middle, longest = await measure(client, request, rounds)
-            print(f"{name:40}{middle:>7.1f} ms{longest:>7.1f} ms")
+            click.echo(f"{name:40}{middle:>7.1f} ms{longest:>7.1f} ms")
 
 
-def main() -> None:
+@click.command(help=__doc__)
+@click.option("--runs", type=int, default=100_000, help="How many.", show_default=True)
+@click.option("--rounds", type=int, default=21, help="How often each request is made.", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="The file; else a temporary one.")
+def main(runs: int, rounds: int, data: Path | None) -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--data", type=Path)
-    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        anyio.run(report, options.runs, options.rounds, options.data or Path(folder, "runs.sqlite"))
+        anyio.run(report, runs, rounds, data or Path(folder, "runs.sqlite"))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,13 @@
-"""Logs: to stderr, one JSON line an event, with anything that looks like a credential masked."""
+"""Logs: to stderr, one JSON line an event, with what looks like a credential masked."""
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 
 from typing_extensions import override
 
-_SECRET = re.compile(
-    r"(?P<query>(?:access_token|token)=)[^\s&\"']+"
-    r"|(?P<bearer>[Bb]earer\s+)[\w.~+/=-]+"
-    r"|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"
-    r"|\b[sp]k-[\w-]{4,}"
-)
-MASK = "[secret]"
-
-
-def mask(text: str) -> str:
-    """`text` with every JWT, API key, bearer token and token parameter replaced."""
-    return _SECRET.sub(lambda found: f"{found['query'] or found['bearer'] or ''}{MASK}", text)
+from runs_mcp.masking import mask
 
 
 class _JsonLine(logging.Formatter):

@@ -86,6 +86,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = anyio.Event()
+        self.stopped = anyio.Event()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        self.stopped.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -111,3 +116,5 @@ async def serving(replies: Replies) -> AsyncIterator[Upstream]:
             yield upstream
         finally:
             server.should_exit = server.force_exit = True
+            with anyio.CancelScope(shield=True):
+                await server.stopped.wait()

@@ -20,6 +20,7 @@ from runs_mcp.api.errors import (
     RunsApiError,
     UnavailableError,
 )
+from runs_mcp.masking import mask
 
 LONGEST_MESSAGE_CHARS = 500
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
@@ -135,5 +136,5 @@ def _details(body: Mapping[str, Any]) -> str | None:
 
 
 def _one_line(text: str) -> str:
-    plain = " ".join(re.sub(r"<[^>]{0,200}>", " ", text).split())
+    plain = mask(" ".join(re.sub(r"<[^>]{0,200}>", " ", text).split()))
     return plain if len(plain) <= LONGEST_MESSAGE_CHARS else f"{plain[:LONGEST_MESSAGE_CHARS]}…"

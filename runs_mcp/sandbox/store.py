@@ -49,6 +49,7 @@ PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_
 INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind) VALUES ({'?, ' * len(COLUMNS)}?)"
 NEWEST_FIRST = "ORDER BY r.updated_at DESC, r.rowid DESC"
 TAGGED = f"SELECT run FROM tags WHERE tag IN ({find.LISTED})"
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_LOOKS = 256
 
@@ -161,7 +162,7 @@ class Store:
     def breakdown(self, filters: Filters) -> Breakdown:
         """How many runs there are of each kind."""
         where, values = _where(filters)
-        counted = f"SELECT r.kind, count(*) AS count FROM runs r WHERE {where} GROUP BY r.kind"
+        counted = f"SELECT r.kind, count(*) AS count FROM runs r WHERE {where} GROUP BY +r.kind"  # not by the index
         rows = self._database.execute(f"SELECT k.kind, count FROM ({counted}) c JOIN kinds k ON k.id = c.kind", values)
         return Breakdown([(json.loads(kind), count) for kind, count in rows])
 
@@ -335,4 +336,4 @@ def _text(value: Any) -> str:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return ENCODER.encode(value)

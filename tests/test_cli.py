@@ -1,0 +1,156 @@
+"""The command line as a person or a host starts it: what it says, and its exit code."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runs_mcp.config import Config
+from tests.clients.processes import CLEAN
+
+DONE, FAILED, USAGE = 0, 1, 2
+WITH_TOKEN = {**CLEAN, "COMPOSABLE_TOKEN": "a-token"}
+NOBODY = {**WITH_TOKEN, "RUNS_MCP_API__BASE_URL": "http://127.0.0.1:9/api/v1", "RUNS_MCP_API__MAX_RETRIES": "0"}
+GIVEN = {"auth": {"value": "a-token"}}
+KEY = {"kind": "api_key", "value": "sk-1"}
+
+
+def runs_mcp(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "runs_mcp", *arguments]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env or CLEAN,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def configuration(folder: Path, settings: Any) -> str:
+    file = folder / "config.json"
+    file.write_text(settings if isinstance(settings, str) else json.dumps(settings), encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        pytest.param({"api": {"editon": "vertesia"}}, "api.editon: unknown key. Did you mean edition?", id="wrong key"),
+        pytest.param({"api": {"edition": "future"}}, "api.edition: Input should be 'composable'", id="unknown edition"),
+        pytest.param("{", "is not JSON", id="not JSON"),
+        pytest.param("[]", "must hold a JSON object", id="no object"),
+        pytest.param({"api": {"auth": {}}}, "api.auth: give exactly one of value, env, file", id="no source"),
+        pytest.param({"api": {"auth": {"value": " "}}}, "api.auth.value: the secret is empty", id="empty token"),
+        pytest.param({"api": {"auth": {"env": "NOPE"}}}, "(NOPE): this environment variable", id="no variable"),
+        pytest.param({"api": {"auth": {"file": "/"}}}, "api.auth.file (/): cannot be read", id="unreadable secret"),
+        pytest.param({"api": {"base_url": "ftp://x"}}, "api.base_url: must be an http or https URL", id="bad URL"),
+        pytest.param({"api": GIVEN, "server": {"tools": ["list_run"]}}, "no such tool: list_run", id="unknown tool"),
+        pytest.param(
+            {
+                "api": {
+                    "edition": "vertesia",
+                    "base_url": "https://example.com",
+                    "auth": {"kind": "api_key", "value": "sk-1"},
+                }
+            },
+            "api.auth.token_url: set it",
+            id="nowhere to exchange the key",
+        ),
+    ],
+)
+def test_serve_refuses_a_configuration_that_cannot_work(tmp_path: Path, settings: Any, says: str) -> None:
+    finished = runs_mcp("serve", "--config", configuration(tmp_path, settings), cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert says in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert finished.stdout == ""
+
+
+def test_serve_without_configuration_says_what_to_set_and_what_needs_none(tmp_path: Path) -> None:
+    finished = runs_mcp("serve", cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert "COMPOSABLE_TOKEN" in finished.stderr
+    assert "serve --sandbox" in finished.stderr
+
+
+@pytest.mark.parametrize("arguments", [["serve", "--config", "nowhere.json"], ["check", "--config", "nowhere.json"]])
+def test_a_configuration_file_that_is_not_there_is_named(tmp_path: Path, arguments: list[str]) -> None:
+    finished = runs_mcp(*arguments, cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert "nowhere.json cannot be read" in finished.stdout + finished.stderr
+
+
+def test_the_environment_is_read_and_a_misspelled_variable_refused(tmp_path: Path) -> None:
+    finished = runs_mcp("serve", cwd=tmp_path, env={**WITH_TOKEN, "RUNS_MCP_API__EDITON": "vertesia"})
+    assert finished.returncode == USAGE
+    assert "RUNS_MCP_API__EDITON. Did you mean RUNS_MCP_API__EDITION?" in finished.stderr
+
+
+def test_http_is_served_on_loopback_only(tmp_path: Path) -> None:
+    finished = runs_mcp("serve", "--sandbox", "--http", "--host", "0.0.0.0", cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert "loopback only" in finished.stderr
+
+
+def test_check_says_line_by_line_what_works_and_what_to_do(tmp_path: Path) -> None:
+    finished = runs_mcp("check", cwd=tmp_path, env=NOBODY)
+    assert finished.returncode == FAILED
+    marks = [line[:1] for line in finished.stdout.splitlines()]
+    assert marks == ["✓", "✓", "✓", "✗"]
+    assert "cannot be reached" in finished.stdout
+    assert "Check api.base_url" in finished.stdout
+
+
+def test_check_names_a_missing_credential(tmp_path: Path) -> None:
+    finished = runs_mcp("check", cwd=tmp_path)
+    assert finished.returncode == FAILED
+    assert "✗ credential: api.auth.env (COMPOSABLE_TOKEN): this environment variable is not set." in finished.stdout
+
+
+def test_config_schema_is_the_schema_of_the_settings(tmp_path: Path) -> None:
+    finished = runs_mcp("config-schema", cwd=tmp_path)
+    assert finished.returncode == DONE
+    assert json.loads(finished.stdout) == Config.model_json_schema()
+
+
+@pytest.mark.parametrize("command", ["serve", "sandbox", "demo", "check", "config-schema"])
+def test_every_command_has_help(tmp_path: Path, command: str) -> None:
+    finished = runs_mcp(command, "--help", cwd=tmp_path)
+    assert finished.returncode == DONE
+    assert len(finished.stdout.splitlines()) > 4
+
+
+def test_an_unknown_command_is_a_matter_of_usage(tmp_path: Path) -> None:
+    assert runs_mcp("serv", cwd=tmp_path).returncode == USAGE
+
+
+def test_the_demo_shows_the_main_job_and_how_to_go_on(tmp_path: Path) -> None:
+    finished = runs_mcp("demo", cwd=tmp_path)
+    assert finished.returncode == DONE, finished.stderr
+    shown = finished.stdout
+    for said in ("8 tools:", "list_runs(limit=5)", "create_run(", "█", "runs://", "mcpServers", "config.json"):
+        assert said in shown
+    written = re.search(r"words as they arrive\n(.+?)\nfinal", shown, re.DOTALL)
+    read_back = re.search(r"▸ resource runs://\w+/result\n\"(.+?)\"\n", shown, re.DOTALL)
+    assert written
+    assert read_back
+    assert written[1].strip() == read_back[1].strip()
+
+
+def test_stdin_closing_ends_the_server(tmp_path: Path) -> None:
+    finished = runs_mcp("serve", "--sandbox", cwd=tmp_path)
+    assert finished.returncode == DONE
+    assert finished.stdout == ""
+
+
+def test_the_console_script_is_the_module(tmp_path: Path) -> None:
+    script = Path(sys.executable).parent / "runs-mcp"
+    version = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout == runs_mcp("--version", cwd=tmp_path).stdout
