@@ -156,7 +156,7 @@ class Bucket(_Answer):
 
     id: Annotated[Text, Field(validation_alias=AliasChoices("_id", "id"))] = None
     name: Text = None
-    count: Annotated[int, Lenient, BeforeValidator(lambda value: value or 0)] = 0
+    count: Annotated[int, BeforeValidator(lambda value: value if isinstance(value, int) else 0)] = 0
 
     @property
     def label(self) -> str:

@@ -1,0 +1,57 @@
+"""A client of an API that a test scripts, with nothing patched."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from runs_mcp.api import RunsClient
+from runs_mcp.api.transport import Transport
+from runs_mcp.config import ApiSettings
+
+BASE = {
+    "composable": "https://studio-server-production.api.becomposable.com/api/v1",
+    "vertesia": "https://api.vertesia.io/api/v1",
+}
+TOKEN = "the-token"
+
+Open = Callable[..., AbstractAsyncContextManager[RunsClient]]
+
+
+@pytest.fixture
+def router() -> respx.MockRouter:
+    """Routes and the calls they got; what has no route is an error."""
+    return respx.MockRouter(using=None, assert_all_called=False)
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """The seconds the client would have slept between tries."""
+    return []
+
+
+@pytest.fixture
+def open_client(router: respx.MockRouter, waits: list[float]) -> Open:
+    """Opens a client of the router, with settings of the test's choice."""
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    @asynccontextmanager
+    async def opened(
+        *, token_in_query: bool = False, on_wait: Callable[[float, Any], Awaitable[None]] | None = None, **settings: Any
+    ) -> AsyncIterator[RunsClient]:
+        transport = Transport(
+            ApiSettings.model_validate({"auth": {"value": TOKEN}, "max_retries": 0, **settings}),
+            token_in_query=token_in_query,
+            transport=httpx.MockTransport(router.async_handler),
+            on_wait=on_wait,
+            sleep=sleep,
+        )
+        async with RunsClient(transport) as client:
+            yield client
+
+    return opened

@@ -1,0 +1,267 @@
+"""The credential: where it comes from, how a key becomes a token, and when that is renewed."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import respx
+
+from runs_mcp.api import AuthenticationError, CredentialError, ProtocolError, connect
+from runs_mcp.api.credentials import Tokens
+from runs_mcp.config import ApiSettings, AuthSettings
+from tests.api.conftest import BASE, Open
+
+pytestmark = pytest.mark.anyio
+
+RUN = {"id": "r1", "status": "completed"}
+KEY = {"kind": "api_key", "value": "sk-key"}
+EXCHANGES = {
+    "composable": "https://studio-server-production.api.becomposable.com/auth/token",
+    "vertesia": "https://sts.vertesia.io/token/issue",
+}
+
+
+def token(name: str, expires: float = 4_000_000_000) -> str:
+    """A JWT that nobody signed."""
+    parts = [{"alg": "none"}, {"sub": name, "exp": expires, "project": {"id": "p1", "name": "Demo"}}]
+    return ".".join([*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), ""])
+
+
+def issued(*names: str) -> list[httpx.Response]:
+    return [httpx.Response(200, json={"token": token(name)}) for name in names]
+
+
+@pytest.mark.parametrize("edition", EXCHANGES)
+async def test_a_key_is_exchanged_once_for_many_requests(
+    router: respx.MockRouter, open_client: Open, edition: str
+) -> None:
+    exchange = router.route(url__startswith=EXCHANGES[edition]).mock(side_effect=issued("first", "second"))
+    runs = router.get(url=f"{BASE[edition]}/runs/r1").mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(edition=edition, auth=KEY) as client, anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(client.get_run, "r1")
+    assert exchange.call_count == 1
+    assert {call.request.headers["authorization"] for call in runs.calls} == {f"Bearer {token('first')}"}
+
+
+async def test_the_exchange_of_the_reference_document(router: respx.MockRouter, open_client: Open) -> None:
+    exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("a"))
+    router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(auth=KEY) as client:
+        await client.get_run("r1")
+    sent = exchange.calls.last.request
+    assert (sent.method, dict(sent.url.params), sent.content) == ("GET", {"token": "sk-key"}, b"")
+    assert "authorization" not in sent.headers
+
+
+async def test_the_exchange_of_today(router: respx.MockRouter, open_client: Open) -> None:
+    exchange = router.route(url=EXCHANGES["vertesia"]).mock(side_effect=issued("a"))
+    router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(edition="vertesia", auth=KEY) as client:
+        await client.get_run("r1")
+    sent = exchange.calls.last.request
+    assert (sent.method, sent.content, sent.headers["authorization"]) == ("POST", b"", "Bearer sk-key")
+    assert sent.headers["x-api-version"] == "20260803"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "exchange"),
+    [
+        ("https://api.vertesia.io/api/v1", "https://sts.vertesia.io/token/issue"),
+        ("https://api.eu1.vertesia.io/api/v1", "https://sts.eu1.vertesia.io/token/issue"),
+    ],
+)
+async def test_the_exchange_follows_the_region(
+    router: respx.MockRouter, open_client: Open, base_url: str, exchange: str
+) -> None:
+    route = router.route(url=exchange).mock(side_effect=issued("a"))
+    router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(edition="vertesia", base_url=base_url, auth=KEY) as client:
+        await client.get_run("r1")
+    assert route.called
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "example.com", "apivertesia.io", "studio.becomposable.com"])
+def test_a_key_is_never_sent_to_a_guess(host: str) -> None:
+    settings = ApiSettings.model_validate({"edition": "vertesia", "base_url": f"https://{host}/api/v1", "auth": KEY})
+    with pytest.raises(CredentialError, match="token_url: set it"):
+        connect(settings)
+
+
+async def test_a_token_is_renewed_before_it_expires() -> None:
+    now = 1_000.0
+    made: list[str] = []
+
+    async def exchange(key: str) -> str:
+        made.append(key)
+        return token(str(len(made)), expires=now + 120)
+
+    tokens = Tokens(AuthSettings.model_validate(KEY), exchange, now=lambda: now)
+    first = await tokens.current()
+    now += 59
+    assert await tokens.current() == first
+    now += 2
+    assert await tokens.current() != first
+    assert len(made) == 2
+
+
+def refusing_first(tokens: list[str]) -> Callable[[httpx.Request], httpx.Response]:
+    """An API that refuses the first request, and the tokens it is sent."""
+
+    def judge(request: httpx.Request) -> httpx.Response:
+        tokens.append(request.headers["authorization"].removeprefix("Bearer "))
+        return httpx.Response(401) if len(tokens) == 1 else httpx.Response(200, json=RUN)
+
+    return judge
+
+
+async def test_a_refused_token_is_renewed_once_and_the_request_sent_again(
+    router: respx.MockRouter, open_client: Open
+) -> None:
+    router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
+    tokens: list[str] = []
+    runs = router.post(path__regex="/runs$").mock(side_effect=refusing_first(tokens))
+    async with open_client(auth=KEY) as client:
+        await client.create_run(interaction="i1", data={"a": 1})
+    assert tokens == [token("old"), token("new")]
+    assert runs.calls.last.request.content == b'{"interaction":"i1","data":{"a":1}}'
+
+
+async def test_a_second_refusal_stands(router: respx.MockRouter, open_client: Open) -> None:
+    router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
+    runs = router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(401))
+    async with open_client(auth=KEY, max_retries=4) as client:
+        with pytest.raises(AuthenticationError):
+            await client.get_run("r1")
+    assert runs.call_count == 2
+
+
+async def test_a_token_that_is_the_same_is_not_tried_again(router: respx.MockRouter, open_client: Open) -> None:
+    runs = router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(401))
+    async with open_client() as client:
+        with pytest.raises(AuthenticationError):
+            await client.get_run("r1")
+    assert runs.call_count == 1
+
+
+async def test_many_refused_at_once_renew_once(router: respx.MockRouter, open_client: Open) -> None:
+    exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
+
+    def judge(request: httpx.Request) -> httpx.Response:
+        old = request.headers["authorization"] == f"Bearer {token('old')}"
+        return httpx.Response(401) if old else httpx.Response(200, json=RUN)
+
+    router.get(path__regex="/runs/r1$").mock(side_effect=judge)
+    async with open_client(auth=KEY) as client, anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(client.get_run, "r1")
+    assert exchange.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        pytest.param(httpx.Response(401, json={"message": "no such key"}), AuthenticationError, id="refused"),
+        pytest.param(httpx.Response(200, json={"tokn": "x"}), ProtocolError, id="no token in it"),
+        pytest.param(httpx.Response(200, text="<html>"), ProtocolError, id="not JSON"),
+    ],
+)
+async def test_a_key_that_cannot_be_exchanged(
+    router: respx.MockRouter, open_client: Open, response: httpx.Response, kind: type[Exception]
+) -> None:
+    router.route(url__startswith=EXCHANGES["composable"]).mock(return_value=response)
+    async with open_client(auth=KEY) as client:
+        with pytest.raises(kind):
+            await client.get_run("r1")
+
+
+async def sent_token(router: respx.MockRouter, open_client: Open, auth: dict[str, Any]) -> str:
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(auth=auth) as client:
+        await client.get_run("r1")
+    return str(route.calls.last.request.headers["authorization"])
+
+
+async def test_the_secret_from_a_variable(
+    router: respx.MockRouter, open_client: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_TOKEN", " from-env\n")
+    assert await sent_token(router, open_client, {"env": "A_TOKEN"}) == "Bearer from-env"
+
+
+async def test_the_secret_from_a_command(router: respx.MockRouter, open_client: Open) -> None:
+    assert await sent_token(router, open_client, {"command": "printf 'from-command'"}) == "Bearer from-command"
+
+
+async def test_the_secret_from_a_file_is_read_again_when_it_changes(
+    router: respx.MockRouter, open_client: Open, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n", encoding="utf-8")
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(auth={"file": str(file)}) as client:
+        await client.get_run("r1")
+        file.write_text("second-one\n", encoding="utf-8")
+        await client.get_run("r1")
+    assert [call.request.headers["authorization"] for call in route.calls] == ["Bearer first", "Bearer second-one"]
+
+
+async def test_a_command_is_run_again_when_its_token_is_refused(
+    router: respx.MockRouter, open_client: Open, tmp_path: Path
+) -> None:
+    counter = tmp_path / "counter"
+    script = tmp_path / "token.sh"
+    script.write_text(f"echo x >> {counter}; wc -l < {counter}", encoding="utf-8")
+    tokens: list[str] = []
+    router.get(path__regex="/runs/r1$").mock(side_effect=refusing_first(tokens))
+    async with open_client(auth={"command": f"sh {script}"}) as client:
+        await client.get_run("r1")
+    assert tokens == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "says"),
+    [
+        pytest.param({"value": ""}, "api.auth.value: the secret is empty", id="empty value"),
+        pytest.param({"value": "two words"}, "holds a space", id="two words"),
+        pytest.param(
+            {"env": "NOT_SET_ANYWHERE"}, "api.auth.env (NOT_SET_ANYWHERE): this environment", id="no variable"
+        ),
+        pytest.param({"file": "/nowhere/token"}, "api.auth.file (/nowhere/token): cannot be read", id="no file"),
+        pytest.param({"command": " "}, "the command is empty", id="no command"),
+    ],
+)
+def test_a_secret_that_is_not_there_is_named_at_once(auth: dict[str, str], says: str) -> None:
+    with pytest.raises(CredentialError) as missing:
+        connect(ApiSettings.model_validate({"auth": auth}))
+    assert says in str(missing.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        pytest.param("false", "api.auth.command (false): the command failed with exit code 1", id="fails"),
+        pytest.param("no-such-program-anywhere", "cannot be run: FileNotFoundError", id="is not there"),
+        pytest.param("true", "the secret is empty", id="prints nothing"),
+    ],
+)
+async def test_a_command_that_gives_no_secret(
+    router: respx.MockRouter, open_client: Open, command: str, says: str
+) -> None:
+    async with open_client(auth={"command": command}) as client:
+        with pytest.raises(CredentialError) as missing:
+            await client.get_run("r1")
+    assert says in str(missing.value)
+    assert not router.calls
+
+
+async def test_a_credential_is_described_without_being_shown(router: respx.MockRouter, open_client: Open) -> None:
+    router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("a"))
+    async with open_client(auth=KEY) as client:
+        found = await client.check_credential()
+    assert found.description == "api_key from api.auth.value, expires 2096-10-02 07:06 UTC, project Demo"

@@ -1,0 +1,157 @@
+"""What can go wrong, each as an error of its kind: the status, the API's own message, and whether to try again."""
+
+import inspect
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from runs_mcp.api import (
+    ApiTimeoutError,
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitedError,
+    RunsApiError,
+    UnavailableError,
+)
+from runs_mcp.api.failures import of_exception
+from tests.api.conftest import Open
+
+pytestmark = pytest.mark.anyio
+
+PACING = {"x-ratelimit-reason": "pacing", "x-ratelimit-retry-ms": "1500"}
+QUOTA = {"x-ratelimit-reason": "quota"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "read_again", "write_again", "unknown"),
+    [
+        pytest.param(400, {}, InvalidRequestError, False, False, False, id="400"),
+        pytest.param(401, {}, AuthenticationError, False, False, False, id="401"),
+        pytest.param(403, {}, PermissionDeniedError, False, False, False, id="403"),
+        pytest.param(404, {}, NotFoundError, False, False, False, id="404"),
+        pytest.param(408, {}, ApiTimeoutError, True, False, True, id="408"),
+        pytest.param(409, {}, InvalidRequestError, False, False, False, id="409"),
+        pytest.param(422, {}, InvalidRequestError, False, False, False, id="422"),
+        pytest.param(429, {}, RateLimitedError, True, True, False, id="429"),
+        pytest.param(429, PACING, RateLimitedError, True, True, False, id="429, pacing"),
+        pytest.param(429, QUOTA, RateLimitedError, False, False, False, id="429, quota"),
+        pytest.param(500, {}, UnavailableError, True, False, True, id="500"),
+        pytest.param(501, {}, UnavailableError, False, False, True, id="501"),
+        pytest.param(502, {}, UnavailableError, True, False, True, id="502"),
+        pytest.param(503, {}, UnavailableError, True, False, True, id="503"),
+        pytest.param(503, {"retry-after": "2"}, UnavailableError, True, True, False, id="503, turned away"),
+        pytest.param(504, {}, UnavailableError, True, False, True, id="504"),
+    ],
+)
+async def test_a_status_says_what_may_be_done(
+    router: respx.MockRouter,
+    open_client: Open,
+    status: int,
+    headers: dict[str, str],
+    kind: type[RunsApiError],
+    read_again: bool,
+    write_again: bool,
+    unknown: bool,
+) -> None:
+    router.route().mock(return_value=httpx.Response(status, headers=headers, json={"message": "Said so."}))
+    async with open_client() as client:
+        with pytest.raises(kind) as read:
+            await client.get_run("r1")
+        with pytest.raises(kind) as write:
+            await client.create_run(interaction="i1")
+    assert (read.value.status, read.value.api_message) == (status, "Said so.")
+    assert (read.value.retry_safe, write.value.retry_safe) == (read_again, write_again)
+    assert (read.value.outcome_unknown, write.value.outcome_unknown) == (False, unknown)
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "details"),
+    [
+        pytest.param({"error": "Bad Request", "message": "No limit."}, "No limit.", None, id="message first"),
+        pytest.param({"error": "Bad Request"}, "Bad Request", None, id="else the error"),
+        pytest.param({"error": {"message": "Inside."}}, "Inside.", None, id="else what is in it"),
+        pytest.param({"message": "a", "details": "limit: no"}, "a", "limit: no", id="details as text"),
+        pytest.param({"message": "a", "details": {"limit": "no"}}, "a", '{"limit":"no"}', id="details as an object"),
+        pytest.param({"message": "two\n lines  <b>bold</b>"}, "two lines bold", None, id="on one line, without tags"),
+        pytest.param({"message": "x" * 600}, "x" * 500 + "…", None, id="shortened"),
+        pytest.param({"message": "bad key sk-secret-1234"}, "bad key [secret]", None, id="credentials masked"),
+        pytest.param("odd", None, None, id="a text"),
+        pytest.param(None, None, None, id="null"),
+    ],
+)
+async def test_the_apis_own_words_are_kept(
+    router: respx.MockRouter, open_client: Open, body: Any, message: str | None, details: str | None
+) -> None:
+    router.route().mock(return_value=httpx.Response(400, json=body))
+    async with open_client() as client:
+        with pytest.raises(InvalidRequestError) as refused:
+            await client.get_run("r1")
+    assert (refused.value.api_message, refused.value.details) == (message, details)
+
+
+async def test_an_error_page_is_no_message(router: respx.MockRouter, open_client: Open) -> None:
+    router.route().mock(return_value=httpx.Response(502, html="<h1>Bad gateway</h1>"))
+    async with open_client() as client:
+        with pytest.raises(UnavailableError) as failed:
+            await client.get_run("r1")
+    assert failed.value.api_message is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "write_again", "unknown"),
+    [
+        pytest.param(httpx.ConnectError("x"), UnavailableError, True, False, id="no connection"),
+        pytest.param(httpx.ConnectTimeout("x"), ApiTimeoutError, True, False, id="no connection in time"),
+        pytest.param(httpx.PoolTimeout("x"), ApiTimeoutError, True, False, id="no place in the pool"),
+        pytest.param(httpx.ProxyError("x"), UnavailableError, True, False, id="no proxy"),
+        pytest.param(httpx.ReadTimeout("x"), ApiTimeoutError, False, True, id="no answer in time"),
+        pytest.param(httpx.WriteTimeout("x"), ApiTimeoutError, False, True, id="not sent in time"),
+        pytest.param(httpx.ReadError("x"), UnavailableError, False, True, id="broken off"),
+        pytest.param(httpx.RemoteProtocolError("x"), UnavailableError, False, True, id="closed on us"),
+        pytest.param(httpx.DecodingError("x"), ProtocolError, False, True, id="garbled"),
+        pytest.param(httpx.UnsupportedProtocol("x"), ProtocolError, False, False, id="no such protocol"),
+    ],
+)
+async def test_a_broken_exchange_says_whether_it_may_have_been_carried_out(
+    router: respx.MockRouter,
+    open_client: Open,
+    error: httpx.HTTPError,
+    kind: type[RunsApiError],
+    write_again: bool,
+    unknown: bool,
+) -> None:
+    router.route().mock(side_effect=error)
+    async with open_client() as client:
+        with pytest.raises(kind) as failed:
+            await client.create_run(interaction="i1")
+    assert (failed.value.retry_safe, failed.value.outcome_unknown) == (write_again, unknown)
+    assert failed.value.__cause__ is None
+    assert failed.value.__context__ is None, "the exception of httpx holds the URL"
+
+
+def exceptions_of_httpx() -> list[type[Exception]]:
+    """Every exception a request can raise, as httpx exports them."""
+    classes = [value for _, value in inspect.getmembers(httpx, inspect.isclass)]
+    return [one for one in classes if issubclass(one, httpx.HTTPError | httpx.InvalidURL)]
+
+
+@pytest.mark.parametrize("kind", exceptions_of_httpx())
+async def test_no_exception_of_httpx_is_left_unmapped(kind: Any) -> None:
+    error = kind.__new__(kind)
+    mapped = of_exception(error, writes=False)
+    assert isinstance(mapped, RunsApiError)
+    assert kind.__name__ in str(mapped)
+
+
+async def test_a_failed_create_that_names_its_run_gives_that_run(router: respx.MockRouter, open_client: Open) -> None:
+    failed = {"id": "r1", "status": "failed", "error": {"code": "c", "message": "m"}}
+    router.post(path__regex="/runs$").mock(return_value=httpx.Response(500, json=failed))
+    router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(200, json={**failed, "prompt": "p"}))
+    async with open_client() as client:
+        run = await client.create_run(interaction="i1")
+    assert run.raw == {**failed, "prompt": "p"}

@@ -1,0 +1,343 @@
+"""What each operation sends, in each edition: method, path, query, headers and body, and nothing that was not set."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from runs_mcp.api import InvalidArgumentError, RunsClient
+from tests.api.conftest import BASE, TOKEN, Open
+
+pytestmark = pytest.mark.anyio
+
+Operation = Callable[[RunsClient], Awaitable[Any]]
+RUN = {"id": "r1", "status": "completed"}
+MOMENT = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+BOTH = ("composable", "vertesia")
+CLASSIC_FACETS = [
+    {"name": "environments", "field": "environment"},
+    {"name": "interactions", "field": "interaction"},
+    {"name": "models", "field": "modelId"},
+    {"name": "tags", "field": "tags"},
+    {"name": "status", "field": "status"},
+]
+TODAYS_FACETS = [
+    {"name": "environments", "field": "environment"},
+    {"name": "interactions", "field": "interaction"},
+    {"name": "models", "field": "modelId"},
+    {"name": "statuses", "field": "status"},
+    {"name": "finish_reason", "field": "finish_reason"},
+]
+ALL_LIST_FILTERS = {
+    "interaction": "i1",
+    "status": "failed",
+    "model": "gpt-4o",
+    "environment": "e1",
+    "tag": "a,b",
+    "parent": "p1",
+}
+ALL_SEARCH_FILTERS: dict[str, Any] = {
+    "query": "late refund",
+    "name": "Summary",
+    "status": "completed",
+    "interaction": "i1",
+    "environment": "e1",
+    "model": "gpt-4o",
+    "tags": ["a", "b"],
+    "parent": ["p1"],
+    "object": "o1",
+}
+TIMES: dict[str, Any] = {"start": "2026-11-23T12:30:00.000Z", "end": "2026-11-23T12:30:00.000Z"}
+FILTERS_SENT: dict[str, Any] = {**ALL_SEARCH_FILTERS, **TIMES}
+
+CASES: list[Any] = [
+    pytest.param(BOTH, lambda c: c.list_runs(), "GET", "/runs", {}, None, id="list"),
+    pytest.param(
+        BOTH,
+        lambda c: c.list_runs(limit=10, offset=0, **ALL_LIST_FILTERS),
+        "GET",
+        "/runs",
+        {"limit": "10", "offset": "0", **ALL_LIST_FILTERS},
+        None,
+        id="list, every filter",
+    ),
+    pytest.param(
+        ("composable",),
+        lambda c: c.list_runs(parent=False),
+        "GET",
+        "/runs",
+        {"parent": "false"},
+        None,
+        id="roots, then",
+    ),
+    pytest.param(
+        ("vertesia",), lambda c: c.list_runs(parent=False), "GET", "/runs", {"is_root": "true"}, None, id="roots, today"
+    ),
+    pytest.param(BOTH, lambda c: c.get_run("r1"), "GET", "/runs/r1", {}, None, id="retrieve"),
+    pytest.param(
+        BOTH,
+        lambda c: c.create_run(interaction="i1"),
+        "POST",
+        "/runs",
+        {},
+        {"interaction": "i1"},
+        id="create",
+    ),
+    pytest.param(
+        ("composable",),
+        lambda c: c.create_run(
+            interaction="i1",
+            data={"x": None},
+            environment="e1",
+            model="m1",
+            config={"temperature": 0, "max_tokens": 9},
+            tags=["a"],
+            result_schema={"type": "object"},
+            stream=True,
+        ),
+        "POST",
+        "/runs",
+        {},
+        {
+            "interaction": "i1",
+            "data": {"x": None},
+            "config": {"environment": "e1", "model": "m1", "temperature": 0, "max_tokens": 9},
+            "tags": ["a"],
+            "result_schema": {"type": "object"},
+            "stream": True,
+        },
+        id="create, everything, then",
+    ),
+    pytest.param(
+        ("vertesia",),
+        lambda c: c.create_run(interaction="i1", config={"temperature": 0, "run_data": "DEBUG"}, stream=False),
+        "POST",
+        "/runs",
+        {},
+        {
+            "interaction": "i1",
+            "config": {"run_data": "DEBUG", "model_options": {"_option_id": "text-fallback", "temperature": 0}},
+            "stream": False,
+        },
+        id="create, settings, today",
+    ),
+    pytest.param(
+        BOTH,
+        lambda c: c.create_run(interaction="i1", tags=[], config={}, data={}),
+        "POST",
+        "/runs",
+        {},
+        {"interaction": "i1", "data": {}},
+        id="create, nothing empty but data",
+    ),
+    pytest.param(
+        ("composable",),
+        lambda c: c.compute_facets(),
+        "POST",
+        "/runs/facets",
+        {},
+        {"facets": CLASSIC_FACETS},
+        id="facets",
+    ),
+    pytest.param(
+        ("vertesia",),
+        lambda c: c.compute_facets(),
+        "POST",
+        "/runs/facets",
+        {},
+        {"facets": TODAYS_FACETS},
+        id="facets today",
+    ),
+    pytest.param(
+        ("vertesia",),
+        lambda c: c.compute_facets(facets=["status"], start=MOMENT, end=MOMENT, **ALL_SEARCH_FILTERS),
+        "POST",
+        "/runs/facets",
+        {},
+        {"facets": [{"name": "statuses", "field": "status"}], "query": FILTERS_SENT},
+        id="facets, every filter",
+    ),
+    pytest.param(BOTH, lambda c: c.search_runs(), "POST", "/runs/search", {}, {}, id="search"),
+    pytest.param(
+        BOTH,
+        lambda c: c.search_runs(limit=10, offset=0, start=MOMENT, end=MOMENT, **ALL_SEARCH_FILTERS),
+        "POST",
+        "/runs/search",
+        {},
+        {"limit": 10, "offset": 0, "query": FILTERS_SENT},
+        id="search, every filter",
+    ),
+    pytest.param(
+        BOTH,
+        lambda c: c.find_runs({"status": "failed", "parent": None}, limit=5, select=["id", "status"]),
+        "POST",
+        "/runs/find",
+        {},
+        {"query": {"status": "failed", "parent": None}, "limit": 5, "select": "id status"},
+        id="find",
+    ),
+    pytest.param(
+        BOTH,
+        lambda c: c.get_filter_options("environment", status="failed"),
+        "GET",
+        "/runs/filter-options/environment",
+        {"status": "failed"},
+        None,
+        id="filter options",
+    ),
+]
+
+
+def answer(path: str) -> Any:
+    if path == "/runs/facets":
+        return {"total": 0}
+    return RUN if path == "/runs/r1" else [RUN]
+
+
+@pytest.mark.parametrize(("editions", "operation", "method", "path", "query", "body"), CASES)
+async def test_exactly_this_is_sent(
+    router: respx.MockRouter,
+    open_client: Open,
+    editions: tuple[str, ...],
+    operation: Operation,
+    method: str,
+    path: str,
+    query: dict[str, str],
+    body: dict[str, Any] | None,
+) -> None:
+    for edition in editions:
+        route = router.route().mock(
+            return_value=httpx.Response(200, json=RUN if method == "POST" and path == "/runs" else answer(path))
+        )
+        async with open_client(edition=edition) as client:
+            await operation(client)
+        sent = route.calls.last.request
+        assert (sent.method, str(sent.url.copy_with(query=None))) == (method, BASE[edition] + path)
+        assert dict(sent.url.params) == query
+        assert (json.loads(sent.content) if sent.content else None) == body
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected", "absent"),
+    [
+        pytest.param({"edition": "composable"}, {}, {"x-api-version", "x-project-id"}, id="composable"),
+        pytest.param(
+            {"edition": "composable", "project": "p1"}, {"x-project-id": "p1"}, {"x-api-version"}, id="project"
+        ),
+        pytest.param({"edition": "vertesia"}, {"x-api-version": "20260803"}, {"x-project-id"}, id="vertesia"),
+        pytest.param(
+            {"edition": "vertesia", "api_version": "20260319", "project": "p1"},
+            {"x-api-version": "20260319"},
+            {"x-project-id"},
+            id="another version",
+        ),
+    ],
+)
+async def test_headers_say_who_asks_and_by_which_contract(
+    router: respx.MockRouter, open_client: Open, settings: dict[str, str], expected: dict[str, str], absent: set[str]
+) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=[]))
+    async with open_client(**settings) as client:
+        await client.list_runs()
+    headers = route.calls.last.request.headers
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+    assert headers["accept"] == "application/json"
+    assert {name: headers[name] for name in expected} == expected
+    assert not absent & set(headers)
+
+
+async def test_the_interactions_tag_is_a_header(router: respx.MockRouter, open_client: Open) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client() as client:
+        await client.create_run(interaction="i1", interaction_tag="latest")
+    sent = route.calls.last.request
+    assert sent.headers["x-interaction-tag"] == "latest"
+    assert json.loads(sent.content) == {"interaction": "i1"}
+
+
+@pytest.mark.parametrize(
+    ("run_id", "path"),
+    [
+        pytest.param("a/b", "/runs/a%2Fb", id="slash"),
+        pytest.param("../auth/token?x=1", "/runs/..%2Fauth%2Ftoken%3Fx%3D1", id="path and query"),
+        pytest.param("a b#c", "/runs/a%20b%23c", id="space and fragment"),
+        pytest.param("ü", "/runs/%C3%BC", id="not ASCII"),
+    ],
+)
+async def test_an_id_stays_one_segment(router: respx.MockRouter, open_client: Open, run_id: str, path: str) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client() as client:
+        await client.get_run(run_id)
+    assert route.calls.last.request.url.raw_path.decode() == f"/api/v1{path}"
+
+
+@pytest.mark.parametrize("run_id", ["", ".", ".."])
+async def test_an_id_that_would_climb_is_refused(router: respx.MockRouter, open_client: Open, run_id: str) -> None:
+    async with open_client() as client:
+        with pytest.raises(InvalidArgumentError):
+            await client.get_run(run_id)
+    assert not router.calls
+
+
+async def test_a_facet_the_edition_lacks_is_refused_by_name(router: respx.MockRouter, open_client: Open) -> None:
+    async with open_client(edition="vertesia") as client:
+        with pytest.raises(
+            InvalidArgumentError, match="no facet tags; it has environments, interactions, models, status"
+        ):
+            await client.compute_facets(facets=["tags"])
+    assert not router.calls
+
+
+async def test_create_waits_for_an_execution_and_everything_else_for_an_answer(
+    router: respx.MockRouter, open_client: Open
+) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(timeout_s=3, execution_timeout_s=600) as client:
+        await client.create_run(interaction="i1", stream=False)
+        await client.create_run(interaction="i1", stream=True)
+        await client.get_run("r1")
+    timeouts = [call.request.extensions["timeout"] for call in route.calls]
+    assert [timeout["read"] for timeout in timeouts] == [600, 3, 3]
+    assert {timeout[name] for timeout in timeouts for name in ("connect", "write", "pool")} == {3}
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_where_find_is_closed_a_search_stands_in(
+    router: respx.MockRouter, open_client: Open, status: int
+) -> None:
+    router.post(path__regex="/find$").mock(return_value=httpx.Response(status))
+    search = router.post(path__regex="/search$").mock(return_value=httpx.Response(200, json=[{**RUN, "modelId": "m"}]))
+    query = {
+        "status": "failed",
+        "modelId": {"$eq": "m1"},
+        "tags": {"$all": ["a"]},
+        "created_at": {"$gte": "2026-01-01"},
+    }
+    async with open_client(edition="vertesia") as client:
+        [run] = await client.find_runs(query, limit=3, select=["id", "status"])
+    assert json.loads(search.calls.last.request.content) == {
+        "limit": 3,
+        "query": {"status": "failed", "model": "m1", "tags": ["a"], "start": "2026-01-01"},
+    }
+    assert run.raw == RUN
+
+
+@pytest.mark.parametrize(
+    ("edition", "query"),
+    [
+        pytest.param("vertesia", {"execution_time": {"$gt": 5}}, id="what no search can say"),
+        pytest.param("composable", {"status": "failed"}, id="where find is public"),
+    ],
+)
+async def test_otherwise_the_refusal_stands(
+    router: respx.MockRouter, open_client: Open, edition: str, query: dict[str, Any]
+) -> None:
+    router.post(path__regex="/find$").mock(return_value=httpx.Response(403, json={"message": "internal"}))
+    async with open_client(edition=edition) as client:
+        with pytest.raises(Exception, match="may not") as refused:
+            await client.find_runs(query)
+    assert getattr(refused.value, "status", None) == 403

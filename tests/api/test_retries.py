@@ -1,0 +1,149 @@
+"""What is sent again, when, and after how long; and what never is."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from runs_mcp.api import RateLimitedError, RunsApiError, UnavailableError
+from tests.api.conftest import Open
+
+pytestmark = pytest.mark.anyio
+
+RUN = {"id": "r1", "status": "completed"}
+GOOD = httpx.Response(200, json=RUN)
+PACING = {"x-ratelimit-reason": "pacing", "x-ratelimit-retry-ms": "1500"}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        *[pytest.param(httpx.Response(status), id=str(status)) for status in (408, 429, 500, 502, 503, 504)],
+        pytest.param(httpx.ConnectError("x"), id="no connection"),
+        pytest.param(httpx.ReadError("x"), id="broken off"),
+        pytest.param(httpx.RemoteProtocolError("x"), id="closed on us"),
+    ],
+)
+async def test_a_read_is_repeated_until_it_is_answered(
+    router: respx.MockRouter, open_client: Open, waits: list[float], trouble: Any
+) -> None:
+    route = router.route().mock(side_effect=[trouble, trouble, GOOD])
+    async with open_client(max_retries=4) as client:
+        assert (await client.get_run("r1")).id == "r1"
+    assert route.call_count == 3
+    assert len(waits) == 2
+    assert all(0 <= wait <= 8 for wait in waits)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 501])
+async def test_what_will_not_change_is_asked_once(router: respx.MockRouter, open_client: Open, status: int) -> None:
+    route = router.route().mock(return_value=httpx.Response(status))
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(RunsApiError):
+            await client.get_run("r1")
+    assert route.call_count == 1
+
+
+async def test_it_ends_after_max_retries(router: respx.MockRouter, open_client: Open) -> None:
+    route = router.route().mock(return_value=httpx.Response(500))
+    async with open_client(max_retries=2) as client:
+        with pytest.raises(UnavailableError):
+            await client.get_run("r1")
+    assert route.call_count == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({"retry-after": "3"}, 3, id="seconds"),
+        pytest.param({"retry-after-ms": "250"}, 0.25, id="milliseconds"),
+        pytest.param({"x-ratelimit-retry-ms": "1500", "retry-after": "9"}, 1.5, id="the exact one first"),
+        pytest.param(
+            {"retry-after": format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)},
+            0,
+            id="a date gone by",
+        ),
+    ],
+)
+async def test_it_waits_as_long_as_the_api_asks(
+    router: respx.MockRouter, open_client: Open, waits: list[float], headers: dict[str, str], seconds: float
+) -> None:
+    router.route().mock(side_effect=[httpx.Response(503, headers=headers), GOOD])
+    async with open_client(max_retries=4) as client:
+        await client.get_run("r1")
+    assert waits == [seconds]
+
+
+async def test_it_does_not_wait_longer_than_a_caller_would(
+    router: respx.MockRouter, open_client: Open, waits: list[float]
+) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    router.route().mock(return_value=httpx.Response(503, headers={"retry-after": date}))
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(UnavailableError) as failed:
+            await client.get_run("r1")
+    assert waits == []
+    assert failed.value.retry_after_s
+    assert 3_500 < failed.value.retry_after_s <= 3_600
+
+
+async def test_a_used_up_quota_is_not_asked_again(router: respx.MockRouter, open_client: Open) -> None:
+    route = router.route().mock(return_value=httpx.Response(429, headers={"x-ratelimit-reason": "quota"}))
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(RateLimitedError) as refused:
+            await client.get_run("r1")
+    assert refused.value.reason == "quota"
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(httpx.ConnectError("x"), id="no connection"),
+        pytest.param(httpx.Response(429, headers=PACING), id="paced"),
+        pytest.param(httpx.Response(503, headers={"retry-after": "1"}), id="turned away"),
+    ],
+)
+async def test_a_create_is_sent_again_where_nothing_was_processed(
+    router: respx.MockRouter, open_client: Open, trouble: Any
+) -> None:
+    route = router.route().mock(side_effect=[trouble, GOOD])
+    async with open_client(max_retries=4) as client:
+        assert (await client.create_run(interaction="i1")).id == "r1"
+    assert route.call_count == 2
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        *[pytest.param(httpx.Response(status), id=str(status)) for status in (408, 500, 502, 503, 504)],
+        pytest.param(httpx.ReadTimeout("x"), id="no answer in time"),
+        pytest.param(httpx.ReadError("x"), id="broken off"),
+        pytest.param(httpx.RemoteProtocolError("x"), id="closed on us"),
+        pytest.param(httpx.Response(200, text="not JSON"), id="not JSON"),
+    ],
+)
+async def test_a_create_that_may_have_arrived_is_never_sent_again(
+    router: respx.MockRouter, open_client: Open, trouble: Any
+) -> None:
+    route = router.route().mock(side_effect=[trouble, GOOD])
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(RunsApiError) as failed:
+            await client.create_run(interaction="i1")
+    assert failed.value.outcome_unknown
+    assert route.call_count == 1
+
+
+async def test_every_wait_is_told(router: respx.MockRouter, open_client: Open) -> None:
+    told: list[tuple[float, int | None]] = []
+
+    async def on_wait(seconds: float, error: RunsApiError) -> None:
+        told.append((seconds, error.status))
+
+    router.route().mock(side_effect=[httpx.Response(503, headers={"retry-after": "2"}), GOOD])
+    async with open_client(max_retries=4, on_wait=on_wait) as client:
+        await client.get_run("r1")
+    assert told == [(2, 503)]

@@ -1,0 +1,151 @@
+"""What a stream says, and what it does when it ends badly."""
+
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from runs_mcp.api import Chunk, Closed, NotFoundError, ProtocolError, RunsClient, StreamInterruptedError
+from tests.api.conftest import BASE, TOKEN, Open
+
+pytestmark = pytest.mark.anyio
+
+EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
+CLOSE = 'event: close\ndata: {"status":"completed"}\n\n'
+CLOSED = Closed({"status": "completed"})
+
+
+async def read(client: RunsClient, run_id: str = "r1", *, into: list[Any] | None = None) -> list[Any]:
+    """The events of a stream; `into` has them even when it breaks."""
+    seen = [] if into is None else into
+    async with client.stream_run(run_id) as events:
+        async for event in events:
+            seen.append(event)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(
+            'data: "Hello "\n\ndata: "world"\n\n', [Chunk("Hello ", "Hello "), Chunk("world", "world")], id="wire"
+        ),
+        pytest.param('event: chunk\ndata: {"a": 1}\n\n', [Chunk('{"a":1}', {"a": 1})], id="document"),
+        pytest.param('event: message\ndata: "x"\n\n', [Chunk("x", "x")], id="named message"),
+        pytest.param("data: not json\n\n", [Chunk("not json", "not json")], id="not JSON"),
+        pytest.param("data: 7\n\n", [Chunk("7", 7)], id="a number"),
+        pytest.param('data: "a\ndata: b"\n\n', [Chunk('"a\nb"', '"a\nb"')], id="over two lines"),
+        pytest.param(': comment\n\ndata: "x"\n\n: ping\n\n', [Chunk("x", "x")], id="comments"),
+        pytest.param('id: 1\ndata: "x"\n\n: ping\n\n: ping\n\n', [Chunk("x", "x")], id="keep-alives after an id"),
+        pytest.param('data: ""\n\ndata: null\n\ndata: "x"\n\n', [Chunk("x", "x")], id="empty pieces"),
+        pytest.param('event: progress\ndata: 1\n\ndata: "x"\n\n', [Chunk("x", "x")], id="events unheard of"),
+        pytest.param('data: "日本\\n語"\n\n', [Chunk("日本\n語", "日本\n語")], id="not ASCII"),
+    ],
+)
+async def test_the_pieces_of_a_stream(
+    router: respx.MockRouter, open_client: Open, body: str, expected: list[Chunk]
+) -> None:
+    router.route().mock(return_value=httpx.Response(200, headers=EVENTS, text=body + CLOSE))
+    async with open_client() as client:
+        assert await read(client) == [*expected, CLOSED]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [("data: \n", ""), ("data: odd\n", "odd"), ("data: null\n", None), ("data\n", "")],
+)
+async def test_close_ends_it_whatever_it_says(
+    router: respx.MockRouter, open_client: Open, data: str, expected: Any
+) -> None:
+    body = f'data: "x"\n\nevent: close\n{data}\ndata: "after"\n\n'
+    router.route().mock(return_value=httpx.Response(200, headers=EVENTS, text=body))
+    async with open_client() as client:
+        assert await read(client) == [Chunk("x", "x"), Closed(expected)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("", id="nothing at all"),
+        pytest.param('data: "x"\n\n', id="no close"),
+        pytest.param('data: "x"\n\nevent: close\ndata: {}\n', id="half a close"),
+    ],
+)
+async def test_an_end_without_close_is_an_interruption(router: respx.MockRouter, open_client: Open, body: str) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, headers=EVENTS, text=body))
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(StreamInterruptedError):
+            await read(client)
+    assert route.call_count == 1, "a stream is never opened again"
+
+
+class Breaking(httpx.AsyncByteStream):
+    """A stream whose connection breaks after its first piece."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.closed = False
+
+    async def __aiter__(self) -> Any:
+        yield b'data: "x"\n\n'
+        raise self._error
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("error", [httpx.ReadError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x")])
+async def test_a_connection_that_breaks_is_an_interruption_after_what_came(
+    router: respx.MockRouter, open_client: Open, error: Exception
+) -> None:
+    stream = Breaking(error)
+    router.route().mock(return_value=httpx.Response(200, headers=EVENTS, stream=stream))
+    seen: list[Any] = []
+    async with open_client() as client:
+        with pytest.raises(StreamInterruptedError) as broken:
+            await read(client, into=seen)
+    assert seen == [Chunk("x", "x")]
+    assert stream.closed
+    assert broken.value.__context__ is None
+
+
+async def test_a_reader_that_leaves_early_closes_the_connection(router: respx.MockRouter, open_client: Open) -> None:
+    stream = Breaking(AssertionError("read on"))
+    router.route().mock(return_value=httpx.Response(200, headers=EVENTS, stream=stream))
+    async with open_client() as client, client.stream_run("r1") as events:
+        await anext(aiter(events))
+    assert stream.closed
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        pytest.param(httpx.Response(404, json={"message": "Run not found"}), NotFoundError, id="status"),
+        pytest.param(httpx.Response(200, json={"id": "r1"}), ProtocolError, id="not events"),
+    ],
+)
+async def test_what_is_no_stream_is_an_error_before_it_starts(
+    router: respx.MockRouter, open_client: Open, response: httpx.Response, kind: type[Exception]
+) -> None:
+    router.route().mock(return_value=response)
+    async with open_client() as client:
+        with pytest.raises(kind):
+            await read(client)
+
+
+@pytest.mark.parametrize("in_query", [False, True])
+async def test_a_stream_is_authenticated_by_header_or_where_told_so_by_parameter(
+    router: respx.MockRouter, open_client: Open, in_query: bool
+) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, headers=EVENTS, text=CLOSE))
+    async with open_client(token_in_query=in_query, execution_timeout_s=600) as client:
+        await read(client)
+        await read(client, "a/b")
+    first, second = (call.request for call in route.calls)
+    assert str(first.url.copy_with(query=None)) == f"{BASE['composable']}/runs/r1/stream"
+    assert second.url.raw_path.decode().startswith("/api/v1/runs/a%2Fb/stream")
+    assert first.headers["accept"] == "text/event-stream"
+    assert first.headers.get("authorization") == (None if in_query else f"Bearer {TOKEN}")
+    assert dict(first.url.params) == ({"access_token": TOKEN} if in_query else {})
+    assert first.extensions["timeout"]["read"] == 600
