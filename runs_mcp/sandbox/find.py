@@ -77,7 +77,7 @@ def matcher(query: Document) -> Callable[[Document], bool]:
     try:
         compiled = Query(normalized(query))
     except InvalidQuery as error:
-        raise UnsupportedFilterError(str(error)) from None
+        raise UnsupportedFilterError(str(error).replace("malformed regex", "malformed $regex")) from None
     return lambda document: compiled.test(dict(document))
 
 

@@ -238,6 +238,7 @@ def _columns(document: Document) -> list[Any]:
     """The values to filter by; `odd` where one is not what its column is for, so that SQL never filters the run out."""
     interaction, environment = _reference(document, "interaction"), _reference(document, "environment")
     plain = [document.get(name) for name in ("id", "status", "modelId", "parent", "created_at", "updated_at")]
+    plain += [interaction.get("id"), environment.get("id")]
     tags = document.get("tags", [])
     odd = (
         not all(value is None or isinstance(value, str) for value in plain)

@@ -1,0 +1,16 @@
+"""A sandbox served on a real port, and an HTTP client that may do everything there."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from runs_mcp.sandbox import SandboxOptions
+from tests.sandbox.serving import sandbox
+
+
+@pytest.fixture(scope="module")
+async def api(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a sandbox with its two hundred runs."""
+    async with sandbox(SandboxOptions()) as client:
+        yield client

@@ -1,0 +1,269 @@
+"""MongoDB filters: what they select, what is refused, and that narrowing by SQL changes nothing."""
+
+import contextlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runs_mcp.sandbox import find
+from runs_mcp.sandbox.store import SlowFilterError, Store
+from tests.sandbox.serving import JsonObject, answered
+
+pytestmark = pytest.mark.anyio
+
+CASES: JsonObject = json.loads(Path(__file__).with_name("find-cases.json").read_text(encoding="utf-8"))
+DOCUMENTS: list[JsonObject] = CASES["documents"]
+REFUSED = {
+    "unknown op": "$foo",
+    "$where": "$where",
+    "$function": "$expr",
+    "unknown top op": "$foo",
+    "$in not list": "$in",
+    "$or not list": "$or",
+    "$size str": "$size",
+    "bad regex": "$regex",
+}
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    """The documents of the cases."""
+    filled = Store(None)
+    filled.add(DOCUMENTS)
+    return filled
+
+
+def matching(store: Store, query: JsonObject) -> list[int]:
+    return sorted(document["_id"] for document in store.find(query, limit=100))
+
+
+def refusal(store: Store, query: JsonObject) -> str:
+    with pytest.raises(find.UnsupportedFilterError) as refused:
+        store.find(query, limit=1)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("case", CASES["cases"], ids=lambda case: f"{case['group']} {json.dumps(case['query'])}")
+def test_a_filter_selects_what_mongodb_does(store: Store, case: JsonObject) -> None:
+    assert matching(store, case["query"]) == case["ids"]
+
+
+@pytest.mark.parametrize("case", CASES["refused"], ids=lambda case: case["name"])
+def test_what_cannot_be_evaluated_is_refused_by_the_name_of_its_operator(store: Store, case: JsonObject) -> None:
+    assert REFUSED[case["name"]] in refusal(store, case["query"])
+
+
+@pytest.mark.parametrize(
+    ("query", "operator"),
+    [
+        ({"$nor": {"status": "failed"}}, "$nor"),
+        ({"$and": "status"}, "$and"),
+        ({"$or": [{"status": {"$near": 1}}]}, "$near"),
+        ({"status": {"$not": {"$type": "string"}}}, "$type"),
+        ({"tags": {"$elemMatch": {"$mod": [2, 0]}}}, "$mod"),
+        ({"tags": {"$all": "a"}}, "$all"),
+        ({"status": {"$nin": "failed"}}, "$nin"),
+        ({"tags": {"$elemMatch": "a"}}, "$elemMatch"),
+        ({"status": {"$exists": {"$gt": 1}, "$text": "x"}}, "$text"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else json.dumps(value),
+)
+def test_a_refusal_names_the_operator_wherever_it_is(store: Store, query: JsonObject, operator: str) -> None:
+    assert operator in refusal(store, query)
+
+
+@pytest.mark.parametrize("query", CASES["harmless"], ids=json.dumps)
+def test_text_meant_for_sql_selects_nothing_and_harms_nothing(store: Store, query: JsonObject) -> None:
+    with contextlib.suppress(find.UnsupportedFilterError):
+        assert matching(store, query) == []
+    assert matching(store, {}) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$"])
+def test_a_pattern_made_to_backtrack_for_ever_is_answered(pattern: str) -> None:
+    store = Store(None)
+    store.add([{"id": "1", "prompt": "a" * 5_000 + "!"}, {"id": "2", "prompt": "x" * 5_000}])
+    assert store.find({"prompt": {"$regex": pattern}}, limit=10) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"$and": [{"status": "completed"}] * 3_000},
+        {"$and": [{"status": {"$in": []}}, {"status": "completed"}] * 1_500},
+        {"status": {"$in": ["completed", *(f"s{number}" for number in range(9_999))]}, "id": {"$in": ["r1"] * 10_000}},
+        {"tags": {"$in": [f"t{number}" for number in range(10_000)]}},
+    ],
+    ids=["many conditions", "many empty lists", "long lists", "many tags"],
+)
+def test_a_filter_longer_than_a_statement_of_sql_is_evaluated_all_the_same(store: Store, query: JsonObject) -> None:
+    matches = find.matcher(query)
+    assert matching(store, query) == [document["_id"] for document in DOCUMENTS if matches(document)]
+
+
+def nested(levels: int) -> JsonObject:
+    query: JsonObject = {"status": "completed"}
+    for _ in range(levels):
+        query = {"$and": [query]}
+    return query
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [(nested(40), "nested deeper than 20 levels"), ({"status": {"$in": ["a"] * 10_001}}, "more than 10000 values")],
+    ids=["depth", "length"],
+)
+def test_a_filter_beyond_all_measure_is_refused(store: Store, query: JsonObject, reason: str) -> None:
+    assert reason in refusal(store, query)
+
+
+def test_a_filter_that_takes_too_long_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs_mcp.sandbox.store.FIND_BUDGET_S", -1)
+    with pytest.raises(SlowFilterError, match="narrow it by status, interaction or date"):
+        store.find({"prompt": "x"}, limit=1)
+
+
+VALUES = ("completed", "failed", "m1", "i1", "a", "b", "", "2024-01-01T00:00:00.000Z", "2023", None, 5, True, ["a"])
+FIELDS = ("id", "_id", "status", "modelId", "interaction", "interaction.id", "environment", "tags", "created_at", "n")
+
+
+def random_value(rng: random.Random) -> Any:
+    value = rng.choice(VALUES)
+    return rng.choice([value, {"id": value, "name": "N"}, [value, rng.choice(VALUES)]]) if rng.random() < 0.2 else value
+
+
+def random_document(rng: random.Random, number: int) -> JsonObject:
+    fields = ("status", "modelId", "interaction", "environment", "tags", "created_at", "updated_at", "parent", "n")
+    document = {name: random_value(rng) for name in fields if rng.random() < 0.8}
+    if rng.random() < 0.6:
+        document["interaction"] = {"id": random_value(rng), "name": "N"}
+    if rng.random() < 0.6:
+        document["tags"] = rng.sample(["a", "b", "c"], rng.randrange(4))
+    return {"id": f"r{number}", **document}
+
+
+def random_condition(rng: random.Random) -> Any:
+    operator = rng.choice(["", "$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists", "$all", "$not"])
+    match operator:
+        case "":
+            return rng.choice(VALUES)
+        case "$in" | "$nin" | "$all":
+            return {operator: rng.sample(VALUES, rng.randrange(4))}
+        case "$exists":
+            return {operator: rng.random() < 0.5}
+        case "$not":
+            return {operator: {"$in": rng.sample(VALUES, 2)}}
+        case "$gt" | "$gte" | "$lt" | "$lte":
+            return {operator: rng.choice(["2023", "2024", "a", "failed", 4])}
+        case _:
+            return {operator: rng.choice(VALUES)}
+
+
+def random_query(rng: random.Random, depth: int = 0) -> JsonObject:
+    if depth < 3 and rng.random() < 0.35:
+        return {rng.choice(["$and", "$or", "$nor"]): [random_query(rng, depth + 1) for _ in range(rng.randrange(1, 4))]}
+    return {rng.choice(FIELDS): random_condition(rng) for _ in range(rng.randrange(1, 3))}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_narrowing_by_sql_never_loses_a_run(seed: int) -> None:
+    rng = random.Random(seed)
+    documents = [random_document(rng, number) for number in range(60)]
+    store = Store(None)
+    store.add(documents)
+    for _ in range(150):
+        query = random_query(rng)
+        matches = find.matcher(query)
+        found = {document["id"] for document in store.find(query, limit=100)}
+        assert found == {document["id"] for document in documents if matches(document)}, query
+
+
+async def found(api: httpx.AsyncClient, **body: Any) -> list[JsonObject]:
+    runs: list[JsonObject] = await answered(await api.post("/runs/find", json=body))
+    return runs
+
+
+async def test_find_evaluates_the_names_of_runs_over_http(api: httpx.AsyncClient) -> None:
+    [run] = await found(api, query={"status": "failed", "error.code": "context_length_exceeded"}, limit=1)
+    assert run["status"] == "failed"
+    assert run["error"]["code"] == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("field", ["interaction", "environment", "account", "project"])
+async def test_a_reference_is_filtered_and_answered_by_its_id(api: httpx.AsyncClient, field: str) -> None:
+    [newest] = await answered(await api.get("/runs", params={"limit": 1}))
+    runs = await found(api, query={field: newest[field]["id"]})
+    assert {run[field] for run in runs} == {newest[field]["id"]}
+    assert newest["id"] in {run["id"] for run in runs}
+
+
+async def test_dates_may_be_given_as_mongodb_writes_them(api: httpx.AsyncClient) -> None:
+    [newest] = await answered(await api.get("/runs", params={"limit": 1}))
+    plain = await found(api, query={"created_at": {"$lt": newest["created_at"]}}, limit=1_000)
+    written = await found(api, query={"created_at": {"$lt": {"$date": newest["created_at"]}}}, limit=1_000)
+    assert plain == written
+    assert newest["id"] not in {run["id"] for run in plain}
+
+
+async def test_found_runs_are_newest_first_and_paged(api: httpx.AsyncClient) -> None:
+    query = {"status": "completed"}
+    every = [run["id"] for run in await found(api, query=query, limit=1_000)]
+    times = [run["updated_at"] for run in await found(api, query=query, limit=1_000)]
+    assert times == sorted(times, reverse=True)
+    pages = [await found(api, query=query, limit=20, offset=offset) for offset in range(0, len(every) + 20, 20)]
+    assert [run["id"] for page in pages for run in page] == every
+    assert await found(api, query=query, offset=10**15) == []
+    assert await found(api, query=query, limit=0) == []
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        ("status", {"id", "status"}),
+        ("id status created_at", {"id", "status", "created_at"}),
+        ("-id status", {"status"}),
+        ("-_id status modelId", {"status", "modelId"}),
+        ("status nothing", {"id", "status"}),
+    ],
+)
+async def test_select_includes_what_it_names(api: httpx.AsyncClient, select: str, expected: set[str]) -> None:
+    [run] = await found(api, query={}, limit=1, select=select)
+    assert set(run) == expected
+
+
+async def test_select_excludes_what_it_names_with_a_minus(api: httpx.AsyncClient) -> None:
+    [whole] = await found(api, query={}, limit=1)
+    [run] = await found(api, query={}, limit=1, select="-prompt -parameters -config.model")
+    assert set(whole) - set(run) == {"prompt", "parameters"}
+    assert set(whole["config"]) - set(run["config"]) == {"model"}
+
+
+async def test_select_reaches_into_objects(api: httpx.AsyncClient) -> None:
+    [run] = await found(api, query={"status": "completed"}, limit=1, select="token_use.prompt token_use.total")
+    assert set(run) == {"id", "token_use"}
+    assert set(run["token_use"]) == {"prompt", "total"}
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"query": {"status": {"$where": "1"}}}, "$where"),
+        ({"query": {}, "select": "status -prompt"}, "select cannot both include and exclude"),
+        ({"query": {"prompt": {"$regex": "("}}}, "$regex"),
+    ],
+)
+async def test_a_refused_query_is_a_400_that_says_what(api: httpx.AsyncClient, body: JsonObject, named: str) -> None:
+    response = await api.post("/runs/find", json=body)
+    assert response.status_code == 400
+    assert response.json()["error"] == "Bad Request"
+    assert named in response.json()["message"]
+
+
+async def test_find_needs_a_query(api: httpx.AsyncClient) -> None:
+    response = await api.post("/runs/find", json={"limit": 1})
+    assert response.status_code == 400
+    assert response.json()["details"] == "query: Field required"
