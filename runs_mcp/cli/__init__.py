@@ -41,7 +41,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(short_help="Serve MCP over stdio, or over HTTP.")
 @config_option
 @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of standard input and output.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve HTTP on.")
@@ -61,7 +61,7 @@ def serve(*, config_file: Path | None, http: bool, host: str, port: int, sandbox
         _run(lambda: serving.stdio(config, sandbox=sandbox))
 
 
-@main.command()
+@main.command(short_help="Serve the Runs API itself on this machine.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="Port to serve on.")
 @click.option("--data", type=click.Path(path_type=Path), help="File to keep the runs in. Else they are in memory only.")
@@ -83,7 +83,7 @@ def sandbox(*, host: str, port: int, data: Path | None, events: str) -> None:
     _run(lambda: serving.sandbox(host=host, port=port, data=data, events=events))
 
 
-@main.command()
+@main.command(short_help="Watch it work; no account needed.")
 def demo() -> None:
     """Watch an MCP client list runs, start one, see its words arrive, and read it back. Under a minute, no account."""
     from runs_mcp.cli import demonstrating  # noqa: PLC0415 - as above
@@ -91,7 +91,7 @@ def demo() -> None:
     _run(demonstrating.play)
 
 
-@main.command()
+@main.command(short_help="Say what works, and what to do if not.")
 @config_option
 def check(*, config_file: Path | None) -> None:
     """Say, line by line, whether configuration, credential and API work, and what to do if not."""

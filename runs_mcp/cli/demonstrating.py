@@ -1,5 +1,6 @@
 """`demo`: a real MCP client talks to the server over stdio, the server to a sandbox, and you watch."""
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +17,12 @@ ARTICLE = (
     "Every run can be read again later as a resource. Nobody has to show the assistant a credential."
 )
 BAR_WIDTH = 36
-SERVER = StdioServerParameters(command=sys.executable, args=["-m", "runs_mcp", "serve", "--sandbox"])
+SERVE_SANDBOX = ["-m", "runs_mcp", "serve", "--sandbox"]
+SERVER = StdioServerParameters(command=sys.executable, args=SERVE_SANDBOX)
 WHAT_NEXT = """
 Connect a chat client: put this in its MCP configuration.
 
-  {{"mcpServers": {{"runs": {{"command": "{command}", "args": ["serve", "--sandbox"]}}}}}}
+  {configuration}
 
 Use your own account: copy config.example.json to config.json, set the credential it names, then
 
@@ -52,7 +54,8 @@ async def play() -> None:
         _heading(f"resource runs://{run_id}/result")
         [content] = (await client.read_resource(f"runs://{run_id}/result")).contents
         click.echo(content.text if isinstance(content, TextResourceContents) else content.mime_type)
-    click.echo(WHAT_NEXT.format(command=sys.argv[0]))
+    configuration = {"mcpServers": {"runs": {"command": sys.executable, "args": SERVE_SANDBOX}}}
+    click.echo(WHAT_NEXT.format(configuration=json.dumps(configuration)))
 
 
 class _Ticker:
