@@ -17,6 +17,8 @@ ARTICLE = (
     "Every run can be read again later as a resource. Nobody has to show the assistant a credential."
 )
 BAR_WIDTH = 36
+SAVE_CURSOR = "\x1b7"
+BACK_AND_ERASE = "\x1b8\x1b[K"
 SERVE_SANDBOX = ["-m", "runs_mcp", "serve", "--sandbox"]
 SERVER = StdioServerParameters(command=sys.executable, args=SERVE_SANDBOX)
 WHAT_NEXT = """
@@ -43,7 +45,9 @@ async def play() -> None:
         click.echo(_text(await client.call_tool("list_runs", {"limit": 5})))
 
         _heading('create_run(interaction="SummarizeText", …): its words as they arrive')
-        run = await client.call_tool("create_run", _request(), progress_callback=_Ticker())
+        ticker = _Ticker()
+        run = await client.call_tool("create_run", _request(), progress_callback=ticker)
+        ticker.erase()
         run_id = (run.structured_content or {})["id"]
         click.echo(f"\n{click.style('final', bold=True)} {_text(run).splitlines()[0]}")
 
@@ -59,18 +63,25 @@ async def play() -> None:
 
 
 class _Ticker:
-    """Draws the text as it comes; on a terminal, with a line below that counts it."""
+    """Draws the text as it comes; on a terminal, with a count behind it that moves on."""
 
     def __init__(self) -> None:
         self._characters = 0
+        self._live = sys.stdout.isatty()
 
     async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
         del total
+        self.erase()
         self._characters += len(message or "")
         click.echo(message or "", nl=False)
-        if sys.stdout.isatty():
+        if self._live:
             count = click.style(f"  ⋯ {self._characters} characters, notification {progress:g}", dim=True)
-            click.echo(f"\x1b[s{count}\x1b[u\x1b[K", nl=False)
+            click.echo(f"{SAVE_CURSOR}{count}", nl=False)
+
+    def erase(self) -> None:
+        """Take the count away again."""
+        if self._live and self._characters:
+            click.echo(BACK_AND_ERASE, nl=False)
 
 
 def _request() -> dict[str, Any]:

@@ -14,8 +14,9 @@ from mcp_types import Tool as PublishedTool
 from runs_mcp import __version__
 from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
-from runs_mcp.server import answers, failures, prompts, resources
+from runs_mcp.server import answers, completions, failures, prompts, resources
 from runs_mcp.server.following import Followers
+from runs_mcp.server.naming import Names
 from runs_mcp.server.operation import Operation
 from runs_mcp.server.services import Services
 from runs_mcp.server.tools import OPERATIONS
@@ -62,10 +63,11 @@ class RunsServer(MCPServer[Services]):
             tools=[operation.tool for operation in operations],
             lifespan=self._lifespan,
             subscriptions=False,
-            middleware=[resources.list_newest_runs],
+            middleware=[resources.list_newest_runs, completions.complete],
         )
         resources.register(self)
         prompts.register(self)
+        completions.register(self)
 
     @property
     def config(self) -> Config:
@@ -113,7 +115,7 @@ class RunsServer(MCPServer[Services]):
     async def _lifespan(self, _: MCPServer[Services]) -> AsyncIterator[Services]:
         client = connect(self._config.api, token_in_query=self._config.streaming.token_in_query)
         async with client as runs, anyio.create_task_group() as tasks:
-            yield Services(runs, Followers(runs, tasks), self._config)
+            yield Services(runs, Followers(runs, tasks), Names(runs), self._config)
             tasks.cancel_scope.cancel()
 
 

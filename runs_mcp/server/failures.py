@@ -22,10 +22,13 @@ from runs_mcp.api import (
     UnavailableError,
 )
 from runs_mcp.server.following import FollowingError
+from runs_mcp.server.naming import UnclearNameError
 
 log = logging.getLogger(__name__)
 
 NOTHING_SENT = "Nothing was sent."
+NO_CHANGE = "Nothing was changed."
+NO_RUN = "No run was created."
 LONGEST_ECHO_CHARS = 100
 
 
@@ -36,6 +39,8 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"{_invalid_arguments(error)} {NOTHING_SENT}"
         case InvalidArgumentError() | CredentialError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
+        case UnclearNameError():
+            return f"{error} {NO_RUN if changes else NO_CHANGE}"
         case FollowingError(run_id=run_id, cause=cause):
             advice = f'Do not create it again: get_run(run_id="{run_id}") shows how it stands.'
             return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
@@ -98,10 +103,10 @@ def _what_happened(error: RunsApiError) -> str:
 
 def _what_changed(error: RunsApiError | None, *, changes: bool) -> str:
     if not changes:
-        return "Nothing was changed."
+        return NO_CHANGE
     if error is None or error.outcome_unknown:
         return "It is not known whether a run was created."
-    return "No run was created."
+    return NO_RUN
 
 
 def _what_next(error: RunsApiError, *, changes: bool) -> str:

@@ -49,7 +49,7 @@ async def create_run(
     creating = here.runs.create_run(
         interaction=interaction,
         data=data,
-        environment=environment,
+        environment=await here.names.id_of("environment", environment, must_exist=False),
         model=model,
         config=config,
         interaction_tag=interaction_tag,

@@ -40,13 +40,14 @@ async def list_runs(
     parent: Parent | MISSING = MISSING,
 ) -> CallToolResult:
     """List runs (LLM executions), most recently updated first, filtered exactly. For text or dates use search_runs."""
-    runs = await services(call).runs.list_runs(
+    here = services(call)
+    runs = await here.runs.list_runs(
         limit=limit,
         offset=offset,
-        interaction=interaction,
+        interaction=await here.names.id_of("interaction", interaction),
         status=status,
         model=model,
-        environment=environment,
+        environment=await here.names.id_of("environment", environment),
         tag=tag,
         parent=False if parent == "false" else parent,
     )
@@ -73,12 +74,13 @@ async def get_run_filter_options(
     parent: Parent | MISSING = MISSING,
 ) -> CallToolResult:
     """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
-    choices = await services(call).runs.get_filter_options(
+    here = services(call)
+    choices = await here.runs.get_filter_options(
         field,
-        interaction=interaction,
+        interaction=await here.names.id_of("interaction", interaction),
         status=status,
         model=model,
-        environment=environment,
+        environment=await here.names.id_of("environment", environment),
         tag=tag,
         parent=False if parent == "false" else parent,
     )

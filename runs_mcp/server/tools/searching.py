@@ -52,12 +52,13 @@ async def search_runs(
     offset: Offset = 0,
 ) -> CallToolResult:
     """Search runs by words, dates and filters. What these cannot express: find_runs. Counts: compute_run_facets."""
-    runs = await services(call).runs.search_runs(
+    here = services(call)
+    runs = await here.runs.search_runs(
         query=query,
         name=name,
         status=status,
-        interaction=interaction,
-        environment=environment,
+        interaction=await here.names.id_of("interaction", interaction),
+        environment=await here.names.id_of("environment", environment),
         model=model,
         tags=tags,
         parent=parent,
@@ -99,13 +100,14 @@ async def compute_run_facets(
     end: End | MISSING = MISSING,
 ) -> CallToolResult:
     """Count runs by status, interaction, model, environment, tag, under the filters of search_runs. Start here."""
-    counts = await services(call).runs.compute_facets(
+    here = services(call)
+    counts = await here.runs.compute_facets(
         facets=facets,
         query=query,
         name=name,
         status=status,
-        interaction=interaction,
-        environment=environment,
+        interaction=await here.names.id_of("interaction", interaction),
+        environment=await here.names.id_of("environment", environment),
         model=model,
         tags=tags,
         parent=parent,
