@@ -102,6 +102,8 @@ class ServerSettings(_Section):
     """Offer no tool that changes anything: no `create_run`."""
     tools: tuple[str, ...] | None = None
     """Offer only the tools named here. Unset: all."""
+    create_tag: bool = True
+    """Give each run that is created a unique tag `runs-mcp:…`, by which it is found when the answer is lost."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
     http: HttpSettings = HttpSettings()

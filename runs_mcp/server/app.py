@@ -15,6 +15,7 @@ from runs_mcp import __version__
 from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
 from runs_mcp.server import answers, completions, failures, prompts, resources
+from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers
 from runs_mcp.server.naming import Names
 from runs_mcp.server.operation import Operation
@@ -115,7 +116,8 @@ class RunsServer(MCPServer[Services]):
     async def _lifespan(self, _: MCPServer[Services]) -> AsyncIterator[Services]:
         client = connect(self._config.api, token_in_query=self._config.streaming.token_in_query)
         async with client as runs, anyio.create_task_group() as tasks:
-            yield Services(runs, Followers(runs, tasks), Names(runs), self._config)
+            creator = Creator(runs, tagging=self._config.server.create_tag)
+            yield Services(runs, Followers(runs, tasks), Names(runs), creator, self._config)
             tasks.cancel_scope.cancel()
 
 

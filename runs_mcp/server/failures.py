@@ -21,6 +21,7 @@ from runs_mcp.api import (
     StreamInterruptedError,
     UnavailableError,
 )
+from runs_mcp.server.creating import LostCreateError
 from runs_mcp.server.following import FollowingError
 from runs_mcp.server.naming import UnclearNameError
 
@@ -41,6 +42,12 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"{_sentence(str(error))} {NOTHING_SENT}"
         case UnclearNameError():
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
+        case LostCreateError(looked=True, tag=tag, cause=cause):
+            found = f"No run carries its tag {tag}, so none was made. Create it again if you still want it."
+            return f"{_what_happened(cause)} {found}"
+        case LostCreateError(tag=tag, cause=cause):
+            advice = f'list_runs(tag="{tag}") shows it if there is one: look before you create it again.'
+            return f"{_what_happened(cause)} It is not known whether a run was created. {advice}"
         case FollowingError(run_id=run_id, cause=cause):
             advice = f'Do not create it again: get_run(run_id="{run_id}") shows how it stands.'
             return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"

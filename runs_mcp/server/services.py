@@ -7,17 +7,19 @@ from mcp.server.mcpserver import Context
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config import Config
+from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers
 from runs_mcp.server.naming import Names
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The one client of the Runs API, the followers of its streams, the names it knows, and the settings."""
+    """The one client of the Runs API, what follows, names and creates runs by it, and the settings."""
 
     runs: RunsClient
     followers: Followers
     names: Names
+    creator: Creator
     config: Config
 
     @property

@@ -7,6 +7,8 @@ from typing import Any
 
 from runs_mcp.api import Run
 
+OWN_TAG_PREFIX = "runs-mcp:"
+"""Of the tags by which created runs are found again; they tell a reader nothing."""
 Row = Mapping[str, str]
 MAX_CELL_CHARS = 160
 MS_PER_S = 1_000
@@ -35,7 +37,7 @@ def run_row(run: Run) -> Row:
         "environment": run.environment.label if run.environment else "",
         "created": short_time(run.created_at),
         "took": duration(run.execution_time_ms),
-        "tags": ", ".join(run.tags),
+        "tags": ", ".join(tag for tag in run.tags if not tag.startswith(OWN_TAG_PREFIX)),
         "parent": run.parent or "",
         "error": cell(run.error.text) if run.error else "",
     }

@@ -251,18 +251,6 @@ async def test_a_cancelled_call_stops_its_progress_and_leaves_the_run_to_itself(
         assert api.count(STREAM) == 1
 
 
-async def test_a_lost_answer_to_a_create_is_never_sent_again(connect: Connect) -> None:
-    async def lost(_: Any) -> Any:
-        raise ConnectionAbortedError
-
-    async with upstream.serving({RUN: lost}) as api, connect(configured(api)) as client:
-        answer = await call(client, "create_run", interaction="i")
-        assert answer.failed
-        assert "It is not known whether a run was created." in answer.text
-        assert "Do not create it again before looking" in answer.text
-        assert api.count(RUN) == 1
-
-
 async def test_a_failed_create_that_names_its_run_gives_that_run(connect: Connect) -> None:
     failed = {"id": "r1", "status": "failed", "error": {"code": "boom", "message": "The model broke."}}
     async with (

@@ -21,6 +21,13 @@ Settings = Annotated[JsonObject, Field(description="Further settings, e.g. tempe
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
 NewTags = Annotated[Tags, Field(description="Tags for the run")]
 ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result must fit")]
+RequestKey = Annotated[
+    str,
+    Field(
+        description="Your key for this request: repeated with it, the same run is returned and no second one made",
+        pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
+    ),
+]
 Stream = Annotated[bool, Field(description="Write the text as it comes; false executes in one blocking call")]
 Wait = Annotated[bool, Field(description="Wait for the end; false answers at once with the id")]
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
@@ -38,6 +45,7 @@ async def create_run(
     interaction_tag: Version | MISSING = MISSING,
     tags: NewTags | MISSING = MISSING,
     result_schema: ResultSchema | MISSING = MISSING,
+    request_key: RequestKey | MISSING = MISSING,
     stream: Stream = True,
     wait: Wait = True,
 ) -> CallToolResult:
@@ -46,14 +54,15 @@ async def create_run(
     if not (stream or wait):
         raise InvalidArgumentError("`wait`: false needs `stream`: true, which is what runs on by itself")
     here, progress = services(call), Progress(call)
-    creating = here.runs.create_run(
+    creating = here.creator.create(
+        request_key,
+        tags,
         interaction=interaction,
         data=data,
         environment=await here.names.id_of("environment", environment, must_exist=False),
         model=model,
         config=config,
         interaction_tag=interaction_tag,
-        tags=tags,
         result_schema=result_schema,
         stream=stream,
     )
@@ -64,7 +73,7 @@ async def create_run(
             run = await creating
     if run.is_final:
         return answers.ended(call, run)
-    follower = here.followers.follow(run, starts=stream)
+    follower = here.followers.follow(run, starts=stream and run.status == "created")
     return await _watch(call, follower, progress) if wait else answers.accepted(call, run)
 
 

@@ -1,0 +1,122 @@
+"""Creating without fear: a lost answer is found again, a repeated request makes no second run."""
+
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runs_mcp.config import Config, ServerSettings
+from runs_mcp.server import creating
+from tests import upstream
+from tests.calls import call
+from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.upstream import Replies, Upstream, reply
+
+pytestmark = pytest.mark.anyio
+
+CREATE, LIST, GET = "POST /runs", "GET /runs", "GET /runs/r1"
+DONE = {"id": "r1", "status": "completed", "result": "Hello"}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creating, "LOOK_AFTER_S", (0, 0, 0))
+
+
+async def lost(_: Request) -> Response:
+    raise ConnectionAbortedError
+
+
+def untagged(api: Upstream) -> Config:
+    return configured(api).model_copy(update={"server": ServerSettings(create_tag=False)})
+
+
+async def test_a_run_whose_answer_was_lost_is_found_by_its_tag(connect: Connect) -> None:
+    replies: Replies = {CREATE: lost, LIST: [reply([]), reply([DONE])], GET: reply(DONE)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert answer.structured["id"] == "r1"
+        assert api.asked == [CREATE, LIST, LIST]
+
+
+async def test_the_tag_is_sent_with_the_callers_and_looked_for(connect: Connect) -> None:
+    sent: list[Any] = []
+
+    async def keep(request: Request) -> Response:
+        sent.append((await request.json())["tags"])
+        raise ConnectionAbortedError
+
+    async def look(request: Request) -> Response:
+        sent.append(request.query_params["tag"])
+        return await reply([DONE])(request)
+
+    async with upstream.serving({CREATE: keep, LIST: look}) as api, connect(configured(api)) as client:
+        await call(client, "create_run", interaction="i", tags=["mine"])
+    (mine, tag), looked_for = sent
+    assert mine == "mine"
+    assert tag == looked_for
+    assert tag.startswith("runs-mcp:")
+
+
+async def test_where_no_run_carries_the_tag_none_was_made(connect: Connect) -> None:
+    async with upstream.serving({CREATE: lost, LIST: reply([])}) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert answer.failed
+        assert "so none was made. Create it again if you still want it." in answer.text
+        assert api.count(CREATE) == 1
+
+
+async def test_where_nobody_can_look_the_tag_is_told(connect: Connect) -> None:
+    async with upstream.serving({CREATE: lost, LIST: reply({}, 500)}) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert answer.failed
+        assert "It is not known whether a run was created." in answer.text
+        assert 'list_runs(tag="runs-mcp:' in answer.text
+
+
+async def test_tagging_can_be_turned_off(connect: Connect) -> None:
+    bodies: list[Any] = []
+
+    async def keep(request: Request) -> Response:
+        bodies.append(await request.json())
+        raise ConnectionAbortedError
+
+    async with upstream.serving({CREATE: keep}) as api, connect(untagged(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert "It is not known whether a run was created." in answer.text
+        assert "Do not create it again before looking" in answer.text
+        assert api.asked == [CREATE]
+    assert bodies == [{"interaction": "i", "stream": True}]
+
+
+async def test_a_request_key_makes_one_run_however_often_it_is_repeated(client: Client, mode: str) -> None:
+    request = {"interaction": "SummarizeText", "data": {"text": "Once."}, "request_key": f"once-{mode}"}
+    first = await call(client, "create_run", **request)
+    second = await call(client, "create_run", **request)
+    assert first.structured["id"] == second.structured["id"]
+    tagged = await call(client, "list_runs", tag=f"runs-mcp:once-{mode}")
+    assert len(tagged.structured["runs"]) == 1
+    assert "runs-mcp:" not in tagged.text.split("list_runs")[0], "our own tags tell a reader nothing"
+
+
+async def test_a_key_used_twice_at_once_makes_one_run(client: Client, mode: str) -> None:
+    ids: list[str] = []
+    request = {"interaction": "SlowWriter", "data": {"chunks": 5}, "request_key": f"at-once-{mode}"}
+
+    async def create() -> None:
+        ids.append((await call(client, "create_run", **request)).structured["id"])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(create)
+    assert len(set(ids)) == 1
+
+
+async def test_a_key_that_cannot_be_a_tag_is_refused(client: Client) -> None:
+    answer = await call(client, "create_run", interaction="i", request_key="a, b")
+    assert answer.failed
+    assert "`request_key`" in answer.text
