@@ -8,7 +8,7 @@ from typing import Any
 from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent
 
 from runs_mcp.api import Facets, FilterOption, Run
-from runs_mcp.server import tables
+from runs_mcp.server import relaxing, tables
 from runs_mcp.server.cutting import Cut, fit
 from runs_mcp.server.following import Follower
 from runs_mcp.server.services import Call, services
@@ -34,6 +34,7 @@ RUN_PAGE = {
         "offset": {"type": "integer"},
         "next_offset": {"description": "Integer, or null after the last page"},
         "next": {"type": "string"},
+        "advice": {"type": "string"},
         "workspace": {"type": "string"},
     },
     "required": ["runs", "offset", "next_offset"],
@@ -50,8 +51,13 @@ OPTIONS = {
 }
 
 
-def page(call: Call, runs: Sequence[Run], *, limit: int, offset: int = 0, pages: bool = True) -> CallToolResult:
-    """A page of runs as a table; `pages` says whether the operation can skip runs to give the next one."""
+def page(
+    call: Call, runs: Sequence[Run], *, limit: int, offset: int = 0, pages: bool = True, advice: str = ""
+) -> CallToolResult:
+    """A page of runs as a table.
+
+    `pages` says whether the operation can skip runs to give the next one, `advice` what to do where there are none.
+    """
     full = pages and len(runs) == limit
     next_offset = offset + len(runs) if full else None
     follow_up = same_call(call, offset=next_offset) if full else None
@@ -63,12 +69,16 @@ def page(call: Call, runs: Sequence[Run], *, limit: int, offset: int = 0, pages:
     }
     if follow_up:
         structured["next"] = follow_up
+    if not runs:
+        structured["advice"] = advice or relaxing.IN_GENERAL
+        nothing = f"No runs for {same_call(call)} ({_origin(call)}). {structured['advice']}"
+        return _answer(nothing, structured)
     return _answer(_page_text(call, [tables.run_row(run) for run in runs], offset, follow_up), structured)
 
 
 def found(call: Call, runs: Sequence[Run], *, limit: int, selected: bool) -> CallToolResult:
     """The runs of a `find`: with the fields the caller selected, or as a page like any other."""
-    if not selected:
+    if not selected or not runs:
         return page(call, runs, limit=limit, pages=False)
     budget = services(call).config.server.max_result_chars // max(len(runs), 1)
     documents = [fit(run.raw, budget, run.id).document for run in runs]
@@ -182,9 +192,6 @@ def _answer(text: str, structured: dict[str, Any], links: Sequence[ResourceLink]
 
 
 def _page_text(call: Call, rows: Sequence[tables.Row], offset: int, follow_up: str | None) -> str:
-    if not rows:
-        advice = "get_run_filter_options shows the values a filter can take; compute_run_facets counts runs."
-        return f"No runs for {same_call(call)} ({_origin(call)}). {advice}"
     head = f"{len(rows)} runs, {offset + 1} to {offset + len(rows)} ({_origin(call)})"
     more = f"There may be more: {follow_up}" if follow_up else "No more."
     return f"{head}\n{tables.table(rows)}\n{more}"

@@ -39,7 +39,8 @@ def _share(sizes: list[int], budget: int) -> int:
 
 def _shortened(text: str, size: int, resource: str) -> str:
     head, tail = size * 2 // 3, size // 3
-    return f"{text[:head]}\n[… {len(text) - head - tail:,} characters cut; whole in {resource} …]\n{text[-tail:]}"
+    cut = len(text) - head - tail
+    return f"{text[:head]}\n[… {cut:,} characters cut; whole in {resource} (or ?offset=&limit=) …]\n{text[-tail:]}"
 
 
 def _resource(run_id: str, field: str) -> str:

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, MCPServer, ResourceSecurity
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ListResourcesResult, Resource
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
-from runs_mcp.server import failures, params, tables
+from runs_mcp.server import failures, params, pieces, tables
 from runs_mcp.server.answers import PARTS
 from runs_mcp.server.services import Call, Services, services
 
@@ -21,17 +21,23 @@ JSON = "application/json"
 
 
 def register(server: MCPServer[Services]) -> None:
-    """Offer the templates of runs and of their parts."""
-    server.resource(
-        "runs://{run_id}", name="run", title="A run", description="The whole run as the API has it", mime_type=JSON
-    )(read_run)
-    server.resource(
-        "runs://{run_id}/{part}",
-        name="run_part",
-        title="A part of a run",
-        description="result, parameters or prompt of a run, whole",
-        mime_type=JSON,
-    )(read_part)
+    """Offer the templates of runs and of their parts, whole or a piece at a time."""
+    whole = "The whole run as the API has it"
+    part = "result, parameters or prompt of a run, whole"
+    how = "path: a JSON pointer into it; offset, limit: characters of a text, items of a list"
+    server.resource("runs://{run_id}", name="run", title="A run", description=whole, mime_type=JSON)(read_run)
+    server.resource("runs://{run_id}/{part}", name="run_part", title="Part of a run", description=part, mime_type=JSON)(
+        read_part
+    )
+    for uri, name, reader in (
+        ("runs://{run_id}{?path,offset,limit}", "run_piece", read_run_piece),
+        ("runs://{run_id}/{part}{?path,offset,limit}", "run_part_piece", read_part_piece),
+    ):
+        # A JSON pointer starts with a slash, which is no path of a file here.
+        security = ResourceSecurity(exempt_params={"path"})
+        server.resource(uri, name=name, title="A piece of a run", description=how, mime_type=JSON, security=security)(
+            reader
+        )
 
 
 async def read_run(run_id: str, call: Context[Services, Any]) -> str:
@@ -41,9 +47,22 @@ async def read_run(run_id: str, call: Context[Services, Any]) -> str:
 
 async def read_part(run_id: str, part: str, call: Context[Services, Any]) -> str:
     """One of a run's large fields as JSON."""
-    if part not in PARTS:
-        raise ResourceNotFoundError(f"A run has no part {part!r}; it has {', '.join(PARTS)}.")
-    return _json((await _run(call, run_id)).raw.get(part))
+    return _json(await _part(call, run_id, part))
+
+
+async def read_run_piece(
+    run_id: str, call: Context[Services, Any], *, path: str = "", offset: str = "", limit: str = ""
+) -> str:
+    """What is at `path` in a run, or `limit` of it from `offset` on."""
+    run = await _run(call, run_id)
+    return _json(_piece(run.raw, f"runs://{run_id}", path, offset, limit))
+
+
+async def read_part_piece(
+    run_id: str, part: str, call: Context[Services, Any], *, path: str = "", offset: str = "", limit: str = ""
+) -> str:
+    """What is at `path` in a part of a run, or `limit` of it from `offset` on."""
+    return _json(_piece(await _part(call, run_id, part), f"runs://{run_id}/{part}", path, offset, limit))
 
 
 async def list_newest_runs(ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
@@ -58,6 +77,30 @@ async def list_newest_runs(ctx: ServerRequestContext[Services, Any], call_next: 
         raise MCPError(INTERNAL_ERROR, failures.explain("resources/list", error, changes=False)) from None
     cursor = _cursor(offset + PAGE_SIZE) if len(runs) == PAGE_SIZE else None
     return ListResourcesResult(resources=[_resource(run) for run in runs], next_cursor=cursor, ttl_ms=0)
+
+
+async def _part(call: Call, run_id: str, part: str) -> Any:
+    if part not in PARTS:
+        raise ResourceNotFoundError(f"A run has no part {part!r}; it has {', '.join(PARTS)}.")
+    return (await _run(call, run_id)).raw.get(part)
+
+
+def _piece(document: Any, uri: str, path: str, offset: str, limit: str) -> Any:
+    try:
+        value = pieces.at(document, path)
+        if not offset and not limit:
+            return value
+        return pieces.cut(
+            value, uri, path, offset=_number("offset", offset or "0"), limit=_number("limit", limit) if limit else None
+        )
+    except ValueError as error:
+        raise ResourceNotFoundError(f"{error}. Nothing was changed.") from None
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isdigit():
+        raise ValueError(f"`{name}` must be a whole number, not {text!r}")
+    return int(text)
 
 
 async def _run(call: Call, run_id: str) -> Run:

@@ -60,7 +60,7 @@ async def test_a_name_unlike_any_lists_what_there_is(client: Client) -> None:
 
 
 async def test_an_id_is_not_looked_up_and_names_are_remembered(connect: Connect) -> None:
-    replies: Replies = {OPTIONS: reply([PROD]), "GET /runs": reply([])}
+    replies: Replies = {OPTIONS: reply([PROD]), "GET /runs": reply([{"id": "r1"}])}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         await call(client, "list_runs", environment="66b2f0c2e4b0a1b2c3d4e001")
         assert api.count(OPTIONS) == 0
@@ -70,7 +70,7 @@ async def test_an_id_is_not_looked_up_and_names_are_remembered(connect: Connect)
 
 
 async def test_where_names_cannot_be_had_what_is_given_is_sent(connect: Connect) -> None:
-    replies: Replies = {OPTIONS: reply({"message": "internal"}, 403), "GET /runs": reply([])}
+    replies: Replies = {OPTIONS: reply({"message": "internal"}, 403), "GET /runs": reply([{"id": "r1"}])}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, "list_runs", environment="e1")
         assert not answer.failed

@@ -76,4 +76,57 @@ async def test_an_unknown_cursor_is_refused(client: Client) -> None:
 
 async def test_the_templates_are_published(client: Client) -> None:
     templates = (await client.list_resource_templates()).resource_templates
-    assert [template.uri_template for template in templates] == ["runs://{run_id}", "runs://{run_id}/{part}"]
+    assert [template.uri_template for template in templates] == [
+        "runs://{run_id}",
+        "runs://{run_id}/{part}",
+        "runs://{run_id}{?path,offset,limit}",
+        "runs://{run_id}/{part}{?path,offset,limit}",
+    ]
+
+
+async def test_a_large_result_is_read_a_piece_at_a_time(client: Client) -> None:
+    answer = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 3_000, "delay_ms": 0})
+    run_id = answer.structured["id"]
+    whole = await read(client, f"runs://{run_id}/result")
+    pieces: list[str] = []
+    uri: str | None = f"runs://{run_id}/result?offset=0&limit=9000"
+    while uri:
+        piece = await read(client, uri)
+        assert isinstance(piece, dict)
+        pieces.append(piece["value"])
+        uri = piece.get("next")
+    assert len(pieces) == 3
+    assert "".join(pieces) == whole
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("/parameters?path=/text", "I love it", id="a pointer into a part"),
+        pytest.param("?path=/result/evidence/0", "love", id="a pointer into the run"),
+        pytest.param("?path=/prompt&offset=1&limit=1", "user", id="items of a list"),
+    ],
+)
+async def test_a_pointer_names_what_is_read(client: Client, query: str, expected: str) -> None:
+    created = await call(client, "create_run", interaction="ClassifySentiment", data={"text": "I love it"})
+    piece = await read(client, f"runs://{created.structured['id']}{query}")
+    value = piece["value"][0]["role"] if isinstance(piece, dict) else piece
+    assert value == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        pytest.param("?path=/nope", "there is no 'nope' in an object with", id="nothing there"),
+        pytest.param("?path=nope", "is no JSON pointer: it starts with a slash", id="no pointer"),
+        pytest.param("?path=/tags/9", "there is no '9' in a list of", id="beyond a list"),
+        pytest.param("/parameters?offset=1", "this is an object with text: add a path", id="a window on an object"),
+        pytest.param("?path=/id&offset=x", "`offset` must be a whole number", id="no number"),
+    ],
+)
+async def test_a_piece_that_is_not_there_says_what_is(client: Client, query: str, says: str) -> None:
+    created = await call(client, "create_run", interaction="ClassifySentiment", data={"text": "I love it"})
+    with pytest.raises(MCPError) as refused:
+        await client.read_resource(f"runs://{created.structured['id']}{query}")
+    assert refused.value.code == INVALID_PARAMS
+    assert says in str(refused.value)

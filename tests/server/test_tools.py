@@ -68,7 +68,16 @@ async def test_an_empty_list_says_so_and_how_to_go_on(client: Client) -> None:
     answer = await call(client, "list_runs", model="no-such-model")
     assert answer.structured["runs"] == []
     assert 'No runs for list_runs(model="no-such-model")' in answer.text
-    assert "get_run_filter_options" in answer.text
+    assert 'Without model="no-such-model" there are ' in answer.text
+    assert answer.structured["advice"] in answer.text
+
+
+@pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
+async def test_an_empty_list_says_which_filter_to_relax_and_what_it_may_have_meant(client: Client, tool: str) -> None:
+    answer = await call(client, tool, model="gtp-4o", status="failed")
+    assert answer.structured["runs"] == []
+    assert "(did you mean gpt-4o?)" in answer.text
+    assert "Without status" not in answer.text, "it hides nothing"
 
 
 async def test_get_run_gives_the_whole_run_in_both_forms(client: Client) -> None:

@@ -1,11 +1,11 @@
 """Reading runs: list them, read one, and see which values its filters can take."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
 
-from runs_mcp.server import answers, params
+from runs_mcp.server import answers, params, relaxing
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag
 from runs_mcp.server.services import Call, services
@@ -41,17 +41,17 @@ async def list_runs(
 ) -> CallToolResult:
     """List runs (LLM executions), most recently updated first, filtered exactly. For text or dates use search_runs."""
     here = services(call)
-    runs = await here.runs.list_runs(
-        limit=limit,
-        offset=offset,
-        interaction=await here.names.id_of("interaction", interaction),
-        status=status,
-        model=model,
-        environment=await here.names.id_of("environment", environment),
-        tag=tag,
-        parent=False if parent == "false" else parent,
-    )
-    return answers.page(call, runs, limit=limit, offset=offset)
+    filters: dict[str, Any] = {
+        "interaction": await here.names.id_of("interaction", interaction),
+        "status": status,
+        "model": model,
+        "environment": await here.names.id_of("environment", environment),
+        "tag": tag,
+        "parent": False if parent == "false" else parent,
+    }
+    runs = await here.runs.list_runs(limit=limit, offset=offset, **filters)
+    hint = "" if runs else await relaxing.advice(here.runs, filters)
+    return answers.page(call, runs, limit=limit, offset=offset, advice=hint)
 
 
 @operation("GET /runs/{run_id}", title="Get a run", output=answers.RUN)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
 
-from runs_mcp.server import answers, params
+from runs_mcp.server import answers, params, relaxing
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import End, Environment, Interaction, Limit, Model, Name, Offset, Start, Status, Tags
 from runs_mcp.server.services import Call, services
@@ -53,13 +53,15 @@ async def search_runs(
 ) -> CallToolResult:
     """Search runs by words, dates and filters. What these cannot express: find_runs. Counts: compute_run_facets."""
     here = services(call)
+    filters: dict[str, Any] = {
+        "status": status,
+        "interaction": await here.names.id_of("interaction", interaction),
+        "environment": await here.names.id_of("environment", environment),
+        "model": model,
+    }
     runs = await here.runs.search_runs(
         query=query,
         name=name,
-        status=status,
-        interaction=await here.names.id_of("interaction", interaction),
-        environment=await here.names.id_of("environment", environment),
-        model=model,
         tags=tags,
         parent=parent,
         object=object,
@@ -67,8 +69,10 @@ async def search_runs(
         end=end,
         limit=limit,
         offset=offset,
+        **filters,
     )
-    return answers.page(call, runs, limit=limit, offset=offset)
+    hint = "" if runs else await relaxing.advice(here.runs, filters)
+    return answers.page(call, runs, limit=limit, offset=offset, advice=hint)
 
 
 @operation("POST /runs/find", title="Find runs by MongoDB filter", output=answers.RUN_PAGE)
