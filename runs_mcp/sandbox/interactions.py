@@ -67,12 +67,7 @@ class Interaction:
     @property
     def input_schema(self) -> JsonObject:
         """JSON schema of the run's `data`."""
-        return {
-            "type": "object",
-            "properties": dict(self.properties),
-            "required": list(self.required),
-            "additionalProperties": False,
-        }
+        return {"type": "object", "properties": dict(self.properties), "required": list(self.required)}
 
     def problems(self, data: Mapping[str, Any]) -> list[str]:
         """What does not fit the input schema, by place."""
