@@ -328,7 +328,7 @@ def _compared(condition: str, value: str | None) -> tuple[str, list[Any]] | None
 
 def _quoted(text: str) -> str:
     """`text` as words to find all of, none of them syntax."""
-    words = re.findall(r"\S+", text.replace('"', " "))
+    words = re.findall(r'[^\s"\0]+', text)
     return " ".join(f'"{word}"' for word in words) or '""'
 
 

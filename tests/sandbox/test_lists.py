@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 REVIEW = "66a1f0c2e4b0a1b2c3d40005"
 SUMMARY = "66a1f0c2e4b0a1b2c3d40001"
 BEDROCK = "66b2f0c2e4b0a1b2c3d4e002"
-Parameters = dict[str, str | int | list[str]]
+Parameters = dict[str, Any]
 
 
 async def listed(api: httpx.AsyncClient, *, today: bool = False, **params: Any) -> list[JsonObject]:
