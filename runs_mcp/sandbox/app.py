@@ -116,7 +116,7 @@ class Api:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"At most {len(terms.facets)} facets can be asked for.")
         filters = _search_filters(body.query, terms)
         fields = {facet.name: _facet_field(facet, terms) for facet in body.facets}
-        found = await self.database.run(self.database.store.breakdown, filters)
+        found = await self.database.run(self.database.store.breakdown, filters, tags="tag" in fields.values())
         facets = {
             name: [_bucket(count) for count in found.counts(field) if terms.strict or count.id is not None]
             for name, field in fields.items()
@@ -149,7 +149,7 @@ class Api:
         if field not in FILTER_FIELDS:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"No such filter: {field}. There are {', '.join(FILTER_FIELDS)}.")
         filters = _list_filters(_query(request, terms), terms)
-        found = await self.database.run(self.database.store.breakdown, filters)
+        found = await self.database.run(self.database.store.breakdown, filters, tags=field == "tag")
         options = [{"id": one.id, "name": one.name, "count": one.count} for one in found.counts(field) if one.id]
         return JSONResponse(options)
 

@@ -22,7 +22,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT NOT NULL UNIQUE, odd INTEGER NOT NULL, status TEXT, interaction TEXT, interaction_name TEXT, environment TEXT,
   environment_name TEXT, model TEXT, parent TEXT, object TEXT, finish_reason TEXT, created_by TEXT, created_at TEXT,
-  updated_at TEXT, kind INTEGER
+  updated_at TEXT, kind INTEGER, tag_set INTEGER
 );
 CREATE TABLE IF NOT EXISTS kinds (id INTEGER PRIMARY KEY, kind TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS documents (run INTEGER PRIMARY KEY, document TEXT NOT NULL);
@@ -31,12 +31,13 @@ CREATE INDEX IF NOT EXISTS tags_by_run ON tags (run);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (prompt, parameters, result);
 CREATE INDEX IF NOT EXISTS by_update ON runs (updated_at DESC);
 CREATE INDEX IF NOT EXISTS by_kind ON runs (kind);
-CREATE INDEX IF NOT EXISTS by_creation ON runs (created_at, kind);
-CREATE INDEX IF NOT EXISTS by_status ON runs (status, updated_at DESC, kind);
-CREATE INDEX IF NOT EXISTS by_interaction ON runs (interaction, updated_at DESC, kind);
-CREATE INDEX IF NOT EXISTS by_environment ON runs (environment, updated_at DESC, kind);
-CREATE INDEX IF NOT EXISTS by_model ON runs (model, updated_at DESC, kind);
-CREATE INDEX IF NOT EXISTS by_parent ON runs (parent, updated_at DESC, kind);
+CREATE INDEX IF NOT EXISTS by_tag_set ON runs (tag_set);
+CREATE INDEX IF NOT EXISTS by_creation ON runs (created_at, kind, tag_set);
+CREATE INDEX IF NOT EXISTS by_status ON runs (status, updated_at DESC, kind, tag_set);
+CREATE INDEX IF NOT EXISTS by_interaction ON runs (interaction, updated_at DESC, kind, tag_set);
+CREATE INDEX IF NOT EXISTS by_environment ON runs (environment, updated_at DESC, kind, tag_set);
+CREATE INDEX IF NOT EXISTS by_model ON runs (model, updated_at DESC, kind, tag_set);
+CREATE INDEX IF NOT EXISTS by_parent ON runs (parent, updated_at DESC, kind, tag_set);
 CREATE INDEX IF NOT EXISTS by_finish_reason ON runs (finish_reason);
 """
 COLUMNS = tuple(
@@ -46,7 +47,7 @@ COLUMNS = tuple(
     ).split()
 )
 PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
-INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind) VALUES ({'?, ' * len(COLUMNS)}?)"
+INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind, tag_set) VALUES ({'?, ' * len(COLUMNS)}?, ?)"
 NEWEST_FIRST = "ORDER BY r.updated_at DESC, r.rowid DESC"
 TAGGED = f"SELECT run FROM tags WHERE tag IN ({find.LISTED})"
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -92,9 +93,13 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """How many runs there are of each kind; a kind has the pairs of id and name to count, by field."""
+    """How many runs there are of each kind, the pairs of id and name by field, and with each set of tags.
 
-    kinds: Sequence[tuple[Mapping[str, Sequence[Sequence[str | None]]], int]]
+    Sets of tags stand apart, since some tags are of one run alone.
+    """
+
+    kinds: Sequence[tuple[Mapping[str, Sequence[str | None]], int]]
+    tag_sets: Sequence[tuple[Sequence[str], int]]
 
     @property
     def total(self) -> int:
@@ -104,9 +109,10 @@ class Breakdown:
     def counts(self, field: str) -> list[Count]:
         """How many runs have each value of `field`, most first."""
         totals: Counter[tuple[str | None, ...]] = Counter()
-        for kind, count in self.kinds:
-            for value in kind[field]:
-                totals[tuple(value)] += count
+        for kind, count in self.kinds if field != "tag" else ():
+            totals[tuple(kind[field])] += count
+        for tags, count in self.tag_sets if field == "tag" else ():
+            totals.update({(tag, tag): count for tag in tags})
         counts = [Count(value, name, count) for (value, name), count in totals.items()]
         return sorted(counts, key=lambda one: (-one.count, one.id or "", one.name or ""))
 
@@ -139,8 +145,10 @@ class Store:
         with self._transaction():
             row = self._row_of(document["id"])
             assignments = ", ".join(f"{name} = ?" for name in COLUMNS)
-            columns = [*_columns(document), self._kind(document)]
-            self._database.execute(f"UPDATE runs SET {assignments}, kind = ? WHERE rowid = ?", [*columns, row])
+            columns = [*_columns(document), *self._kinds(document)]
+            self._database.execute(
+                f"UPDATE runs SET {assignments}, kind = ?, tag_set = ? WHERE rowid = ?", [*columns, row]
+            )
             self._database.execute("UPDATE documents SET document = ? WHERE run = ?", [_dump(document), row])
             self._database.execute("DELETE FROM tags WHERE run = ?", [row])
             self._database.execute("DELETE FROM words WHERE rowid = ?", [row])
@@ -159,12 +167,15 @@ class Store:
         rows = self._database.execute(chosen, [*values, limit, offset]).fetchall()
         return [self._document(row) for (row,) in rows]
 
-    def breakdown(self, filters: Filters) -> Breakdown:
-        """How many runs there are of each kind."""
+    def breakdown(self, filters: Filters, *, tags: bool = True) -> Breakdown:
+        """How many runs there are of each kind, and unless not wanted with each set of tags."""
         where, values = _where(filters)
-        counted = f"SELECT r.kind, count(*) AS count FROM runs r WHERE {where} GROUP BY +r.kind"  # not by the index
+        return Breakdown(self._grouped("kind", where, values), self._grouped("tag_set", where, values) if tags else [])
+
+    def _grouped(self, column: str, where: str, values: Sequence[Any]) -> list[tuple[Any, int]]:
+        counted = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {where} GROUP BY r.{column}"
         rows = self._database.execute(f"SELECT k.kind, count FROM ({counted}) c JOIN kinds k ON k.id = c.kind", values)
-        return Breakdown([(json.loads(kind), count) for kind, count in rows])
+        return [(json.loads(kind), count) for kind, count in rows]
 
     def find(self, query: Mapping[str, Any], *, limit: int, offset: int = 0) -> list[Document]:
         """Runs that match a MongoDB filter, most recently updated first.
@@ -201,12 +212,15 @@ class Store:
         return int(self._database.execute("SELECT rowid FROM runs WHERE id = ?", [run_id]).fetchone()[0])
 
     def _insert(self, document: Document) -> None:
-        row = self._database.execute(INSERT, [*_columns(document), self._kind(document)]).lastrowid or 0
+        row = self._database.execute(INSERT, [*_columns(document), *self._kinds(document)]).lastrowid or 0
         self._database.execute("INSERT INTO documents VALUES (?, ?)", [row, _dump(document)])
         self._insert_words_and_tags(row, document)
 
-    def _kind(self, document: Document) -> int:
-        kind = _dump(_kind(document))
+    def _kinds(self, document: Document) -> tuple[int, int]:
+        """The numbers of the run's kind and of its set of tags."""
+        return self._number(_dump(_kind(document))), self._number(_dump(_tags(document)))
+
+    def _number(self, kind: str) -> int:
         self._database.execute("INSERT INTO kinds (kind) VALUES (?) ON CONFLICT DO NOTHING", [kind])
         return int(self._database.execute("SELECT id FROM kinds WHERE kind = ?", [kind]).fetchone()[0])
 
@@ -258,13 +272,13 @@ def _columns(document: Document) -> list[Any]:
     return [value if isinstance(value, str | int | None) else None for value in (values[name] for name in COLUMNS)]
 
 
-def _kind(document: Document) -> dict[str, list[list[str | None]]]:
-    """All that a run is counted by: by field, pairs of id and name."""
+def _kind(document: Document) -> dict[str, list[str | None]]:
+    """What a run is counted by, but for its tags: by field, a pair of id and name."""
     names = {"model": "modelId", "status": "status", "finish_reason": "finish_reason"}
-    plain = {field: [[_string(document.get(name))] * 2] for field, name in names.items()}
+    plain = {field: [_string(document.get(name))] * 2 for field, name in names.items()}
     references = {name: _reference(document, name) for name in ("interaction", "environment")}
-    named = {name: [[_string(one.get("id")), _string(one.get("name"))]] for name, one in references.items()}
-    return {**named, **plain, "tag": [[tag, tag] for tag in _tags(document)]}
+    named = {name: [_string(one.get("id")), _string(one.get("name"))] for name, one in references.items()}
+    return {**named, **plain}
 
 
 def _string(value: Any) -> str | None:
