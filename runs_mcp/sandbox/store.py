@@ -173,7 +173,8 @@ class Store:
         return Breakdown(self._grouped("kind", where, values), self._grouped("tag_set", where, values) if tags else [])
 
     def _grouped(self, column: str, where: str, values: Sequence[Any]) -> list[tuple[Any, int]]:
-        counted = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {where} GROUP BY r.{column}"
+        by = f"r.{column}" if where == "1" else f"+r.{column}"  # filtered, by the filter's index and not by this one
+        counted = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {where} GROUP BY {by}"
         rows = self._database.execute(f"SELECT k.kind, count FROM ({counted}) c JOIN kinds k ON k.id = c.kind", values)
         return [(json.loads(kind), count) for kind, count in rows]
 
