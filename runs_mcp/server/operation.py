@@ -45,11 +45,14 @@ def operation(
     )
 
     def wrap(function: ToolFunction) -> Operation:
-        tool = Tool.from_function(function, title=title, annotations=hints, structured_output=False)
+        description = " ".join((function.__doc__ or "").split())
+        tool = Tool.from_function(
+            function, title=title, description=description, annotations=hints, structured_output=False
+        )
         published = PublishedTool(
             name=tool.name,
             title=title,
-            description=tool.description,
+            description=description,
             input_schema=_plain(tool.parameters),
             output_schema=output,
             annotations=hints,

@@ -59,6 +59,7 @@ def test_inputs_are_flat_and_plain(tool: Tool) -> None:
 def test_everything_is_described(tool: Tool) -> None:
     assert tool.title
     assert tool.description
+    assert "  " not in tool.description
     for name, parameter in tool.input_schema["properties"].items():
         assert parameter.get("description") or parameter.get("enum"), name
 
