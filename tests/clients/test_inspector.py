@@ -75,7 +75,7 @@ async def test_resources_and_prompts(inspector: Path, url: str, era: str) -> Non
     uri = (await asked("resources/list"))["resources"][0]["uri"]
     [content] = (await asked("resources/read", "--uri", uri))["contents"]
     assert json.loads(content["text"])["id"] == uri.removeprefix("runs://")
-    assert len((await asked("resources/templates/list"))["resourceTemplates"]) == 2
+    assert len((await asked("resources/templates/list"))["resourceTemplates"]) == 4
     assert len((await asked("prompts/list"))["prompts"]) == 5
     prompt = await asked("prompts/get", "--prompt-name", "debug_failed_run", "--prompt-args", "run_id=r1")
     assert "`r1`" in prompt["messages"][0]["content"]["text"]
