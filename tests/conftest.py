@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 from mcp.client import Client
 
-from runs_mcp.cli.serving import sandbox_api
+from runs_mcp.cli.sandboxing import sandbox_api
 from runs_mcp.config import ApiSettings, Config, StreamingSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -52,13 +53,16 @@ def serve(*, config_file: Path | None, http: bool, host: str, port: int, sandbox
 
     A chat client starts this by itself; what it logs goes to standard error.
     """
+    config = _configured(config_file)
     from runs_mcp.cli import serving  # noqa: PLC0415 - --help need not wait for the server's imports
 
-    config = _configured(config_file)
-    if http:
-        _run(lambda: serving.http(config, host=host, port=port, sandbox=sandbox))
+    serve_it = partial(serving.http, host=host, port=port) if http else serving.stdio
+    if sandbox:
+        from runs_mcp.cli import sandboxing  # noqa: PLC0415 - nor a server with an account for the sandbox's
+
+        _run(lambda: sandboxing.behind(serve_it, config))
     else:
-        _run(lambda: serving.stdio(config, sandbox=sandbox))
+        _run(lambda: serve_it(config))
 
 
 @main.command(short_help="Serve the Runs API itself on this machine.")
@@ -77,10 +81,10 @@ def sandbox(*, host: str, port: int, data: Path | None, events: str) -> None:
 
     Its base URL is http://HOST:PORT/api/v1, its demo API key sk-sandbox-demo.
     """
-    from runs_mcp.cli import serving  # noqa: PLC0415 - as above
+    from runs_mcp.cli import sandboxing  # noqa: PLC0415 - as above
 
     logs.configure("info")
-    _run(lambda: serving.sandbox(host=host, port=port, data=data, events=events))
+    _run(lambda: sandboxing.alone(host=host, port=port, data=data, events=events))
 
 
 @main.command(short_help="Watch it work; no account needed.")

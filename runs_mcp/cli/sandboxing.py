@@ -1,0 +1,33 @@
+"""`sandbox`, and `--sandbox`: the Runs API on this machine, alone or behind the server."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal, cast
+
+import click
+from pydantic import SecretStr
+
+from runs_mcp.config import ApiSettings, AuthSettings, Config
+from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
+from runs_mcp.sandbox import serve as serve_sandbox
+
+EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
+
+
+async def alone(*, host: str, port: int, data: Path | None, events: str) -> None:
+    """Serve the Runs API until stopped."""
+    options = SandboxOptions(data=data, events=cast(Literal["message", "chunk"], events))
+    click.echo(f"The Runs API is at http://{host}:{port}/api/v1; its API key is {DEMO_KEY}.", err=True)
+    await serve_sandbox(options, host=host, port=port)
+
+
+async def behind(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:
+    """`serve` in front of a sandbox: with `config`, but for the API."""
+    async with running() as started:
+        await serve(config.model_copy(update={"api": sandbox_api(started.url, config.api)}))
+
+
+def sandbox_api(url: str, api: ApiSettings) -> ApiSettings:
+    """`api`, but for a sandbox at `url` and its demo key."""
+    auth = AuthSettings(kind="api_key", value=SecretStr(DEMO_KEY), token_url=url + EXCHANGE[api.edition])
+    return api.model_copy(update={"base_url": f"{url}/api/v1", "auth": auth})
