@@ -1,0 +1,72 @@
+"""The configuration: a file, the environment that wins over it, and an example that leaves nothing out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runs_mcp.config import Config, ConfigError, load
+
+EXAMPLE = Path(__file__).parents[1] / "config.example.json"
+
+
+def written(folder: Path, settings: Any) -> Path:
+    file = folder / "settings.json"
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return file
+
+
+def names(settings: dict[str, Any]) -> set[str]:
+    """The names of all settings, dotted."""
+    inner = {f"{name}.{one}" for name, value in settings.items() if isinstance(value, dict) for one in names(value)}
+    return set(settings) | inner
+
+
+def test_the_example_is_valid_and_holds_every_setting() -> None:
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    load(EXAMPLE)
+    secrets = {f"api.auth.{name}" for name in ("value", "file", "command", "token_url")}
+    assert names(example) == names(Config().model_dump()) - secrets
+
+
+def test_the_example_says_what_the_defaults_are() -> None:
+    example = load(EXAMPLE).model_dump(exclude={"api": {"base_url"}})
+    assert example == Config().model_dump(exclude={"api": {"base_url"}})
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, {"api": {"edition": "composable", "timeout_s": 5}})
+    monkeypatch.setenv("RUNS_MCP_API__EDITION", "vertesia")
+    monkeypatch.setenv("RUNS_MCP_SERVER__READ_ONLY", "true")
+    monkeypatch.setenv("RUNS_MCP_SERVER__TOOLS", '["get_run"]')
+    config = load(file)
+    assert (config.api.edition, config.api.timeout_s) == ("vertesia", 5)
+    assert (config.server.read_only, config.server.tools) == (True, ("get_run",))
+
+
+def test_a_file_is_found_by_variable_or_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load().log_level == "info"
+    (tmp_path / "config.json").write_text('{"log_level": "error"}', encoding="utf-8")
+    assert load().log_level == "error"
+    monkeypatch.setenv("RUNS_MCP_CONFIG", str(written(tmp_path, {"log_level": "debug"})))
+    assert load().log_level == "debug"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        pytest.param({"servr": {}}, "servr: unknown key. Did you mean server?", id="section"),
+        pytest.param({"streaming": {"flush": 1}}, "streaming.flush: unknown key. Did you mean flush_ms?", id="key"),
+        pytest.param({"streaming": {"max_wait_s": 0}}, "streaming.max_wait_s: Input should be", id="range"),
+        pytest.param({"api": {"auth": {"env": "A", "file": "b"}}}, "(not env and file)", id="two sources"),
+        pytest.param({"api": {"base_url": "https://u:p@x.example/"}}, "no user, password", id="password in the URL"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, settings: Any, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(written(tmp_path, settings))
+    assert says in str(refused.value)
