@@ -211,7 +211,7 @@ async def test_after_max_wait_the_answer_holds_the_text_so_far_and_the_call_that
         STREAM: events(chunk("Hello "), finish, chunk("world"), CLOSE),
         GET: reply(DONE),
     }
-    async with upstream.serving(replies) as api, connect(configured(api, max_wait_s=0.3)) as client:
+    async with upstream.serving(replies) as api, connect(configured(api, max_wait_s=1.5)) as client:
         waiting = await call(client, "create_run", interaction="i")
         assert waiting.structured["text"] == "Hello "
         assert waiting.structured["next"] == 'stream_run(run_id="r1", offset=6)'
