@@ -121,10 +121,15 @@ class Store:
     """Runs as documents. Not for two threads at once: callers take turns."""
 
     def __init__(self, file: Path | None) -> None:
-        self._database = sqlite3.connect(
-            str(file) if file else ":memory:", check_same_thread=False, timeout=10, isolation_level=None
-        )
-        self._database.executescript(PRAGMAS + SCHEMA)
+        """Open `file`, or memory.
+
+        Raises:
+            OSError: the file cannot be opened, or is not one of runs.
+        """
+        try:
+            self._database = _opened(file)
+        except sqlite3.DatabaseError as error:
+            raise OSError(f"cannot keep runs in {file}: {error}") from None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -234,6 +239,18 @@ class Store:
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._database)
+
+
+def _opened(file: Path | None) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        str(file) if file else ":memory:", check_same_thread=False, timeout=10, isolation_level=None
+    )
+    try:
+        database.executescript(PRAGMAS + SCHEMA)
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
+    return database
 
 
 class _Transaction:

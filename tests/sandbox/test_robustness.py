@@ -1,5 +1,6 @@
 """What a caller might send by mistake or malice: it is refused or fails alone, and the sandbox goes on."""
 
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -144,3 +145,12 @@ def test_a_change_of_several_runs_is_made_whole_or_not_at_all() -> None:
     assert store.is_empty()
     store.add([{"id": "one", "tags": ["a"]}])
     assert store.get("one") == {"id": "one", "tags": ["a"]}
+
+
+@pytest.mark.parametrize("place", ["text.db", "missing/runs.db", "."], ids=["not a database", "no folder", "a folder"])
+def test_a_file_that_runs_cannot_be_kept_in_is_an_error_that_names_it(tmp_path: Path, place: str) -> None:
+    (tmp_path / "text.db").write_text("Shopping list: milk, bread and a very long cucumber.", encoding="utf-8")
+    with pytest.raises(OSError, match="cannot keep runs in") as refused:
+        Store(tmp_path / place)
+    assert str(tmp_path / place) in str(refused.value)
+    assert (tmp_path / "text.db").read_text(encoding="utf-8").startswith("Shopping list")
