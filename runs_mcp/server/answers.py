@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent
@@ -51,6 +53,16 @@ OPTIONS = {
 }
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What came of one of several runs: the run as it is now, or words on why there is none."""
+
+    label: str
+    """What the caller knows it by: `input 3`, or its id."""
+    run: Run | None = None
+    failure: str = ""
+
+
 def page(
     call: Call, runs: Sequence[Run], *, limit: int, offset: int = 0, pages: bool = True, advice: str = ""
 ) -> CallToolResult:
@@ -86,20 +98,39 @@ def found(call: Call, runs: Sequence[Run], *, limit: int, selected: bool) -> Cal
     return _answer(_page_text(call, [tables.field_row(one) for one in documents], 0, None), structured)
 
 
-def one_run(call: Call, run: Run, *, include: Sequence[str] | None = None, lead: str = "") -> CallToolResult:
+def one_run(call: Call, run: Run, *, include: Sequence[str] | None = None) -> CallToolResult:
     """A whole run within the budget, what is cut linked to as a resource."""
-    unwanted = set(DOCUMENTS) - set(include) if include is not None else set()
-    cut = fit(_without(run.raw, unwanted), services(call).config.server.max_result_chars, run.id)
-    text = "\n".join(
-        [
-            *([lead] if lead else []),
-            f"Run {run.id} ({_origin(call, run)})",
-            *_facts(run),
-            *_documents(run, cut.document),
-            *(_cut_note(cut) if cut.fields else []),
-        ]
-    )
-    return _answer(text, {**cut.document, **({"note": lead} if lead else {})}, _links(cut, run.id))
+    cut = _within(run, include, services(call).config.server.max_result_chars)
+    return _answer(_run_text(call, run, cut), cut.document, _links(cut, run.id))
+
+
+def several(
+    call: Call, outcomes: Sequence[Outcome], *, include: Sequence[str] | None = None, follow_up: str = ""
+) -> CallToolResult:
+    """Several runs, each with its own outcome; together they keep to the budget of one."""
+    share = services(call).config.server.max_result_chars // len(outcomes)
+    counts = Counter(one.run.status or "unknown" if one.run else "without a run" for one in outcomes)
+    texts = [f"{len(outcomes)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}."]
+    documents: list[dict[str, Any]] = []
+    links: list[ResourceLink] = []
+    for one in outcomes:
+        if one.run is None:
+            texts.append(f"{one.label}: {one.failure}")
+            documents.append({"for": one.label, "failure": one.failure})
+            continue
+        cut = _within(one.run, include, share)
+        known = one.label == one.run.id
+        texts.append(_run_text(call, one.run, cut) if known else f"{one.label}: {_run_text(call, one.run, cut)}")
+        documents.append(cut.document if known else {"for": one.label, **cut.document})
+        links += _links(cut, one.run.id)
+    if follow_up:
+        texts.append(f"Some have not ended: do not create them again. Go on with {follow_up}.")
+    structured = {
+        "runs": documents,
+        "workspace": services(call).workspace,
+        **({"next": follow_up} if follow_up else {}),
+    }
+    return _answer("\n\n".join(texts), structured, links)
 
 
 def ended(call: Call, run: Run) -> CallToolResult:
@@ -203,6 +234,16 @@ def _facts(run: Run) -> list[str]:
     if run.token_use:
         lines.append(f"tokens: prompt {run.token_use.prompt}, result {run.token_use.result}")
     return lines
+
+
+def _within(run: Run, include: Sequence[str] | None, budget: int) -> Cut:
+    unwanted = set(DOCUMENTS) - set(include) if include is not None else set()
+    return fit(_without(run.raw, unwanted), budget, run.id)
+
+
+def _run_text(call: Call, run: Run, cut: Cut) -> str:
+    head = f"Run {run.id} ({_origin(call, run)})"
+    return "\n".join([head, *_facts(run), *_documents(run, cut.document), *(_cut_note(cut) if cut.fields else [])])
 
 
 def _documents(run: Run, document: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 
 import anyio
@@ -99,16 +99,16 @@ class Followers:
         """The follower of a run, if it is being followed."""
         return self._following.get(run_id)
 
-    def follow(self, run: Run, *, starts: bool) -> Follower:
+    def follow(self, run: Run, *, starts: bool, limiter: AbstractAsyncContextManager[None] | None = None) -> Follower:
         """Follow `run`, or join whoever follows it.
 
         `starts`: open its stream, which is what executes a `created` run, and stays open to its end. Any other run is
-        polled instead, since a second stream might execute it again.
+        polled instead, since a second stream might execute it again. A `limiter` is held while the stream is open.
         """
         if follower := self._following.get(run.id):
             return follower
         follower = self._following[run.id] = Follower(run.id)
-        self._tasks.start_soon(partial(self._follow, follower, starts=starts))
+        self._tasks.start_soon(partial(self._follow, follower, limiter or nullcontext(), starts=starts))
         return follower
 
     @asynccontextmanager
@@ -120,11 +120,12 @@ class Followers:
         finally:
             follower.watchers -= 1
 
-    async def _follow(self, follower: Follower, *, starts: bool) -> None:
+    async def _follow(self, follower: Follower, limiter: AbstractAsyncContextManager[None], *, starts: bool) -> None:
         broken: RunsApiError | None = None
         try:
             if starts:
-                broken = await self._read_stream(follower)
+                async with limiter:
+                    broken = await self._read_stream(follower)
             follower.end(run=await self._poll(follower, broken))
         except RunsApiError as error:
             follower.end(error=error)

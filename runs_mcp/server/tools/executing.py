@@ -1,13 +1,15 @@
 """Executing interactions: create a run, and follow what it writes."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import anyio
 from mcp_types import CallToolResult
 from pydantic import MISSING, Field
 
-from runs_mcp.api import InvalidArgumentError
-from runs_mcp.server import answers
+from runs_mcp.api import InvalidArgumentError, Run
+from runs_mcp.server import answers, batching
 from runs_mcp.server.following import Follower, FollowingError
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
@@ -15,8 +17,17 @@ from runs_mcp.server.progress import Progress, forward, heartbeats
 from runs_mcp.server.services import Call, services
 
 JsonObject = dict[str, Any]
+Create = Callable[..., Awaitable[Run]]
 WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]
 Data = Annotated[JsonObject, Field(description="Input of the interaction; see parameters of an earlier run")]
+Inputs = Annotated[
+    list[JsonObject],
+    Field(
+        min_length=1,
+        max_length=batching.MOST,
+        description="Instead of data, for many runs in one call: the input of each",
+    ),
+]
 Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
 NewTags = Annotated[Tags, Field(description="Tags for the run")]
@@ -39,6 +50,7 @@ async def create_run(
     *,
     interaction: WhatToRun,
     data: Data | MISSING = MISSING,
+    inputs: Inputs | MISSING = MISSING,
     environment: Environment | MISSING = MISSING,
     model: Model | MISSING = MISSING,
     config: Settings | MISSING = MISSING,
@@ -54,11 +66,10 @@ async def create_run(
     if not (stream or wait):
         raise InvalidArgumentError("`wait`: false needs `stream`: true, which is what runs on by itself")
     here, progress = services(call), Progress(call)
-    creating = here.creator.create(
-        request_key,
-        tags,
+    create = partial(
+        here.creator.create,
+        tags=tags,
         interaction=interaction,
-        data=data,
         environment=await here.names.id_of("environment", environment, must_exist=False),
         model=model,
         config=config,
@@ -66,6 +77,11 @@ async def create_run(
         result_schema=result_schema,
         stream=stream,
     )
+    if inputs is not MISSING:
+        if data is not MISSING or not stream:
+            raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
+        return await _create_several(call, create, inputs, request_key, wait=wait)
+    creating = create(request_key, data=data)
     if stream:
         run = await creating
     else:
@@ -100,3 +116,28 @@ async def _watch(call: Call, follower: Follower, progress: Progress, *, offset: 
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
     return answers.ended(call, follower.run) if follower.run else answers.still_going(call, follower, offset)
+
+
+async def _create_several(
+    call: Call, create: Create, inputs: Sequence[JsonObject], request_key: str | MISSING, *, wait: bool
+) -> CallToolResult:
+    here, progress = services(call), Progress(call)
+    deadline = anyio.current_time() + here.config.streaming.max_wait_s
+    executing = anyio.CapacityLimiter(batching.AT_ONCE)
+    following: dict[str, Follower] = {}
+
+    async def start(number: int, data: JsonObject) -> Run:
+        run = await create(request_key if request_key is MISSING else f"{request_key}.{number}", data=data)
+        if not run.is_final:
+            following[run.id] = here.followers.follow(run, starts=run.status == "created", limiter=executing)
+        return run
+
+    asks = {f"input {number}": partial(start, number, data) for number, data in enumerate(inputs, start=1)}
+    async with heartbeats(progress, here.config.streaming):
+        outcomes = await batching.each("create_run", asks, changes=True)
+        if wait:
+            with anyio.CancelScope(deadline=deadline):
+                await batching.watch(here.followers, outcomes, following, progress)
+    going = [one.run.id for one in outcomes if one.run and not one.run.is_final]
+    follow_up = answers.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""
+    return answers.several(call, outcomes, include=["result"], follow_up=follow_up)

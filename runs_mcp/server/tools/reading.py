@@ -1,11 +1,13 @@
 """Reading runs: list them, read one, and see which values its filters can take."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
-from pydantic import MISSING, BeforeValidator, Field
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 
-from runs_mcp.server import answers, params, relaxing
+from runs_mcp.api import InvalidArgumentError
+from runs_mcp.server import answers, batching, params, relaxing
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag
 from runs_mcp.server.services import Call, services
@@ -15,6 +17,11 @@ Include = Annotated[
     list[Part],
     BeforeValidator(params.listed),
     Field(description="Only these of the large fields; default all, cut where too long"),
+]
+RunIds = Annotated[
+    list[Annotated[params.Name, AfterValidator(params.run_id)]],
+    BeforeValidator(params.listed),
+    Field(min_length=1, max_length=batching.MOST, description="Ids of several runs, read in one call"),
 ]
 FilterField = Annotated[
     str,
@@ -55,10 +62,22 @@ async def list_runs(
 
 
 @operation("GET /runs/{run_id}", title="Get a run", output=answers.RUN)
-async def get_run(call: Call, *, run_id: RunId, include: Include | MISSING = MISSING) -> CallToolResult:
-    """Read one run: status, error, result, parameters, prompt, timing, tokens. Whole fields: resource runs://{run_id}."""
-    run = await services(call).runs.get_run(run_id)
-    return answers.one_run(call, run, include=None if include is MISSING else include)
+async def get_run(
+    call: Call,
+    *,
+    run_id: RunId | MISSING = MISSING,
+    run_ids: RunIds | MISSING = MISSING,
+    include: Include | MISSING = MISSING,
+) -> CallToolResult:
+    """Read one run (run_id) or several (run_ids): status, error, result, parameters, prompt, timing, tokens. Whole
+    fields: resource runs://{run_id}."""
+    read, parts = services(call).runs.get_run, None if include is MISSING else include
+    if run_id is not MISSING and run_ids is MISSING:
+        return answers.one_run(call, await read(run_id), include=parts)
+    if run_id is not MISSING or run_ids is MISSING:
+        raise InvalidArgumentError("Give exactly one of `run_id` and `run_ids`")
+    asks = {one: partial(read, one) for one in run_ids}
+    return answers.several(call, await batching.each("get_run", asks, changes=False), include=parts)
 
 
 @operation("GET /runs/filter-options/{field}", title="List filter values", output=answers.OPTIONS)

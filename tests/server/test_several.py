@@ -1,0 +1,117 @@
+"""Several runs in one call: created, followed and read together, each with its own outcome."""
+
+from itertools import pairwise
+
+import pytest
+from mcp.client import Client
+
+from runs_mcp.config import Config, StreamingSettings
+from runs_mcp.server.batching import AT_ONCE, MOST
+from tests.calls import Notifications, call
+from tests.conftest import Connect
+
+pytestmark = pytest.mark.anyio
+
+MAILS = [f"person{number}@example.com" for number in range(12)]
+
+
+async def test_a_batch_answers_every_input_in_order_with_its_own_outcome(client: Client) -> None:
+    inputs = [{"text": "Ann is ann@example.com"}, {}, {"text": "Bob is bob@example.com"}]
+    answer = await call(client, "create_run", interaction="ExtractContacts", inputs=inputs)
+    first, second, third = answer.structured["runs"]
+    assert not answer.failed
+    assert [one["for"] for one in (first, second, third)] == ["input 1", "input 2", "input 3"]
+    assert first["result"]["emails"] == ["ann@example.com"]
+    assert third["result"]["emails"] == ["bob@example.com"]
+    assert "(422)" in second["failure"]
+    assert "No run was created" in second["failure"]
+    assert second["failure"] in answer.text
+    assert answer.text.startswith("3 runs: 2 completed, 1 without a run.")
+
+
+async def test_a_batch_has_one_progress_that_counts_its_ends(client: Client) -> None:
+    progress = Notifications()
+    inputs = [{"text": mail} for mail in MAILS]
+    await call(client, "create_run", interaction="ExtractContacts", inputs=inputs, progress=progress)
+    counted = [message for message in progress.messages if message]
+    assert [line.split(" of ")[0] for line in counted] == [str(number) for number in range(1, len(MAILS) + 1)]
+    assert all(earlier < later for earlier, later in pairwise(progress.values))
+
+
+async def test_a_batch_executes_a_few_runs_at_a_time(client: Client) -> None:
+    inputs = [{"chunks": 10, "delay_ms": 20}] * (2 * AT_ONCE)
+    created = await call(client, "create_run", interaction="SlowWriter", inputs=inputs, wait=False)
+    ids = {one["id"] for one in created.structured["runs"]}
+    assert len(ids) == len(inputs)
+    most, done = 0, 0
+    while done < len(inputs):
+        now = await call(client, "get_run", run_ids=sorted(ids), include=["result"])
+        statuses = [one["status"] for one in now.structured["runs"]]
+        most, done = max(most, statuses.count("processing")), statuses.count("completed")
+    assert 1 < most <= AT_ONCE
+
+
+async def test_a_batch_that_takes_long_answers_with_what_has_ended_and_how_to_go_on(
+    config: Config, connect: Connect
+) -> None:
+    impatient = config.model_copy(update={"streaming": StreamingSettings(max_wait_s=0.5)})
+    async with connect(impatient) as client:
+        answer = await call(
+            client, "create_run", interaction="SlowWriter", inputs=[{"chunks": 50, "delay_ms": 100}] * 2
+        )
+    ids = [one["id"] for one in answer.structured["runs"]]
+    assert "do not create them again" in answer.text
+    assert answer.structured["next"].startswith(f'get_run(run_ids=["{ids[0]}", "{ids[1]}"]')
+
+
+async def test_a_batch_repeated_with_its_key_is_the_same_runs(client: Client) -> None:
+    asked = {"interaction": "ExtractContacts", "inputs": [{"text": mail} for mail in MAILS[:3]]}
+    key = f"batch-{client.protocol_version}"
+    first = await call(client, "create_run", **asked, request_key=key)
+    again = await call(client, "create_run", **asked, request_key=key)
+    ids = [one["id"] for one in first.structured["runs"]]
+    assert len(set(ids)) == len(ids)
+    assert [one["id"] for one in again.structured["runs"]] == ids
+
+
+async def test_several_runs_are_read_in_one_call_and_a_missing_one_does_not_hide_the_others(client: Client) -> None:
+    page = await call(client, "list_runs", limit=3)
+    ids = [run["id"] for run in page.structured["runs"]]
+    answer = await call(client, "get_run", run_ids=[*ids, "nowhere"], include=["result"])
+    assert [one.get("id") for one in answer.structured["runs"]] == [*ids, None]
+    assert "nowhere: The Runs API found nothing there (404)" in answer.text
+    assert not answer.failed
+
+
+async def test_several_large_runs_share_the_budget_of_one(config: Config, connect: Connect) -> None:
+    small = config.model_copy(update={"server": config.server.model_copy(update={"max_result_chars": 4_000})})
+    async with connect(small) as client:
+        text = {"text": "Word after word. " * 1_000}
+        made = await call(client, "create_run", interaction="ExtractContacts", inputs=[text] * 4)
+        ids = [one["id"] for one in made.structured["runs"]]
+        answer = await call(client, "get_run", run_ids=ids)
+    assert len(answer.text) < 4 * 4_000
+    assert all(f"runs://{run_id}/parameters" in answer.text for run_id in ids)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("get_run", {}, "exactly one of `run_id` and `run_ids`"),
+        ("get_run", {"run_id": "a", "run_ids": ["b"]}, "exactly one of `run_id` and `run_ids`"),
+        ("get_run", {"run_ids": []}, "`run_ids`"),
+        ("get_run", {"run_ids": ["a"] * (MOST + 1)}, "`run_ids`"),
+        ("get_run", {"run_ids": ["../secrets"]}, "not a run id"),
+        ("create_run", {"interaction": "x", "inputs": []}, "`inputs`"),
+        ("create_run", {"interaction": "x", "inputs": [{}] * (MOST + 1)}, "`inputs`"),
+        ("create_run", {"interaction": "x", "inputs": [{}], "data": {}}, "`inputs` stands in for `data`"),
+        ("create_run", {"interaction": "x", "inputs": [{}], "stream": False}, "needs `stream`: true"),
+    ],
+)
+async def test_what_a_call_about_several_runs_refuses(
+    client: Client, tool: str, arguments: dict[str, object], words: str
+) -> None:
+    answer = await call(client, tool, **arguments)
+    assert answer.failed
+    assert words in answer.text
+    assert "Nothing was sent." in answer.text
