@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
 from mcp_types import Tool as PublishedTool
@@ -20,7 +21,9 @@ from runs_mcp.server.following import Followers
 from runs_mcp.server.naming import Names
 from runs_mcp.server.operation import Operation
 from runs_mcp.server.services import Services
+from runs_mcp.server.subscribing import Subscriptions
 from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.watching import Watchers
 
 
 def build_server(config: Config) -> "RunsServer":
@@ -55,6 +58,7 @@ class RunsServer(MCPServer[Services]):
     def __init__(self, config: Config, operations: Sequence[Operation]) -> None:
         self._config = config
         self._operations = {operation.name: operation for operation in operations}
+        self._bus = InMemorySubscriptionBus()
         super().__init__(
             "runs-mcp",
             title="Runs",
@@ -63,8 +67,8 @@ class RunsServer(MCPServer[Services]):
             instructions=_instructions(config, operations),
             tools=[operation.tool for operation in operations],
             lifespan=self._lifespan,
-            subscriptions=False,
-            middleware=[resources.list_newest_runs, completions.complete],
+            subscriptions=self._bus,
+            middleware=[resources.list_newest_runs, completions.complete, Subscriptions(self._bus).serve],
         )
         resources.register(self)
         prompts.register(self)
@@ -117,7 +121,9 @@ class RunsServer(MCPServer[Services]):
         client = connect(self._config.api, token_in_query=self._config.streaming.token_in_query)
         async with client as runs, anyio.create_task_group() as tasks:
             creator = Creator(runs, tagging=self._config.server.create_tag)
-            yield Services(runs, Followers(runs, tasks), Names(runs), creator, self._config)
+            followers = Followers(runs, tasks)
+            watchers = Watchers(runs, followers, tasks, self._bus)
+            yield Services(runs, followers, watchers, Names(runs), creator, self._config)
             tasks.cancel_scope.cancel()
 
 

@@ -10,14 +10,16 @@ from runs_mcp.config import Config
 from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers
 from runs_mcp.server.naming import Names
+from runs_mcp.server.watching import Watchers
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The one client of the Runs API, what follows, names and creates runs by it, and the settings."""
+    """The one client of the Runs API, what follows, watches, names and creates runs by it, and the settings."""
 
     runs: RunsClient
     followers: Followers
+    watchers: Watchers
     names: Names
     creator: Creator
     config: Config

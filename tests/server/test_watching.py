@@ -1,0 +1,147 @@
+"""Subscribing to `runs://{run_id}`: told at each change of status, in both eras, by one watcher a run."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+from mcp.server.subscriptions import InMemorySubscriptionBus
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ResourceUpdated
+from mcp_types import ResourceUpdatedNotification
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runs_mcp.api import connect
+from runs_mcp.config import Config
+from runs_mcp.server import build_server
+from runs_mcp.server.app import RunsServer
+from runs_mcp.server.following import Followers
+from runs_mcp.server.subscribing import Session
+from runs_mcp.server.watching import Watchers
+from tests.calls import call
+from tests.upstream import Upstream, reply, serving
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
+
+
+class Subscriber:
+    """A client of either era that can subscribe."""
+
+    def __init__(self, server: RunsServer, mode: str) -> None:
+        self._send, self.updates = anyio.create_memory_object_stream[str](100)
+        self.client = Client(server, mode=mode, message_handler=self._hear)
+
+    async def _hear(self, message: Any) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            await self._send.send(str(message.params.uri))
+
+    @asynccontextmanager
+    async def subscribed(self, uri: str) -> AsyncIterator[None]:
+        """Subscribed to `uri` while the block lasts."""
+        async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
+            if self.client.protocol_version == "2026-07-28":
+                subscription = await stack.enter_async_context(self.client.listen(resource_subscriptions=[uri]))
+
+                async def hear() -> None:
+                    async for event in subscription:
+                        if isinstance(event, ResourceUpdated):
+                            await self._send.send(event.uri)
+
+                tasks.start_soon(hear)
+            else:
+                await self.client.subscribe_resource(uri)
+                stack.push_async_callback(self.client.unsubscribe_resource, uri)
+            yield
+            tasks.cancel_scope.cancel()
+
+    def close(self) -> None:
+        """End the collecting of updates."""
+        self._send.close()
+        self.updates.close()
+
+
+@pytest.fixture
+async def subscriber(config: Config, mode: str) -> AsyncIterator[Subscriber]:
+    """A client of either era of a server in front of the sandbox."""
+    subscriber = Subscriber(build_server(config), mode)
+    async with subscriber.client:
+        yield subscriber
+    subscriber.close()
+
+
+async def test_the_server_says_that_resources_can_be_subscribed_to(subscriber: Subscriber) -> None:
+    resources = subscriber.client.server_capabilities.resources
+    assert resources is not None
+    assert resources.subscribe is True
+
+
+async def test_a_subscriber_is_told_when_a_run_ends_and_then_reads_its_end(subscriber: Subscriber) -> None:
+    client = subscriber.client
+    created = await call(
+        client, "create_run", interaction="SlowWriter", data={"chunks": 20, "delay_ms": 50}, wait=False
+    )
+    run_id = created.structured["id"]
+    async with subscriber.subscribed(f"runs://{run_id}"):
+        status = ""
+        while status != "completed":
+            assert await subscriber.updates.receive() == f"runs://{run_id}"
+            status = (await call(client, "get_run", run_id=run_id)).structured["status"]
+
+
+@asynccontextmanager
+async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[Watchers, Upstream, list[str]]]:
+    """Watchers of an API whose one run is processing until `ends`, and what they publish."""
+
+    async def run(request: Request) -> Response:
+        return await reply({"id": "r1", "status": "completed" if ends.is_set() else "processing"})(request)
+
+    async with serving({"GET /runs/r1": run}) as upstream, connect(upstream.api) as runs:
+        bus, published = InMemorySubscriptionBus(), list[str]()
+        bus.subscribe(lambda event: published.append(event.uri) if isinstance(event, ResourceUpdated) else None)
+        async with anyio.create_task_group() as tasks:
+            yield Watchers(runs, Followers(runs, tasks), tasks, bus), upstream, published
+
+
+async def test_one_watcher_serves_all_who_subscribe() -> None:
+    ends = anyio.Event()
+    async with watched_until(ends) as (watchers, upstream, published):
+        async with watchers.watching("r1", "runs://r1"), watchers.watching("r1", "runs://r1/result"):
+            async with watchers.watching("r1", "runs://r1"):
+                assert upstream.count("GET /runs/r1") == 1
+            ends.set()
+            while len(published) < 2:
+                await anyio.lowlevel.checkpoint()
+            looks = upstream.count("GET /runs/r1")
+        assert published == ["runs://r1", "runs://r1/result"]
+    assert upstream.count("GET /runs/r1") == looks  # the run has ended: nobody looks again
+
+
+async def test_watching_stops_when_the_last_has_left() -> None:
+    async with watched_until(anyio.Event()) as (watchers, _, published):
+        async with watchers.watching("r1", "runs://r1"):
+            async with watchers.watching("r1", "runs://r1"):
+                pass
+            assert watchers.watched == {"r1"}
+        assert watchers.watched == set()
+    assert published == []  # and the block has ended, so that no watcher was left in the task group
+
+
+async def test_a_connection_that_ends_leaves_what_it_subscribed_to() -> None:
+    async with watched_until(anyio.Event()) as (watchers, _, _):
+        async with anyio.create_task_group() as connection:
+            session = Session(watchers, connection)
+            await session.subscribe("r1", "runs://r1")
+            await session.subscribe("r1", "runs://r1")
+            assert "runs://r1" in session
+            connection.cancel_scope.cancel()
+        assert watchers.watched == set()
+
+
+@pytest.mark.parametrize("uri", ["file:///etc/passwd", "runs://", "runs://a/b/c", "runs://../x", "runs://nowhere"])
+async def test_what_is_no_run_cannot_be_subscribed_to(config: Config, uri: str) -> None:
+    async with Client(build_server(config), mode="legacy") as client:
+        with pytest.raises(MCPError, match=r"cannot be subscribed to|There is no run"):
+            await client.subscribe_resource(uri)
