@@ -22,6 +22,7 @@ from runs_mcp.server.naming import Names
 from runs_mcp.server.operation import Operation
 from runs_mcp.server.services import Services
 from runs_mcp.server.subscribing import Subscriptions
+from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.watching import Watchers
 
@@ -68,6 +69,7 @@ class RunsServer(MCPServer[Services]):
             tools=[operation.tool for operation in operations],
             lifespan=self._lifespan,
             subscriptions=self._bus,
+            extensions=[Tasks()],
             middleware=[resources.list_newest_runs, completions.complete, Subscriptions(self._bus).serve],
         )
         resources.register(self)

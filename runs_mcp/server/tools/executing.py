@@ -9,7 +9,7 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
-from runs_mcp.server import answers, batching
+from runs_mcp.server import answers, batching, tasks
 from runs_mcp.server.following import Follower, FollowingError
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
@@ -90,7 +90,9 @@ async def create_run(
     if run.is_final:
         return answers.ended(call, run)
     follower = here.followers.follow(run, starts=stream and run.status == "created")
-    return await _watch(call, follower, progress) if wait else answers.accepted(call, run)
+    if not wait or tasks.wanted(call):
+        return answers.accepted(call, run, as_task=wait)
+    return await _watch(call, follower, progress)
 
 
 @operation("GET /runs/{run_id}/stream", title="Follow a run", output=answers.RUN)
@@ -104,6 +106,8 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0) -> Ca
         if run.is_final:
             return answers.ended(call, run)
         follower = here.followers.follow(run, starts=run.status == "created")
+    if tasks.wanted(call):
+        return answers.accepted(call, await here.runs.get_run(run_id), as_task=True)
     return await _watch(call, follower, Progress(call), offset=offset)
 
 

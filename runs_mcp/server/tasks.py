@@ -1,0 +1,111 @@
+"""The Tasks extension (SEP-2663, of 2026-07-28): a call that follows a run becomes a task, and the run is the task.
+
+The id of the task is that of the run, so that any process with the same API answers `tasks/get`, also after a restart.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.extension import Extension, MethodBinding
+from mcp.server.mcpserver import Context, require_client_extension
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, CallToolResult, RequestParams
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from runs_mcp.api import NotFoundError, Run, RunsApiError
+from runs_mcp.server import answers, failures, params, tables
+from runs_mcp.server.services import Call, Services
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+POLL_MS = 2_000
+
+Request = ServerRequestContext[Services, Any]
+
+
+class TaskParams(RequestParams):
+    """What `tasks/get`, `tasks/cancel` and `tasks/update` say: which task."""
+
+    task_id: str
+
+
+class Tasks(Extension):
+    """Answers `create_run` and `stream_run` with a task where the client declares that it knows tasks."""
+
+    identifier = EXTENSION
+
+    def methods(self) -> list[MethodBinding]:
+        """`tasks/get`, `tasks/cancel` and `tasks/update`."""
+        handlers = {"tasks/get": get, "tasks/cancel": acknowledge, "tasks/update": acknowledge}
+        return [
+            MethodBinding(method, TaskParams, handler, frozenset(MODERN_PROTOCOL_VERSIONS))
+            for method, handler in handlers.items()
+        ]
+
+    async def intercept_tool_call(
+        self, params: CallToolRequestParams, ctx: Request, call_next: CallNext
+    ) -> HandlerResult:
+        """Turn the answer that a run was accepted into a task."""
+        del params
+        result = await call_next(ctx)
+        if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(answers.RUN_OF_TASK)):
+            run = await _run(ctx, str(run_id))
+            return {"resultType": "task", **_task(ctx, run)}
+        return result
+
+
+def wanted(call: Call) -> bool:
+    """Whether the client of `call` knows tasks."""
+    known = call.client_capabilities.extensions if call.client_capabilities else None
+    return call.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in (known or ())
+
+
+async def get(ctx: Request, asked: TaskParams) -> HandlerResult:
+    """How the run of a task stands; with the result of the call once it has ended."""
+    require_client_extension(ctx, EXTENSION)
+    run = await _run(ctx, asked.task_id)
+    answer: dict[str, Any] = {"resultType": "complete", **_task(ctx, run)}
+    if run.is_final:
+        result = answers.ended(Context(request_context=ctx), run)
+        answer["result"] = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return answer
+
+
+async def acknowledge(ctx: Request, asked: TaskParams) -> HandlerResult:
+    """Take note for a task there is. Nothing else can come of it: the API cannot cancel a run, and runs ask nothing."""
+    require_client_extension(ctx, EXTENSION)
+    await _run(ctx, asked.task_id)
+    return {"resultType": "complete"}
+
+
+def _task(ctx: Request, run: Run) -> dict[str, Any]:
+    created = run.created_at or datetime.now(UTC)
+    return {
+        "taskId": run.id,
+        "status": "completed" if run.is_final else "working",
+        "statusMessage": _message(ctx, run),
+        "createdAt": created.isoformat(),
+        "lastUpdatedAt": (run.updated_at or created).isoformat(),
+        "ttlMs": None,
+        "pollIntervalMs": POLL_MS,
+    }
+
+
+def _message(ctx: Request, run: Run) -> str:
+    if run.is_final:
+        took = tables.duration(run.execution_time_ms)
+        return f"{run.status} after {took}" if took else str(run.status)
+    if follower := ctx.lifespan_context.followers.find(run.id):
+        return f"{run.status}, {follower.length:,} characters written so far"
+    if run.status == "created":
+        return f'created and not started; stream_run(run_id="{run.id}") starts it'
+    return f"{run.status}, followed elsewhere"
+
+
+async def _run(ctx: Request, task_id: str) -> Run:
+    try:
+        return await ctx.lifespan_context.runs.get_run(params.run_id(task_id))
+    except (ValueError, NotFoundError):
+        raise MCPError(INVALID_PARAMS, f"There is no task {task_id!r}: tasks are runs, by their ids.") from None
+    except RunsApiError as error:
+        raise MCPError(INTERNAL_ERROR, failures.explain("tasks/get", error, changes=False)) from None

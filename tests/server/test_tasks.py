@@ -1,0 +1,146 @@
+"""The Tasks extension: a client that declares it gets a task for a run it would have waited for."""
+
+from typing import Any, Literal
+
+import pytest
+from mcp.client import Client
+from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY, CallToolResult, Request, Result
+from pydantic import ConfigDict, TypeAdapter
+
+from runs_mcp.config import Config
+from runs_mcp.server import build_server
+from runs_mcp.server.tasks import EXTENSION
+from tests.calls import call
+
+pytestmark = pytest.mark.anyio
+
+SLOWLY = {"interaction": "SlowWriter", "data": {"chunks": 10, "delay_ms": 20}}
+
+
+class Created(Result):
+    """A task as `tools/call` answers it."""
+
+    model_config = ConfigDict(extra="allow")
+    result_type: Literal["task"] = "task"
+
+
+class TasksClient(ClientExtension):
+    """A client's side of the extension: it polls each task to its end."""
+
+    identifier = EXTENSION
+
+    def __init__(self) -> None:
+        self.created: list[dict[str, Any]] = []
+        self.polled: list[dict[str, Any]] = []
+
+    def claims(self) -> list[ResultClaim[Created]]:
+        """Tasks."""
+        return [ResultClaim(result_type="task", model=Created, resolve=self._finish)]
+
+    async def _finish(self, task: Created, ctx: ClaimContext) -> CallToolResult:
+        self.created.append(task.model_extra or {})
+        while True:
+            state = await ask(ctx.session, "tasks/get", self.created[-1]["taskId"])
+            self.polled.append(state)
+            if "result" in state:
+                return CallToolResult.model_validate(state["result"])
+
+
+async def ask(session: Any, method: str, task_id: str) -> dict[str, Any]:
+    """The answer to a request about a task, as it came."""
+    request = Request[dict[str, Any], str](method=method, params={"taskId": task_id})
+    answer = await session.send_request(request, TypeAdapter(dict[str, Any]))
+    return dict(answer)
+
+
+async def test_a_client_that_knows_tasks_gets_the_run_as_a_task_and_its_result_at_the_end(config: Config) -> None:
+    tasks = TasksClient()
+    async with Client(build_server(config), extensions=[tasks]) as client:
+        answer = await call(client, "create_run", **SLOWLY)
+        [task] = tasks.created
+        assert task["taskId"] == answer.structured["id"]
+        assert (task["status"], task["ttlMs"], task["pollIntervalMs"] > 0) == ("working", None, True)
+        assert tasks.polled[0]["resultType"] == "complete"
+        assert any("characters written so far" in state["statusMessage"] for state in tasks.polled)
+        assert tasks.polled[-1]["status"] == "completed"
+        assert tasks.polled[-1]["statusMessage"].startswith("completed after")
+        assert answer.structured["status"] == "completed"
+        assert "word10" in answer.text
+
+
+async def test_a_run_that_somebody_follows_is_a_task_too(config: Config) -> None:
+    tasks = TasksClient()
+    async with Client(build_server(config), extensions=[tasks]) as client:
+        created = await call(client, "create_run", **SLOWLY, wait=False)
+        assert tasks.created == []  # who did not want to wait has an answer already
+        answer = await call(client, "stream_run", run_id=created.structured["id"])
+        assert [task["taskId"] for task in tasks.created] == [created.structured["id"]]
+        assert answer.structured["status"] == "completed"
+
+
+async def test_what_has_ended_and_what_fails_is_answered_without_a_task(config: Config) -> None:
+    tasks = TasksClient()
+    async with Client(build_server(config), extensions=[tasks]) as client:
+        newest = await call(client, "list_runs", status="completed", limit=1)
+        ended = await call(client, "stream_run", run_id=newest.structured["runs"][0]["id"])
+        refused = await call(client, "create_run", interaction="ExtractContacts", data={})
+        listed = await call(client, "list_runs")
+    assert ended.structured["status"] == "completed"
+    assert refused.failed
+    assert not listed.failed
+    assert tasks.created == []
+
+
+async def test_another_process_answers_for_the_task_with_nothing_but_its_id(config: Config) -> None:
+    tasks = TasksClient()
+    async with Client(build_server(config), extensions=[tasks]) as client:
+        created = await call(client, "create_run", interaction="AlwaysFails", data={"text": "x"})
+    async with Client(build_server(config), extensions=[TasksClient()]) as elsewhere:
+        state = await ask(elsewhere.session, "tasks/get", created.structured["id"])
+    assert state["status"] == "completed"
+    assert state["result"]["structuredContent"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("method", ["tasks/cancel", "tasks/update"])
+async def test_cancelling_and_updating_are_acknowledged_and_leave_the_run_alone(config: Config, method: str) -> None:
+    async with Client(build_server(config), extensions=[TasksClient()]) as client:
+        created = await call(client, "create_run", **SLOWLY, wait=False)
+        acknowledged = await ask(client.session, method, created.structured["id"])
+        assert acknowledged["resultType"] == "complete"
+        ended = await call(client, "stream_run", run_id=created.structured["id"])
+    assert ended.structured["status"] == "completed"
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
+@pytest.mark.parametrize("task_id", ["nowhere", "../secrets", ""])
+async def test_a_task_there_is_not_is_an_error(config: Config, method: str, task_id: str) -> None:
+    async with Client(build_server(config), extensions=[TasksClient()]) as client:
+        with pytest.raises(MCPError, match="There is no task"):
+            await ask(client.session, method, task_id)
+
+
+async def test_a_client_that_does_not_know_tasks_waits_as_ever(config: Config) -> None:
+    async with Client(build_server(config)) as client:
+        answer = await call(client, "create_run", **SLOWLY)
+        assert answer.structured["status"] == "completed"
+        with pytest.raises(MCPError) as refused:
+            await ask(client.session, "tasks/get", answer.structured["id"])
+    assert refused.value.error.code == MISSING_REQUIRED_CLIENT_CAPABILITY
+
+
+async def test_before_2026_07_28_there_are_no_tasks(config: Config) -> None:
+    tasks = TasksClient()
+    async with Client(build_server(config), mode="legacy", extensions=[tasks]) as client:
+        answer = await call(client, "create_run", **SLOWLY)
+        assert answer.structured["status"] == "completed"
+        with pytest.raises(MCPError) as refused:
+            await ask(client.session, "tasks/get", answer.structured["id"])
+    assert tasks.created == []
+    assert refused.value.error.code == METHOD_NOT_FOUND
+
+
+async def test_the_server_announces_the_extension(config: Config) -> None:
+    async with Client(build_server(config)) as client:
+        assert (client.server_capabilities.extensions or {})[EXTENSION] == {}
