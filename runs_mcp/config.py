@@ -104,6 +104,8 @@ class ServerSettings(_Section):
     """Offer only the tools named here. Unset: all."""
     create_tag: bool = True
     """Give each run that is created a unique tag `runs-mcp:…`, by which it is found when the answer is lost."""
+    confirm_create: bool = False
+    """Have a person confirm each `create_run`, by elicitation. Clients that cannot ask cannot create."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
     http: HttpSettings = HttpSettings()

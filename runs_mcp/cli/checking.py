@@ -59,6 +59,7 @@ def _tools(config: Config) -> Finding:
     except ConfigError as error:
         return Finding(ok=False, subject="tools", text=str(error))
     mode = " (read only)" if config.server.read_only else ""
+    mode += " (create_run asks a person first)" if config.server.confirm_create and "create_run" in names else ""
     return Finding(ok=True, subject="tools", text=f"{len(names)} offered{mode}: {', '.join(names)}")
 
 

@@ -15,7 +15,7 @@ from mcp_types import Tool as PublishedTool
 from runs_mcp import __version__
 from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
-from runs_mcp.server import answers, completions, failures, prompts, resources
+from runs_mcp.server import answers, asking, completions, failures, prompts, resources
 from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers
 from runs_mcp.server.naming import Names
@@ -100,10 +100,41 @@ class RunsServer(MCPServer[Services]):
         given = {key: value for key, value in arguments.items() if value is not None}
         if refusal := failures.misspelled(given, operation.parameters):
             return answers.failure(refusal)
+        if operation.changes and self._config.server.confirm_create:
+            outcome = await self._confirmed(operation, given, context)
+            if outcome is not None:
+                return outcome
+        return await self._call(operation, given, context)
+
+    async def _call(
+        self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool, and ask what was meant where that can be asked."""
         try:
-            return await super().call_tool(name, given, context)
+            return await super().call_tool(operation.name, given, context)
         except ToolError as error:
-            return answers.failure(failures.explain(name, error.__cause__ or error, changes=operation.changes))
+            cause = error.__cause__ or error
+        if context and (question := await asking.about(cause, context)):
+            match await asking.ask(context, question):
+                case str() as answer:
+                    return await self._call(operation, {**given, question.key: answer}, context)
+                case InputRequiredResult() as asked:
+                    return asked
+        return answers.failure(failures.explain(operation.name, cause, changes=operation.changes))
+
+    async def _confirmed(
+        self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
+    ) -> CallToolResult | InputRequiredResult | None:
+        """Nothing where a person agreed to the call; else what to answer instead."""
+        if context is None or not asking.possible(context):
+            return answers.failure(failures.NOBODY_TO_ASK)
+        match await asking.ask(context, asking.confirmation(given)):
+            case InputRequiredResult() as asked:
+                return asked
+            case asking.CONFIRMED:
+                return None
+            case _:
+                return answers.failure(failures.not_confirmed(operation.name))
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Services, Any] | None = None

@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 NOTHING_SENT = "Nothing was sent."
 NO_CHANGE = "Nothing was changed."
 NO_RUN = "No run was created."
+NOBODY_TO_ASK = (
+    "Creating runs has to be confirmed by a person here (server.confirm_create), and this client cannot ask one. "
+    f"{NOTHING_SENT} {NO_RUN} Connect with a client that supports elicitation, or have the operator turn it off; "
+    "no argument stands in for it."
+)
 LONGEST_ECHO_CHARS = 100
 
 
@@ -60,6 +65,11 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
         case _:
             log.error("%s crashed", tool, exc_info=error)
             return f"`{tool}` failed inside the server; its log has the details. {_what_changed(None, changes=changes)}"
+
+
+def not_confirmed(tool: str) -> str:
+    """What to say where the person who was asked did not agree to a call of `tool`."""
+    return f"The person asked to confirm {tool} did not agree. {NO_RUN} Do not call it again unless they ask for it."
 
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> str | None:

@@ -18,7 +18,13 @@ _SURELY_AN_ID = re.compile(r"[0-9a-f]{24}|\w+:.+")
 
 
 class UnclearNameError(Exception):
-    """A name that stands for nothing, or for more than one thing; the text lists the candidates."""
+    """A name that stands for nothing, or for more than one thing, which are the candidates; the text lists them."""
+
+    def __init__(self, text: str, field: Named, given: str, candidates: Sequence[FilterOption] = ()) -> None:
+        super().__init__(text)
+        self.field = field
+        self.given = given
+        self.candidates = candidates
 
 
 class Names:
@@ -39,19 +45,22 @@ class Names:
         """
         if given is MISSING or _SURELY_AN_ID.fullmatch(given):
             return given
-        options = await self._options(field)
+        options = await self.known(field)
         if any(option.id == given for option in options):
             return given
         named = [option for option in options if (option.name or "").casefold() == given.casefold()]
         if len(named) == 1:
             return named[0].id or given
         if named:
-            raise UnclearNameError(f"`{field}`: {len(named)} have the name {given}: {_listed(named)}. Pass one's id.")
+            text = f"`{field}`: {len(named)} have the name {given}: {_listed(named)}. Pass one's id."
+            raise UnclearNameError(text, field, given, named)
         if must_exist and options:
-            raise UnclearNameError(f"`{field}`: no run has used {given!r}. {_candidates(given, options)}")
+            text = f"`{field}`: no run has used {given!r}. {_candidates(given, options)}"
+            raise UnclearNameError(text, field, given)
         return given
 
-    async def _options(self, field: Named) -> Sequence[FilterOption]:
+    async def known(self, field: Named) -> Sequence[FilterOption]:
+        """What runs have used; nothing where the API does not say."""
         when, options = self._remembered.get(field, (float("-inf"), ()))
         if self._now() - when > REMEMBERED_S:
             try:
