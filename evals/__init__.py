@@ -1,0 +1,1 @@
+"""Questions about runs with answers that can be checked, for any agent."""
