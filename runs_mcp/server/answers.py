@@ -228,7 +228,7 @@ def _answer(text: str, structured: dict[str, Any], links: Sequence[ResourceLink]
 
 def _page_text(call: Call, rows: Sequence[tables.Row], offset: int, follow_up: str | None) -> str:
     head = f"{len(rows)} runs, {offset + 1} to {offset + len(rows)} ({_origin(call)})"
-    more = f"There may be more: {follow_up}" if follow_up else "No more."
+    more = f"For more: {follow_up}" if follow_up else "No more."
     return f"{head}\n{tables.table(rows)}\n{more}"
 
 

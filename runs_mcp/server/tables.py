@@ -11,6 +11,7 @@ OWN_TAG_PREFIX = "runs-mcp:"
 """Of the tags by which created runs are found again; they tell a reader nothing."""
 Row = Mapping[str, str]
 MAX_CELL_CHARS = 160
+MAX_ERROR_CHARS = 80
 MS_PER_S = 1_000
 LONGEST_IN_SECONDS = 120
 
@@ -23,8 +24,15 @@ def table(rows: Sequence[Row], *, keep: str = "id") -> str:
     varying = [name for name in columns if name == keep or (name not in constant and values[name] != {""})]
     lines = [f"All: {', '.join(f'{name} {rows[0][name]}' for name in constant)}"] if constant else []
     lines.append(" | ".join(varying))
-    lines += [" | ".join(row.get(name, "") for name in varying) for row in rows]
+    lines += [_line([row.get(name, "") for name in varying]) for row in rows]
     return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    """`cells` as a line, empty ones at its end left out."""
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    return " | ".join(cells)
 
 
 def run_row(run: Run) -> Row:
@@ -39,7 +47,7 @@ def run_row(run: Run) -> Row:
         "took": duration(run.execution_time_ms),
         "tags": ", ".join(tag for tag in run.tags if not tag.startswith(OWN_TAG_PREFIX)),
         "parent": run.parent or "",
-        "error": cell(run.error.text) if run.error else "",
+        "error": cell(run.error.text, MAX_ERROR_CHARS) if run.error else "",
     }
 
 
@@ -48,11 +56,11 @@ def field_row(document: Mapping[str, Any]) -> Row:
     return {name: cell(value) for name, value in document.items() if value is not None}
 
 
-def cell(value: Any) -> str:
-    """`value` on one line, cut where it is long."""
+def cell(value: Any, longest: int = MAX_CELL_CHARS) -> str:
+    """`value` on one line, cut where it is over `longest` characters."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     line = " ".join(text.split()).replace(" | ", " ¦ ")
-    return line if len(line) <= MAX_CELL_CHARS else f"{line[:MAX_CELL_CHARS]}…"
+    return line if len(line) <= longest else f"{line[:longest]}…"
 
 
 def short_time(moment: datetime | None) -> str:

@@ -1,10 +1,15 @@
 """What each tool answers, to clients of both eras."""
 
+import json
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from mcp.client import Client
 
+from runs_mcp import api
+from runs_mcp.config import Config
+from runs_mcp.server.answers import DOCUMENTS
 from tests.calls import Answer, call
 
 pytestmark = pytest.mark.anyio
@@ -183,3 +188,14 @@ async def test_text_a_run_wrote_cannot_end_its_own_quotation(client: Client) -> 
     fence = lines[lines.index("result:") + 1]
     assert fence == "`````"
     assert lines.count(fence) == 2
+
+
+@pytest.mark.parametrize("filters", [{}, {"status": "completed"}, {"status": "failed"}])
+async def test_a_page_of_ten_is_a_third_of_the_json_of_what_lists_hold(
+    client: Client, config: Config, filters: dict[str, Any]
+) -> None:
+    answer = await call(client, "list_runs", limit=10, **filters)
+    async with api.connect(config.api) as runs:
+        raw = [run.raw for run in await runs.list_runs(limit=10, **filters)]
+    listed = [{name: value for name, value in run.items() if name not in DOCUMENTS} for run in raw]
+    assert len(answer.text) < len(json.dumps(listed, separators=(",", ":"))) / 3

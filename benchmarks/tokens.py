@@ -1,0 +1,160 @@
+"""What an agent has to read: `tools/list` beside tools generated from an OpenAPI document, and pages beside their JSON.
+
+Tokens are characters / 4, an approximation that treats all alike. The generated tools are FastMCP's, which is installed
+on the first run into a virtual environment of its own, `.cache/fastmcp`.
+"""
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+import httpx
+from mcp.client import Client
+from mcp_types import TextContent
+
+from runs_mcp import __version__
+from runs_mcp.cli.sandboxing import sandbox_api
+from runs_mcp.config import ApiSettings, Config
+from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
+from runs_mcp.server import build_server
+
+HERE = Path(__file__).parent
+DOCUMENTS = (HERE / "runs-openapi.json", HERE / "runs-openapi-types.json")
+REPORT = HERE.parent / "docs" / "benchmarks.md"
+MARKS = ("<!-- tokens -->", "<!-- /tokens -->")
+FASTMCP = "fastmcp==4.1.2"
+GENERATE = """
+import asyncio, json, sys
+import httpx2
+from fastmcp import Client, FastMCP
+
+async def main():
+    document = json.load(open(sys.argv[1]))
+    server = FastMCP.from_openapi(openapi_spec=document, client=httpx2.AsyncClient(base_url="http://127.0.0.1:9"))
+    async with Client(server) as client:
+        tools = await client.list_tools()
+    print(json.dumps([tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in tools]))
+
+asyncio.run(main())
+"""
+CHARS_PER_TOKEN = 4
+LISTED = {
+    *(
+        "id",
+        "interaction",
+        "environment",
+        "modelId",
+        "status",
+        "created_at",
+        "updated_at",
+        "account",
+        "project",
+        "tags",
+    ),
+    *("parent", "error", "execution_time", "token_use", "finish_reason", "created_by"),
+}
+"""What the reference says a list holds of each run, and the other fields of a line's length."""
+PAGES: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any] | None]] = {
+    "list_runs, 10 runs": ("list_runs", {"limit": 10}, "GET", "/runs?limit=10", None),
+    "list_runs, 10 failed runs": (
+        "list_runs",
+        {"limit": 10, "status": "failed"},
+        "GET",
+        "/runs?limit=10&status=failed",
+        None,
+    ),
+    "search_runs, 10 runs": ("search_runs", {"limit": 10}, "POST", "/runs/search", {"limit": 10, "query": {}}),
+}
+
+
+@click.command()
+@click.option("--write", is_flag=True, help="Write the tables into docs/benchmarks.md.")
+def main(*, write: bool) -> None:
+    """Measure what an agent has to read."""
+    text = anyio.run(measured)
+    click.echo(text)
+    if write:
+        head, _, rest = REPORT.read_text(encoding="utf-8").partition(MARKS[0])
+        tail = rest.partition(MARKS[1])[2]
+        REPORT.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
+
+
+async def measured() -> str:
+    """The two tables, in Markdown."""
+    generated = {document.name: generated_tools(document) for document in DOCUMENTS}
+    async with running(SandboxOptions()) as sandbox:
+        config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
+        async with Client(build_server(config)) as client:
+            listed = (await client.list_tools()).tools
+            ours = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed]
+            pages = [await page(client, sandbox.url, name) for name in PAGES]
+    return "\n".join(
+        [
+            "| `tools/list` of the same eight operations | tokens | largest tool | described parameters | ours |",
+            "|---|---|---|---|---|",
+            tools_row(f"runs-mcp {__version__}", ours, ours),
+            *(
+                tools_row(f"{FASTMCP.replace('==', ' ')}, generated from `{name}`", tools, ours)
+                for name, tools in generated.items()
+            ),
+            "",
+            "| a page as text | characters | raw JSON | ratio | its summary fields | ratio |",
+            "|---|---|---|---|---|---|",
+            *pages,
+        ]
+    )
+
+
+def tokens(value: Any) -> int:
+    """How many tokens the compact JSON of `value` is, about."""
+    return len(json.dumps(value, separators=(",", ":"))) // CHARS_PER_TOKEN
+
+
+def tools_row(name: str, tools: Sequence[dict[str, Any]], ours: Sequence[dict[str, Any]]) -> str:
+    """A row of the first table; its last cell is what `ours` cost in relation to `tools`."""
+    properties = [one for tool in tools for one in tool["inputSchema"].get("properties", {}).values()]
+    described = sum("description" in one for one in properties)
+    return (
+        f"| {name} | {tokens(tools):,} | {max(map(tokens, tools)):,} | {described} of {len(properties)} "
+        f"| {tokens(ours) / tokens(tools):.2f} |"
+    )
+
+
+async def page(client: Client, url: str, name: str) -> str:
+    """A row of the second table."""
+    tool, arguments, method, path, body = PAGES[name]
+    result = await client.call_tool(tool, arguments)
+    text = "".join(block.text for block in result.content if isinstance(block, TextContent))
+    async with httpx.AsyncClient(base_url=url) as api:
+        token = (await api.get("/auth/token", params={"token": DEMO_KEY})).json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        raw = (await api.request(method, f"/api/v1{path}", json=body, headers=headers)).text
+    listed = [{name: value for name, value in run.items() if name in LISTED} for run in json.loads(raw)]
+    rows = json.dumps(listed, separators=(",", ":"))
+    return (
+        f"| {name} | {len(text):,} | {len(raw):,} | {len(text) / len(raw):.2f} "
+        f"| {len(rows):,} | {len(text) / len(rows):.2f} |"
+    )
+
+
+def generated_tools(document: Path) -> list[dict[str, Any]]:
+    """The tools that FastMCP makes of an OpenAPI document."""
+    folder = HERE.parent / ".cache" / "fastmcp"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", FASTMCP], check=True)  # noqa: S603 - ours
+    command = [str(python), "-c", GENERATE, str(document)]
+    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=sys.stderr)  # noqa: S603 - ours
+    tools: list[dict[str, Any]] = json.loads(made.stdout)
+    return tools
+
+
+if __name__ == "__main__":
+    main()
