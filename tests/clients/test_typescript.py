@@ -36,7 +36,7 @@ def session(request: pytest.FixtureRequest, modules: Path) -> dict[str, Any]:
     return seen
 
 
-def test_a_session_with_progress_and_cancellation(session: dict[str, Any]) -> None:
+def test_a_session_with_progress_questions_and_subscriptions(session: dict[str, Any]) -> None:
     assert session["tools"] == 8
     assert session["listed"] == 3
     assert session["written"] == "".join(f"word{n} " for n in range(1, 21)) == session["result"]
@@ -44,6 +44,12 @@ def test_a_session_with_progress_and_cancellation(session: dict[str, Any]) -> No
     assert session["aborted"], "the call ended when its AbortSignal said so"
     assert session["progressAfterAbort"] == 0
     assert session["statusAfterAbort"] == "completed", "the run itself goes on"
+    assert session["asked"] == ["Several are called Staging. Which environment is meant?"]
+    assert session["chosen"] == 1
+    completed, refused = session["batch"]
+    assert completed == "completed"
+    assert "No run was created" in refused
+    assert session["updated"], "the client heard of a change of the run it subscribed to"
     assert session["refused"].endswith("Nothing was sent.")
     assert session["resource"] == session["result"]
     assert session["prompts"] == 5
