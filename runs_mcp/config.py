@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 ENV_PREFIX = "RUNS_MCP_"
 CONFIG_VARIABLE = "RUNS_MCP_CONFIG"
 DEFAULT_FILE = Path("config.json")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class ConfigError(Exception):
@@ -73,11 +74,24 @@ class ApiSettings(_Section):
     """Seconds to wait for a run that is executed within one call, or for the next chunk of a stream."""
     max_retries: int = Field(default=4, ge=0, le=20)
     """How many times a call that may safely be repeated is repeated."""
+    max_concurrent: int = Field(default=32, ge=1, le=100)
+    """How many requests may be under way at once, streams apart; further ones wait their turn."""
+    allow_plain_http: bool = False
+    """Send the credential unencrypted, over http to another machine. Loopback is always allowed."""
 
     @field_validator("base_url")
     @classmethod
     def _base_url_is_http(cls, url: str | None) -> str | None:
         return url if url is None else _http_url(url)
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        for name, url in (("base_url", self.base_url), ("auth.token_url", self.auth.token_url)):
+            if url and not self.allow_plain_http and _in_the_clear(url):
+                raise ValueError(
+                    f"{name}: http would send the credential in the clear; use https, or set api.allow_plain_http"
+                )
+        return self
 
 
 class HttpAuthSettings(_Section):
@@ -183,6 +197,11 @@ def _http_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must carry no user, password, query or fragment")
     return url.rstrip("/")
+
+
+def _in_the_clear(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK
 
 
 def _file(path: Path | None) -> Path | None:

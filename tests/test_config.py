@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from runs_mcp.config import Config, ConfigError, load
+from runs_mcp.config import ApiSettings, Config, ConfigError, load
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.json"
 
@@ -70,3 +71,23 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, settings: Any, says: str) 
     with pytest.raises(ConfigError) as refused:
         load(written(tmp_path, settings))
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8090/api/v1", "http://localhost:1", "http://[::1]:1", "https://a.b"])
+def test_plain_http_may_go_to_this_machine(url: str) -> None:
+    assert ApiSettings(base_url=url).base_url == url
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"base_url": "http://runs.example.com/api/v1"},
+        {"base_url": "http://127.0.0.1.example.com/api/v1"},
+        {"base_url": "http://10.0.0.7/api/v1"},
+        {"auth": {"value": "x", "token_url": "http://sts.example.com/token"}},
+    ],
+)
+def test_plain_http_to_another_machine_wants_to_be_allowed(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="in the clear"):
+        ApiSettings.model_validate(settings)
+    assert ApiSettings.model_validate({**settings, "allow_plain_http": True}).allow_plain_http

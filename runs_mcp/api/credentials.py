@@ -1,7 +1,9 @@
 """The credential: where the secret comes from, and the JWT it stands for."""
 
+import logging
 import os
 import shlex
+import stat
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +18,10 @@ from pydantic import SecretStr
 from runs_mcp.api.errors import AuthenticationError, CredentialError
 from runs_mcp.config import AuthSettings
 
+log = logging.getLogger(__name__)
+
 REFRESH_BEFORE_S = 60
+OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 COMMAND_TIMEOUT_S = 30
 
 Exchange = Callable[[str], Awaitable[str]]
@@ -103,6 +108,8 @@ class SecretSource:
             state = (status.st_mtime_ns, status.st_size, status.st_ino)
             if self._secret is None or state != self._file_state:
                 self._secret, self._file_state = self._checked(file.read_text(encoding="utf-8")), state
+                if status.st_mode & OPEN_TO_OTHERS:
+                    log.warning("%s: other users of this machine can read it; chmod 600 closes it", self.name)
         except OSError as error:
             raise CredentialError(f"{self.name}: cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:

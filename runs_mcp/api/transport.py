@@ -1,7 +1,7 @@
 """One exchange with the API: signed, timed, retried where that is safe, its failures typed."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -50,6 +50,7 @@ class Transport:
         self._on_wait = on_wait
         self._sleep = sleep
         self._clients = AsyncExitStack()
+        self._turns = anyio.CapacityLimiter(settings.max_concurrent)
 
     async def __aenter__(self) -> Self:
         redaction.install()
@@ -96,7 +97,9 @@ class Transport:
             headers=headers,
             timeout=httpx.Timeout(self.settings.timeout_s, read=timeout_s or self.settings.timeout_s),
         )
-        response = await self._retried(self._calls, request, writes=writes)
+        # A request that lasts as long as an execution must not keep others from their turn.
+        async with self._turns if timeout_s is None else nullcontext():
+            response = await self._retried(self._calls, request, writes=writes)
         try:
             return response.json()
         except ValueError:

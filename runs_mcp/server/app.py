@@ -1,7 +1,7 @@
 """The MCP server: operations, resources and prompts put together, and the border where failures become words."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import anyio
@@ -17,9 +17,10 @@ from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
 from runs_mcp.server import answers, asking, completions, failures, prompts, resources
 from runs_mcp.server.creating import Creator
-from runs_mcp.server.following import Followers
+from runs_mcp.server.following import Followers, Waiting
 from runs_mcp.server.naming import Names
 from runs_mcp.server.operation import Operation
+from runs_mcp.server.progress import Progress, announce_wait
 from runs_mcp.server.services import Services
 from runs_mcp.server.subscribing import Subscriptions
 from runs_mcp.server.tasks import Tasks
@@ -60,6 +61,9 @@ class RunsServer(MCPServer[Services]):
         self._config = config
         self._operations = {operation.name: operation for operation in operations}
         self._bus = InMemorySubscriptionBus()
+        self._waiting = Waiting()
+        self.calls_in_flight = 0
+        """Tool calls that have not been answered yet."""
         super().__init__(
             "runs-mcp",
             title="Runs",
@@ -81,6 +85,10 @@ class RunsServer(MCPServer[Services]):
         """What the server was configured with."""
         return self._config
 
+    def drain(self) -> None:
+        """Have calls that wait for runs answer now, with how to go on: the server is about to stop."""
+        self._waiting.end()
+
     async def list_tools(self) -> list[PublishedTool]:
         """The tools as clients see them."""
         return [operation.published for operation in self._operations.values()]
@@ -100,11 +108,21 @@ class RunsServer(MCPServer[Services]):
         given = {key: value for key, value in arguments.items() if value is not None}
         if refusal := failures.misspelled(given, operation.parameters):
             return answers.failure(refusal)
-        if operation.changes and self._config.server.confirm_create:
-            outcome = await self._confirmed(operation, given, context)
-            if outcome is not None:
-                return outcome
-        return await self._call(operation, given, context)
+        self.calls_in_flight += 1
+        try:
+            return await self._answer(operation, given, context)
+        finally:
+            self.calls_in_flight -= 1
+
+    async def _answer(
+        self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
+    ) -> CallToolResult | InputRequiredResult:
+        with Progress.during(context) if context else nullcontext():
+            if operation.changes and self._config.server.confirm_create:
+                outcome = await self._confirmed(operation, given, context)
+                if outcome is not None:
+                    return outcome
+            return await self._call(operation, given, context)
 
     async def _call(
         self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
@@ -151,12 +169,13 @@ class RunsServer(MCPServer[Services]):
 
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[Services]) -> AsyncIterator[Services]:
-        client = connect(self._config.api, token_in_query=self._config.streaming.token_in_query)
+        streaming = self._config.streaming
+        client = connect(self._config.api, token_in_query=streaming.token_in_query, on_wait=announce_wait)
         async with client as runs, anyio.create_task_group() as tasks:
             creator = Creator(runs, tagging=self._config.server.create_tag)
             followers = Followers(runs, tasks)
             watchers = Watchers(runs, followers, tasks, self._bus)
-            yield Services(runs, followers, watchers, Names(runs), creator, self._config)
+            yield Services(runs, followers, self._waiting, watchers, Names(runs), creator, self._config)
             tasks.cancel_scope.cancel()
 
 

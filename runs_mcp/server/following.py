@@ -1,8 +1,8 @@
 """Following runs: each stream is read once, whoever asks gets its text from the start."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 
 import anyio
@@ -163,3 +163,29 @@ class Followers:
                 return None
             await anyio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_S)
+
+
+class Waiting:
+    """The calls that wait for runs: each for so long, and none once the server is about to stop."""
+
+    def __init__(self) -> None:
+        self._scopes: set[anyio.CancelScope] = set()
+        self._over = False
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Leave the block after `seconds`, or when waiting is over for everybody."""
+        with anyio.move_on_after(seconds) as scope:
+            if self._over:
+                scope.cancel()
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.remove(scope)
+
+    def end(self) -> None:
+        """Have every call that waits answer with how its run stands, now and from now on."""
+        self._over = True
+        for scope in self._scopes:
+            scope.cancel()

@@ -2,18 +2,23 @@
 
 import logging
 import socket
+import time
+from types import FrameType
 
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 from typing_extensions import override
 
-from runs_mcp.config import ConfigError
+from runs_mcp.config import LOOPBACK, ConfigError
 from runs_mcp.server.app import RunsServer
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PATH = "/mcp"
+DRAIN_S = 5
+"""Seconds that calls in flight have to end once the server was told to stop; streams that never end are cut then."""
+FLUSH_S = 0.5
+"""Seconds that the answer of a call has to get out."""
 
 
 async def serve_stdio(server: RunsServer) -> None:
@@ -32,11 +37,40 @@ async def serve_http(server: RunsServer, *, host: str, port: int) -> None:
     app = server.streamable_http_app(
         streamable_http_path=PATH, host=host, transport_security=_hosts(server.config.server.http.allowed_hosts)
     )
-    await _Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)).serve()
+    settings = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
+    )
+    await _Server(settings, server).serve()
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn that says where it serves, also when it chose the port."""
+    """A uvicorn that says where it serves, also when it chose the port, and drains calls before it stops."""
+
+    def __init__(self, settings: uvicorn.Config, server: RunsServer) -> None:
+        super().__init__(settings)
+        self._server = server
+        self._told_to_stop: float | None = None
+        self._last_busy = 0.0
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._told_to_stop is not None:
+            super().handle_exit(sig, frame)  # told twice: at once
+            return
+        log.info("stopping: calls in flight answer with how to go on")
+        self._told_to_stop = time.monotonic()
+        self._server.drain()
+
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        now = time.monotonic()
+        if self._server.calls_in_flight:
+            self._last_busy = now
+        if self._told_to_stop is not None:
+            answered = now - max(self._told_to_stop, self._last_busy) > FLUSH_S
+            # Only now, since what serves the streams cuts them once it sees this.
+            self.should_exit = self.should_exit or answered or now - self._told_to_stop > DRAIN_S
+        return await super().on_tick(counter) or self.should_exit
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,26 +1,56 @@
 """What a run writes, as progress notifications: joined, in order, strictly increasing, over before the result."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 
 import anyio
 
+from runs_mcp.api import RunsApiError
 from runs_mcp.config import StreamingSettings
 from runs_mcp.server.following import Follower
 from runs_mcp.server.services import Call
 
+_CURRENT: ContextVar["Progress"] = ContextVar("progress of the call being answered")
+
 
 class Progress:
-    """The progress of one call; says nothing to a client that did not ask for it."""
+    """The progress of one call; says nothing to a client that did not ask for it, nor after the call."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._count = 0
+        self._over = False
+
+    @classmethod
+    def of(cls, call: Call) -> "Progress":
+        """The progress of `call`, which is one however many report to it."""
+        return _CURRENT.get(None) or cls(call)
+
+    @classmethod
+    @contextmanager
+    def during(cls, call: Call) -> Iterator[None]:
+        """Report to `call` what happens while the block lasts, waits of the API's client included."""
+        progress = cls(call)
+        token = _CURRENT.set(progress)
+        try:
+            yield
+        finally:
+            progress._over = True
+            _CURRENT.reset(token)
 
     async def say(self, message: str | None = None) -> None:
         """Send `message`, or a heartbeat without one, so that joined messages are the text and nothing else."""
+        if self._over:
+            return
         self._count += 1
         await self._call.report_progress(self._count, message=message)
+
+
+async def announce_wait(seconds: float, error: RunsApiError) -> None:
+    """Tell the call that has to wait, if there is one, why and for how long."""
+    if progress := _CURRENT.get(None):
+        await progress.say(f"[waiting {seconds:.1f} s to ask again: {error}]\n")
 
 
 async def forward(follower: Follower, progress: Progress, settings: StreamingSettings, *, offset: int = 0) -> None:

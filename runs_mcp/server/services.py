@@ -8,7 +8,7 @@ from mcp.server.mcpserver import Context
 from runs_mcp.api import RunsClient
 from runs_mcp.config import Config
 from runs_mcp.server.creating import Creator
-from runs_mcp.server.following import Followers
+from runs_mcp.server.following import Followers, Waiting
 from runs_mcp.server.naming import Names
 from runs_mcp.server.watching import Watchers
 
@@ -19,6 +19,7 @@ class Services:
 
     runs: RunsClient
     followers: Followers
+    waiting: Waiting
     watchers: Watchers
     names: Names
     creator: Creator

@@ -265,3 +265,15 @@ async def test_a_credential_is_described_without_being_shown(router: respx.MockR
     async with open_client(auth=KEY) as client:
         found = await client.check_credential()
     assert found.description == "api_key from api.auth.value, expires 2096-10-02 07:06 UTC, project Demo"
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
+def test_a_secret_file_that_others_can_read_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warned: bool
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("very-secret", encoding="utf-8")
+    file.chmod(mode)
+    connect(ApiSettings(auth=AuthSettings(file=file)))
+    assert ("other users of this machine can read it" in caplog.text) is warned
+    assert "very-secret" not in caplog.text

@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 import respx
 
-from runs_mcp.api import RateLimitedError, RunsApiError, UnavailableError
+from runs_mcp.api import ProtocolError, RateLimitedError, RunsApiError, UnavailableError
 from tests.api.conftest import Open
 
 pytestmark = pytest.mark.anyio
@@ -147,3 +149,48 @@ async def test_every_wait_is_told(router: respx.MockRouter, open_client: Open) -
     async with open_client(max_retries=4, on_wait=on_wait) as client:
         await client.get_run("r1")
     assert told == [(2, 503)]
+
+
+async def test_requests_beyond_the_limit_wait_their_turn(router: respx.MockRouter, open_client: Open) -> None:
+    under_way, most = 0, 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await anyio.wait_all_tasks_blocked()
+        under_way -= 1
+        return GOOD
+
+    router.route().mock(side_effect=answer)
+    async with open_client(max_concurrent=3) as client, anyio.create_task_group() as tasks:
+        for _ in range(12):
+            tasks.start_soon(client.get_run, "r1")
+    assert most == 3
+
+
+async def test_a_blocking_create_keeps_nobody_from_their_turn(router: respx.MockRouter, open_client: Open) -> None:
+    executed = anyio.Event()
+
+    async def execute(_: httpx.Request) -> httpx.Response:
+        await executed.wait()
+        return GOOD
+
+    router.post("/api/v1/runs").mock(side_effect=execute)
+    router.get(path__regex="/api/v1/runs/.*").mock(return_value=GOOD)
+    async with open_client(max_concurrent=1) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(client.create_run, interaction="i1", stream=False))
+        await anyio.wait_all_tasks_blocked()
+        assert (await client.get_run("r1")).id == "r1"
+        executed.set()
+
+
+async def test_a_redirect_is_not_followed_so_that_no_other_host_sees_the_token(
+    router: respx.MockRouter, open_client: Open
+) -> None:
+    elsewhere = router.route(host="elsewhere.example").mock(return_value=GOOD)
+    router.route().mock(return_value=httpx.Response(307, headers={"location": "https://elsewhere.example/runs"}))
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(ProtocolError, match="status 307"):
+            await client.list_runs()
+    assert not elsewhere.called

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from subprocess import PIPE
 
 import anyio
+from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 SERVE = ("-m", "runs_mcp", "serve", "--sandbox")
@@ -17,13 +18,21 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 @asynccontextmanager
 async def serving_http(arguments: Sequence[str] = SERVE) -> AsyncIterator[str]:
     """The URL of a server over HTTP, in a process of its own."""
+    async with http_process(arguments) as (url, _):
+        yield url
+
+
+@asynccontextmanager
+async def http_process(arguments: Sequence[str] = SERVE) -> AsyncIterator[tuple[str, Process]]:
+    """The URL of a server over HTTP, and the process that serves it."""
     command = [sys.executable, *arguments, "--http", "--port", "0"]
     async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=CLEAN) as process:
         assert process.stderr
         try:
-            yield await _url(TextReceiveStream(process.stderr))
+            yield await _url(TextReceiveStream(process.stderr)), process
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
 
 
 async def _url(log: TextReceiveStream) -> str:

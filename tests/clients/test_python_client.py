@@ -8,7 +8,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from tests.calls import Notifications, call
-from tests.clients.processes import CLEAN, SERVE, serving_http
+from tests.clients.processes import CLEAN, SERVE, http_process, serving_http
 
 pytestmark = pytest.mark.anyio
 STDIO = StdioServerParameters(command=sys.executable, args=list(SERVE), env=CLEAN)
@@ -43,3 +43,18 @@ async def test_a_whole_session(remote: Client, mode: str) -> None:
 
     refused = await call(remote, "get_run", run_id="../x")
     assert refused.failed
+
+
+async def test_a_server_that_is_told_to_stop_answers_the_calls_in_flight(mode: str) -> None:
+    async with http_process() as (url, process):
+
+        async def stop(*_: object) -> None:
+            if process.returncode is None:
+                process.terminate()
+
+        async with Client(url, mode=mode) as client:
+            slow = {"interaction": "SlowWriter", "data": {"chunks": 500, "delay_ms": 100}}
+            answer = await call(client, "create_run", progress=stop, **slow)
+        assert await process.wait() == 0
+    assert not answer.failed
+    assert answer.text.startswith(f"Run {answer.structured['id']}. Still running; do not create it again.")

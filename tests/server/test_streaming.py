@@ -261,3 +261,19 @@ async def test_a_failed_create_that_names_its_run_gives_that_run(connect: Connec
         assert not answer.failed
         assert "boom: The model broke." in answer.text
         assert api.asked == [RUN, GET]
+
+
+async def test_every_wait_for_the_api_is_seen_as_progress_of_the_call_that_waits(connect: Connect) -> None:
+    busy = reply({"message": "busy"}, 503, {"retry-after": "0"})
+    replies: Replies = {"GET /runs": [busy, busy, reply([DONE])], RUN: [busy, reply(CREATED)], GET: reply(DONE)}
+    replies = {**replies, STREAM: events(chunk("Hello "), chunk("world"), CLOSE)}
+    async with upstream.serving(replies) as api:
+        patient = configured(api)
+        patient = patient.model_copy(update={"api": api.api.model_copy(update={"max_retries": 4})})
+        async with connect(patient) as client:
+            listing, creating = Notifications(), Notifications()
+            assert not (await call(client, "list_runs", progress=listing)).failed
+            await call(client, "create_run", progress=creating, interaction="i1")
+    assert listing.messages == ["[waiting 0.0 s to ask again: The Runs API failed]\n"] * 2
+    assert creating.text == "[waiting 0.0 s to ask again: The Runs API failed]\nHello world"
+    assert strictly_increasing(creating.values)

@@ -65,7 +65,7 @@ async def create_run(
     it because an answer was slow: follow the id with stream_run."""
     if not (stream or wait):
         raise InvalidArgumentError("`wait`: false needs `stream`: true, which is what runs on by itself")
-    here, progress = services(call), Progress(call)
+    here, progress = services(call), Progress.of(call)
     create = partial(
         here.creator.create,
         tags=tags,
@@ -108,14 +108,14 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0) -> Ca
         follower = here.followers.follow(run, starts=run.status == "created")
     if tasks.wanted(call):
         return answers.accepted(call, await here.runs.get_run(run_id), as_task=True)
-    return await _watch(call, follower, Progress(call), offset=offset)
+    return await _watch(call, follower, Progress.of(call), offset=offset)
 
 
 async def _watch(call: Call, follower: Follower, progress: Progress, *, offset: int = 0) -> CallToolResult:
     here = services(call)
     streaming = here.config.streaming
     async with here.followers.watching(follower):
-        with anyio.move_on_after(streaming.max_wait_s):
+        with here.waiting.at_most(streaming.max_wait_s):
             await forward(follower, progress, streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
@@ -125,7 +125,7 @@ async def _watch(call: Call, follower: Follower, progress: Progress, *, offset: 
 async def _create_several(
     call: Call, create: Create, inputs: Sequence[JsonObject], request_key: str | MISSING, *, wait: bool
 ) -> CallToolResult:
-    here, progress = services(call), Progress(call)
+    here, progress = services(call), Progress.of(call)
     deadline = anyio.current_time() + here.config.streaming.max_wait_s
     executing = anyio.CapacityLimiter(batching.AT_ONCE)
     following: dict[str, Follower] = {}
@@ -140,7 +140,7 @@ async def _create_several(
     async with heartbeats(progress, here.config.streaming):
         outcomes = await batching.each("create_run", asks, changes=True)
         if wait:
-            with anyio.CancelScope(deadline=deadline):
+            with here.waiting.at_most(deadline - anyio.current_time()):
                 await batching.watch(here.followers, outcomes, following, progress)
     going = [one.run.id for one in outcomes if one.run and not one.run.is_final]
     follow_up = answers.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""
