@@ -134,6 +134,8 @@ class StreamingSettings(_Section):
     """Seconds without output after which a heartbeat goes out."""
     max_wait_s: float = Field(default=45, gt=0)
     """Seconds after which a waiting call answers with the run still going. Many clients give up at 60."""
+    stall_s: float = Field(default=30, gt=0)
+    """Seconds of silence in a stream after which its run is looked at, since it may have ended unsaid."""
     token_in_query: bool = False
     """Authenticate streams by the `access_token` query parameter instead of the Authorization header."""
 

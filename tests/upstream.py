@@ -56,15 +56,15 @@ def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return answer
 
 
-def events(*parts: str | anyio.Event | None) -> Reply:
+def events(*parts: str | bytes | anyio.Event | None) -> Reply:
     """A stream of these parts as they are; an event is waited for, None breaks the connection off."""
 
     async def body() -> AsyncIterator[bytes]:
         for part in parts:
             if part is None:
                 raise ConnectionAbortedError
-            if isinstance(part, str):
-                yield part.encode()
+            if isinstance(part, str | bytes):
+                yield part.encode() if isinstance(part, str) else part
             else:
                 await part.wait()
 

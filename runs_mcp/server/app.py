@@ -173,7 +173,7 @@ class RunsServer(MCPServer[Services]):
         client = connect(self._config.api, token_in_query=streaming.token_in_query, on_wait=announce_wait)
         async with client as runs, anyio.create_task_group() as tasks:
             creator = Creator(runs, tagging=self._config.server.create_tag)
-            followers = Followers(runs, tasks)
+            followers = Followers(runs, tasks, stall_s=streaming.stall_s)
             watchers = Watchers(runs, followers, tasks, self._bus)
             yield Services(runs, followers, self._waiting, watchers, Names(runs), creator, self._config)
             tasks.cancel_scope.cancel()

@@ -90,9 +90,10 @@ class Follower:
 class Followers:
     """The runs this process follows, one follower each."""
 
-    def __init__(self, runs: RunsClient, tasks: TaskGroup) -> None:
+    def __init__(self, runs: RunsClient, tasks: TaskGroup, *, stall_s: float) -> None:
         self._runs = runs
         self._tasks = tasks
+        self._stall_s = stall_s
         self._following: dict[str, Follower] = {}
 
     def find(self, run_id: str) -> Follower | None:
@@ -136,6 +137,15 @@ class Followers:
             del self._following[follower.run_id]
 
     async def _read_stream(self, follower: Follower) -> RunsApiError | None:
+        """Read the stream to its end, or to that of its run; an error is why it broke off."""
+        error = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._leave_with_the_run, follower, tasks.cancel_scope)
+            error = await self._read(follower)
+            tasks.cancel_scope.cancel()
+        return error
+
+    async def _read(self, follower: Follower) -> RunsApiError | None:
         try:
             async with self._runs.stream_run(follower.run_id) as events:
                 async for event in events:
@@ -144,6 +154,21 @@ class Followers:
         except RunsApiError as error:
             return error
         return None
+
+    async def _leave_with_the_run(self, follower: Follower, reading: anyio.CancelScope) -> None:
+        """Stop reading a stream that stays silent although its run has ended."""
+        while True:
+            with anyio.move_on_after(self._stall_s) as silence:
+                await follower.wait_beyond(follower.position)
+            if silence.cancelled_caught and await self._has_ended(follower.run_id):
+                reading.cancel()
+                return
+
+    async def _has_ended(self, run_id: str) -> bool:
+        try:
+            return (await self._runs.get_run(run_id)).is_final
+        except RunsApiError:
+            return False  # the stream is still open: it may tell
 
     async def _poll(self, follower: Follower, broken: RunsApiError | None) -> Run | None:
         """Ask for the run until it has ended, or until nobody waits for that.

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
@@ -58,3 +59,12 @@ async def test_a_server_that_is_told_to_stop_answers_the_calls_in_flight(mode: s
         assert await process.wait() == 0
     assert not answer.failed
     assert answer.text.startswith(f"Run {answer.structured['id']}. Still running; do not create it again.")
+
+
+@pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+async def test_requests_under_another_name_are_refused(header: dict[str, str]) -> None:
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    accept = {"Accept": "application/json, text/event-stream"}
+    async with serving_http() as url, httpx.AsyncClient() as client:
+        refused = await client.post(url, json=ping, headers={**accept, **header})
+    assert refused.status_code in {403, 421}

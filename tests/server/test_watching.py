@@ -102,7 +102,7 @@ async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[Watchers, Upst
         bus, published = InMemorySubscriptionBus(), list[str]()
         bus.subscribe(lambda event: published.append(event.uri) if isinstance(event, ResourceUpdated) else None)
         async with anyio.create_task_group() as tasks:
-            yield Watchers(runs, Followers(runs, tasks), tasks, bus), upstream, published
+            yield Watchers(runs, Followers(runs, tasks, stall_s=30), tasks, bus), upstream, published
 
 
 async def test_one_watcher_serves_all_who_subscribe() -> None:
