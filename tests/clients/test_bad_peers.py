@@ -1,0 +1,105 @@
+"""Clients that send nonsense over stdio: the process lives, and answers the next good message."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from subprocess import DEVNULL, PIPE
+from typing import Any
+
+import anyio
+import pytest
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from tests.clients.processes import CLEAN, SERVE
+
+pytestmark = pytest.mark.anyio
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "peer", "version": "1"}}
+CALL = {"jsonrpc": "2.0", "id": "x", "method": "tools/call"}
+
+
+def call_with(**params: Any) -> str:
+    return json.dumps({**CALL, "params": params})
+
+
+NONSENSE = {
+    "no JSON": "}{",
+    "binary": b"\x00\xff\xfe\x80",
+    "an empty line": "",
+    "null": "null",
+    "a number of 400 digits": "9" * 400,
+    "an empty batch": "[]",
+    "a batch": json.dumps([{**CALL, "method": "ping"}] * 2),
+    "nested 50,000 deep": "[" * 50_000 + "]" * 50_000,
+    "no method": json.dumps({"jsonrpc": "2.0", "id": "x"}),
+    "an unknown method": json.dumps({**CALL, "method": "runs/destroy"}),
+    "a method that is no text": json.dumps({**CALL, "method": 7}),
+    "another version": json.dumps({**CALL, "jsonrpc": "1.0"}),
+    "an id that is an object": json.dumps({**CALL, "id": {}, "params": {"name": "list_runs"}}),
+    "params that are a list": json.dumps({**CALL, "params": [1, 2]}),
+    "a second handshake": json.dumps({**CALL, "method": "initialize", "params": HELLO}),
+    "an answer to nothing": json.dumps({"jsonrpc": "2.0", "id": 99, "result": {}}),
+    "cancelling what is not there": json.dumps(
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "nowhere"}}
+    ),
+    "an unknown tool": call_with(name="drop_runs", arguments={}),
+    "arguments of every wrong type": call_with(name="list_runs", arguments={"limit": {}, "offset": [], "tag": 1}),
+    "an argument of 5 MB": call_with(name="search_runs", arguments={"query": "x" * 5_000_000}),
+    "a number beyond all numbers": call_with(name="list_runs", arguments={"limit": 10**300}),
+    "not a number": call_with(name="list_runs", arguments={"limit": float("nan")}),
+    "half a surrogate": call_with(name="get_run", arguments={"run_id": "\ud800"}),
+    "a nested argument": call_with(name="find_runs", arguments={"query": json.loads('{"a":' * 300 + "1" + "}" * 300)}),
+}
+
+
+class Peer:
+    """A process of the server, and what it says."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout
+        self.process = process
+        self._said = BufferedByteReceiveStream(process.stdout)
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a line as it is."""
+        assert self.process.stdin
+        await self.process.stdin.send((message.encode() if isinstance(message, str) else message) + b"\n")
+
+    async def answer_to(self, request_id: str) -> dict[str, Any]:
+        """The answer to a request; others before it are passed over."""
+        while True:
+            said = json.loads(await self._said.receive_until(b"\n", 10_000_000))
+            if said.get("id") == request_id:
+                return dict(said)
+
+
+@pytest.fixture(scope="module")
+async def peer(anyio_backend: str) -> AsyncIterator[Peer]:
+    """One server for all the nonsense, past its handshake."""
+    command = [sys.executable, *SERVE]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
+        peer = Peer(process)
+        await peer.send(json.dumps({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": HELLO}))
+        await peer.answer_to("hello")
+        await peer.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        yield peer
+        process.terminate()
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+async def test_after_nonsense_the_server_answers_as_before(peer: Peer, name: str) -> None:
+    await peer.send(NONSENSE[name])
+    after = f"after {name}"
+    await peer.send(json.dumps({**CALL, "id": after, "params": {"name": "list_runs", "arguments": {"limit": 1}}}))
+    answer = await peer.answer_to(after)
+    assert len(answer["result"]["structuredContent"]["runs"]) == 1
+    assert peer.process.returncode is None
+
+
+async def test_a_duplicate_id_answers_twice_or_is_refused_and_harms_nothing(peer: Peer) -> None:
+    twice = json.dumps({**CALL, "id": "twice", "params": {"name": "list_runs", "arguments": {"limit": 1}}})
+    await peer.send(f"{twice}\n{twice}")
+    await peer.answer_to("twice")
+    await peer.send(json.dumps({"jsonrpc": "2.0", "id": "ping", "method": "ping"}))
+    assert "result" in await peer.answer_to("ping")
