@@ -23,7 +23,7 @@ def call_with(**params: Any) -> str:
     return json.dumps({**CALL, "params": params})
 
 
-NONSENSE = {
+NONSENSE: dict[str, str | bytes] = {
     "no JSON": "}{",
     "binary": b"\x00\xff\xfe\x80",
     "an empty line": "",
