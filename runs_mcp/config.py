@@ -122,7 +122,16 @@ class ServerSettings(_Section):
     """Have a person confirm each `create_run`, by elicitation. Clients that cannot ask cannot create."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
+    max_arguments_bytes: int = Field(default=2_000_000, ge=10_000)
+    """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
+    max_calls: int = Field(default=2_000, ge=1)
+    """How many tool calls one process answers at once; further ones are refused, and have done nothing."""
     http: HttpSettings = HttpSettings()
+
+    @property
+    def max_message_bytes(self) -> int:
+        """Largest message that is read: JSON may write a character in six bytes that takes two."""
+        return 4 * self.max_arguments_bytes
 
 
 class StreamingSettings(_Section):

@@ -14,3 +14,8 @@ MASK = "[secret]"
 def mask(text: str) -> str:
     """`text` with every JWT, API key, bearer token and token parameter replaced."""
     return _SECRET.sub(lambda found: f"{found['query'] or found['bearer'] or ''}{MASK}", text)
+
+
+def one_line(text: str) -> str:
+    """What somebody else wrote, on one line and without control characters, so that it cannot pass for ours."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split()))

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from runs_mcp.api.decoding import decoded
 from runs_mcp.api.errors import (
     ApiTimeoutError,
     AuthenticationError,
@@ -20,7 +21,7 @@ from runs_mcp.api.errors import (
     RunsApiError,
     UnavailableError,
 )
-from runs_mcp.masking import mask
+from runs_mcp.masking import mask, one_line
 
 LONGEST_MESSAGE_CHARS = 500
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
@@ -113,7 +114,7 @@ def run_id_in(response: httpx.Response) -> str | None:
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:
     try:
-        body = response.json()
+        body = decoded(response.content)
     except ValueError:
         return {}
     return body if isinstance(body, Mapping) else {}
@@ -136,5 +137,5 @@ def _details(body: Mapping[str, Any]) -> str | None:
 
 
 def _one_line(text: str) -> str:
-    plain = mask(" ".join(re.sub(r"<[^>]{0,200}>", " ", text).split()))
+    plain = mask(one_line(re.sub(r"<[^>]{0,200}>", " ", text)))
     return plain if len(plain) <= LONGEST_MESSAGE_CHARS else f"{plain[:LONGEST_MESSAGE_CHARS]}…"

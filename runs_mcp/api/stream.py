@@ -7,6 +7,7 @@ from typing import Any
 
 from httpx_sse import ServerSentEvent
 
+from runs_mcp.api.decoding import decoded
 from runs_mcp.api.errors import StreamInterruptedError
 
 CHUNK_EVENTS = frozenset({"message", "chunk"})
@@ -48,7 +49,7 @@ async def events(source: AsyncIterator[ServerSentEvent]) -> AsyncIterator[Event]
 
 def _decoded(data: str) -> Any:
     try:
-        return json.loads(data)
+        return decoded(data)
     except ValueError:
         return data
 

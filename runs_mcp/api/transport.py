@@ -13,6 +13,7 @@ from httpx_sse import EventSource
 from runs_mcp.api import failures, redaction, stream
 from runs_mcp.api.auth import RunsAuth
 from runs_mcp.api.credentials import Tokens
+from runs_mcp.api.decoding import decoded
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import CredentialError, ProtocolError, RunsApiError, StreamInterruptedError
 from runs_mcp.config import ApiSettings
@@ -101,7 +102,7 @@ class Transport:
         async with self._turns if timeout_s is None else nullcontext():
             response = await self._retried(self._calls, request, writes=writes)
         try:
-            return response.json()
+            return decoded(response.content)
         except ValueError:
             kind = response.headers.get("content-type", "no content type").split(";")[0]
         raise ProtocolError(
@@ -178,7 +179,7 @@ class Transport:
             )
         response = await self._retried(self._bare, request, writes=False)
         try:
-            token = response.json().get("token")
+            token = decoded(response.content).get("token")
         except (ValueError, AttributeError):
             token = None
         if not isinstance(token, str):

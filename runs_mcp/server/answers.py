@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,7 @@ def page(
     next_offset = offset + len(runs) if full else None
     follow_up = same_call(call, offset=next_offset) if full else None
     structured: dict[str, Any] = {
-        "runs": [_without(run.raw, NOT_IN_LISTS) for run in runs],
+        "runs": [_document(run, without=NOT_IN_LISTS) for run in runs],
         "offset": offset,
         "next_offset": next_offset,
         "workspace": services(call).workspace,
@@ -96,7 +97,7 @@ def found(call: Call, runs: Sequence[Run], *, limit: int, selected: bool) -> Cal
     if not selected or not runs:
         return page(call, runs, limit=limit, pages=False)
     budget = services(call).config.server.max_result_chars // max(len(runs), 1)
-    documents = [fit(run.raw, budget, run.id).document for run in runs]
+    documents = [fit(_document(run), budget, run.id).document for run in runs]
     structured = {"runs": documents, "offset": 0, "next_offset": None, "workspace": services(call).workspace}
     return _answer(_page_text(call, [tables.field_row(one) for one in documents], 0, None), structured)
 
@@ -112,7 +113,7 @@ def several(
 ) -> CallToolResult:
     """Several runs, each with its own outcome; together they keep to the budget of one."""
     share = services(call).config.server.max_result_chars // len(outcomes)
-    counts = Counter(one.run.status or "unknown" if one.run else "without a run" for one in outcomes)
+    counts = Counter(tables.cell(one.run.status or "unknown") if one.run else "without a run" for one in outcomes)
     texts = [f"{len(outcomes)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}."]
     documents: list[dict[str, Any]] = []
     links: list[ResourceLink] = []
@@ -181,14 +182,17 @@ def facets(call: Call, counts: Facets) -> CallToolResult:
     }
     lines = [f"{counts.total if counts.total is not None else 'An unknown number of'} runs ({_origin(call)})"]
     for name, buckets in counts.buckets.items():
-        listed = ", ".join(f"{bucket.label} {bucket.count}" for bucket in buckets)
+        listed = ", ".join(f"{tables.cell(bucket.label)} {bucket.count}" for bucket in buckets)
         lines.append(f"{name}: {listed or 'none'}")
     return _answer("\n".join(lines), structured)
 
 
 def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallToolResult:
     """The values a filter can take."""
-    rows = [{"id": one.id or "", "name": one.name or "", "runs": str(one.count)} for one in choices]
+    rows = [
+        {"id": tables.cell(one.id or ""), "name": tables.cell(one.name or ""), "runs": str(one.count)}
+        for one in choices
+    ]
     head = f"{len(choices)} values of {field} ({_origin(call)})"
     structured = {
         "options": [one.model_dump(exclude_none=True) for one in choices],
@@ -242,7 +246,7 @@ def _facts(run: Run) -> list[str]:
 
 def _within(run: Run, include: Sequence[str] | None, budget: int) -> Cut:
     unwanted = set(DOCUMENTS) - set(include) if include is not None else set()
-    return fit(_without(run.raw, unwanted), budget, run.id)
+    return fit(_document(run, without=unwanted), budget, run.id)
 
 
 def _run_text(call: Call, run: Run, cut: Cut) -> str:
@@ -256,7 +260,7 @@ def _documents(run: Run, document: Mapping[str, Any]) -> list[str]:
         shown = {"error": run.error.text, **shown}
     known = {*DOCUMENTS, *SAID_OF_A_RUN}
     rest = {name: value for name, value in document.items() if name not in known and value is not None}
-    lines = [f"{name}: {tables.cell(value)}" for name, value in rest.items()]
+    lines = [f"{tables.cell(name)}: {tables.cell(value)}" for name, value in rest.items()]
     if shown:
         lines.append(UNTRUSTED)
     return lines + [fenced(name, text) for name, text in shown.items()]
@@ -279,8 +283,13 @@ def _links(cut: Cut, run_id: str) -> list[ResourceLink]:
 
 def _origin(call: Call, run: Run | None = None) -> str:
     named = run.project.label if run and run.project else None
-    return f"{services(call).config.api.edition}, project {named}" if named else services(call).workspace
+    return f"{services(call).config.api.edition}, project {tables.cell(named)}" if named else services(call).workspace
 
 
-def _without(document: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name not in names}
+def _document(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """What the API sent of a run; id and status are texts, as the output schema has them, or not there."""
+    texts = {name: text for name, text in (("id", run.id), ("status", run.status)) if name in run.raw}
+    document = {name: value for name, value in (run.raw | texts).items() if name not in without}
+    if "status" in texts and run.status is None:
+        del document["status"]
+    return document

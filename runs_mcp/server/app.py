@@ -11,11 +11,12 @@ from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
 from mcp_types import Tool as PublishedTool
+from pydantic_core import to_json
 
 from runs_mcp import __version__
 from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
-from runs_mcp.server import answers, asking, completions, failures, prompts, resources
+from runs_mcp.server import answers, asking, completions, failures, pipes, prompts, resources
 from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers, Waiting
 from runs_mcp.server.naming import Names
@@ -64,6 +65,7 @@ class RunsServer(MCPServer[Services]):
         self._waiting = Waiting()
         self.calls_in_flight = 0
         """Tool calls that have not been answered yet."""
+        self._answered = anyio.Event()
         super().__init__(
             "runs-mcp",
             title="Runs",
@@ -89,6 +91,16 @@ class RunsServer(MCPServer[Services]):
         """Have calls that wait for runs answer now, with how to go on: the server is about to stop."""
         self._waiting.end()
 
+    async def idle(self) -> None:
+        """Wait until every tool call has been answered."""
+        while self.calls_in_flight:
+            await self._answered.wait()
+
+    async def serve(self, incoming: pipes.Incoming, outgoing: pipes.Outgoing) -> None:
+        """Serve one client over a pair of streams, until it has nothing more to send."""
+        # The SDK serves streams of one's own by its lower layer alone, which MCPServer keeps to its subclasses.
+        await self._lowlevel_server.run(incoming, outgoing, self._lowlevel_server.create_initialization_options())
+
     async def list_tools(self) -> list[PublishedTool]:
         """The tools as clients see them."""
         return [operation.published for operation in self._operations.values()]
@@ -106,13 +118,23 @@ class RunsServer(MCPServer[Services]):
             there_are = ", ".join(self._operations)
             raise MCPError(INVALID_PARAMS, f"There is no tool {name!r} here. There are {there_are}.")
         given = {key: value for key, value in arguments.items() if value is not None}
-        if refusal := failures.misspelled(given, operation.parameters):
+        if refusal := self._beyond_limits(given) or failures.misspelled(given, operation.parameters):
             return answers.failure(refusal)
         self.calls_in_flight += 1
         try:
             return await self._answer(operation, given, context)
         finally:
             self.calls_in_flight -= 1
+            self._answered.set()
+            self._answered = anyio.Event()
+
+    def _beyond_limits(self, given: dict[str, Any]) -> str | None:
+        limits = self._config.server
+        if (size := len(to_json(given))) > limits.max_arguments_bytes:
+            return failures.too_large(size, limits.max_arguments_bytes)
+        if self.calls_in_flight >= limits.max_calls:
+            return failures.too_many(limits.max_calls)
+        return None
 
     async def _answer(
         self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None

@@ -67,6 +67,19 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"`{tool}` failed inside the server; its log has the details. {_what_changed(None, changes=changes)}"
 
 
+def too_large(size: int, most: int) -> str:
+    """Arguments beyond what the server takes."""
+    return (
+        f"The arguments take {size:,} bytes; at most {most:,} are taken (server.max_arguments_bytes). {NOTHING_SENT} "
+        "Pass less, or pass a document by reference."
+    )
+
+
+def too_many(most: int) -> str:
+    """A call beyond those the server answers at once."""
+    return f"{most:,} calls are being answered already (server.max_calls). {NOTHING_SENT} Call again in a moment."
+
+
 def not_confirmed(tool: str) -> str:
     """What to say where the person who was asked did not agree to a call of `tool`."""
     return f"The person asked to confirm {tool} did not agree. {NO_RUN} Do not call it again unless they ask for it."

@@ -1,15 +1,19 @@
 """Serving MCP: over standard input and output, or over streamable HTTP."""
 
 import logging
+import signal
 import socket
+import sys
 import time
 from types import FrameType
 
+import anyio
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 from typing_extensions import override
 
 from runs_mcp.config import LOOPBACK, ConfigError
+from runs_mcp.server import pipes
 from runs_mcp.server.app import RunsServer
 
 log = logging.getLogger(__name__)
@@ -19,11 +23,29 @@ DRAIN_S = 5
 """Seconds that calls in flight have to end once the server was told to stop; streams that never end are cut then."""
 FLUSH_S = 0.5
 """Seconds that the answer of a call has to get out."""
+STOPPING = "stopping: calls in flight answer with how to go on"
 
 
 async def serve_stdio(server: RunsServer) -> None:
-    """Serve one client over standard input and output, until its input ends."""
-    await server.run_stdio_async()
+    """Serve one client over standard input and output, until its input ends or the process is told to stop."""
+    async with anyio.create_task_group() as tasks:
+        if sys.platform != "win32":  # where nothing but closing the input ends a process gently
+            tasks.start_soon(_stop_when_told, server, tasks.cancel_scope)
+        async with pipes.stdio(max_bytes=server.config.server.max_message_bytes) as (incoming, outgoing):
+            await server.serve(incoming, outgoing)
+        tasks.cancel_scope.cancel()
+
+
+async def _stop_when_told(server: RunsServer, serving: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            break
+        log.info(STOPPING)
+        server.drain()
+        with anyio.move_on_after(DRAIN_S):
+            await server.idle()
+        await anyio.sleep(FLUSH_S)
+        serving.cancel()
 
 
 async def serve_http(server: RunsServer, *, host: str, port: int) -> None:
@@ -35,7 +57,10 @@ async def serve_http(server: RunsServer, *, host: str, port: int) -> None:
     if host not in LOOPBACK:
         raise ConfigError(f"--host {host}: server.http.auth.kind is none, which serves loopback only (127.0.0.1).")
     app = server.streamable_http_app(
-        streamable_http_path=PATH, host=host, transport_security=_hosts(server.config.server.http.allowed_hosts)
+        streamable_http_path=PATH,
+        host=host,
+        transport_security=_hosts(server.config.server.http.allowed_hosts),
+        max_request_body_size=server.config.server.max_message_bytes,
     )
     settings = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
@@ -57,7 +82,7 @@ class _Server(uvicorn.Server):
         if self._told_to_stop is not None:
             super().handle_exit(sig, frame)  # told twice: at once
             return
-        log.info("stopping: calls in flight answer with how to go on")
+        log.info(STOPPING)
         self._told_to_stop = time.monotonic()
         self._server.drain()
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from runs_mcp.api import Run
+from runs_mcp.masking import one_line
 
 OWN_TAG_PREFIX = "runs-mcp:"
 """Of the tags by which created runs are found again; they tell a reader nothing."""
@@ -38,28 +39,28 @@ def _line(cells: list[str]) -> str:
 def run_row(run: Run) -> Row:
     """What tells one run from another."""
     return {
-        "id": run.id,
-        "status": run.status or "",
-        "interaction": run.interaction.label if run.interaction else "",
-        "model": run.model_id or "",
-        "environment": run.environment.label if run.environment else "",
+        "id": cell(run.id),
+        "status": cell(run.status or ""),
+        "interaction": cell(run.interaction.label) if run.interaction else "",
+        "model": cell(run.model_id or ""),
+        "environment": cell(run.environment.label) if run.environment else "",
         "created": short_time(run.created_at),
         "took": duration(run.execution_time_ms),
-        "tags": ", ".join(tag for tag in run.tags if not tag.startswith(OWN_TAG_PREFIX)),
-        "parent": run.parent or "",
+        "tags": cell(", ".join(tag for tag in run.tags if not tag.startswith(OWN_TAG_PREFIX))),
+        "parent": cell(run.parent or ""),
         "error": cell(run.error.text, MAX_ERROR_CHARS) if run.error else "",
     }
 
 
 def field_row(document: Mapping[str, Any]) -> Row:
     """The fields of a document as they are, for a caller who chose them."""
-    return {name: cell(value) for name, value in document.items() if value is not None}
+    return {cell(name): cell(value) for name, value in document.items() if value is not None}
 
 
 def cell(value: Any, longest: int = MAX_CELL_CHARS) -> str:
-    """`value` on one line, cut where it is over `longest` characters."""
+    """`value` on one line without control characters, cut where it is over `longest` characters."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    line = " ".join(text.split()).replace(" | ", " ¦ ")
+    line = one_line(text).replace(" | ", " ¦ ")
     return line if len(line) <= longest else f"{line[:longest]}…"
 
 

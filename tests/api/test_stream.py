@@ -1,12 +1,19 @@
 """What a stream says, and what it does when it ends badly."""
 
+import json
+from collections.abc import AsyncIterator
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import httpx
 import pytest
 import respx
+from httpx_sse import EventSource
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from runs_mcp.api import Chunk, Closed, NotFoundError, ProtocolError, RunsClient, StreamInterruptedError
+from runs_mcp.api.stream import events
 from tests.api.conftest import BASE, TOKEN, Open
 
 pytestmark = pytest.mark.anyio
@@ -149,3 +156,48 @@ async def test_a_stream_is_authenticated_by_header_or_where_told_so_by_parameter
     assert first.headers.get("authorization") == (None if in_query else f"Bearer {TOKEN}")
     assert dict(first.url.params) == ({"access_token": TOKEN} if in_query else {})
     assert first.extensions["timeout"]["read"] == 600
+
+
+def cut(content: bytes, places: list[int]) -> list[bytes]:
+    """`content` in pieces that end anywhere, in the middle of a character too."""
+    ends = sorted({0, len(content), *(place % (len(content) + 1) for place in places)})
+    return [content[start:end] for start, end in pairwise(ends)]
+
+
+class Pieces(httpx.AsyncByteStream):
+    """A body that arrives in these pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+TEXTS = some.lists(some.text(min_size=1), max_size=20)
+FILLERS = some.lists(some.sampled_from(["", ": ping\n\n", "event: odd\ndata: 1\n\n", "retry: 5\n\n"]), max_size=20)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(TEXTS, FILLERS, some.lists(some.integers(0, 10_000), max_size=30), some.sampled_from(["\n", "\r\n"]))
+async def test_however_a_stream_is_cut_its_texts_arrive_whole_and_in_order(
+    texts: list[str], fillers: list[str], places: list[int], newline: str
+) -> None:
+    sent = "".join(
+        f"{filler}data: {json.dumps(text)}\n\n" for text, filler in zip_longest(texts, fillers, fillvalue="") if text
+    )
+    content = (sent + CLOSE).replace("\n", newline).encode()
+    response = httpx.Response(200, headers=EVENTS, stream=Pieces(cut(content, places)))
+    read = [event async for event in events(EventSource(response).aiter_sse())]
+    assert [event.text for event in read if isinstance(event, Chunk)] == texts
+    assert read[-1] == CLOSED
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(some.binary(max_size=300), some.lists(some.integers(0, 300), max_size=5))
+async def test_random_bytes_are_read_to_their_end_as_an_interruption(noise: bytes, places: list[int]) -> None:
+    response = httpx.Response(200, headers=EVENTS, stream=Pieces(cut(noise, places)))
+    read = events(EventSource(response).aiter_sse())
+    with pytest.raises(StreamInterruptedError):
+        _ = [event async for event in read]

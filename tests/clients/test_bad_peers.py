@@ -66,12 +66,15 @@ class Peer:
         assert self.process.stdin
         await self.process.stdin.send((message.encode() if isinstance(message, str) else message) + b"\n")
 
+    async def next(self) -> dict[str, Any]:
+        """The next thing it says."""
+        return dict(json.loads(await self._said.receive_until(b"\n", 10_000_000)))
+
     async def answer_to(self, request_id: str) -> dict[str, Any]:
         """The answer to a request; others before it are passed over."""
-        while True:
-            said = json.loads(await self._said.receive_until(b"\n", 10_000_000))
-            if said.get("id") == request_id:
-                return dict(said)
+        while (said := await self.next()).get("id") != request_id:
+            pass
+        return said
 
 
 @pytest.fixture(scope="module")

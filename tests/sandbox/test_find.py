@@ -2,12 +2,13 @@
 
 import contextlib
 import json
-import random
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from runs_mcp.sandbox import find
 from runs_mcp.sandbox.store import SlowFilterError, Store
@@ -131,55 +132,55 @@ VALUES = ("completed", "failed", "m1", "i1", "a", "b", "", "2024-01-01T00:00:00.
 FIELDS = ("id", "_id", "status", "modelId", "interaction", "interaction.id", "environment", "tags", "created_at", "n")
 
 
-def random_value(rng: random.Random) -> Any:
-    value = rng.choice(VALUES)
-    return rng.choice([value, {"id": value, "name": "N"}, [value, rng.choice(VALUES)]]) if rng.random() < 0.2 else value
+def value() -> some.SearchStrategy[Any]:
+    plain = some.sampled_from(VALUES)
+    return plain | some.builds(lambda one: {"id": one, "name": "N"}, plain) | some.lists(plain, max_size=3)
 
 
-def random_document(rng: random.Random, number: int) -> JsonObject:
-    fields = ("status", "modelId", "interaction", "environment", "tags", "created_at", "updated_at", "parent", "n")
-    document = {name: random_value(rng) for name in fields if rng.random() < 0.8}
-    if rng.random() < 0.6:
-        document["interaction"] = {"id": random_value(rng), "name": "N"}
-    if rng.random() < 0.6:
-        document["tags"] = rng.sample(["a", "b", "c"], rng.randrange(4))
-    return {"id": f"r{number}", **document}
+def document() -> some.SearchStrategy[JsonObject]:
+    named = some.builds(lambda one: {"id": one, "name": "N"}, value())
+    plain = dict.fromkeys(("status", "modelId", "environment", "created_at", "updated_at", "parent", "n"), value())
+    tags = value() | some.lists(some.sampled_from("abc"), unique=True)
+    return some.fixed_dictionaries({}, optional={**plain, "interaction": value() | named, "tags": tags})
 
 
-def random_condition(rng: random.Random) -> Any:
-    operator = rng.choice(["", "$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists", "$all", "$not"])
-    match operator:
-        case "":
-            return rng.choice(VALUES)
-        case "$in" | "$nin" | "$all":
-            return {operator: rng.sample(VALUES, rng.randrange(4))}
-        case "$exists":
-            return {operator: rng.random() < 0.5}
-        case "$not":
-            return {operator: {"$in": rng.sample(VALUES, 2)}}
-        case "$gt" | "$gte" | "$lt" | "$lte":
-            return {operator: rng.choice(["2023", "2024", "a", "failed", 4])}
-        case _:
-            return {operator: rng.choice(VALUES)}
+def condition() -> some.SearchStrategy[Any]:
+    plain, several = some.sampled_from(VALUES), some.lists(some.sampled_from(VALUES), max_size=3)
+    ordered = some.sampled_from(["2023", "2024", "a", "failed", 4])
+    operators = {
+        **dict.fromkeys(("$eq", "$ne"), plain),
+        **dict.fromkeys(("$in", "$nin", "$all"), several),
+        **dict.fromkeys(("$gt", "$gte", "$lt", "$lte"), ordered),
+        "$exists": some.booleans(),
+        "$not": some.fixed_dictionaries({"$in": several}),
+    }
+    return plain | some.one_of([some.fixed_dictionaries({name: given}) for name, given in operators.items()])
 
 
-def random_query(rng: random.Random, depth: int = 0) -> JsonObject:
-    if depth < 3 and rng.random() < 0.35:
-        return {rng.choice(["$and", "$or", "$nor"]): [random_query(rng, depth + 1) for _ in range(rng.randrange(1, 4))]}
-    return {rng.choice(FIELDS): random_condition(rng) for _ in range(rng.randrange(1, 3))}
+def query() -> some.SearchStrategy[JsonObject]:
+    return some.recursive(
+        some.dictionaries(some.sampled_from(FIELDS), condition(), min_size=1, max_size=2),
+        lambda inner: some.dictionaries(
+            some.sampled_from(["$and", "$or", "$nor"]),
+            some.lists(inner, min_size=1, max_size=3),
+            min_size=1,
+            max_size=1,
+        ),
+        max_leaves=6,
+    )
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_narrowing_by_sql_never_loses_a_run(seed: int) -> None:
-    rng = random.Random(seed)
-    documents = [random_document(rng, number) for number in range(60)]
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(some.lists(document(), min_size=1, max_size=12), some.lists(query(), min_size=1, max_size=8))
+def test_narrowing_by_sql_never_loses_a_run(written: list[JsonObject], queries: list[JsonObject]) -> None:
+    documents = [{"id": f"r{number}", **one} for number, one in enumerate(written)]
     store = Store(None)
     store.add(documents)
-    for _ in range(150):
-        query = random_query(rng)
-        matches = find.matcher(query)
-        found = {document["id"] for document in store.find(query, limit=100)}
-        assert found == {document["id"] for document in documents if matches(document)}, query
+    for one in queries:
+        matches = find.matcher(one)
+        found = {document["id"] for document in store.find(one, limit=100)}
+        assert found == {document["id"] for document in documents if matches(document)}, one
+    store.close()
 
 
 async def found(api: httpx.AsyncClient, **body: Any) -> list[JsonObject]:

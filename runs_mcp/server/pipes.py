@@ -1,0 +1,133 @@
+"""MCP messages over the standard streams of the process, on the event loop instead of in threads.
+
+The SDK's own transport reads and writes in threads: several times the time of a message, and a read that nothing can
+stop. It stays in use where the standard streams are no pipes: a terminal, a file, Windows.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from pydantic import ValidationError
+
+PIECE = 65_536
+
+Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
+Outgoing = MemoryObjectSendStream[SessionMessage]
+
+
+@asynccontextmanager
+async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Incoming, Outgoing]]:
+    """What the client sends and what it is sent, while the block lasts; a message above `max_bytes` is refused unread.
+
+    Stray writes to standard output go to standard error meanwhile.
+    """
+    if not (_is_pipe(0) and _is_pipe(1)):
+        async with stdio_server() as (incoming, outgoing):
+            yield incoming, outgoing
+            return
+    came, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    outgoing, goes = anyio.create_memory_object_stream[SessionMessage]()
+    with _standard_streams() as (source, sink):
+        async with anyio.create_task_group() as tasks:
+
+            async def read() -> None:
+                async with came, outgoing.clone() as refusals:
+                    async for line in _lines(source, max_bytes):
+                        match _message(line, max_bytes):
+                            case JSONRPCError() as refusal:
+                                await refusals.send(SessionMessage(refusal))
+                            case message:
+                                await came.send(message)
+
+            async def write() -> None:
+                try:
+                    async for message in goes:
+                        text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+                        await _write(sink, text.encode() + b"\n")
+                except ConnectionError:
+                    tasks.cancel_scope.cancel()  # the client is gone
+
+            tasks.start_soon(read)
+            tasks.start_soon(write)
+            yield incoming, outgoing
+
+
+def _message(line: bytes | None, max_bytes: int) -> SessionMessage | JSONRPCError:
+    if line is None:
+        return _refusal(INVALID_REQUEST, f"The message is larger than {max_bytes:,} bytes, and was not read.")
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValidationError:
+        return _refusal(PARSE_ERROR, "The line is no message of JSON-RPC 2.0.")
+
+
+def _refusal(code: int, message: str) -> JSONRPCError:
+    return JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=code, message=message))
+
+
+async def _lines(source: int, max_bytes: int) -> AsyncGenerator[bytes | None]:
+    """Lines until the end of input; None stands for one that was too long."""
+    held, too_long = bytearray(), False
+    while piece := await _read(source):
+        held += piece
+        if b"\n" in piece:
+            *lines, rest = held.split(b"\n")
+            for line in lines:
+                if too_long or len(line) > max_bytes:
+                    yield None
+                elif line.strip():
+                    yield bytes(line)
+                too_long = False
+            held = rest
+        if len(held) > max_bytes:
+            held.clear()
+            too_long = True
+
+
+async def _read(source: int) -> bytes:
+    await anyio.wait_readable(source)
+    try:
+        return os.read(source, PIECE)
+    except ConnectionError:
+        return b""
+
+
+async def _write(sink: int, message: bytes) -> None:
+    left = memoryview(message)
+    while left:
+        try:
+            left = left[os.write(sink, left) :]
+        except BlockingIOError:
+            await anyio.wait_writable(sink)
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+
+@contextmanager
+def _standard_streams() -> Iterator[tuple[int, int]]:
+    """Both pipes for ourselves, so that nothing else in the process can read or write a byte of the protocol."""
+    source, sink = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.dup2(2, 1)
+    os.close(nowhere)
+    os.set_blocking(sink, False)
+    try:
+        yield source, sink
+    finally:
+        os.set_blocking(sink, True)
+        os.dup2(source, 0)
+        os.dup2(sink, 1)
+        os.close(source)
+        os.close(sink)

@@ -1,0 +1,70 @@
+"""Clients that send nonsense over HTTP: they are refused, and another client's session does not notice."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from mcp.client import Client
+
+from tests.calls import call
+from tests.clients.processes import http_process
+from tests.clients.test_bad_peers import NONSENSE
+
+pytestmark = pytest.mark.anyio
+
+JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+MODERN = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "list_runs"}
+
+
+@pytest.fixture(scope="module")
+async def url(anyio_backend: str) -> AsyncIterator[str]:
+    """One server for all the nonsense."""
+    async with http_process() as (url, process):
+        yield url
+        assert process.returncode is None
+
+
+@pytest.fixture(scope="module")
+async def bystander(url: str) -> AsyncIterator[Client]:
+    """A client whose session lasts while others send nonsense."""
+    async with Client(url, mode="legacy") as client:
+        yield client
+
+
+def raw(message: str | bytes) -> bytes:
+    return message.encode() if isinstance(message, str) else message
+
+
+@pytest.mark.parametrize("headers", [JSON, JSON | MODERN], ids=["handshake", "2026-07-28"])
+@pytest.mark.parametrize("name", NONSENSE)
+async def test_nonsense_is_answered_and_nobody_else_notices(
+    url: str, bystander: Client, name: str, headers: dict[str, str]
+) -> None:
+    async with httpx.AsyncClient(timeout=30) as client:
+        response = await client.post(url, content=raw(NONSENSE[name]), headers=headers)
+    assert response.status_code < 500
+    assert "Traceback" not in response.text
+    assert len((await call(bystander, "list_runs", limit=1)).structured["runs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "content"),
+    [
+        pytest.param("POST", JSON | {"content-type": "text/xml"}, b"<a/>", id="another content type"),
+        pytest.param("POST", JSON | {"accept": "image/png"}, b"{}", id="nothing it could be sent"),
+        pytest.param("POST", JSON | {"mcp-session-id": "nobody"}, b"{}", id="a session there is not"),
+        pytest.param("POST", JSON | {"mcp-protocol-version": "1066-10-14"}, b"{}", id="a version there is not"),
+        pytest.param("POST", JSON | {"mcp-session-id": "x" * 30_000}, b"{}", id="a header of 30 KB"),
+        pytest.param("POST", JSON, b"x" * 9_000_000, id="a body beyond the limit"),
+        pytest.param("GET", {"accept": "text/event-stream"}, b"", id="a stream without a session"),
+        pytest.param("DELETE", {}, b"", id="an end without a session"),
+        pytest.param("PUT", JSON, b"{}", id="another method"),
+    ],
+)
+async def test_a_request_that_is_no_mcp_is_refused(
+    url: str, bystander: Client, method: str, headers: dict[str, str], content: bytes
+) -> None:
+    async with httpx.AsyncClient(timeout=30) as client:
+        response = await client.request(method, url, content=content, headers=headers)
+    assert 400 <= response.status_code < 500
+    assert len((await call(bystander, "list_runs", limit=1)).structured["runs"]) == 1

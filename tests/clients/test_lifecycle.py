@@ -1,0 +1,124 @@
+"""How the server ends: told to stop it answers what it can; with its input closed or its client gone it is gone too."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from subprocess import DEVNULL, PIPE
+from typing import Any
+
+import anyio
+import psutil
+import pytest
+
+from tests.clients.processes import CLEAN, SERVE
+from tests.clients.test_bad_peers import HELLO, Peer
+
+pytestmark = pytest.mark.anyio
+
+SOON_S = 10
+"""Well above what an end takes, well below what a run here would."""
+LONG = {"interaction": "SlowWriter", "data": {"chunks": 10_000, "delay_ms": 100}}
+
+
+def request(method: str, request_id: str = "x", **params: Any) -> str:
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+
+
+@asynccontextmanager
+async def greeted() -> AsyncIterator[Peer]:
+    """A server past its handshake, killed at the end in any case."""
+    command = [sys.executable, *SERVE]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
+        try:
+            peer = Peer(process)
+            await peer.send(request("initialize", "hello", **HELLO))
+            await peer.answer_to("hello")
+            await peer.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            yield peer
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+@asynccontextmanager
+async def following() -> AsyncIterator[Peer]:
+    """A server in the middle of a call that would last for minutes."""
+    async with greeted() as peer:
+        call = {"name": "create_run", "arguments": LONG, "_meta": {"progressToken": "p"}}
+        await peer.send(request("tools/call", "call", **call))
+        assert "method" in await peer.next()
+        yield peer
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+async def test_told_to_stop_it_answers_how_to_go_on_and_ends_well(told: signal.Signals) -> None:
+    async with following() as peer:
+        peer.process.send_signal(told)
+        answer = await peer.answer_to("call")
+        assert "Go on with stream_run" in answer["result"]["content"][0]["text"]
+        assert not answer["result"].get("isError")
+        with anyio.fail_after(SOON_S):
+            assert await peer.process.wait() == 0
+
+
+async def test_told_to_stop_before_a_client_came_it_ends_well() -> None:
+    command = [sys.executable, *SERVE]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
+        peer = Peer(process)
+        await peer.send(request("server/discover"))
+        await peer.answer_to("x")
+        process.terminate()
+        with anyio.fail_after(SOON_S):
+            assert await process.wait() == 0
+
+
+async def test_with_its_input_closed_it_ends_at_once_and_leaves_nothing_running() -> None:
+    async with following() as peer:
+        process = psutil.Process(peer.process.pid)
+        assert process.children(recursive=True) == []
+        assert peer.process.stdin
+        await peer.process.stdin.aclose()
+        with anyio.fail_after(SOON_S):
+            assert await peer.process.wait() == 0
+        assert not process.is_running()
+
+
+def test_with_nobody_left_to_read_it_ends_at_once() -> None:
+    with subprocess.Popen([sys.executable, *SERVE], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(request("initialize", "hello", **HELLO).encode() + b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(request("ping").encode() + b"\n")
+        process.stdin.flush()
+        assert process.wait(SOON_S) == 0
+
+
+async def test_a_client_that_does_not_read_holds_up_itself_and_no_memory() -> None:
+    async with greeted() as peer:
+        process = psutil.Process(peer.process.pid)
+        await peer.send(request("tools/call", "warm", name="list_runs", arguments={"limit": 100}))
+        await peer.answer_to("warm")
+        before = process.memory_info().rss
+        sent = 0
+        with anyio.move_on_after(3):  # once every pipe is full, sending waits as well
+            while True:
+                await peer.send(request("resources/read", f"r{sent}", uri="runs://schema") + " " * 20_000)
+                sent += 1
+        assert process.memory_info().rss - before < 100 * 2**20
+        assert peer.process.returncode is None
+
+
+async def test_a_message_beyond_the_limit_is_refused_unread_and_the_next_one_answered() -> None:
+    async with greeted() as peer:
+        await peer.send("x" * 20_000_000)
+        refusal = await peer.next()
+        assert refusal["id"] is None
+        assert "larger than 8,000,000 bytes" in refusal["error"]["message"]
+        await peer.send(request("ping", "ping"))
+        assert "result" in await peer.answer_to("ping")

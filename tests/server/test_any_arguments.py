@@ -1,0 +1,45 @@
+"""Whatever a model passes, in any shape, a call is answered in words, and never breaks the server."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from mcp.client import Client
+
+from runs_mcp.config import ApiSettings, Config
+from runs_mcp.server import build_server
+from runs_mcp.server.tools import OPERATIONS
+from tests.calls import call
+from tests.server.test_arguments import NOBODY
+
+pytestmark = pytest.mark.anyio
+
+SCALARS = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=40)
+ANYTHING = some.recursive(
+    SCALARS,
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+TYPICAL = some.sampled_from(["r1", "completed", "models", "2026-11-24", "yesterday", "1", 1, 100, True, ["r1"], {}])
+
+
+@some.composite
+def calls(draw: some.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A call of one of the tools, with some of its parameters set to something, and perhaps one it has not."""
+    operation = draw(some.sampled_from(OPERATIONS))
+    names = some.sampled_from(sorted(operation.parameters)) | some.text(min_size=1, max_size=10)
+    return operation.name, draw(some.dictionaries(names, TYPICAL | ANYTHING, max_size=6))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(calls())
+async def test_every_call_is_answered(one: tuple[str, dict[str, Any]]) -> None:
+    tool, arguments = one
+    # Nobody listens there, so that what passes for good is answered by a failure to connect.
+    async with Client(build_server(Config(api=ApiSettings.model_validate(NOBODY)))) as client:
+        answer = await call(client, tool, **arguments)
+    assert answer.failed
+    assert answer.text
+    assert "inside the server" not in answer.text
+    assert ("Nothing was sent." in answer.text) != ("cannot be reached" in answer.text)
