@@ -1,0 +1,82 @@
+"""A sandbox that is killed at any moment: every run it answered is there afterwards, and its file is whole."""
+
+import random
+import socket
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import DEVNULL
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import Process
+
+from tests.clients.processes import CLEAN
+from tests.sandbox.serving import get, signed_in
+
+pytestmark = pytest.mark.anyio
+
+KILLS = 12
+WRITERS = 4
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@asynccontextmanager
+async def process_of(data: Path, port: int) -> AsyncIterator[Process]:
+    """The `sandbox` command on `data`, once it answers; killed at the end."""
+    command = [sys.executable, "-m", "runs_mcp", "sandbox", "--data", str(data), "--port", str(port)]
+    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=CLEAN) as process:
+        with anyio.fail_after(30):
+            while True:
+                try:
+                    await (await anyio.connect_tcp("127.0.0.1", port)).aclose()
+                    break
+                except OSError:
+                    await anyio.sleep(0.02)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def write(client: httpx.AsyncClient, answered: dict[str, str]) -> None:
+    """Create runs until the sandbox is gone; `answered` has the status each was answered with."""
+    while True:
+        for interaction, data in (("ClassifySentiment", {"text": "Good."}), ("SlowWriter", {"chunks": 3})):
+            body = {"interaction": interaction, "data": data, "stream": interaction == "SlowWriter"}
+            try:
+                run = (await client.post("/runs", json=body)).json()
+            except httpx.TransportError:
+                return
+            answered[run["id"]] = run["status"]
+
+
+@pytest.mark.timeout(300)
+async def test_killed_many_times_it_loses_no_run_that_it_answered(tmp_path: Path) -> None:
+    data, rng, answered = tmp_path / "runs.db", random.Random(7), dict[str, str]()
+    for _ in range(KILLS):
+        port, known = free_port(), len(answered)
+        async with process_of(data, port) as process, signed_in(f"http://127.0.0.1:{port}") as client:
+            for run_id, status in answered.items():
+                now = (await get(client, run_id))["status"]
+                assert now == status or status in ("created", "processing"), run_id
+            async with anyio.create_task_group() as tasks:
+                for _ in range(WRITERS):
+                    tasks.start_soon(write, client, answered)
+                enough = known + rng.randrange(1, 40)
+                while len(answered) < enough:
+                    await anyio.lowlevel.checkpoint()
+                process.kill()
+        with sqlite3.connect(data) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        database.close()
+    assert "completed" in answered.values()
