@@ -1,6 +1,7 @@
 """Answers and exceptions of the HTTP client, as errors of ours."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -42,6 +43,8 @@ def of_exception(error: httpx.HTTPError | httpx.InvalidURL, *, writes: bool) -> 
             )
         case httpx.DecodingError() | httpx.TooManyRedirects() | httpx.InvalidURL() | httpx.UnsupportedProtocol():
             return ProtocolError(f"The Runs API cannot be understood ({what})", outcome_unknown=unknown)
+        case httpx.ConnectError() if _distrusts(error):
+            return UnavailableError("The certificate of the Runs API is not trusted, so nothing was sent to it")
         case httpx.ConnectError() | httpx.ProxyError():
             return UnavailableError(f"The Runs API cannot be reached ({what})", retry_safe=True)
         case _:
@@ -110,6 +113,12 @@ def run_id_in(response: httpx.Response) -> str | None:
     body = _json(response)
     run_id = body.get("id")
     return run_id if isinstance(run_id, str) and run_id and "status" in body else None
+
+
+def _distrusts(error: BaseException | None) -> bool:
+    while error and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:

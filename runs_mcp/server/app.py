@@ -139,7 +139,7 @@ class RunsServer(MCPServer[Services]):
     async def _answer(
         self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
     ) -> CallToolResult | InputRequiredResult:
-        with Progress.during(context) if context else nullcontext():
+        async with Progress.during(context) if context else nullcontext():
             if operation.changes and self._config.server.confirm_create:
                 outcome = await self._confirmed(operation, given, context)
                 if outcome is not None:

@@ -1,7 +1,7 @@
 """What a run writes, as progress notifications: joined, in order, strictly increasing, over before the result."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
 import anyio
@@ -10,6 +10,10 @@ from runs_mcp.api import RunsApiError
 from runs_mcp.config import StreamingSettings
 from runs_mcp.server.following import Follower
 from runs_mcp.server.services import Call
+
+SETTLE_S = 0.02
+"""Seconds between the last progress and the answer: clients of the TypeScript SDK drop progress that they read together
+with the answer."""
 
 _CURRENT: ContextVar["Progress"] = ContextVar("progress of the call being answered")
 
@@ -21,6 +25,7 @@ class Progress:
         self._call = call
         self._count = 0
         self._over = False
+        self._last_said = -SETTLE_S
 
     @classmethod
     def of(cls, call: Call) -> "Progress":
@@ -28,13 +33,14 @@ class Progress:
         return _CURRENT.get(None) or cls(call)
 
     @classmethod
-    @contextmanager
-    def during(cls, call: Call) -> Iterator[None]:
+    @asynccontextmanager
+    async def during(cls, call: Call) -> AsyncIterator[None]:
         """Report to `call` what happens while the block lasts, waits of the API's client included."""
         progress = cls(call)
         token = _CURRENT.set(progress)
         try:
             yield
+            await anyio.sleep_until(progress._last_said + SETTLE_S)
         finally:
             progress._over = True
             _CURRENT.reset(token)
@@ -45,6 +51,7 @@ class Progress:
             return
         self._count += 1
         await self._call.report_progress(self._count, message=message)
+        self._last_said = anyio.current_time()
 
 
 async def announce_wait(seconds: float, error: RunsApiError) -> None:
@@ -76,7 +83,13 @@ async def heartbeats(progress: Progress, settings: StreamingSettings) -> AsyncIt
             await anyio.sleep(settings.heartbeat_s)
             await progress.say()
 
+    failure = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(beat)
-        yield
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure:
+        raise failure

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from subprocess import PIPE
 
@@ -23,10 +23,12 @@ async def serving_http(arguments: Sequence[str] = SERVE) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def http_process(arguments: Sequence[str] = SERVE) -> AsyncIterator[tuple[str, Process]]:
+async def http_process(
+    arguments: Sequence[str] = SERVE, environment: Mapping[str, str] = CLEAN
+) -> AsyncIterator[tuple[str, Process]]:
     """The URL of a server over HTTP, and the process that serves it."""
     command = [sys.executable, *arguments, "--http", "--port", "0"]
-    async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=CLEAN) as process:
+    async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
         assert process.stderr
         try:
             yield await _url(TextReceiveStream(process.stderr)), process

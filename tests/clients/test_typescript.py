@@ -39,7 +39,9 @@ def session(request: pytest.FixtureRequest, modules: Path) -> dict[str, Any]:
 def test_a_session_with_progress_questions_and_subscriptions(session: dict[str, Any]) -> None:
     assert session["tools"] == 8
     assert session["listed"] == 3
-    assert session["written"] == "".join(f"word{n} " for n in range(1, 21)) == session["result"]
+    assert session["result"] == "".join(f"word{n} " for n in range(1, 21))
+    assert session["written"].startswith("word1 ")
+    assert session["result"].startswith(session["written"]), "what an SDK reads together with the answer, it drops"
     assert session["increasing"]
     assert session["aborted"], "the call ended when its AbortSignal said so"
     assert session["progressAfterAbort"] == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import jwt
+import psutil
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -74,9 +75,11 @@ async def test_neither_key_nor_token_is_ever_emitted(tmp_path: Path, *, in_query
                 with pytest.raises(MCPError) as refused:
                     await client.list_resources()
                 emitted += [str(progress.messages), str(refused.value), client.instructions or ""]
+                emitted += [str(process.cmdline()) for process in psutil.Process().children(recursive=True)]
         emitted.append(await anyio.Path(log).read_text(encoding="utf-8"))
     everything = "".join("".join(emitted).split())
     assert '"level":"debug"' in everything, "the log was on"
+    assert "'runs_mcp','serve'" in everything, "the title of the process was seen"
     assert KEY not in everything
     assert TOKEN not in everything
     assert TOKEN.split(".")[1] not in everything

@@ -69,6 +69,14 @@ async def test_stream_false_makes_one_blocking_call(connect: Connect) -> None:
         assert api.asked == [RUN]
 
 
+async def test_a_blocking_call_that_fails_says_why(connect: Connect) -> None:
+    refusal = reply({"message": "No such interaction"}, 404)
+    async with upstream.serving({RUN: refusal}) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i", stream=False)
+    assert answer.failed
+    assert 'found nothing there (404). It says: "No such interaction". No run was created.' in answer.text
+
+
 async def test_a_blocking_call_sends_heartbeats_without_text(connect: Connect) -> None:
     finish = anyio.Event()
 
