@@ -104,3 +104,27 @@ async def test_calls_beyond_the_limit_are_refused_and_nothing_is_sent(connect: C
             assert refused
             assert all("(server.max_calls). Nothing was sent. Call again" in text for text in refused)
             assert not (await call(client, "list_runs")).failed
+
+
+async def test_facets_show_the_most_frequent_values_and_none_of_our_own_tags(connect: Connect) -> None:
+    tags = [{"_id": f"tag-{number}", "count": number} for number in range(1, 3_001)]
+    own = [{"_id": f"runs-mcp:{number}", "count": 1} for number in range(3_000)]
+    replies = {"POST /runs/facets": reply({"total": [{"count": 9_000}], "tags": own + tags})}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "compute_run_facets", facets=["tags"])
+    assert "tags: tag-3000 3000, tag-2999 2999, " in answer.text
+    assert "tag-2951 2951, and 2,950 rarer values" in answer.text
+    assert [len(answer.structured["facets"]["tags"]), answer.structured["left_out"]] == [50, {"tags": 2_950}]
+    assert "runs-mcp:" not in answer.text
+
+
+async def test_filter_options_stop_at_a_limit_and_say_so(connect: Connect) -> None:
+    models = [{"id": f"model-{number}", "name": f"model-{number}", "count": 1} for number in range(1_000)]
+    async with (
+        upstream.serving({"GET /runs/filter-options/models": reply(models)}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, "get_run_filter_options", field="models")
+    assert "1000 values of models" in answer.text
+    assert "800 more are left out" in answer.text
+    assert len(answer.structured["options"]) == 200
