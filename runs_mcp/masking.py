@@ -18,4 +18,5 @@ def mask(text: str) -> str:
 
 def one_line(text: str) -> str:
     """What somebody else wrote, on one line and without control characters, so that it cannot pass for ours."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split()))
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in line)

@@ -11,21 +11,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     PrivateAttr,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "canceled", "aborted", "expired", "timeout"})
 
 
-def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+class _Lenient:
     """A field of an unexpected type reads as absent; it is still in `raw`."""
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # What WrapValidator does in Python, twenty times a run, without leaving the validator.
+        return core_schema.with_default_schema(handler(source), default=None, on_error="default")
 
 
 def _reference(value: Any) -> Any:
@@ -42,7 +41,7 @@ def _strings(value: Any) -> Any:
     return [one for one in value if isinstance(one, str)] if isinstance(value, Sequence) else []
 
 
-Lenient = WrapValidator(_or_none)
+Lenient = _Lenient()
 Text = Annotated[str | None, Lenient]
 Number = Annotated[float | None, Lenient]
 Count = Annotated[int | None, Lenient]

@@ -1,8 +1,10 @@
 """One exchange with the API: signed, timed, retried where that is safe, its failures typed."""
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
-from typing import Any, Self
+from contextlib import aclosing, asynccontextmanager, nullcontext
+from http import HTTPStatus
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
@@ -10,22 +12,26 @@ import httpx
 import tenacity
 from httpx_sse import EventSource
 
-from runs_mcp.api import failures, redaction, stream
-from runs_mcp.api.auth import RunsAuth
+from runs_mcp import __version__
+from runs_mcp.api import failures, stream
 from runs_mcp.api.credentials import Tokens
 from runs_mcp.api.decoding import decoded
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import CredentialError, ProtocolError, RunsApiError, StreamInterruptedError
+from runs_mcp.api.network import Network
 from runs_mcp.config import ApiSettings
+
+log = logging.getLogger(__name__)
 
 RETRY_DEADLINE_S = 30.0
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 8.0
-CALL_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-STREAM_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": f"runs-mcp/{__version__}"}
 
 OnWait = Callable[[float, RunsApiError], Awaitable[None]]
 """Told the seconds before each repetition of a request, and why it is repeated."""
+Signature = Literal["header", "query", "none"]
+"""Where a request carries the token. None: where a credential is exchanged, which must see no other one."""
 
 
 class Transport:
@@ -46,33 +52,18 @@ class Transport:
         self.tokens = Tokens(settings.auth, self._exchange)
         self.tokens.source.check()
         self._token_url = token_url(settings, self.edition, self.base_url) if settings.auth.kind == "api_key" else ""
-        self._token_in_query = token_in_query
-        self._transport = transport
+        self._streams_signature: Signature = "query" if token_in_query else "header"
+        self._network = transport or Network()
         self._on_wait = on_wait
         self._sleep = sleep
-        self._clients = AsyncExitStack()
         self._turns = anyio.CapacityLimiter(settings.max_concurrent)
 
     async def __aenter__(self) -> Self:
-        redaction.install()
-        headers = {"Accept": "application/json", **self._identity()}
-        self._calls = await self._clients.enter_async_context(
-            self._client(CALL_LIMITS, headers=headers, base_url=self.base_url, auth=RunsAuth(self.tokens))
-        )
-        self._streams = await self._clients.enter_async_context(
-            self._client(
-                STREAM_LIMITS,
-                headers=headers,
-                base_url=self.base_url,
-                auth=RunsAuth(self.tokens, in_query=self._token_in_query),
-            )
-        )
-        # Credentials are exchanged with a host of their own, which must see no other credential.
-        self._bare = await self._clients.enter_async_context(self._client(CALL_LIMITS))
+        await self._network.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._clients.aclose()
+        await self._network.aclose()
 
     async def call(
         self,
@@ -90,17 +81,17 @@ class Transport:
         Raises:
             RunsApiError: of the kind that says what failed.
         """
-        request = self._calls.build_request(
+        request = self._request(
             method,
-            path.lstrip("/"),
+            self._url(path),
             params=params or None,
             json=body,
-            headers=headers,
-            timeout=httpx.Timeout(self.settings.timeout_s, read=timeout_s or self.settings.timeout_s),
+            headers={**self._identity(), **(headers or {})},
+            read_timeout_s=timeout_s,
         )
         # A request that lasts as long as an execution must not keep others from their turn.
         async with self._turns if timeout_s is None else nullcontext():
-            response = await self._retried(self._calls, request, writes=writes)
+            response = await self._retried(request, writes=writes)
         try:
             return decoded(response.content)
         except ValueError:
@@ -119,13 +110,13 @@ class Transport:
             RunsApiError: it cannot be opened.
             StreamInterruptedError: while iterating, when it ends before `close`.
         """
-        request = self._streams.build_request(
+        request = self._request(
             "GET",
-            path.lstrip("/"),
-            headers={"Accept": "text/event-stream", "Cache-Control": "no-cache"},
-            timeout=httpx.Timeout(self.settings.timeout_s, read=self.settings.execution_timeout_s),
+            self._url(path),
+            headers={**self._identity(), "Accept": "text/event-stream", "Cache-Control": "no-cache"},
+            read_timeout_s=self.settings.execution_timeout_s,
         )
-        response = await self._retried(self._streams, request, writes=True, streamed=True)
+        response = await self._retried(request, writes=True, streamed=True, signature=self._streams_signature)
         try:
             kind = response.headers.get("content-type", "").split(";")[0]
             if kind != "text/event-stream":
@@ -136,14 +127,15 @@ class Transport:
             await response.aclose()
 
     async def _send(
-        self, client: httpx.AsyncClient, request: httpx.Request, *, writes: bool, streamed: bool = False
+        self, request: httpx.Request, *, writes: bool, streamed: bool = False, signature: Signature = "header"
     ) -> httpx.Response:
         try:
-            response = await client.send(request, stream=streamed)
+            response = await self._signed(request, signature)
+            log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
+            if not streamed or not response.is_success:
+                await _read_whole(response)
             if response.is_success:
                 return response
-            await response.aread()
-            await response.aclose()
             failure = failures.of_response(response, writes=writes)
             failure.run_id = failures.run_id_in(response) if writes else None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -151,8 +143,23 @@ class Transport:
         # Raised out here, so that the exception of httpx, which holds the URL, is not its context.
         raise failure
 
+    async def _signed(self, request: httpx.Request, signature: Signature) -> httpx.Response:
+        """Send with the token; once more with another when it is refused."""
+        if signature == "none":
+            return await self._network.handle_async_request(request)
+        token = await self.tokens.current()
+        response = await self._network.handle_async_request(_with(token, request, signature))
+        if response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        await _read_whole(response)
+        # Nothing is carried out for a request that was not let in, so any of them may be sent again.
+        renewed = await self.tokens.renewed(refused=token)
+        if renewed == token:
+            return response
+        return await self._network.handle_async_request(_with(renewed, request, signature))
+
     async def _retried(
-        self, client: httpx.AsyncClient, request: httpx.Request, *, writes: bool, streamed: bool = False
+        self, request: httpx.Request, *, writes: bool, streamed: bool = False, signature: Signature = "header"
     ) -> httpx.Response:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, RunsApiError) and error.retry_safe),
@@ -163,7 +170,7 @@ class Transport:
             sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(self._send, client, request, writes=writes, streamed=streamed)
+        return await retrying(self._send, request, writes=writes, streamed=streamed, signature=signature)
 
     async def _announce(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -172,12 +179,11 @@ class Transport:
 
     async def _exchange(self, key: str) -> str:
         if self.edition.exchange == "get_with_query":
-            request = self._bare.build_request("GET", self._token_url, params={"token": key})
+            request = self._request("GET", self._token_url, params={"token": key})
         else:
-            request = self._bare.build_request(
-                "POST", self._token_url, headers={"Authorization": f"Bearer {key}", **self._identity()}
-            )
-        response = await self._retried(self._bare, request, writes=False)
+            headers = {"Authorization": f"Bearer {key}", **self._identity()}
+            request = self._request("POST", self._token_url, headers=headers)
+        response = await self._retried(request, writes=False, signature="none")
         try:
             token = decoded(response.content).get("token")
         except (ValueError, AttributeError):
@@ -194,10 +200,22 @@ class Transport:
             **({"x-project-id": project} if project else {}),
         }
 
-    def _client(self, limits: httpx.Limits, **options: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            limits=limits, timeout=self.settings.timeout_s, transport=self._transport, follow_redirects=False, **options
-        )
+    def _url(self, path: str) -> str:
+        return f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        read_timeout_s: float | None = None,
+        **content: Any,
+    ) -> httpx.Request:
+        timeout_s = self.settings.timeout_s
+        timeout = httpx.Timeout(timeout_s, read=read_timeout_s or timeout_s)
+        extensions = {"timeout": timeout.as_dict()}
+        return httpx.Request(method, url, headers={**HEADERS, **(headers or {})}, extensions=extensions, **content)
 
 
 def token_url(settings: ApiSettings, edition: Edition, base_url: str) -> str:
@@ -227,6 +245,21 @@ async def _read(response: httpx.Response) -> AsyncGenerator[stream.Event]:
     else:
         return
     raise StreamInterruptedError(f"The stream broke before it was closed ({what})")
+
+
+async def _read_whole(response: httpx.Response) -> None:
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+
+
+def _with(token: str, request: httpx.Request, signature: Signature) -> httpx.Request:
+    if signature == "query":
+        request.url = request.url.copy_set_param("access_token", token)
+    else:
+        request.headers["Authorization"] = f"Bearer {token}"
+    return request
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

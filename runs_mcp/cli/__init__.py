@@ -137,7 +137,7 @@ def _run(work: Callable[[], Awaitable[None]]) -> None:
     import anyio  # noqa: PLC0415 - as above
 
     try:
-        anyio.run(work)
+        anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the border: what is known becomes words, the rest is raised again

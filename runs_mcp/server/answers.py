@@ -303,8 +303,9 @@ def _origin(call: Call, run: Run | None = None) -> str:
 
 def _document(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """What the API sent of a run; id and status are texts, as the output schema has them, or not there."""
-    texts = {name: text for name, text in (("id", run.id), ("status", run.status)) if name in run.raw}
-    document = {name: value for name, value in (run.raw | texts).items() if name not in without}
+    raw = run.raw
+    texts = {name: text for name, text in (("id", run.id), ("status", run.status)) if name in raw}
+    document = {name: value for name, value in (raw | texts).items() if name not in without}
     if "status" in texts and run.status is None:
         del document["status"]
     return document

@@ -50,7 +50,7 @@ async def test_no_error_holds_it(
 
 
 @pytest.mark.parametrize("in_query", [False, True])
-async def test_no_log_of_httpx_holds_it(
+async def test_no_log_of_a_request_holds_it(
     router: respx.MockRouter, open_client: Open, caplog: pytest.LogCaptureFixture, in_query: bool
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -59,7 +59,7 @@ async def test_no_log_of_httpx_holds_it(
         with pytest.raises(RunsApiError):
             async with client.stream_run("r1"):
                 pass
-    assert "/runs/r1/stream" in caplog.text, "httpx did log the request"
+    assert "/runs/r1/stream" in caplog.text, "the request was logged"
     assert SECRET not in caplog.text
 
 
