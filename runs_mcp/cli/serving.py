@@ -21,5 +21,7 @@ async def http(config: Config, *, host: str, port: int) -> None:
     Raises:
         ConfigError, CredentialError: the configuration cannot work.
     """
+    from runs_mcp.service import hosting as service  # noqa: PLC0415 - stdio need not wait for what only HTTP needs
+
     connect(config.api)
-    await hosting.serve_http(build_server(config), host=host, port=port)
+    await service.serve(build_server(config), host=host, port=port)

@@ -1,0 +1,1 @@
+"""The HTTP service: MCP over streamable HTTP, for one machine or a whole team."""
