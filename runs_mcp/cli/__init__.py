@@ -154,6 +154,14 @@ def install(*, client: str, config_file: Path | None, sandbox: bool, name: str, 
     connecting.connect(chosen, machine, name, setup, launcher, print_only=print_only)
 
 
+@main.command("install-guide", hidden=True)
+def install_guide() -> None:
+    """Print the part of docs/install.md that is made from the tables of `install`."""
+    from runs_mcp.cli.installing.guide import guide  # noqa: PLC0415 - as above
+
+    click.echo(guide())
+
+
 @main.command("config-schema")
 def config_schema() -> None:
     """Print the JSON schema of config.json."""
