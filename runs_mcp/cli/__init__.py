@@ -13,6 +13,7 @@ import click
 
 from runs_mcp import __version__, logs
 from runs_mcp.config import CONFIG_VARIABLE, Config, ConfigError, json_schema, load
+from runs_mcp.opening import Opening
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -51,7 +52,10 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve HTTP on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to serve HTTP on.")
 @click.option("--sandbox", is_flag=True, help="Front a sandbox of the Runs API on this machine: no account needed.")
-def serve(*, config_file: Path | None, http: bool, host: str, port: int, sandbox: bool) -> None:
+@click.pass_obj
+def serve(
+    opening: Opening | None, *, config_file: Path | None, http: bool, host: str, port: int, sandbox: bool
+) -> None:
     """Serve MCP over standard input and output, or over HTTP.
 
     A chat client starts this by itself; what it logs goes to standard error.
@@ -59,7 +63,7 @@ def serve(*, config_file: Path | None, http: bool, host: str, port: int, sandbox
     config = _configured(config_file)
     from runs_mcp.cli import serving  # noqa: PLC0415 - --help need not wait for the server's imports
 
-    serve_it = partial(serving.http, host=host, port=port) if http else serving.stdio
+    serve_it = partial(serving.http, host=host, port=port) if http else partial(serving.stdio, opening=opening)
     if sandbox:
         from runs_mcp.cli import sandboxing  # noqa: PLC0415 - nor a server with an account for the sandbox's
 

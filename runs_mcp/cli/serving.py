@@ -2,17 +2,18 @@
 
 from runs_mcp.api import connect
 from runs_mcp.config import Config
+from runs_mcp.opening import Opening
 from runs_mcp.server import build_server, hosting
 
 
-async def stdio(config: Config) -> None:
-    """Serve one MCP client over standard input and output.
+async def stdio(config: Config, *, opening: Opening | None = None) -> None:
+    """Serve one MCP client over standard input and output, after an `opening`.
 
     Raises:
         ConfigError, CredentialError: the configuration cannot work.
     """
     connect(config.api)  # a credential that is not there is better said now than at the first call
-    await hosting.serve_stdio(build_server(config))
+    await hosting.serve_stdio(build_server(config), opening or Opening())
 
 
 async def http(config: Config, *, host: str, port: int) -> None:

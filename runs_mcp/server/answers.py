@@ -227,7 +227,7 @@ def written_call(tool: str, arguments: Mapping[str, object]) -> str:
 
 def fenced(label: str, text: str) -> str:
     """`text` between fences longer than any inside it, so that it cannot end its own quotation."""
-    longest = max(map(len, re.findall("`{3,}", text)), default=2)
+    longest = max(map(len, re.findall("`{3,}", text)), default=2) if "```" in text else 2
     fence = "`" * (longest + 1)
     return f"{label}:\n{fence}\n{text}\n{fence}"
 

@@ -14,8 +14,18 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
+
+from runs_mcp.opening import Opening
 
 PIECE = 65_536
 
@@ -24,10 +34,10 @@ Outgoing = MemoryObjectSendStream[SessionMessage]
 
 
 @asynccontextmanager
-async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Incoming, Outgoing]]:
+async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Incoming, Outgoing]]:
     """What the client sends and what it is sent, while the block lasts; a message above `max_bytes` is refused unread.
 
-    Stray writes to standard output go to standard error meanwhile.
+    It begins with what was said in `opening`. Stray writes to standard output go to standard error meanwhile.
     """
     if not (_is_pipe(0) and _is_pipe(1)):
         async with stdio_server() as (incoming, outgoing):
@@ -40,17 +50,19 @@ async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Incoming, Outgoing]]:
 
             async def read() -> None:
                 async with came, outgoing.clone() as refusals:
-                    async for line in _lines(source, max_bytes):
+                    async for line in _lines(source, bytes(opening.heard), max_bytes):
                         match _message(line, max_bytes):
                             case JSONRPCError() as refusal:
                                 await refusals.send(SessionMessage(refusal))
                             case message:
+                                _note(message, opening)
                                 await came.send(message)
 
             async def write() -> None:
                 try:
                     async for message in goes:
-                        await _write(sink, b"".join(map(_line, [message, *_waiting(goes)])))
+                        news = [one for one in (message, *_waiting(goes)) if not _was_sent(one, opening)]
+                        await _write(sink, b"".join(map(_line, news)))
                 except ConnectionError:
                     tasks.cancel_scope.cancel()  # the client is gone
 
@@ -72,6 +84,22 @@ def _refusal(code: int, message: str) -> JSONRPCError:
     return JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=code, message=message))
 
 
+def _note(message: SessionMessage, opening: Opening) -> None:
+    if isinstance(message.message, JSONRPCRequest):
+        opening.asked(message.message.id, message.message.method, message.message.params)
+
+
+def _was_sent(message: SessionMessage, opening: Opening) -> bool:
+    """Whether it is an answer that the client was given in the opening."""
+    match message.message:
+        case JSONRPCResponse(id=request, result=result):
+            return opening.answered(request, result)
+        case JSONRPCError(id=request):
+            return opening.answered(request, None)
+        case _:
+            return False
+
+
 def _line(message: SessionMessage) -> bytes:
     return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
 
@@ -85,10 +113,11 @@ def _waiting(messages: MemoryObjectReceiveStream[SessionMessage]) -> Iterator[Se
         return
 
 
-async def _lines(source: int, max_bytes: int) -> AsyncGenerator[bytes | None]:
-    """Lines until the end of input; None stands for one that was too long."""
+async def _lines(source: int, heard: bytes, max_bytes: int) -> AsyncGenerator[bytes | None]:
+    """Lines, of what was `heard` before and then until the end of input; None stands for one that was too long."""
     held, too_long = bytearray(), False
-    while piece := await _read(source):
+    while piece := heard or await _read(source):
+        heard = b""
         held += piece
         if b"\n" in piece:
             *lines, rest = held.split(b"\n")
