@@ -10,6 +10,7 @@ from pydantic import MISSING, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
 from runs_mcp.server import answers, batching, tasks
+from runs_mcp.server.apps import RUN_VIEWER
 from runs_mcp.server.following import Follower, FollowingError
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
@@ -45,7 +46,7 @@ WaitForText = Annotated[bool, Field(description="Wait for the end; false answers
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
 
 
-@operation("POST /runs", title="Create a run", output=answers.RUN, changes=True)
+@operation("POST /runs", title="Create a run", output=answers.RUN, page=RUN_VIEWER, changes=True)
 async def create_run(
     call: Call,
     *,
@@ -96,7 +97,7 @@ async def create_run(
     return await _watch(call, follower, progress)
 
 
-@operation("GET /runs/{run_id}/stream", title="Follow a run", output=answers.RUN)
+@operation("GET /runs/{run_id}/stream", title="Follow a run", output=answers.RUN, page=RUN_VIEWER)
 async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait: WaitForText = True) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once for one that has ended."""
