@@ -80,6 +80,12 @@ def test_serve_without_configuration_says_what_to_set_and_what_needs_none(tmp_pa
     assert "serve --sandbox" in finished.stderr
 
 
+def test_the_dashboard_says_in_the_terminal_that_a_credential_is_missing(tmp_path: Path) -> None:
+    finished = runs_mcp("dashboard", "--no-browser", cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert "COMPOSABLE_TOKEN" in finished.stderr
+
+
 @pytest.mark.parametrize("arguments", [["serve", "--config", "nowhere.json"], ["check", "--config", "nowhere.json"]])
 def test_a_configuration_file_that_is_not_there_is_named(tmp_path: Path, arguments: list[str]) -> None:
     finished = runs_mcp(*arguments, cwd=tmp_path)
@@ -120,7 +126,7 @@ def test_config_schema_is_the_schema_of_the_settings(tmp_path: Path) -> None:
     assert json.loads(finished.stdout) == Config.model_json_schema()
 
 
-@pytest.mark.parametrize("command", ["serve", "sandbox", "demo", "check", "install", "config-schema"])
+@pytest.mark.parametrize("command", ["serve", "sandbox", "dashboard", "demo", "check", "install", "config-schema"])
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     finished = runs_mcp(command, "--help", cwd=tmp_path)
     assert finished.returncode == DONE

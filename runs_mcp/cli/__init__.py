@@ -40,6 +40,7 @@ def main() -> None:
     Watch it work:                  runs-mcp demo
     Connect a chat, no account:     runs-mcp install CLIENT --sandbox
     Connect a chat, your account:   write config.json, then runs-mcp check, then runs-mcp install CLIENT
+    Look at runs in a browser:      runs-mcp dashboard
 
     Settings come from config.json (runs-mcp config-schema describes it) and from RUNS_MCP_… variables, which win.
     Exit codes: 0 done, 1 failed, 2 configuration or usage.
@@ -92,6 +93,29 @@ def sandbox(*, host: str, port: int, data: Path | None, events: str) -> None:
 
     logs.configure("info")
     _run(lambda: sandboxing.alone(host=host, port=port, data=data, events=events))
+
+
+@main.command(short_help="Look at runs in a browser.")
+@config_option
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to serve on. Else any that is free.")
+@click.option("--run", "run_id", help="Id of a run to open, instead of the dashboard.")
+@click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
+@click.option("--sandbox", is_flag=True, help="Look at a sandbox of the Runs API on this machine: no account needed.")
+def dashboard(*, config_file: Path | None, port: int, run_id: str | None, no_browser: bool, sandbox: bool) -> None:
+    """Look at runs in a browser: the pages that chat hosts show, served to this machine alone.
+
+    They only read. The address that is printed is what lets one in: keep it to yourself.
+    """
+    config = _configured(config_file)
+    from runs_mcp.cli import dashboarding  # noqa: PLC0415 - as above
+
+    show = partial(dashboarding.show, port=port, run_id=run_id, browser=not no_browser)
+    if sandbox:
+        from runs_mcp.cli import sandboxing  # noqa: PLC0415 - as above
+
+        _run(lambda: sandboxing.behind(show, config))
+    else:
+        _run(lambda: show(config))
 
 
 @main.command(short_help="Watch it work; no account needed.")

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from runs_mcp import __version__
 from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
-from runs_mcp.server import answers, asking, completions, failures, pipes, prompts, resources
+from runs_mcp.server import answers, apps, asking, completions, failures, pipes, prompts, resources
 from runs_mcp.server.calling import ToolCalls
 from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers, Waiting
@@ -81,7 +81,7 @@ class RunsServer(MCPServer[Services]):
             tools=[operation.tool for operation in operations],
             lifespan=self._lifespan,
             subscriptions=self._bus,
-            extensions=[Tasks()],
+            extensions=[Tasks(), apps.extension()],
             middleware=[
                 ToolCalls(self.call_tool, about).serve,
                 resources.list_newest_runs,

@@ -49,11 +49,12 @@ class Operation:
 
 
 def operation(
-    endpoint: str, *, title: str, output: dict[str, Any], changes: bool = False
+    endpoint: str, *, title: str, output: dict[str, Any], page: str | None = None, changes: bool = False
 ) -> Callable[[ToolFunction], Operation]:
     """Make the decorated function the tool of `endpoint`; its docstring is what a model reads.
 
-    `output` is the JSON schema of the structured answer; `changes` marks what is not a read.
+    `output` is the JSON schema of the structured answer, `page` the address of the page that hosts may show it on;
+    `changes` marks what is not a read.
     """
     hints = ToolAnnotations(
         read_only_hint=not changes, destructive_hint=False, idempotent_hint=not changes, open_world_hint=True
@@ -71,6 +72,7 @@ def operation(
             input_schema=_plain(tool.parameters),
             output_schema=output,
             annotations=hints,
+            _meta={"ui": {"resourceUri": page}} if page else None,
         )
         return Operation(endpoint, function, tool, published, changes)
 

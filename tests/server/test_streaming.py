@@ -233,6 +233,28 @@ async def test_after_max_wait_the_answer_holds_the_text_so_far_and_the_call_that
         assert api.count(STREAM) == 1
 
 
+async def test_stream_run_can_look_without_waiting(connect: Connect) -> None:
+    finish = anyio.Event()
+    replies: Replies = {
+        RUN: reply(CREATED),
+        STREAM: events(chunk("Hello "), finish, chunk("world"), CLOSE),
+        GET: reply(DONE),
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        await call(client, "create_run", interaction="i", wait=False)
+        seen, offset = "", 0
+        while True:
+            look = await call(client, "stream_run", run_id="r1", offset=offset, wait=False)
+            if look.structured["status"] == "completed":
+                break
+            assert look.structured["next_offset"] == offset + len(look.structured["text"])
+            seen, offset = seen + look.structured["text"], look.structured["next_offset"]
+            if seen == "Hello ":
+                finish.set()
+        assert seen in ("Hello ", "Hello world"), "the last words, if it had not ended by then"
+        assert api.count(STREAM) == 1
+
+
 async def test_a_cancelled_call_stops_its_progress_and_leaves_the_run_to_itself(connect: Connect) -> None:
     finish = anyio.Event()
     replies: Replies = {

@@ -10,6 +10,7 @@ from pydantic import MISSING, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
 from runs_mcp.server import answers, batching, tasks
+from runs_mcp.server.apps import RUN_VIEWER
 from runs_mcp.server.following import Follower, FollowingError
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
@@ -41,10 +42,11 @@ RequestKey = Annotated[
 ]
 Stream = Annotated[bool, Field(description="Write the text as it comes; false executes in one blocking call")]
 Wait = Annotated[bool, Field(description="Wait for the end; false answers at once with the id")]
+WaitForText = Annotated[bool, Field(description="Wait for the end; false answers at once with the text so far")]
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
 
 
-@operation("POST /runs", title="Create a run", output=answers.RUN, changes=True)
+@operation("POST /runs", title="Create a run", output=answers.RUN, page=RUN_VIEWER, changes=True)
 async def create_run(
     call: Call,
     *,
@@ -95,8 +97,8 @@ async def create_run(
     return await _watch(call, follower, progress)
 
 
-@operation("GET /runs/{run_id}/stream", title="Follow a run", output=answers.RUN)
-async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0) -> CallToolResult:
+@operation("GET /runs/{run_id}/stream", title="Follow a run", output=answers.RUN, page=RUN_VIEWER)
+async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait: WaitForText = True) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once for one that has ended."""
     here = services(call)
@@ -106,16 +108,18 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0) -> Ca
         if run.is_final:
             return answers.ended(call, run)
         follower = here.followers.follow(run, starts=run.status == "created")
-    if tasks.wanted(call):
+    if wait and tasks.wanted(call):
         return answers.accepted(call, await here.runs.get_run(run_id), as_task=True)
-    return await _watch(call, follower, Progress.of(call), offset=offset)
+    return await _watch(call, follower, Progress.of(call), offset=offset, wait=wait)
 
 
-async def _watch(call: Call, follower: Follower, progress: Progress, *, offset: int = 0) -> CallToolResult:
+async def _watch(
+    call: Call, follower: Follower, progress: Progress, *, offset: int = 0, wait: bool = True
+) -> CallToolResult:
     here = services(call)
     streaming = here.config.streaming
     async with here.followers.watching(follower):
-        with here.waiting.at_most(streaming.max_wait_s):
+        with here.waiting.at_most(streaming.max_wait_s if wait else 0):
             await forward(follower, progress, streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)

@@ -8,6 +8,7 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import answers, batching, params, relaxing
+from runs_mcp.server.apps import DASHBOARD, RUN_VIEWER
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag
 from runs_mcp.server.services import Call, services
@@ -33,7 +34,7 @@ FilterField = Annotated[
 ]
 
 
-@operation("GET /runs", title="List runs", output=answers.RUN_PAGE)
+@operation("GET /runs", title="List runs", output=answers.RUN_PAGE, page=DASHBOARD)
 async def list_runs(
     call: Call,
     *,
@@ -61,7 +62,7 @@ async def list_runs(
     return answers.page(call, runs, limit=limit, offset=offset, advice=hint)
 
 
-@operation("GET /runs/{run_id}", title="Get a run", output=answers.RUN)
+@operation("GET /runs/{run_id}", title="Get a run", output=answers.RUN, page=RUN_VIEWER)
 async def get_run(
     call: Call,
     *,

@@ -6,6 +6,7 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.server import answers, params, relaxing
+from runs_mcp.server.apps import DASHBOARD
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import End, Environment, Interaction, Limit, Model, Name, Offset, Start, Status, Tags
 from runs_mcp.server.services import Call, services
@@ -33,7 +34,7 @@ Select = Annotated[
 ]
 
 
-@operation("POST /runs/search", title="Search runs", output=answers.RUN_PAGE)
+@operation("POST /runs/search", title="Search runs", output=answers.RUN_PAGE, page=DASHBOARD)
 async def search_runs(
     call: Call,
     *,
@@ -75,7 +76,7 @@ async def search_runs(
     return answers.page(call, runs, limit=limit, offset=offset, advice=hint)
 
 
-@operation("POST /runs/find", title="Find runs by MongoDB filter", output=answers.RUN_PAGE)
+@operation("POST /runs/find", title="Find runs by MongoDB filter", output=answers.RUN_PAGE, page=DASHBOARD)
 async def find_runs(
     call: Call, *, query: MongoFilter, limit: Limit = 20, select: Select | MISSING = MISSING
 ) -> CallToolResult:
@@ -86,7 +87,7 @@ async def find_runs(
     return answers.found(call, runs, limit=limit, selected=select is not MISSING)
 
 
-@operation("POST /runs/facets", title="Count runs", output=answers.FACETS)
+@operation("POST /runs/facets", title="Count runs", output=answers.FACETS, page=DASHBOARD)
 async def compute_run_facets(
     call: Call,
     *,
