@@ -218,7 +218,7 @@ class RunsClient:
             if search is None:
                 raise
         found = await self._transport.call("POST", "/runs/search", body=requests.present(limit=limit, query=search))
-        return [Run.read(finding.selected(run.raw, select)) for run in _runs(found)]
+        return [Run(finding.selected(run.raw, select)) for run in _runs(found)]
 
     async def get_filter_options(
         self,
@@ -243,17 +243,17 @@ class RunsClient:
         )
         path = f"/runs/filter-options/{requests.segment(field)}"
         answer = _listed(await self._transport.call("GET", path, params=query))
-        return [FilterOption.model_validate({"id": one} if isinstance(one, str) else one) for one in answer]
+        return [FilterOption.read(one) for one in answer]
 
 
 def _runs(answer: Any) -> list[Run]:
-    return [Run.read(one) for one in _listed(answer) if isinstance(one, Mapping)]
+    return [Run(one) for one in _listed(answer) if isinstance(one, Mapping)]
 
 
 def _run(answer: Any) -> Run:
     if not isinstance(answer, Mapping):
         raise ProtocolError("The Runs API answered something that is not a run")
-    return Run.read(answer)
+    return Run(answer)
 
 
 def _listed(answer: Any) -> list[Any]:
@@ -269,7 +269,7 @@ def _facets(edition: Edition, answer: Any) -> Facets:
         raise ProtocolError("The Runs API answered something that is not facets")
     ours = {theirs: name for name, (theirs, _) in edition.facets.items()}
     buckets = {
-        ours.get(name, name): [Bucket.model_validate(one) for one in value if isinstance(one, Mapping)]
+        ours.get(name, str(name)): [Bucket.read(one) for one in value if isinstance(one, Mapping)]
         for name, value in answer.items()
         if isinstance(value, list) and name != "total"
     }

@@ -5,7 +5,7 @@ import os
 import shlex
 import stat
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ class SecretSource:
         self._settings = settings
         self._file_state: tuple[int, int, int] | None = None
         self._secret: str | None = None
+        self._checked_last: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -129,10 +130,14 @@ class SecretSource:
         return finished.stdout.decode(errors="replace")
 
     def _checked(self, secret: str) -> str:
+        # The same secret is read for every request, and looking at each of its characters takes a while.
+        if self._checked_last and self._checked_last[0] == secret:
+            return self._checked_last[1]
         if not (stripped := secret.strip()):
             raise CredentialError(f"{self.name}: the secret is empty")
         if not stripped.isascii() or any(character.isspace() for character in stripped):
             raise CredentialError(f"{self.name}: the secret holds a space or something that is not ASCII")
+        self._checked_last = secret, stripped
         return stripped
 
 
@@ -152,6 +157,7 @@ class Tokens:
         self._now = now
         self._lock = anyio.Lock()
         self._token: str | None = None
+        self._expires: float | None = None
         self._exchanged_secret: str | None = None
 
     async def current(self) -> str:
@@ -188,12 +194,12 @@ class Tokens:
             CredentialError, AuthenticationError: there is none to be had.
         """
         claims = _claims(await self.current())
-        expires = claims.get("exp")
+        expires = _expiry(claims)
         project = claims.get("project")
         return Credential(
             kind=self._kind,
             source=self.source.name,
-            expires_at=datetime.fromtimestamp(expires, UTC) if isinstance(expires, int | float) else None,
+            expires_at=None if expires is None else datetime.fromtimestamp(expires, UTC),
             project=str(project.get("name") or project.get("id")) if isinstance(project, dict) else None,
         )
 
@@ -201,8 +207,7 @@ class Tokens:
         """The token at hand, if it is this secret's and not about to expire."""
         if self._token is None or secret != self._exchanged_secret:
             return None
-        expires = _claims(self._token).get("exp")
-        if isinstance(expires, int | float) and expires - REFRESH_BEFORE_S <= self._now():
+        if self._expires is not None and self._expires - REFRESH_BEFORE_S <= self._now():
             return None
         return self._token
 
@@ -210,7 +215,7 @@ class Tokens:
         token = await self._exchange(secret)
         if not token:
             raise AuthenticationError("The API key was exchanged for nothing")
-        self._token, self._exchanged_secret = token, secret
+        self._token, self._expires, self._exchanged_secret = token, _expiry(_claims(token)), secret
         return token
 
 
@@ -221,3 +226,8 @@ def _claims(token: str) -> dict[str, object]:
     except jwt.InvalidTokenError:
         return {}
     return claims
+
+
+def _expiry(claims: Mapping[str, object]) -> float | None:
+    expires = claims.get("exp")
+    return expires if isinstance(expires, int | float) else None

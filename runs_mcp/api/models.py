@@ -2,61 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Self
-
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    PrivateAttr,
-)
-from pydantic_core import CoreSchema, core_schema
+from typing import Any, Self
 
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "canceled", "aborted", "expired", "timeout"})
 
 
-class _Lenient:
-    """A field of an unexpected type reads as absent; it is still in `raw`."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # What WrapValidator does in Python, twenty times a run, without leaving the validator.
-        return core_schema.with_default_schema(handler(source), default=None, on_error="default")
-
-
-def _reference(value: Any) -> Any:
-    return {"id": value} if isinstance(value, str) else value
-
-
-def _id(value: Any) -> Any:
-    return value.get("id") or value.get("_id") if isinstance(value, Mapping) else value
-
-
-def _strings(value: Any) -> Any:
-    if isinstance(value, str):
-        return [value]
-    return [one for one in value if isinstance(one, str)] if isinstance(value, Sequence) else []
-
-
-Lenient = _Lenient()
-Text = Annotated[str | None, Lenient]
-Number = Annotated[float | None, Lenient]
-Count = Annotated[int | None, Lenient]
-Moment = Annotated[datetime | None, Lenient]
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
-
-
-class Ref(_Answer):
+@dataclass(frozen=True, slots=True)
+class Ref:
     """Something a run refers to: the API sends an object, or its bare id."""
 
-    id: Annotated[Text, Field(validation_alias=AliasChoices("id", "_id"))] = None
-    name: Text = None
+    id: str | None
+    name: str | None = None
 
     @property
     def label(self) -> str:
@@ -64,11 +22,12 @@ class Ref(_Answer):
         return self.name or self.id or ""
 
 
-class RunError(_Answer):
+@dataclass(frozen=True, slots=True)
+class RunError:
     """Why a run failed."""
 
-    code: Text = None
-    message: Text = None
+    code: str | None
+    message: str | None
 
     @property
     def text(self) -> str:
@@ -76,54 +35,127 @@ class RunError(_Answer):
         return ": ".join(filter(None, [self.code, self.message])) or "no reason given"
 
 
-class TokenUse(_Answer):
+@dataclass(frozen=True, slots=True)
+class TokenUse:
     """Tokens read and written."""
 
-    prompt: Count = None
-    result: Annotated[Count, Field(validation_alias=AliasChoices("result", "completion"))] = None
-    total: Count = None
+    prompt: int | None
+    result: int | None
+    total: int | None
 
 
-Reference = Annotated[Ref | None, BeforeValidator(_reference), Lenient]
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of an interaction: a view of what the API sent, which makes a list of many cost next to nothing.
 
+    What is missing or of an unexpected type reads as absent.
+    """
 
-class Run(_Answer):
-    """One execution of an interaction. Every field may be absent; `raw` is exactly what the API sent."""
-
-    id: Annotated[str, Field(validation_alias=AliasChoices("id", "_id")), BeforeValidator(str)] = ""
-    status: Text = None
-    interaction: Reference = None
-    environment: Reference = None
-    account: Reference = None
-    project: Reference = None
-    model_id: Annotated[Text, Field(validation_alias="modelId")] = None
-    created_at: Moment = None
-    updated_at: Moment = None
-    tags: Annotated[list[str], BeforeValidator(_strings)] = []
-    parent: Annotated[Text, BeforeValidator(_id)] = None
-    error: Annotated[RunError | None, Lenient] = None
-    token_use: Annotated[TokenUse | None, Lenient] = None
-    execution_time_ms: Annotated[Number, Field(validation_alias="execution_time")] = None
-    finish_reason: Text = None
-    parameters: Any = None
-    result: Any = None
-    result_schema: Any = None
-    prompt: Any = None
-    config: Any = None
-    source: Any = None
-    _raw: dict[str, Any] = PrivateAttr(default_factory=dict)
-
-    @classmethod
-    def read(cls, payload: Mapping[str, Any]) -> Self:
-        """The run that `payload` describes."""
-        run = cls.model_validate(payload)
-        run.raw.update(payload)
-        return run
+    raw: Mapping[str, Any]
+    """The run as the API sent it: nothing dropped, added or renamed."""
 
     @property
-    def raw(self) -> dict[str, Any]:
-        """The run as the API sent it: nothing dropped, added or renamed."""
-        return self._raw
+    def id(self) -> str:
+        """What addresses the run."""
+        sent = _id(self.raw)
+        return "" if sent is None else str(sent)
+
+    @property
+    def status(self) -> str | None:
+        """`created`, `processing`, `completed`, `failed`, or what the API will add."""
+        return _text(self.raw.get("status"))
+
+    @property
+    def interaction(self) -> Ref | None:
+        """What was executed."""
+        return _reference(self.raw.get("interaction"))
+
+    @property
+    def environment(self) -> Ref | None:
+        """Where it was executed."""
+        return _reference(self.raw.get("environment"))
+
+    @property
+    def account(self) -> Ref | None:
+        """Who pays for it."""
+        return _reference(self.raw.get("account"))
+
+    @property
+    def project(self) -> Ref | None:
+        """What it belongs to."""
+        return _reference(self.raw.get("project"))
+
+    @property
+    def model_id(self) -> str | None:
+        """The model that executed it."""
+        return _text(self.raw.get("modelId"))
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was created."""
+        return _moment(self.raw.get("created_at"))
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it last changed."""
+        return _moment(self.raw.get("updated_at"))
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """What it was labelled with."""
+        sent = self.raw.get("tags")
+        if isinstance(sent, str):
+            return [sent]
+        return [one for one in sent if isinstance(one, str)] if isinstance(sent, list) else []
+
+    @property
+    def parent(self) -> str | None:
+        """Id of the run that it is part of."""
+        sent = self.raw.get("parent")
+        return _text(_id(sent) if isinstance(sent, Mapping) else sent)
+
+    @property
+    def error(self) -> RunError | None:
+        """Why it failed."""
+        sent = self.raw.get("error")
+        if not isinstance(sent, Mapping):
+            return None
+        return RunError(_text(sent.get("code")), _text(sent.get("message")))
+
+    @property
+    def token_use(self) -> TokenUse | None:
+        """What it used of the model."""
+        sent = self.raw.get("token_use")
+        if not isinstance(sent, Mapping):
+            return None
+        result = sent.get("result", sent.get("completion"))
+        return TokenUse(_count(sent.get("prompt")), _count(result), _count(sent.get("total")))
+
+    @property
+    def execution_time_ms(self) -> float | None:
+        """How long it took."""
+        sent = self.raw.get("execution_time")
+        return sent if isinstance(sent, int | float) and not isinstance(sent, bool) else None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped writing."""
+        return _text(self.raw.get("finish_reason"))
+
+    @property
+    def parameters(self) -> Any:
+        """The input of the interaction."""
+        return self.raw.get("parameters")
+
+    @property
+    def prompt(self) -> Any:
+        """What the model was given: any JSON, often much."""
+        return self.raw.get("prompt")
+
+    @property
+    def result(self) -> Any:
+        """What the model gave, as the contract has it; `output` and `text` read alike in both."""
+        return self.raw.get("result")
 
     @property
     def is_final(self) -> bool:
@@ -150,12 +182,18 @@ class Run(_Answer):
         return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, separators=(",", ":"))
 
 
-class Bucket(_Answer):
+@dataclass(frozen=True, slots=True)
+class Bucket:
     """How many runs have one value."""
 
-    id: Annotated[Text, Field(validation_alias=AliasChoices("_id", "id"))] = None
-    name: Text = None
-    count: Annotated[int, BeforeValidator(lambda value: value if isinstance(value, int) else 0)] = 0
+    id: str | None
+    name: str | None
+    count: int
+
+    @classmethod
+    def read(cls, sent: Mapping[str, Any]) -> Self:
+        """The bucket that `sent` describes."""
+        return cls(_text(_id(sent)), _text(sent.get("name")), _count(sent.get("count")) or 0)
 
     @property
     def label(self) -> str:
@@ -163,29 +201,63 @@ class Bucket(_Answer):
         return self.name or self.id or "none"
 
 
-class Facets(_Answer):
+@dataclass(frozen=True, slots=True)
+class Facets:
     """Counts of runs by value, by our names of the facets."""
 
     total: int | None
-    buckets: dict[str, list[Bucket]]
+    buckets: Mapping[str, Sequence[Bucket]]
 
 
-class FilterOption(_Answer):
+@dataclass(frozen=True, slots=True)
+class FilterOption:
     """A value that a filter can take."""
 
-    id: Annotated[Text, Field(validation_alias=AliasChoices("id", "_id"))] = None
-    name: Text = None
-    count: Count = None
+    id: str | None
+    name: str | None = None
+    count: int | None = None
+
+    @classmethod
+    def read(cls, sent: Any) -> Self:
+        """The option that `sent` describes: an object, or the bare value."""
+        if not isinstance(sent, Mapping):
+            return cls(_text(sent))
+        return cls(_text(_id(sent)), _text(sent.get("name")), _count(sent.get("count")))
 
 
 def total_of(value: Any) -> int | None:
     """A total, which the API sends as a number, as `[{"count": n}]`, or not at all."""
     if isinstance(value, list) and value and isinstance(value[0], Mapping):
         value = value[0].get("count")
+    return _count(value)
+
+
+def _id(sent: Mapping[str, Any]) -> Any:
+    return sent["id"] if "id" in sent else sent.get("_id")
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _parts(result: Any) -> list[Mapping[str, Any]] | None:
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _reference(value: Any) -> Ref | None:
+    if isinstance(value, str):
+        return Ref(value)
+    return Ref(_text(_id(value)), _text(value.get("name"))) if isinstance(value, Mapping) else None
+
+
+def _parts(result: Any) -> Sequence[Mapping[str, Any]] | None:
     """`result` as today's contract has it, a list of typed parts, if it is one."""
     if isinstance(result, list) and result and all(isinstance(part, Mapping) and "type" in part for part in result):
         return result

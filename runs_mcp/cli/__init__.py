@@ -1,5 +1,6 @@
 """The command line: its commands, their options, their words and their exit codes."""
 
+import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -136,6 +137,7 @@ def _configured(config_file: Path | None) -> Config:
 def _run(work: Callable[[], Awaitable[None]]) -> None:
     import anyio  # noqa: PLC0415 - as above
 
+    gc.freeze()  # what was imported stays for good: a collection need not look at it again and again
     try:
         anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
     except KeyboardInterrupt:

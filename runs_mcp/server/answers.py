@@ -5,10 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent
+from pydantic_core import to_json
 
 from runs_mcp.api import Bucket, Facets, FilterOption, Run
 from runs_mcp.server import relaxing, tables
@@ -183,7 +184,7 @@ def facets(call: Call, counts: Facets) -> CallToolResult:
     left_out = {name: len(told[name]) - len(shown[name]) for name in shown if len(told[name]) > len(shown[name])}
     structured = {
         **({} if counts.total is None else {"total": counts.total}),
-        "facets": {name: [bucket.model_dump(exclude_none=True) for bucket in shown[name]] for name in shown},
+        "facets": {name: [_said(bucket) for bucket in shown[name]] for name in shown},
         **({"left_out": left_out} if left_out else {}),
         "workspace": services(call).workspace,
     }
@@ -204,7 +205,7 @@ def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallTool
     cut = len(choices) - len(shown)
     head = f"{len(choices)} values of {field} ({_origin(call)})"
     structured = {
-        "options": [one.model_dump(exclude_none=True) for one in shown],
+        "options": [_said(one) for one in shown],
         **({"left_out": cut} if cut else {}),
         "workspace": services(call).workspace,
     }
@@ -226,14 +227,19 @@ def written_call(tool: str, arguments: Mapping[str, object]) -> str:
 
 def fenced(label: str, text: str) -> str:
     """`text` between fences longer than any inside it, so that it cannot end its own quotation."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    longest = max(map(len, re.findall("`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
     return f"{label}:\n{fence}\n{text}\n{fence}"
 
 
 def failure(text: str) -> CallToolResult:
     """A failed call: text alone, since clients drop everything else of an error."""
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def _said(value: Bucket | FilterOption) -> dict[str, Any]:
+    """What the API said of a value: no nulls, which tell nothing."""
+    return {name: said for name, said in asdict(value).items() if said is not None}
 
 
 def _is_own_tag(bucket: Bucket) -> bool:
@@ -282,7 +288,7 @@ def _documents(run: Run, document: Mapping[str, Any]) -> list[str]:
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return value if isinstance(value, str) else to_json(value).decode()
 
 
 def _cut_note(cut: Cut) -> list[str]:
@@ -303,9 +309,9 @@ def _origin(call: Call, run: Run | None = None) -> str:
 
 def _document(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """What the API sent of a run; id and status are texts, as the output schema has them, or not there."""
-    raw = run.raw
-    texts = {name: text for name, text in (("id", run.id), ("status", run.status)) if name in raw}
-    document = {name: value for name, value in (raw | texts).items() if name not in without}
-    if "status" in texts and run.status is None:
-        del document["status"]
+    document = {name: value for name, value in run.raw.items() if name not in without}
+    if "id" in document:
+        document["id"] = run.id
+    if run.status is None:
+        document.pop("status", None)
     return document

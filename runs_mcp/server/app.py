@@ -1,15 +1,14 @@
 """The MCP server: operations, resources and prompts put together, and the border where failures become words."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
+from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, Implementation, InputRequiredResult
 from mcp_types import Tool as PublishedTool
 from pydantic_core import to_json
 
@@ -17,12 +16,13 @@ from runs_mcp import __version__
 from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
 from runs_mcp.server import answers, asking, completions, failures, pipes, prompts, resources
+from runs_mcp.server.calling import ToolCalls
 from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers, Waiting
 from runs_mcp.server.naming import Names
 from runs_mcp.server.operation import Operation
 from runs_mcp.server.progress import Progress, announce_wait
-from runs_mcp.server.services import Services
+from runs_mcp.server.services import Call, Services
 from runs_mcp.server.subscribing import Subscriptions
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tools import OPERATIONS
@@ -65,18 +65,29 @@ class RunsServer(MCPServer[Services]):
         self._waiting = Waiting()
         self.calls_in_flight = 0
         """Tool calls that have not been answered yet."""
-        self._answered = anyio.Event()
-        super().__init__(
-            "runs-mcp",
+        self._idle = anyio.Event()
+        about = Implementation(
+            name="runs-mcp",
             title="Runs",
             description="Runs of LLM interactions on Composable Studio / Vertesia.",
             version=__version__,
+        )
+        super().__init__(
+            about.name,
+            title=about.title,
+            description=about.description,
+            version=about.version,
             instructions=_instructions(config, operations),
             tools=[operation.tool for operation in operations],
             lifespan=self._lifespan,
             subscriptions=self._bus,
             extensions=[Tasks()],
-            middleware=[resources.list_newest_runs, completions.complete, Subscriptions(self._bus).serve],
+            middleware=[
+                Subscriptions(self._bus).serve,
+                ToolCalls(self.call_tool, about).serve,
+                resources.list_newest_runs,
+                completions.complete,
+            ],
         )
         resources.register(self)
         prompts.register(self)
@@ -94,7 +105,8 @@ class RunsServer(MCPServer[Services]):
     async def idle(self) -> None:
         """Wait until every tool call has been answered."""
         while self.calls_in_flight:
-            await self._answered.wait()
+            self._idle = anyio.Event()
+            await self._idle.wait()
 
     async def serve(self, incoming: pipes.Incoming, outgoing: pipes.Outgoing) -> None:
         """Serve one client over a pair of streams, until it has nothing more to send."""
@@ -122,11 +134,11 @@ class RunsServer(MCPServer[Services]):
             return answers.failure(refusal)
         self.calls_in_flight += 1
         try:
-            return await self._answer(operation, given, context)
+            return await self._answer(operation, given, context or Context())
         finally:
             self.calls_in_flight -= 1
-            self._answered.set()
-            self._answered = anyio.Event()
+            if not self.calls_in_flight:
+                self._idle.set()
 
     def _beyond_limits(self, given: dict[str, Any]) -> str | None:
         limits = self._config.server
@@ -137,9 +149,9 @@ class RunsServer(MCPServer[Services]):
         return None
 
     async def _answer(
-        self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
+        self, operation: Operation, given: dict[str, Any], context: Call
     ) -> CallToolResult | InputRequiredResult:
-        async with Progress.during(context) if context else nullcontext():
+        async with Progress.during(context):
             if operation.changes and self._config.server.confirm_create:
                 outcome = await self._confirmed(operation, given, context)
                 if outcome is not None:
@@ -147,26 +159,28 @@ class RunsServer(MCPServer[Services]):
             return await self._call(operation, given, context)
 
     async def _call(
-        self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
+        self, operation: Operation, given: dict[str, Any], context: Call
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool, and ask what was meant where that can be asked."""
         try:
-            return await super().call_tool(operation.name, given, context)
-        except ToolError as error:
-            cause = error.__cause__ or error
-        if context and (question := await asking.about(cause, context)):
+            return await operation.call(context, given)
+        except MCPError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border: every failure becomes words, and crashes are logged
+            failed = error
+        if question := await asking.about(failed, context):
             match await asking.ask(context, question):
                 case str() as answer:
                     return await self._call(operation, {**given, question.key: answer}, context)
                 case InputRequiredResult() as asked:
                     return asked
-        return answers.failure(failures.explain(operation.name, cause, changes=operation.changes))
+        return answers.failure(failures.explain(operation.name, failed, changes=operation.changes))
 
     async def _confirmed(
-        self, operation: Operation, given: dict[str, Any], context: Context[Services, Any] | None
+        self, operation: Operation, given: dict[str, Any], context: Call
     ) -> CallToolResult | InputRequiredResult | None:
         """Nothing where a person agreed to the call; else what to answer instead."""
-        if context is None or not asking.possible(context):
+        if not asking.possible(context):
             return answers.failure(failures.NOBODY_TO_ASK)
         match await asking.ask(context, asking.confirmation(given)):
             case InputRequiredResult() as asked:

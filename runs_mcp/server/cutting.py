@@ -1,9 +1,10 @@
 """Cutting a run to a budget: the largest fields first, their head and tail kept."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import to_json
 
 SMALLEST_CUT_CHARS = 200
 _RESOURCE_PARTS = ("result", "parameters", "prompt")
@@ -48,4 +49,4 @@ def _resource(run_id: str, field: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return value if isinstance(value, str) else to_json(value).decode()

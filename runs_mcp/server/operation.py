@@ -9,6 +9,8 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
 from mcp_types import Tool as PublishedTool
 
+from runs_mcp.server.services import Call
+
 ToolFunction = Callable[..., Awaitable[CallToolResult]]
 
 
@@ -18,6 +20,7 @@ class Operation:
 
     endpoint: str
     """Method and path in the reference, e.g. `GET /runs/{run_id}`."""
+    function: ToolFunction
     tool: Tool
     published: PublishedTool
     changes: bool
@@ -26,6 +29,18 @@ class Operation:
     def name(self) -> str:
         """The tool's name, which is the function's."""
         return self.tool.name
+
+    async def call(self, call: Call, arguments: dict[str, Any]) -> CallToolResult:
+        """What the tool answers to `arguments` as a client sent them.
+
+        Raises:
+            ValidationError: they do not fit its parameters.
+        """
+        metadata = self.tool.fn_metadata
+        # Some hosts send lists and objects as text; looking closer costs as much as all the rest of the validation.
+        if any(isinstance(one, str) and one.startswith(("[", "{", "null")) for one in arguments.values()):
+            arguments = metadata.pre_parse_json(arguments)
+        return await self.function(call=call, **metadata.arg_model.model_validate(arguments).model_dump_one_level())
 
     @property
     def parameters(self) -> set[str]:
@@ -57,7 +72,7 @@ def operation(
             output_schema=output,
             annotations=hints,
         )
-        return Operation(endpoint, tool, published, changes)
+        return Operation(endpoint, function, tool, published, changes)
 
     return wrap
 

@@ -50,8 +50,7 @@ async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Incoming, Outgoing]]:
             async def write() -> None:
                 try:
                     async for message in goes:
-                        text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-                        await _write(sink, text.encode() + b"\n")
+                        await _write(sink, b"".join(map(_line, [message, *_waiting(goes)])))
                 except ConnectionError:
                     tasks.cancel_scope.cancel()  # the client is gone
 
@@ -71,6 +70,19 @@ def _message(line: bytes | None, max_bytes: int) -> SessionMessage | JSONRPCErro
 
 def _refusal(code: int, message: str) -> JSONRPCError:
     return JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=code, message=message))
+
+
+def _line(message: SessionMessage) -> bytes:
+    return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+
+
+def _waiting(messages: MemoryObjectReceiveStream[SessionMessage]) -> Iterator[SessionMessage]:
+    """What is ready to be sent as well: one write for many costs as much as for one."""
+    try:
+        while True:
+            yield messages.receive_nowait()
+    except (anyio.WouldBlock, anyio.EndOfStream):
+        return
 
 
 async def _lines(source: int, max_bytes: int) -> AsyncGenerator[bytes | None]:

@@ -29,7 +29,7 @@ class Progress:
         self._call = call
         self._count = 0
         self._over = False
-        self._last_said = -SETTLE_S
+        self._last_said: float | None = None
 
     @classmethod
     def of(cls, call: Call) -> "Progress":
@@ -44,7 +44,8 @@ class Progress:
         token = _CURRENT.set(progress)
         try:
             yield
-            await anyio.sleep_until(progress._last_said + SETTLE_S)
+            if progress._last_said is not None:
+                await anyio.sleep_until(progress._last_said + SETTLE_S)
         finally:
             progress._over = True
             _CURRENT.reset(token)

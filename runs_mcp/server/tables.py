@@ -38,17 +38,18 @@ def _line(cells: list[str]) -> str:
 
 def run_row(run: Run) -> Row:
     """What tells one run from another."""
+    interaction, environment, error = run.interaction, run.environment, run.error
     return {
         "id": cell(run.id),
         "status": cell(run.status or ""),
-        "interaction": cell(run.interaction.label) if run.interaction else "",
+        "interaction": cell(interaction.label) if interaction else "",
         "model": cell(run.model_id or ""),
-        "environment": cell(run.environment.label) if run.environment else "",
+        "environment": cell(environment.label) if environment else "",
         "created": short_time(run.created_at),
         "took": duration(run.execution_time_ms),
         "tags": cell(", ".join(tag for tag in run.tags if not tag.startswith(OWN_TAG_PREFIX))),
         "parent": cell(run.parent or ""),
-        "error": cell(run.error.text, MAX_ERROR_CHARS) if run.error else "",
+        "error": cell(error.text, MAX_ERROR_CHARS) if error else "",
     }
 
 
@@ -66,7 +67,7 @@ def cell(value: Any, longest: int = MAX_CELL_CHARS) -> str:
 
 def short_time(moment: datetime | None) -> str:
     """`moment` to the minute, e.g. `2026-11-23 22:14`."""
-    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""
+    return moment.isoformat(" ", "minutes")[:16] if moment else ""
 
 
 def duration(milliseconds: float | None) -> str:

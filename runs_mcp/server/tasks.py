@@ -6,19 +6,12 @@ The id of the task is that of the run, so that any process with the same API ans
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import Context, require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
-from mcp_types import (
-    HEADER_MISMATCH,
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    CallToolRequestParams,
-    CallToolResult,
-    RequestParams,
-)
+from mcp_types import HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, RequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
@@ -38,7 +31,7 @@ class TaskParams(RequestParams):
 
 
 class Tasks(Extension):
-    """Answers `create_run` and `stream_run` with a task where the client declares that it knows tasks."""
+    """The methods of tasks; `create_run` and `stream_run` make them where the client declares that it knows tasks."""
 
     identifier = EXTENSION
 
@@ -50,16 +43,13 @@ class Tasks(Extension):
             for method, handler in handlers.items()
         ]
 
-    async def intercept_tool_call(
-        self, params: CallToolRequestParams, ctx: Request, call_next: CallNext
-    ) -> HandlerResult:
-        """Turn the answer that a run was accepted into a task."""
-        del params
-        result = await call_next(ctx)
-        if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(answers.RUN_OF_TASK)):
-            run = await _run(ctx, str(run_id))
-            return {"resultType": "task", **_task(ctx, run)}
-        return result
+
+async def standing_in(ctx: Request, result: object) -> dict[str, Any] | None:
+    """The task that stands in for `result`, where that says that a run was accepted for one."""
+    if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(answers.RUN_OF_TASK)):
+        run = await _run(ctx, str(run_id))
+        return {"resultType": "task", **_task(ctx, run)}
+    return None
 
 
 def wanted(call: Call) -> bool:

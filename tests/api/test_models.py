@@ -27,11 +27,11 @@ WHOLE: dict[str, Any] = {
 
 
 def test_a_run_keeps_exactly_what_was_sent() -> None:
-    assert Run.read(WHOLE).raw == WHOLE
+    assert Run(WHOLE).raw == WHOLE
 
 
 def test_a_documented_run_reads_as_documented() -> None:
-    run = Run.read(WHOLE)
+    run = Run(WHOLE)
     assert (run.id, run.status, run.model_id, run.tags) == ("r1", "completed", "gpt-4o", ["a"])
     assert run.interaction
     assert run.interaction.label == "Summary"
@@ -67,7 +67,7 @@ def test_a_documented_run_reads_as_documented() -> None:
     ],
 )
 def test_an_odd_field_never_spoils_a_run(sent: dict[str, Any], field: str, expected: Any) -> None:
-    value: Any = Run.read(sent)
+    value: Any = Run(sent)
     for name in field.split("."):
         value = getattr(value, name)
     assert value == expected
@@ -93,7 +93,7 @@ def test_an_odd_field_never_spoils_a_run(sent: dict[str, Any], field: str, expec
     ],
 )
 def test_a_result_reads_alike_in_every_contract(result: Any, output: Any, text: str) -> None:
-    run = Run.read({"result": result})
+    run = Run({"result": result})
     assert run.output == output
     assert run.text == text
 
@@ -110,7 +110,7 @@ def test_a_result_reads_alike_in_every_contract(result: Any, output: Any, text: 
     ],
 )
 def test_whether_a_run_has_ended(status: str | None, final: bool) -> None:
-    assert Run.read({"status": status}).is_final is final
+    assert Run({"status": status}).is_final is final
 
 
 @pytest.mark.anyio

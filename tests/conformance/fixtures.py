@@ -68,42 +68,41 @@ def told(key: str, value: str | MISSING) -> str:
 
 async def run(call: Call, interaction: str, data: dict[str, Any]) -> CallToolResult:
     """What the product's own tool answers, for those who know tasks with a task."""
-    result: CallToolResult = await executing.create_run.tool.fn(call, interaction=interaction, data=data)
-    return result
+    return await executing.create_run.function(call, interaction=interaction, data=data)
 
 
 @fixture
-async def test_simple_text() -> CallToolResult:
+async def test_simple_text(call: Call) -> CallToolResult:
     """Answer with text."""
     return answer("This is a simple text response for testing.")
 
 
 @fixture
-async def test_image_content() -> CallToolResult:
+async def test_image_content(call: Call) -> CallToolResult:
     """Answer with an image."""
     return answer(IMAGE)
 
 
 @fixture
-async def test_audio_content() -> CallToolResult:
+async def test_audio_content(call: Call) -> CallToolResult:
     """Answer with a sound."""
     return answer(AUDIO)
 
 
 @fixture
-async def test_embedded_resource() -> CallToolResult:
+async def test_embedded_resource(call: Call) -> CallToolResult:
     """Answer with a resource."""
     return answer(EMBEDDED)
 
 
 @fixture
-async def test_multiple_content_types() -> CallToolResult:
+async def test_multiple_content_types(call: Call) -> CallToolResult:
     """Answer with three kinds of content."""
     return answer("three kinds:", IMAGE, EMBEDDED)
 
 
 @fixture
-async def test_error_handling() -> CallToolResult:
+async def test_error_handling(call: Call) -> CallToolResult:
     """Fail."""
     raise InvalidArgumentError("This tool intentionally returns an error for testing")
 
@@ -118,44 +117,46 @@ async def test_tool_with_progress(call: Call) -> CallToolResult:
 
 @fixture
 async def test_x_mcp_header(
-    *, region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]
+    call: Call, *, region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]
 ) -> CallToolResult:
     """Take an argument that the client repeats in a header."""
     return answer(region)
 
 
 @fixture
-async def test_elicitation(*, message: str, username: Told = MISSING) -> CallToolResult:
+async def test_elicitation(call: Call, *, message: str, username: Told = MISSING) -> CallToolResult:
     """Ask in the middle of the call."""
     return answer(f"{message}: {told('username', username)}")
 
 
 @fixture
-async def test_streaming_elicitation(*, name: Told = MISSING) -> CallToolResult:
+async def test_streaming_elicitation(call: Call, *, name: Told = MISSING) -> CallToolResult:
     """Ask by answering."""
     return answer(f"Hello, {told('name', name)}!")
 
 
 @fixture
-async def test_input_required_result_elicitation(*, user_name: Told = MISSING) -> CallToolResult:
+async def test_input_required_result_elicitation(call: Call, *, user_name: Told = MISSING) -> CallToolResult:
     """Ask by answering, under the name the suite knows."""
     return answer(f"Hello, {told('user_name', user_name)}!")
 
 
 @fixture
-async def test_input_required_result_request_state(*, ok: Told = MISSING) -> CallToolResult:
+async def test_input_required_result_request_state(call: Call, *, ok: Told = MISSING) -> CallToolResult:
     """Ask, and keep the state of the call with the client."""
     return answer(f"state-ok, {told('ok', ok)}")
 
 
 @fixture
-async def test_input_required_result_tampered_state(*, ok: Told = MISSING) -> CallToolResult:
+async def test_input_required_result_tampered_state(call: Call, *, ok: Told = MISSING) -> CallToolResult:
     """Ask, and expect the state back as it was."""
     return answer(told("ok", ok))
 
 
 @fixture
-async def test_input_required_result_multi_round(*, name: Told = MISSING, color: Told = MISSING) -> CallToolResult:
+async def test_input_required_result_multi_round(
+    call: Call, *, name: Told = MISSING, color: Told = MISSING
+) -> CallToolResult:
     """Ask twice."""
     return answer(f"{told('name', name)} likes {told('color', color)}.")
 
@@ -176,7 +177,7 @@ async def test_logging_tool(call: Call) -> CallToolResult:
 
 
 @fixture
-async def greet(*, name: str) -> CallToolResult:
+async def greet(call: Call, *, name: str) -> CallToolResult:
     """Be no task."""
     return answer(f"Hello, {name}!")
 
@@ -196,7 +197,7 @@ async def failing_job(call: Call) -> CallToolResult:
 
 
 @fixture
-async def confirm_delete(*, filename: str, confirm: Told = MISSING) -> CallToolResult:
+async def confirm_delete(call: Call, *, filename: str, confirm: Told = MISSING) -> CallToolResult:
     """Ask, and be no task."""
     return answer(f"{filename}: {told('confirm', confirm)}")
 
