@@ -200,7 +200,7 @@ def load(path: Path | None = None) -> Config:
     Raises:
         ConfigError: a file that cannot be read or is not JSON, an unknown key or variable, a value that does not fit.
     """
-    file = _file(path)
+    file = file_in_use(path)
     settings = _read(file) if file else {}
     _refuse_unknown_variables(os.environ)
     try:
@@ -208,6 +208,15 @@ def load(path: Path | None = None) -> Config:
     except ValidationError as error:
         where = f"{file} or the environment" if file else "The environment"
         raise ConfigError("\n".join([f"{where} has an unusable setting.", *_problems(error)])) from None
+
+
+def file_in_use(path: Path | None = None) -> Path | None:
+    """The file that `load` reads: `path`, else `$RUNS_MCP_CONFIG`, else `./config.json` if it is there."""
+    if path:
+        return path
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def json_schema() -> dict[str, Any]:
@@ -227,14 +236,6 @@ def _http_url(url: str) -> str:
 def _in_the_clear(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme == "http" and parts.hostname not in LOOPBACK
-
-
-def _file(path: Path | None) -> Path | None:
-    if path:
-        return path
-    if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named)
-    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def _read(file: Path) -> dict[str, Any]:

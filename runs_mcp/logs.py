@@ -29,6 +29,6 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLine())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # The first four write whole URLs, queries included, below WARNING; uvicorn and mcp tell of every start and call.
-    for name in ("httpx", "httpcore", "httpcore2", "httpx2", "uvicorn", "mcp"):
+    # httpx2 and httpcore2 write whole URLs, queries included, below WARNING; the others tell of every start and call.
+    for name in ("httpx2", "httpcore2", "uvicorn", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)

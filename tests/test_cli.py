@@ -136,7 +136,7 @@ def test_config_schema_is_the_schema_of_the_settings(tmp_path: Path) -> None:
     assert json.loads(finished.stdout) == Config.model_json_schema()
 
 
-@pytest.mark.parametrize("command", ["serve", "sandbox", "demo", "check", "config-schema"])
+@pytest.mark.parametrize("command", ["serve", "sandbox", "demo", "check", "install", "config-schema"])
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     finished = runs_mcp(command, "--help", cwd=tmp_path)
     assert finished.returncode == DONE

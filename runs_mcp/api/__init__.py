@@ -1,7 +1,5 @@
 """A typed async client of the Runs API, useful without MCP."""
 
-import httpx
-
 from runs_mcp.api.client import RunsClient
 from runs_mcp.api.credentials import Credential
 from runs_mcp.api.editions import EDITIONS, Edition
@@ -20,6 +18,7 @@ from runs_mcp.api.errors import (
     UnavailableError,
 )
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Ref, Run, RunError, TokenUse
+from runs_mcp.api.network import Network
 from runs_mcp.api.stream import Chunk, Closed
 from runs_mcp.api.transport import OnWait, Transport
 from runs_mcp.config import ApiSettings
@@ -59,15 +58,15 @@ def connect(
     settings: ApiSettings,
     *,
     token_in_query: bool = False,
-    transport: httpx.AsyncBaseTransport | None = None,
+    network: Network | None = None,
     on_wait: OnWait | None = None,
 ) -> RunsClient:
     """A client of the API that `settings` describe; nothing is sent before it is used.
 
-    `token_in_query` authenticates streams by the `access_token` parameter; tokens are masked in what httpx logs.
-    `transport` replaces the network. `on_wait` is told of each repetition of a request, and why.
+    `token_in_query` authenticates streams by the `access_token` parameter; `network` replaces the
+    network there is. `on_wait` is told of each repetition of a request, and why.
 
     Raises:
         CredentialError: there is no secret where the settings say, or no saying where to exchange it.
     """
-    return RunsClient(Transport(settings, token_in_query=token_in_query, transport=transport, on_wait=on_wait))
+    return RunsClient(Transport(settings, token_in_query=token_in_query, network=network, on_wait=on_wait))

@@ -1,14 +1,13 @@
-"""Answers and exceptions of the HTTP client, as errors of ours."""
+"""Answers of the API and exceptions of aiohttp, as errors of ours."""
 
 import re
-import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
-import httpx
+from pydantic_core import to_json
 
 from runs_mcp.api.decoding import decoded
 from runs_mcp.api.errors import (
@@ -25,40 +24,40 @@ from runs_mcp.api.errors import (
 from runs_mcp.masking import mask, one_line
 
 LONGEST_MESSAGE_CHARS = 500
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 MILLISECOND_HEADERS = ("x-ratelimit-retry-ms", "x-retry-after-ms", "retry-after-ms")
 PASSING = frozenset({500, 502, 503, 504})
+REASONS: Mapping[str, Literal["pacing", "quota"]] = {"pacing": "pacing", "quota": "quota"}
 
 
-def of_exception(error: httpx.HTTPError | httpx.InvalidURL, *, writes: bool) -> RunsApiError:
-    """What an exception of httpx means. Its own text is left out: it may hold a URL, and a URL may hold a token."""
+def of_exception(error: Exception, *, writes: bool) -> RunsApiError:
+    """What an exception of aiohttp or the system means. Its own text is left out: it may hold a URL with a token."""
+    import aiohttp  # noqa: PLC0415 - slow to import, and loaded before it can raise anything
+
     what = type(error).__name__
-    unknown = writes and not isinstance(error, NOT_SENT)
     match error:
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+        case aiohttp.ConnectionTimeoutError():
             return ApiTimeoutError(f"The Runs API could not be reached in time ({what})", retry_safe=True)
-        case httpx.TimeoutException():
+        case TimeoutError():
             return ApiTimeoutError(
-                f"The Runs API did not answer in time ({what})", retry_safe=not writes, outcome_unknown=unknown
+                f"The Runs API did not answer in time ({what})", retry_safe=not writes, outcome_unknown=writes
             )
-        case httpx.DecodingError() | httpx.TooManyRedirects() | httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return ProtocolError(f"The Runs API cannot be understood ({what})", outcome_unknown=unknown)
-        case httpx.ConnectError() if _distrusts(error):
+        case aiohttp.ClientConnectorCertificateError():
             return UnavailableError("The certificate of the Runs API is not trusted, so nothing was sent to it")
-        case httpx.ConnectError() | httpx.ProxyError():
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return UnavailableError(f"The Runs API cannot be reached ({what})", retry_safe=True)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return ProtocolError(f"The Runs API cannot be understood ({what})")
         case _:
             return UnavailableError(
-                f"The connection to the Runs API broke ({what})", retry_safe=not writes, outcome_unknown=unknown
+                f"The connection to the Runs API broke ({what})", retry_safe=not writes, outcome_unknown=writes
             )
 
 
-def of_response(response: httpx.Response, *, writes: bool) -> RunsApiError:
-    """What an answer other than 2xx means; its body has been read."""
-    status = response.status_code
-    body = _json(response)
+def of_answer(status: int, headers: Mapping[str, str], content: bytes, *, writes: bool) -> RunsApiError:
+    """What an answer other than 2xx means."""
+    body = _json(content)
     told: dict[str, Any] = {"status": status, "api_message": _message(body), "details": _details(body)}
-    wait = retry_after(response.headers)
+    wait = retry_after(headers)
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return AuthenticationError("The Runs API did not accept the credential", **told)
@@ -67,10 +66,9 @@ def of_response(response: httpx.Response, *, writes: bool) -> RunsApiError:
         case HTTPStatus.NOT_FOUND:
             return NotFoundError("The Runs API found nothing there", **told)
         case HTTPStatus.TOO_MANY_REQUESTS:
-            reason = response.headers.get("x-ratelimit-reason")
             return RateLimitedError(
                 "The Runs API limits the rate",
-                reason=reason if reason in ("pacing", "quota") else None,
+                reason=REASONS.get(headers.get("x-ratelimit-reason", "")),
                 retry_after_s=wait,
                 **told,
             )
@@ -94,7 +92,7 @@ def of_response(response: httpx.Response, *, writes: bool) -> RunsApiError:
             return ProtocolError(f"The Runs API answered with status {status}", status=status, outcome_unknown=writes)
 
 
-def retry_after(headers: httpx.Headers) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds the API asks to wait, said in milliseconds, in seconds, or as a date."""
     for name in MILLISECOND_HEADERS:
         if (value := headers.get(name, "")).isdigit():
@@ -108,22 +106,16 @@ def retry_after(headers: httpx.Headers) -> float | None:
         return None
 
 
-def run_id_in(response: httpx.Response) -> str | None:
+def run_id_in(content: bytes) -> str | None:
     """The id of the run that a failed create made all the same, if its answer names one."""
-    body = _json(response)
+    body = _json(content)
     run_id = body.get("id")
     return run_id if isinstance(run_id, str) and run_id and "status" in body else None
 
 
-def _distrusts(error: BaseException | None) -> bool:
-    while error and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
-def _json(response: httpx.Response) -> Mapping[str, Any]:
+def _json(content: bytes) -> Mapping[str, Any]:
     try:
-        body = decoded(response.content)
+        body = decoded(content)
     except ValueError:
         return {}
     return body if isinstance(body, Mapping) else {}
@@ -142,7 +134,7 @@ def _details(body: Mapping[str, Any]) -> str | None:
     details = body.get("details")
     if details in (None, "", [], {}):
         return None
-    return _one_line(details if isinstance(details, str) else httpx.Response(200, json=details).text)
+    return _one_line(details if isinstance(details, str) else to_json(details).decode())
 
 
 def _one_line(text: str) -> str:

@@ -1,12 +1,18 @@
-"""The network: requests of httpx, carried by aiohttp, whose pool stays as quick with many callers as with one."""
+"""The network: requests carried by aiohttp, each once, over pooled connections."""
 
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import TYPE_CHECKING
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
 from typing_extensions import override
+
+from runs_mcp.api import failures
+from runs_mcp.api.errors import RunsApiError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -15,121 +21,172 @@ KEEP_ALIVE_S = 5
 AS_WE_SET_THEM = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
-class Network(httpx.AsyncBaseTransport):
-    """Carries each request once, whatever aiohttp would repeat, over pooled connections.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent; `writes` marks what must never be carried out twice."""
 
-    Proxies are those of the environment, trust in certificates that of httpx.
-    """
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    connect_timeout_s: float
+    read_timeout_s: float
+    writes: bool
+
+    @override
+    def __repr__(self) -> str:
+        return f"Request({self.method} {urlsplit(self.url).path})"  # the rest can hold a token
+
+
+class Response(Protocol):
+    """What is answered: the head, and the body as it comes. Reading raises `RunsApiError`."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, by names in any case."""
+
+    async def read(self) -> bytes:
+        """The whole body; its connection is free then."""
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece."""
+
+    def close(self) -> None:
+        """Read no further; the connection goes with it."""
+
+
+class Network(Protocol):
+    """Carries requests."""
+
+    async def send(self, request: Request) -> Response:
+        """The answer, its body yet to be read.
+
+        Raises:
+            RunsApiError: of the kind that tells whether the request may have been carried out.
+        """
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+class Connections:
+    """The network there is. Proxies are those of the environment."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._proxies = getproxies()
+        self._bypassed = cache(proxy_bypass)
 
-    @override
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer, its body yet to be read.
-
-        Raises:
-            httpx.TransportError: by its kind, whether anything was sent; its text says nothing.
-        """
+    async def send(self, request: Request) -> Response:
+        """As in `Network`."""
         import aiohttp  # noqa: PLC0415 - a sixth of the start, and nothing needs it before the first request
         from yarl import URL  # noqa: PLC0415 - as above
 
         session = self._session = self._session or _session()
-        timeouts = request.extensions.get("timeout", {})
         try:
             response = await session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
-                data=request.content or None,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
                 allow_redirects=False,
-                proxy=self._proxy(request.url),
-                skip_auto_headers=AS_WE_SET_THEM,
-                timeout=aiohttp.ClientTimeout(
-                    connect=timeouts.get("pool"),
-                    sock_connect=timeouts.get("connect"),
-                    sock_read=timeouts.get("read"),
-                ),
+                proxy=self._proxy(request.url) if self._proxies else None,
+                timeout=aiohttp.ClientTimeout(sock_connect=request.connect_timeout_s, sock_read=request.read_timeout_s),
             )
+        except _HiddenError as hidden:
+            failure = failures.of_exception(hidden.error, writes=request.writes)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error) from error
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response), request=request)
+            failure = failures.of_exception(error, writes=request.writes)
+        else:
+            return _Response(response, writes=request.writes)
+        # Raised out here, so that the exception of aiohttp, which can hold the URL, is not its context.
+        raise failure
 
-    def _proxy(self, url: httpx.URL) -> str | None:
-        if not self._proxies or proxy_bypass(url.host):
+    def _proxy(self, url: str) -> str | None:
+        parts = urlsplit(url)
+        if self._bypassed(parts.hostname or ""):
             return None
-        return self._proxies.get(url.scheme) or self._proxies.get("all")
+        return self._proxies.get(parts.scheme) or self._proxies.get("all")
 
-    @override
     async def aclose(self) -> None:
+        """As in `Network`."""
         if self._session:
             await self._session.close()
 
-    @override
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.aclose()
 
-
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer; closed early, its connection goes with it."""
-
-    def __init__(self, response: "aiohttp.ClientResponse") -> None:
+class _Response:
+    def __init__(self, response: "aiohttp.ClientResponse", *, writes: bool) -> None:
         self._response = response
+        self._writes = writes
+        self.status = response.status
+        self.headers = response.headers
 
-    @override
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def read(self) -> bytes:
+        import aiohttp  # noqa: PLC0415 - as above
+
+        try:
+            return await self._response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            failure = self._failure(error)
+        finally:
+            self._response.close()
+        raise failure
+
+    async def pieces(self) -> AsyncIterator[bytes]:
         import aiohttp  # noqa: PLC0415 - as above
 
         try:
             async for piece in self._response.content.iter_any():
                 yield piece
         except (aiohttp.ClientError, OSError) as error:
-            raise _translated(error) from error
+            failure = self._failure(error)
+        else:
+            return
+        raise failure
 
-    @override
-    async def aclose(self) -> None:
+    def close(self) -> None:
         self._response.close()
+
+    def _failure(self, error: Exception) -> RunsApiError:
+        return failures.of_exception(error, writes=self._writes)
+
+
+class _HiddenError(Exception):
+    """Hides an error from aiohttp, which sends a GET again where it sees its own, and a GET can execute a run."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 def _session() -> "aiohttp.ClientSession":
     import aiohttp  # noqa: PLC0415 - as above
 
     async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        # Translated in here, since aiohttp sends a GET again where it sees its own errors, and a GET can execute a run.
         try:
             return await handler(request)
         except (aiohttp.ClientError, OSError) as error:
-            raise _translated(error) from error
+            hidden = _HiddenError(error)
+        raise hidden
 
     # Those who ask wait for their turn elsewhere, so the pool has no limit of its own.
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=httpx.create_ssl_context())
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_trust())
     return aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, middlewares=[once]
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=AS_WE_SET_THEM,
+        middlewares=[once],
     )
 
 
-def _translated(error: Exception) -> httpx.TransportError:
-    """The exception of httpx that tells whether a request was sent."""
-    import aiohttp  # noqa: PLC0415 - as above
+def _trust() -> ssl.SSLContext:
+    """The authorities of `SSL_CERT_FILE` and `SSL_CERT_DIR`; without them those of the machine and the public ones."""
+    import certifi  # noqa: PLC0415 - as above
 
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return httpx.ConnectTimeout("")
-        case TimeoutError():
-            return httpx.ReadTimeout("")
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
-            return httpx.ProxyError("")
-        case aiohttp.ClientConnectorError():
-            return httpx.ConnectError("")
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return httpx.UnsupportedProtocol("")
-        case aiohttp.ClientConnectionError() | OSError():
-            return httpx.ReadError("")
-        case _:
-            return httpx.RemoteProtocolError("")
+    context = ssl.create_default_context()
+    if not ({"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()):
+        context.load_verify_locations(certifi.where())
+    return context

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from httpx_sse import ServerSentEvent
-
 from runs_mcp.api.decoding import decoded
 from runs_mcp.api.errors import StreamInterruptedError
+from runs_mcp.api.sse import Decoder, ServerSentEvent
 
 CHUNK_EVENTS = frozenset({"message", "chunk"})
 
@@ -31,20 +30,29 @@ class Closed:
 Event = Chunk | Closed
 
 
-async def events(source: AsyncIterator[ServerSentEvent]) -> AsyncIterator[Event]:
+async def events(body: AsyncIterator[bytes]) -> AsyncIterator[Event]:
     """The events of a stream, up to and including `Closed`.
 
     Raises:
-        StreamInterruptedError: the source ends without `close`.
+        StreamInterruptedError: the body ends without `close`.
     """
-    async for event in source:
-        if event.event == "close":
-            yield Closed(_decoded(event.data))
-            return
-        # After any `id:` line, httpx-sse makes an empty message of every keep-alive.
-        if event.event in CHUNK_EVENTS and event.data and (data := _decoded(event.data)) not in (None, ""):
-            yield Chunk(data if isinstance(data, str) else _text(event.data, data), data)
+    decoder = Decoder()
+    async for piece in body:
+        for sent in decoder.feed(piece):
+            if event := _event(sent):
+                yield event
+            if isinstance(event, Closed):
+                return
     raise StreamInterruptedError("The stream ended before it was closed", retry_safe=False)
+
+
+def _event(sent: ServerSentEvent) -> Event | None:
+    """What an event of the API says; nothing, where it is of another kind or empty."""
+    if sent.name == "close":
+        return Closed(_decoded(sent.data))
+    if sent.name in CHUNK_EVENTS and sent.data and (data := _decoded(sent.data)) not in (None, ""):
+        return Chunk(data if isinstance(data, str) else _text(sent.data, data), data)
+    return None
 
 
 def _decoded(data: str) -> Any:

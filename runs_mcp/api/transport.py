@@ -3,15 +3,14 @@
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from http import HTTPStatus
-from typing import Any, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import anyio
-import httpx
-import tenacity
-from httpx_sse import EventSource
+from pydantic_core import to_json
 
 from runs_mcp import __version__
 from runs_mcp.api import failures, stream
@@ -19,20 +18,34 @@ from runs_mcp.api.credentials import Tokens
 from runs_mcp.api.decoding import decoded
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import CredentialError, ProtocolError, RunsApiError, StreamInterruptedError
-from runs_mcp.api.network import Network
+from runs_mcp.api.network import Connections, Network, Request, Response
 from runs_mcp.config import ApiSettings
+
+if TYPE_CHECKING:
+    import tenacity
 
 log = logging.getLogger(__name__)
 
 RETRY_DEADLINE_S = 30.0
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 8.0
+GOOD = range(200, 300)
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": f"runs-mcp/{__version__}"}
 
 OnWait = Callable[[float, RunsApiError], Awaitable[None]]
 """Told the seconds before each repetition of a request, and why it is repeated."""
 Signature = Literal["header", "query", "none"]
 """Where a request carries the token. None: where a credential is exchanged, which must see no other one."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of 2xx, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class Transport:
@@ -43,7 +56,7 @@ class Transport:
         settings: ApiSettings,
         *,
         token_in_query: bool,
-        transport: httpx.AsyncBaseTransport | None,
+        network: Network | None,
         on_wait: OnWait | None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
@@ -54,13 +67,12 @@ class Transport:
         self.tokens.source.check()
         self._token_url = token_url(settings, self.edition, self.base_url) if settings.auth.kind == "api_key" else ""
         self._streams_signature: Signature = "query" if token_in_query else "header"
-        self._network = transport or Network()
+        self._network = network or Connections()
         self._on_wait = on_wait
         self._sleep = sleep
         self._turns = anyio.Semaphore(settings.max_concurrent, fast_acquire=True)
 
     async def __aenter__(self) -> Self:
-        await self._network.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -84,23 +96,21 @@ class Transport:
         """
         request = self._request(
             method,
-            self._url(path),
-            params=params or None,
-            json=body,
-            headers={**self._identity(), **(headers or {})},
+            self._url(path, params),
+            headers={**self._identity, **(headers or {})},
+            body=body,
             read_timeout_s=timeout_s,
+            writes=writes,
         )
         # A request that lasts as long as an execution must not keep others from their turn.
         async with self._turns if timeout_s is None else nullcontext():
-            response = await self._retried(request, writes=writes)
+            answer = await self._retried(partial(self._ask, request))
         try:
-            return decoded(response.content)
+            return decoded(answer.content)
         except ValueError:
-            kind = response.headers.get("content-type", "no content type").split(";")[0]
+            kind = answer.headers.get("content-type", "no content type").split(";")[0]
         raise ProtocolError(
-            f"The Runs API answered something that is not JSON ({kind})",
-            status=response.status_code,
-            outcome_unknown=writes,
+            f"The Runs API answered something that is not JSON ({kind})", status=answer.status, outcome_unknown=writes
         )
 
     @asynccontextmanager
@@ -114,10 +124,11 @@ class Transport:
         request = self._request(
             "GET",
             self._url(path),
-            headers={**self._identity(), "Accept": "text/event-stream", "Cache-Control": "no-cache"},
+            headers={**self._identity, "Accept": "text/event-stream", "Cache-Control": "no-cache"},
             read_timeout_s=self.settings.execution_timeout_s,
+            writes=True,
         )
-        response = await self._retried(request, writes=True, streamed=True, signature=self._streams_signature)
+        response = await self._retried(partial(self._open, request, self._streams_signature))
         try:
             kind = response.headers.get("content-type", "").split(";")[0]
             if kind != "text/event-stream":
@@ -125,57 +136,52 @@ class Transport:
             async with aclosing(_read(response)) as events:
                 yield events
         finally:
-            await response.aclose()
+            response.close()
 
-    async def _send(
-        self, request: httpx.Request, *, writes: bool, streamed: bool = False, signature: Signature = "header"
-    ) -> httpx.Response:
-        try:
-            response = await self._signed(request, signature)
-            log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
-            if not streamed or not response.is_success:
-                await _read_whole(response)
-            if response.is_success:
-                return response
-            failure = failures.of_response(response, writes=writes)
-            failure.run_id = failures.run_id_in(response) if writes else None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            failure = failures.of_exception(error, writes=writes)
-        # Raised out here, so that the exception of httpx, which holds the URL, is not its context.
+    async def _ask(self, request: Request, signature: Signature = "header") -> Answer:
+        response = await self._open(request, signature)
+        return Answer(response.status, response.headers, await response.read())
+
+    async def _open(self, request: Request, signature: Signature) -> Response:
+        """A good answer, its body yet to be read."""
+        response = await self._signed(request, signature)
+        log.debug("%s: %s", request, response.status)
+        if response.status in GOOD:
+            return response
+        content = await response.read()
+        failure = failures.of_answer(response.status, response.headers, content, writes=request.writes)
+        failure.run_id = failures.run_id_in(content) if request.writes else None
         raise failure
 
-    async def _signed(self, request: httpx.Request, signature: Signature) -> httpx.Response:
+    async def _signed(self, request: Request, signature: Signature) -> Response:
         """Send with the token; once more with another when it is refused."""
         if signature == "none":
-            return await self._network.handle_async_request(request)
+            return await self._network.send(request)
         token = await self.tokens.current()
-        response = await self._network.handle_async_request(_with(token, request, signature))
-        if response.status_code != HTTPStatus.UNAUTHORIZED:
+        response = await self._network.send(_with(token, request, signature))
+        if response.status != HTTPStatus.UNAUTHORIZED:
             return response
-        await _read_whole(response)
         # Nothing is carried out for a request that was not let in, so any of them may be sent again.
         renewed = await self.tokens.renewed(refused=token)
         if renewed == token:
             return response
-        return await self._network.handle_async_request(_with(renewed, request, signature))
+        response.close()
+        return await self._network.send(_with(renewed, request, signature))
 
-    async def _retried(
-        self, request: httpx.Request, *, writes: bool, streamed: bool = False, signature: Signature = "header"
-    ) -> httpx.Response:
-        send = partial(self._send, request, writes=writes, streamed=streamed, signature=signature)
+    async def _retried(self, send: Callable[[], Awaitable[T]]) -> T:
         try:
             return await send()
         except RunsApiError as error:
             if not error.retry_safe:
                 raise
             failed = [error]
+        import tenacity  # noqa: PLC0415 - slow to import, and most processes never need it
 
-        async def attempt() -> httpx.Response:
+        async def attempt() -> T:
             if failed:
                 raise failed.pop()
             return await send()
 
-        # Only now: its machinery takes a tenth of the time of a call that needs no repetition.
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, RunsApiError) and error.retry_safe),
             stop=tenacity.stop_after_attempt(self.settings.max_retries + 1)
@@ -187,50 +193,60 @@ class Transport:
         )
         return await retrying(attempt)
 
-    async def _announce(self, state: tenacity.RetryCallState) -> None:
+    async def _announce(self, state: "tenacity.RetryCallState") -> None:
         error = state.outcome.exception() if state.outcome else None
         if self._on_wait and isinstance(error, RunsApiError):
             await self._on_wait(state.upcoming_sleep, error)
 
     async def _exchange(self, key: str) -> str:
         if self.edition.exchange == "get_with_query":
-            request = self._request("GET", self._token_url, params={"token": key})
+            request = self._request("GET", f"{self._token_url}?{_query({'token': key})}")
         else:
-            headers = {"Authorization": f"Bearer {key}", **self._identity()}
+            headers = {**self._identity, "Authorization": f"Bearer {key}"}
             request = self._request("POST", self._token_url, headers=headers)
-        response = await self._retried(request, writes=False, signature="none")
+        answer = await self._retried(partial(self._ask, request, "none"))
         try:
-            token = decoded(response.content).get("token")
+            token = decoded(answer.content).get("token")
         except (ValueError, AttributeError):
             token = None
         if not isinstance(token, str):
             raise ProtocolError("The API key was exchanged for something that holds no token")
         return token
 
-    def _identity(self) -> dict[str, str]:
+    @cached_property
+    def _identity(self) -> Mapping[str, str]:
         version = self.settings.api_version or self.edition.api_version
         project = self.settings.project if self.edition.project_header else None
         return {
+            **HEADERS,
             **({"x-api-version": version} if version else {}),
             **({"x-project-id": project} if project else {}),
         }
 
-    def _url(self, path: str) -> str:
-        return f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
+    def _url(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+        url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
+        return f"{url}?{_query(params)}" if params else url
 
     def _request(
         self,
         method: str,
         url: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] = HEADERS,
+        body: Mapping[str, Any] | None = None,
         read_timeout_s: float | None = None,
-        **content: Any,
-    ) -> httpx.Request:
+        writes: bool = False,
+    ) -> Request:
         timeout_s = self.settings.timeout_s
-        timeout = httpx.Timeout(timeout_s, read=read_timeout_s or timeout_s)
-        extensions = {"timeout": timeout.as_dict()}
-        return httpx.Request(method, url, headers={**HEADERS, **(headers or {})}, extensions=extensions, **content)
+        return Request(
+            method,
+            url,
+            headers if body is None else {**headers, "Content-Type": "application/json"},
+            None if body is None else to_json(body),
+            connect_timeout_s=timeout_s,
+            read_timeout_s=read_timeout_s or timeout_s,
+            writes=writes,
+        )
 
 
 def token_url(settings: ApiSettings, edition: Edition, base_url: str) -> str:
@@ -251,34 +267,35 @@ def token_url(settings: ApiSettings, edition: Edition, base_url: str) -> str:
     raise CredentialError(f"api.auth.token_url: set it; where {host} exchanges API keys is not known")
 
 
-async def _read(response: httpx.Response) -> AsyncGenerator[stream.Event]:
+async def _read(response: Response) -> AsyncGenerator[stream.Event]:
     try:
-        async for event in stream.events(EventSource(response).aiter_sse()):
+        async for event in stream.events(response.pieces()):
             yield event
-    except httpx.HTTPError as error:
-        what = type(error).__name__
+    except StreamInterruptedError:
+        raise
+    except RunsApiError as error:
+        what = str(error)
     else:
         return
-    raise StreamInterruptedError(f"The stream broke before it was closed ({what})")
+    raise StreamInterruptedError(f"The stream broke before it was closed: {what}")
 
 
-async def _read_whole(response: httpx.Response) -> None:
-    try:
-        await response.aread()
-    finally:
-        await response.aclose()
-
-
-def _with(token: str, request: httpx.Request, signature: Signature) -> httpx.Request:
+def _with(token: str, request: Request, signature: Signature) -> Request:
     if signature == "query":
-        request.url = request.url.copy_set_param("access_token", token)
-    else:
-        request.headers["Authorization"] = f"Bearer {token}"
-    return request
+        joint = "&" if "?" in request.url else "?"
+        return replace(request, url=f"{request.url}{joint}{_query({'access_token': token})}")
+    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
 
 
-def _pause(state: tenacity.RetryCallState) -> float:
+def _query(params: Mapping[str, Any]) -> str:
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
+    return urlencode(texts, quote_via=quote, safe="")
+
+
+def _pause(state: "tenacity.RetryCallState") -> float:
     """What the API asks for, else exponential backoff with full jitter, in seconds."""
+    import tenacity  # noqa: PLC0415 - loaded by whom it is called
+
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, RunsApiError) and error.retry_after_s is not None:
         return error.retry_after_s

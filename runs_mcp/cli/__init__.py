@@ -2,6 +2,8 @@
 
 import gc
 import json
+import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -35,8 +37,8 @@ def main() -> None:
 
     \b
     Watch it work:                  runs-mcp demo
-    Connect a chat, no account:     runs-mcp serve --sandbox
-    Connect a chat, your account:   write config.json, then runs-mcp check, then runs-mcp serve
+    Connect a chat, no account:     runs-mcp install CLIENT --sandbox
+    Connect a chat, your account:   write config.json, then runs-mcp check, then runs-mcp install CLIENT
 
     Settings come from config.json (runs-mcp config-schema describes it) and from RUNS_MCP_… variables, which win.
     Exit codes: 0 done, 1 failed, 2 configuration or usage.
@@ -118,6 +120,47 @@ def check(*, config_file: Path | None) -> None:
 
     _run(run)
     sys.exit(0 if all(healthy) else FAILURE)
+
+
+@main.command(short_help="Connect a chat client, or disconnect it.")
+@click.argument("client")
+@config_option
+@click.option("--sandbox", is_flag=True, help="Have it front a sandbox of the Runs API: no account needed.")
+@click.option("--name", default="runs", show_default=True, help="What the client is to call this server.")
+@click.option("--print", "print_only", is_flag=True, help="Show the change, or what to paste, and write nothing.")
+@click.option("--remove", is_flag=True, help="Take the server out of the client's configuration again.")
+def install(*, client: str, config_file: Path | None, sandbox: bool, name: str, print_only: bool, remove: bool) -> None:
+    """Put this server into the configuration of a chat client, without touching anything else in it.
+
+    CLIENT is one of claude-desktop, claude-code, cursor, vscode, windsurf, zed, gemini-cli and codex. The change is
+    shown, and what was there before is kept beside the file. No secret is written: only where config.json is.
+    """
+    from runs_mcp.cli.installing import clients, connecting, launching  # noqa: PLC0415 - as above
+
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise click.BadParameter("letters, digits, - and _ are what every client takes", param_hint="--name")
+    try:
+        chosen = clients.find(client)
+    except LookupError as error:
+        raise click.BadParameter(str(error), param_hint="CLIENT") from None
+    machine = clients.Machine(sys.platform, Path.home(), os.environ)
+    if remove:
+        connecting.disconnect(chosen, machine, name, print_only=print_only)
+        return
+    try:
+        setup = connecting.set_up(config_file, os.environ, sandbox=sandbox)
+    except ConfigError as error:
+        raise ConfigurationProblem(str(error)) from None
+    launcher = launching.launcher(Path(sys.executable), os.environ)
+    connecting.connect(chosen, machine, name, setup, launcher, print_only=print_only)
+
+
+@main.command("install-guide", hidden=True)
+def install_guide() -> None:
+    """Print the part of docs/install.md that is made from the tables of `install`."""
+    from runs_mcp.cli.installing.guide import guide  # noqa: PLC0415 - as above
+
+    click.echo(guide())
 
 
 @main.command("config-schema")

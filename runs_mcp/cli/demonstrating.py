@@ -22,14 +22,14 @@ BACK_AND_ERASE = "\x1b8\x1b[K"
 SERVE_SANDBOX = ["-m", "runs_mcp", "serve", "--sandbox"]
 SERVER = StdioServerParameters(command=sys.executable, args=SERVE_SANDBOX)
 WHAT_NEXT = """
-Connect a chat client: put this in its MCP configuration.
+Connect a chat client: runs-mcp install CLIENT --sandbox knows eight; others take this in their configuration.
 
   {configuration}
 
 Use your own account: copy config.example.json to config.json, set the credential it names, then
 
   runs-mcp check
-  runs-mcp serve
+  runs-mcp install CLIENT
 """
 
 

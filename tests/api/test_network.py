@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import anyio
-import httpx
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from runs_mcp.api.network import Network
+from runs_mcp.api import ApiTimeoutError, RunsApiError, UnavailableError
+from runs_mcp.api.network import Connections, Request
 
 pytestmark = pytest.mark.anyio
 
@@ -73,43 +73,50 @@ async def send_elsewhere(connection: SocketStream) -> None:
     await connection.send(b"HTTP/1.1 302 Found\r\nLocation: http://example.com/\r\nContent-Length: 0\r\n\r\n")
 
 
-async def ask(network: Network, url: str, method: str = "GET", **content: str) -> httpx.Response:
-    timeout = {"connect": 5.0, "read": 0.3}
-    request = httpx.Request(method, url, extensions={"timeout": timeout}, **content)  # type: ignore[arg-type]
-    response = await network.handle_async_request(request)
-    try:
-        await response.aread()
-    finally:
-        await response.aclose()
-    return response
+def request(url: str, method: str = "GET", body: bytes | None = None) -> Request:
+    return Request(method, url, {}, body, connect_timeout_s=5, read_timeout_s=0.3, writes=method == "POST")
+
+
+async def ask(network: Connections, url: str, method: str = "GET", body: bytes | None = None) -> int:
+    response = await network.send(request(url, method, body))
+    await response.read()
+    return response.status
+
+
+@asynccontextmanager
+async def connections() -> AsyncIterator[Connections]:
+    network = Connections()
+    yield network
+    await network.aclose()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     ("behave", "failure"),
     [
-        pytest.param(hang_up, httpx.ReadError, id="hangs up"),
-        pytest.param(talk_nonsense, httpx.RemoteProtocolError, id="talks nonsense"),
-        pytest.param(answer_half, httpx.RemoteProtocolError, id="breaks off"),
-        pytest.param(say_nothing, httpx.ReadTimeout, id="is silent"),
+        pytest.param(hang_up, UnavailableError, id="hangs up"),
+        pytest.param(talk_nonsense, UnavailableError, id="talks nonsense"),
+        pytest.param(answer_half, UnavailableError, id="breaks off"),
+        pytest.param(say_nothing, ApiTimeoutError, id="is silent"),
     ],
 )
-async def test_a_request_that_fails_was_sent_once(
-    method: str, behave: Behaviour, failure: type[httpx.TransportError]
-) -> None:
-    async with server(behave) as met, Network() as network:
-        with pytest.raises(failure):
+async def test_a_request_that_fails_was_sent_once(method: str, behave: Behaviour, failure: type[RunsApiError]) -> None:
+    async with server(behave) as met, connections() as network:
+        with pytest.raises(failure) as failed:
             await ask(network, f"{met.url}/?token=secret", method)
     assert len(met.requests) == 1
+    assert failed.value.outcome_unknown is (method == "POST")
+    assert failed.value.__context__ is None, "the exception of aiohttp can hold the URL"
 
 
 async def test_a_request_that_could_not_be_sent_says_so() -> None:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     await listener.aclose()
-    async with Network() as network:
-        with pytest.raises(httpx.ConnectError):
-            await ask(network, f"http://127.0.0.1:{port}/")
+    async with connections() as network:
+        with pytest.raises(UnavailableError) as failed:
+            await ask(network, f"http://127.0.0.1:{port}/", "POST")
+    assert (failed.value.retry_safe, failed.value.outcome_unknown) == (True, False)
 
 
 async def test_a_kept_connection_that_breaks_repeats_nothing() -> None:
@@ -118,23 +125,23 @@ async def test_a_kept_connection_that_breaks_repeats_nothing() -> None:
     async def behave(connection: SocketStream) -> None:
         await next(answers)(connection)
 
-    async with server(behave) as met, Network() as network:
+    async with server(behave) as met, connections() as network:
         await ask(network, met.url)
-        with pytest.raises(httpx.ReadError):
+        with pytest.raises(UnavailableError):
             await ask(network, met.url)
     assert (len(met.requests), met.connections) == (2, 1)
 
 
 async def test_connections_are_used_again() -> None:
-    async with server(answer_well) as met, Network() as network:
+    async with server(answer_well) as met, connections() as network:
         for _ in range(20):
             await ask(network, met.url)
     assert (len(met.requests), met.connections) == (20, 1)
 
 
 async def test_what_is_sent_is_what_was_asked_for() -> None:
-    async with server(answer_well) as met, Network() as network:
-        await ask(network, f"{met.url}/runs/a%2Fb%20c?tag=x%26y", "POST", content='{"a": 1}')
+    async with server(answer_well) as met, connections() as network:
+        await ask(network, f"{met.url}/runs/a%2Fb%20c?tag=x%26y", "POST", b'{"a": 1}')
     head, _, body = met.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /runs/a%2Fb%20c?tag=x%26y HTTP/1.1\r\n")
     assert body == b'{"a": 1}'
@@ -142,17 +149,17 @@ async def test_what_is_sent_is_what_was_asked_for() -> None:
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    async with server(send_elsewhere) as met, Network() as network:
-        assert (await ask(network, met.url)).status_code == 302
+    async with server(send_elsewhere) as met, connections() as network:
+        assert (await ask(network, met.url)) == 302
 
 
 async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with server(answer_well) as met:
         monkeypatch.setenv("HTTP_PROXY", met.url)
         monkeypatch.setenv("NO_PROXY", "kept.example")
-        async with Network() as network:
-            assert (await ask(network, "http://runs.example/runs")).status_code == 200
-            with pytest.raises(httpx.ConnectError):
+        async with connections() as network:
+            assert (await ask(network, "http://runs.example/runs")) == 200
+            with pytest.raises(UnavailableError):
                 await ask(network, "http://kept.example/runs")
     assert met.requests[0].startswith(b"GET http://runs.example/runs HTTP/1.1\r\n")
 
@@ -167,11 +174,11 @@ async def test_an_answer_closed_early_ends_its_connection() -> None:
         closed.set()
         raise anyio.EndOfStream
 
-    async with server(go_on) as met, Network() as network:
-        response = await network.handle_async_request(httpx.Request("GET", met.url))
-        async for piece in response.aiter_raw():
+    async with server(go_on) as met, connections() as network:
+        response = await network.send(request(met.url))
+        async for piece in response.pieces():
             assert piece == b"x"
             break
-        await response.aclose()
+        response.close()
         with anyio.fail_after(1):
             await closed.wait()

@@ -5,13 +5,14 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
+import aiohttp
 import anyio
 import httpx
 import pytest
 import respx
 
 from runs_mcp.api import ProtocolError, RateLimitedError, RunsApiError, UnavailableError
-from tests.api.conftest import Open
+from tests.api.conftest import Open, no_connection
 
 pytestmark = pytest.mark.anyio
 
@@ -24,9 +25,9 @@ PACING = {"x-ratelimit-reason": "pacing", "x-ratelimit-retry-ms": "1500"}
     "trouble",
     [
         *[pytest.param(httpx.Response(status), id=str(status)) for status in (408, 429, 500, 502, 503, 504)],
-        pytest.param(httpx.ConnectError("x"), id="no connection"),
-        pytest.param(httpx.ReadError("x"), id="broken off"),
-        pytest.param(httpx.RemoteProtocolError("x"), id="closed on us"),
+        pytest.param(no_connection(), id="no connection"),
+        pytest.param(aiohttp.ClientOSError(), id="broken off"),
+        pytest.param(aiohttp.ServerDisconnectedError(), id="closed on us"),
     ],
 )
 async def test_a_read_is_repeated_until_it_is_answered(
@@ -104,7 +105,7 @@ async def test_a_used_up_quota_is_not_asked_again(router: respx.MockRouter, open
 @pytest.mark.parametrize(
     "trouble",
     [
-        pytest.param(httpx.ConnectError("x"), id="no connection"),
+        pytest.param(no_connection(), id="no connection"),
         pytest.param(httpx.Response(429, headers=PACING), id="paced"),
         pytest.param(httpx.Response(503, headers={"retry-after": "1"}), id="turned away"),
     ],
@@ -122,9 +123,9 @@ async def test_a_create_is_sent_again_where_nothing_was_processed(
     "trouble",
     [
         *[pytest.param(httpx.Response(status), id=str(status)) for status in (408, 500, 502, 503, 504)],
-        pytest.param(httpx.ReadTimeout("x"), id="no answer in time"),
-        pytest.param(httpx.ReadError("x"), id="broken off"),
-        pytest.param(httpx.RemoteProtocolError("x"), id="closed on us"),
+        pytest.param(aiohttp.SocketTimeoutError(), id="no answer in time"),
+        pytest.param(aiohttp.ClientOSError(), id="broken off"),
+        pytest.param(aiohttp.ServerDisconnectedError(), id="closed on us"),
         pytest.param(httpx.Response(200, text="not JSON"), id="not JSON"),
     ],
 )

@@ -4,13 +4,14 @@ import logging
 import traceback
 from collections.abc import Iterator
 
+import aiohttp
 import httpx
 import pytest
 import respx
 
 from runs_mcp.api import RunsApiError
 from runs_mcp.config import ApiSettings
-from tests.api.conftest import Open
+from tests.api.conftest import Open, no_connection
 
 pytestmark = pytest.mark.anyio
 
@@ -28,8 +29,8 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 @pytest.mark.parametrize(
     "trouble",
     [
-        pytest.param(httpx.ConnectError(f"https://x/?token={SECRET}"), id="no connection"),
-        pytest.param(httpx.ReadTimeout(f"https://x/?token={SECRET}"), id="no answer"),
+        pytest.param(no_connection(f"https://x/?token={SECRET}"), id="no connection"),
+        pytest.param(aiohttp.SocketTimeoutError(f"https://x/?token={SECRET}"), id="no answer"),
         pytest.param(httpx.Response(401, json={"message": f"bad {SECRET}"}), id="an API that repeats it"),
         pytest.param(httpx.Response(200, text=SECRET), id="an API that answers with it"),
     ],

@@ -1,0 +1,48 @@
+"""The documentation holds what the tables of the command say, and the links do what they say."""
+
+import json
+import re
+from base64 import b64decode
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from runs_mcp.cli.installing.guide import NAME, SERVER, guide, table
+from runs_mcp.cli.installing.links import LINKS, OWN_SCHEMES, Link
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = {"command": "uvx", "args": ["runs-mcp", "serve", "--sandbox"]}
+
+
+def test_the_document_holds_exactly_what_is_generated() -> None:
+    document = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    begin, end = "<!-- what `runs-mcp install-guide` prints -->\n", "\n<!-- end -->"
+    assert document.split(begin)[1].split(end)[0] == guide()
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/install.md"])
+def test_every_one_click_link_is_one_that_is_generated(file: str) -> None:
+    generated = {link.url(NAME, SERVER) for link in (*LINKS, *OWN_SCHEMES)}
+    written = re.findall(
+        r"[\w-]+:[^\s()]*(?:install-mcp|mcp/install|mcp/add|add_mcp)\?[^\s()]*", (ROOT / file).read_text()
+    )
+    assert set(written) <= generated
+    assert file == "README.md" or set(written) == generated
+
+
+@pytest.mark.parametrize("link", [*LINKS, *OWN_SCHEMES], ids=lambda link: link.url("", SERVER).partition("?")[0])
+def test_a_link_carries_the_name_and_the_command(link: Link) -> None:
+    query = urlsplit(link.url("my-runs", SERVER)).query
+    match parse_qs(query):
+        case {"name": ["my-runs"], "config": [configuration], **more}:
+            assert more in ({}, {"quality": ["insiders"]})
+            text = configuration if configuration.startswith("{") else b64decode(configuration, validate=True)
+            assert json.loads(text) == CONFIGURATION
+        case _:
+            assert json.loads(unquote(query)) == {"name": "my-runs", "type": "stdio", **CONFIGURATION}
+
+
+def test_nothing_of_a_machine_is_in_the_guide() -> None:
+    assert str(Path.home()) not in guide()
+    assert table() in guide()
