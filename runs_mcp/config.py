@@ -30,7 +30,8 @@ class AuthSettings(_Section):
     """Where the credential for the Runs API comes from: exactly one of `value`, `env`, `file`, `command`."""
 
     kind: Literal["token", "api_key"] = "token"
-    """`token`: a JWT, sent as it is. `api_key`: an `sk-` key, exchanged for JWTs, which are renewed in time."""
+    """`token`: a JWT, sent as it is. `api_key`: an `sk-` key, exchanged for JWTs, which are renewed in time.
+    Unset, a `value` that begins with `sk-` is an API key."""
     value: SecretStr | None = None
     """The secret itself. Prefer one of the other three: configuration files get copied."""
     env: str | None = None
@@ -41,6 +42,18 @@ class AuthSettings(_Section):
     """A command that prints the secret, e.g. `op read op://vault/runs/token`; run without a shell."""
     token_url: str | None = None
     """Where an API key is exchanged, when the edition cannot know it from the base URL."""
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a secret: not where it is in an environment variable that is unset or empty."""
+        return self.env is None or bool(os.environ.get(self.env))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_begin_with_sk(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and str(settings.get("value")).startswith("sk-"):
+            return {"kind": "api_key", **settings}
+        return settings
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -150,13 +163,14 @@ class StreamingSettings(_Section):
 
 
 class Config(BaseSettings):
-    """Everything runs-mcp can be told. The environment wins over the file."""
+    """Everything runs-mcp can be told. The environment wins over the file; a variable that is empty is not set."""
 
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
         env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
+        env_ignore_empty=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )

@@ -86,6 +86,22 @@ def test_the_dashboard_says_in_the_terminal_that_a_credential_is_missing(tmp_pat
     assert "COMPOSABLE_TOKEN" in finished.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        pytest.param({}, DONE, id="none"),
+        pytest.param({"COMPOSABLE_TOKEN": ""}, DONE, id="an empty one"),
+        pytest.param({"COMPOSABLE_TOKEN": "not a token"}, USAGE, id="one that cannot work"),
+        pytest.param({"RUNS_MCP_API__AUTH__FILE": "nowhere"}, USAGE, id="one that is not there"),
+    ],
+)
+def test_a_sandbox_stands_in_for_no_credential_but_not_for_a_bad_one(
+    tmp_path: Path, given: dict[str, str], code: int
+) -> None:
+    finished = runs_mcp("serve", "--or-sandbox", cwd=tmp_path, env={**CLEAN, **given})
+    assert finished.returncode == code, finished.stderr
+
+
 @pytest.mark.parametrize("arguments", [["serve", "--config", "nowhere.json"], ["check", "--config", "nowhere.json"]])
 def test_a_configuration_file_that_is_not_there_is_named(tmp_path: Path, arguments: list[str]) -> None:
     finished = runs_mcp(*arguments, cwd=tmp_path)

@@ -46,6 +46,26 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (config.server.read_only, config.server.tools) == (True, ("get_run",))
 
 
+def test_a_variable_that_is_empty_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, {"api": {"edition": "vertesia", "project": "p1"}})
+    for setting in ("CONFIG", "LOG_LEVEL", "API__EDITION", "API__PROJECT", "API__AUTH__VALUE", "SERVER__READ_ONLY"):
+        monkeypatch.setenv(f"RUNS_MCP_{setting}", "")
+    assert load(file) == Config(api=ApiSettings(edition="vertesia", project="p1"))
+
+
+@pytest.mark.parametrize(
+    ("auth", "kind"),
+    [
+        pytest.param({"value": "sk-1"}, "api_key", id="a key"),
+        pytest.param({"value": "eyJ.x.y"}, "token", id="a token"),
+        pytest.param({"value": "sk-1", "kind": "token"}, "token", id="as it was said"),
+        pytest.param({"env": "sk-1"}, "token", id="the name of a variable"),
+    ],
+)
+def test_a_value_that_begins_as_keys_do_is_one(auth: dict[str, str], kind: str) -> None:
+    assert ApiSettings.model_validate({"auth": auth}).auth.kind == kind
+
+
 def test_a_file_is_found_by_variable_or_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

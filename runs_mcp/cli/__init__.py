@@ -53,9 +53,17 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve HTTP on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to serve HTTP on.")
 @click.option("--sandbox", is_flag=True, help="Front a sandbox of the Runs API on this machine: no account needed.")
+@click.option("--or-sandbox", is_flag=True, help="The same, but only where no credential is set.")
 @click.pass_obj
 def serve(
-    opening: Opening | None, *, config_file: Path | None, http: bool, host: str, port: int, sandbox: bool
+    opening: Opening | None,
+    *,
+    config_file: Path | None,
+    http: bool,
+    host: str,
+    port: int,
+    sandbox: bool,
+    or_sandbox: bool,
 ) -> None:
     """Serve MCP over standard input and output, or over HTTP.
 
@@ -65,7 +73,7 @@ def serve(
     from runs_mcp.cli import serving  # noqa: PLC0415 - --help need not wait for the server's imports
 
     serve_it = partial(serving.http, host=host, port=port) if http else partial(serving.stdio, opening=opening)
-    if sandbox:
+    if sandbox or (or_sandbox and not config.api.auth.given):
         from runs_mcp.cli import sandboxing  # noqa: PLC0415 - nor a server with an account for the sandbox's
 
         _run(lambda: sandboxing.behind(serve_it, config))

@@ -11,6 +11,7 @@ from runs_mcp.config import ApiSettings, AuthSettings, Config
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
 from runs_mcp.sandbox import serve as serve_sandbox
 
+PROJECT = "sandbox"
 EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
 
 
@@ -22,9 +23,10 @@ async def alone(*, host: str, port: int, data: Path | None, events: str) -> None
 
 
 async def behind(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:
-    """`serve` in front of a sandbox: with `config`, but for the API."""
+    """`serve` in front of a sandbox: with `config`, but for the API, and the project by which answers tell it."""
     async with running() as started:
-        await serve(config.model_copy(update={"api": sandbox_api(started.url, config.api)}))
+        api = sandbox_api(started.url, config.api).model_copy(update={"project": PROJECT})
+        await serve(config.model_copy(update={"api": api}))
 
 
 def sandbox_api(url: str, api: ApiSettings) -> ApiSettings:

@@ -83,10 +83,10 @@ class RunsServer(MCPServer[Services]):
             subscriptions=self._bus,
             extensions=[Tasks(), apps.extension()],
             middleware=[
+                Subscriptions(self._bus).serve,
                 ToolCalls(self.call_tool, about).serve,
                 resources.list_newest_runs,
                 completions.complete,
-                Subscriptions(self._bus).serve,
             ],
         )
         resources.register(self)

@@ -3,17 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from typing import get_args
 
 import anyio
+from mcp_types import LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParams
 
 from runs_mcp.api import RunsApiError
 from runs_mcp.config import StreamingSettings
 from runs_mcp.server.following import Follower
-from runs_mcp.server.services import Call
+from runs_mcp.server.services import Call, services
 
 SETTLE_S = 0.02
 """Seconds between the last progress and the answer: clients of the TypeScript SDK drop progress that they read together
 with the answer."""
+LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
+"""From `debug` to `emergency`."""
 
 _CURRENT: ContextVar["Progress"] = ContextVar("progress of the call being answered")
 
@@ -54,11 +58,21 @@ class Progress:
         await self._call.report_progress(self._count, message=message)
         self._last_said = anyio.current_time()
 
+    async def log(self, level: LoggingLevel, text: str) -> None:
+        """Send `text` as a log message, if the client has asked for such."""
+        wanted = services(self._call).log_level
+        if self._over or wanted is None or LEVELS.index(level) < LEVELS.index(wanted):
+            return
+        params = LoggingMessageNotificationParams(level=level, logger="runs-mcp", data=text)
+        await self._call.session.send_notification(LoggingMessageNotification(params=params), self._call.request_id)
+
 
 async def announce_wait(seconds: float, error: RunsApiError) -> None:
     """Tell the call that has to wait, if there is one, why and for how long."""
     if progress := _CURRENT.get(None):
-        await progress.say(f"[waiting {seconds:.1f} s to ask again: {error}]\n")
+        text = f"waiting {seconds:.1f} s to ask again: {error}"
+        await progress.say(f"[{text}]\n")
+        await progress.log("warning", text)
 
 
 async def forward(follower: Follower, progress: Progress, settings: StreamingSettings, *, offset: int = 0) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp.server.mcpserver import Context
+from mcp_types import LoggingLevel
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config import Config
@@ -24,6 +25,8 @@ class Services:
     names: Names
     creator: Creator
     config: Config
+    log_level: LoggingLevel | None = None
+    """From which level on the client of a call has asked for log messages; None: it has not."""
 
     @property
     def workspace(self) -> str:

@@ -1,11 +1,13 @@
-"""Subscribing to `runs://{run_id}`, in both eras.
+"""What a client asks to be told of beside its answers: changes of `runs://{run_id}`, in both eras, and log messages.
 
-2025-11-25 and before: `resources/subscribe`, until `resources/unsubscribe` or the end of the connection. 2026-07-28:
-`subscriptions/listen`, which the SDK serves from the bus that the watchers publish to, until that call is over.
+2025-11-25 and before: `resources/subscribe`, until `resources/unsubscribe` or the end of the connection, and
+`logging/setLevel`. 2026-07-28: `subscriptions/listen`, which the SDK serves from the bus that the watchers publish to,
+until that call is over; there logging is deprecated.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -13,12 +15,13 @@ from anyio.abc import TaskGroup, TaskStatus
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.subscriptions import ResourceUpdated, ServerEvent, SubscriptionBus
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, EmptyResult
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, EmptyResult, LoggingLevel
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, RunsApiError
 from runs_mcp.server import failures, params
 from runs_mcp.server.answers import PARTS
+from runs_mcp.server.progress import LEVELS
 from runs_mcp.server.services import Services
 from runs_mcp.server.watching import Watchers
 
@@ -28,9 +31,10 @@ Request = ServerRequestContext[Services, Any]
 
 
 class Session:
-    """What one connection of a client of 2025-11-25 or before has subscribed to."""
+    """What one connection of a client of 2025-11-25 or before has asked to be told of."""
 
     def __init__(self, watchers: Watchers, tasks: TaskGroup) -> None:
+        self.log_level: LoggingLevel | None = None
         self._watchers = watchers
         self._tasks = tasks
         self._subscribed: dict[str, anyio.CancelScope] = {}
@@ -64,25 +68,38 @@ class Subscriptions:
         self._sessions: dict[str, Session] = {}
 
     async def serve(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        """Answer what subscribes and unsubscribes; pass everything else on."""
-        if ctx.method == "subscriptions/listen":
-            async with _watching_all(ctx):
-                return await call_next(ctx)
-        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            return await call_next(ctx)
+        """Answer what asks to be told; pass everything else on."""
         match ctx.method:
-            case "initialize":
-                return _announced(await call_next(ctx))
+            case "initialize" | "server/discover":
+                return _announced(ctx, await call_next(ctx))
+            case "subscriptions/listen":
+                async with _watching_all(ctx):
+                    return await call_next(ctx)
+            case _ if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+                return await call_next(ctx)
+            case _:
+                return await self._serve_session(ctx, call_next)
+
+    async def _serve_session(self, ctx: Request, call_next: CallNext) -> HandlerResult:
+        session, asked = self._sessions.get(_session_id(ctx)), ctx.params or {}
+        match ctx.method:
             case "notifications/initialized":
                 await call_next(ctx)
                 await self._hold_session(ctx)
                 return None
             case "resources/subscribe":
-                return await self._subscribe(ctx, str((ctx.params or {}).get("uri")))
-            case "resources/unsubscribe":
-                if session := self._sessions.get(_session_id(ctx)):
-                    session.leave(str((ctx.params or {}).get("uri")))
+                await _subscribe(ctx, _told(session), str(asked.get("uri")))
                 return EmptyResult()
+            case "resources/unsubscribe":
+                if session:
+                    session.leave(str(asked.get("uri")))
+                return EmptyResult()
+            case "logging/setLevel":
+                _told(session).log_level = _level(asked.get("level"))
+                return EmptyResult()
+            case _ if session and session.log_level:
+                here = replace(ctx.lifespan_context, log_level=session.log_level)
+                return await call_next(replace(ctx, lifespan_context=here))
             case _:
                 return await call_next(ctx)
 
@@ -106,20 +123,31 @@ class Subscriptions:
                 leave()
                 del self._sessions[session_id]
 
-    async def _subscribe(self, ctx: Request, uri: str) -> EmptyResult:
-        run_id, session = _run_id(uri), self._sessions.get(_session_id(ctx))
-        if run_id is None:
-            raise MCPError(INVALID_PARAMS, f"{uri!r} cannot be subscribed to, only runs can: {SCHEME}{{run_id}}.")
-        if session is None:
-            raise MCPError(INVALID_PARAMS, "This connection cannot be told of changes. Read the run again instead.")
-        try:
-            await ctx.lifespan_context.runs.get_run(run_id)
-        except NotFoundError:
-            raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
-        except RunsApiError as error:
-            raise MCPError(INTERNAL_ERROR, failures.explain("resources/subscribe", error, changes=False)) from None
-        await session.subscribe(run_id, uri)
-        return EmptyResult()
+
+def _told(session: Session | None) -> Session:
+    if session is None:
+        raise MCPError(INVALID_PARAMS, "This connection cannot be told of anything. Read runs again instead.")
+    return session
+
+
+async def _subscribe(ctx: Request, session: Session, uri: str) -> None:
+    run_id = _run_id(uri)
+    if run_id is None:
+        raise MCPError(INVALID_PARAMS, f"{uri!r} cannot be subscribed to, only runs can: {SCHEME}{{run_id}}.")
+    try:
+        await ctx.lifespan_context.runs.get_run(run_id)
+    except NotFoundError:
+        raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
+    except RunsApiError as error:
+        raise MCPError(INTERNAL_ERROR, failures.explain("resources/subscribe", error, changes=False)) from None
+    await session.subscribe(run_id, uri)
+
+
+def _level(given: Any) -> LoggingLevel:
+    for level in LEVELS:
+        if given == level:
+            return level
+    raise MCPError(INVALID_PARAMS, f"There is no level {given!r}. There are {', '.join(LEVELS)}.")
 
 
 @asynccontextmanager
@@ -134,10 +162,15 @@ async def _watching_all(ctx: Request) -> AsyncIterator[None]:
         yield
 
 
-def _announced(answer: HandlerResult) -> HandlerResult:
-    """The answer to `initialize`, saying that resources can be subscribed to, which the SDK cannot know."""
+def _announced(ctx: Request, answer: HandlerResult) -> HandlerResult:
+    """`answer`, with what the SDK cannot know: runs can be subscribed to, and lists never say that they changed."""
     if isinstance(answer, dict):
-        answer["capabilities"]["resources"]["subscribe"] = True
+        capabilities = answer["capabilities"]
+        for kind in ("prompts", "resources", "tools"):
+            capabilities[kind]["listChanged"] = False
+        capabilities["resources"]["subscribe"] = True
+        if ctx.method == "initialize":
+            capabilities["logging"] = {}
     return answer
 
 

@@ -10,7 +10,8 @@ from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import Context, require_client_extension
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, RequestParams
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, RequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
@@ -59,8 +60,7 @@ def wanted(call: Call) -> bool:
 
 async def get(ctx: Request, asked: TaskParams) -> HandlerResult:
     """How the run of a task stands; with the result of the call once it has ended."""
-    require_client_extension(ctx, EXTENSION)
-    run = await _run(ctx, asked.task_id)
+    run = await _run_of(ctx, asked)
     answer: dict[str, Any] = {"resultType": "complete", **_task(ctx, run)}
     if run.is_final:
         result = answers.ended(Context(request_context=ctx), run)
@@ -70,8 +70,7 @@ async def get(ctx: Request, asked: TaskParams) -> HandlerResult:
 
 async def acknowledge(ctx: Request, asked: TaskParams) -> HandlerResult:
     """Take note for a task there is. Nothing else can come of it: the API cannot cancel a run, and runs ask nothing."""
-    require_client_extension(ctx, EXTENSION)
-    await _run(ctx, asked.task_id)
+    await _run_of(ctx, asked)
     return {"resultType": "complete"}
 
 
@@ -97,6 +96,15 @@ def _message(ctx: Request, run: Run) -> str:
     if run.status == "created":
         return f'created and not started; stream_run(run_id="{run.id}") starts it'
     return f"{run.status}, followed elsewhere"
+
+
+async def _run_of(ctx: Request, asked: TaskParams) -> Run:
+    """The run of a task, for a client that knows tasks, and over HTTP names the task in the headers too."""
+    require_client_extension(ctx, EXTENSION)
+    headers = getattr(ctx.request, "headers", None)
+    if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != asked.task_id:
+        raise MCPError(HEADER_MISMATCH, f"The {MCP_NAME_HEADER} header must be the id of the task, {asked.task_id!r}.")
+    return await _run(ctx, asked.task_id)
 
 
 async def _run(ctx: Request, task_id: str) -> Run:

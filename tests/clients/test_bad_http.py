@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from mcp.client import Client
+from mcp_types import HEADER_MISMATCH
 
+from runs_mcp.server.tasks import EXTENSION
 from tests.calls import call
 from tests.clients.processes import http_process
 from tests.clients.test_bad_peers import NONSENSE
@@ -68,3 +70,18 @@ async def test_a_request_that_is_no_mcp_is_refused(
         response = await client.request(method, url, content=content, headers=headers)
     assert 400 <= response.status_code < 500
     assert len((await call(bystander, "list_runs", limit=1)).structured["runs"]) == 1
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
+@pytest.mark.parametrize("named", [{}, {"mcp-name": "another"}], ids=["not at all", "otherwise"])
+async def test_a_task_that_the_headers_do_not_name_is_refused(url: str, method: str, named: dict[str, str]) -> None:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}},
+    }
+    asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"taskId": "r1", "_meta": meta}}
+    headers = {**JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": method, **named}
+    async with httpx.AsyncClient(timeout=30) as client:
+        response = await client.post(url, json=asked, headers=headers)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == HEADER_MISMATCH

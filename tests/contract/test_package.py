@@ -1,29 +1,24 @@
-"""What is installed is all that is needed, and nothing else."""
+"""What is released is all that is needed, and nothing else."""
 
-import subprocess
-import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.contract.conftest import CODE, EXAMPLE, PROMPTS, ROOT
 
 
-PAGES = ("html", "css", "js")
-
-
-def test_the_wheel_holds_the_package_its_pages_its_prompts_and_its_example_configuration(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
-    [wheel] = tmp_path.glob("runs_mcp-*.whl")
+def test_the_wheel_holds_the_package_its_pages_its_prompts_and_its_example_configuration(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == {
-        *(str(file.relative_to(ROOT)) for file in ROOT.glob("runs_mcp/**/*.py")),
-        *(str(file.relative_to(ROOT)) for kind in PAGES for file in ROOT.glob(f"runs_mcp/**/*.{kind}")),
-        *(f"runs_mcp/prompts/{file.name}" for file in ROOT.glob("prompts/*.md")),
-        "runs_mcp/py.typed",
-        "runs_mcp/config.example.json",
-    }
+    assert names == CODE | {f"runs_mcp/{name}" for name in (*PROMPTS, EXAMPLE)}
+
+
+def test_the_source_distribution_holds_what_the_wheel_is_built_from(built: Path) -> None:
+    [source] = built.glob("runs_mcp-*.tar.gz")
+    with tarfile.open(source) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    about = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+    assert names == CODE | PROMPTS | {EXAMPLE} | about
 
 
 def test_the_readmes_commands_are_those_that_ci_runs() -> None:

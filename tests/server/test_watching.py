@@ -10,7 +10,7 @@ from mcp.client import Client
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourceUpdated
-from mcp_types import ResourceUpdatedNotification
+from mcp_types import PromptsCapability, ResourcesCapability, ResourceUpdatedNotification, ToolsCapability
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -72,10 +72,12 @@ async def subscriber(config: Config, mode: str) -> AsyncIterator[Subscriber]:
     subscriber.close()
 
 
-async def test_the_server_says_that_resources_can_be_subscribed_to(subscriber: Subscriber) -> None:
-    resources = subscriber.client.server_capabilities.resources
-    assert resources is not None
-    assert resources.subscribe is True
+async def test_the_server_says_that_resources_can_be_subscribed_to_and_that_its_lists_tell_of_no_change(
+    subscriber: Subscriber,
+) -> None:
+    said = subscriber.client.server_capabilities
+    assert (said.prompts, said.tools) == (PromptsCapability(list_changed=False), ToolsCapability(list_changed=False))
+    assert said.resources == ResourcesCapability(subscribe=True, list_changed=False)
 
 
 async def test_a_subscriber_is_told_when_a_run_ends_and_then_reads_its_end(subscriber: Subscriber) -> None:

@@ -1,0 +1,262 @@
+"""A server with what the conformance suite asks for by name, made of the product's own parts.
+
+The tools pass the product's border, ask the product's questions, report its progress and become its tasks, so that what
+the suite finds wrong here is wrong with the product. What the product does not do has no fixture: it samples nothing,
+lists no roots, changes no lists, and resumes no streams.
+"""
+
+import base64
+import sys
+from functools import partial
+from typing import Annotated, Any
+
+import anyio
+from mcp.server.mcpserver import require_client_extension
+from mcp.server.mcpserver.prompts.base import UserMessage
+from mcp.server.mcpserver.resources import BinaryResource, TextResource
+from mcp_types import (
+    AudioContent,
+    CallToolResult,
+    ContentBlock,
+    EmbeddedResource,
+    ImageContent,
+    TextContent,
+    TextResourceContents,
+)
+from pydantic import MISSING, Field
+
+from runs_mcp import logs
+from runs_mcp.api import FilterOption, InvalidArgumentError
+from runs_mcp.cli import sandboxing
+from runs_mcp.config import Config
+from runs_mcp.server.app import RunsServer
+from runs_mcp.server.naming import UnclearNameError
+from runs_mcp.server.operation import operation, operations_in
+from runs_mcp.server.progress import Progress
+from runs_mcp.server.services import Call
+from runs_mcp.server.tasks import EXTENSION
+from runs_mcp.server.tools import OPERATIONS, executing
+from runs_mcp.service import hosting
+
+fixture = operation("the suite", title="A fixture", output={"type": "object"})
+Told = Annotated[str | MISSING, Field(description="What a person was asked for")]
+
+LONGEST_S = 1
+"""The suite asks for a minute, cancels, and waits for the end; but no run can be cancelled."""
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
+IMAGE = ImageContent(data=base64.b64encode(PIXEL).decode(), mime_type="image/png")
+AUDIO = AudioContent(data=base64.b64encode(b"RIFF\x04\0\0\0WAVE").decode(), mime_type="audio/wav")
+EMBEDDED = EmbeddedResource(
+    resource=TextResourceContents(uri="test://embedded-resource", mime_type="text/plain", text="embedded")
+)
+
+
+def answer(*content: ContentBlock | str) -> CallToolResult:
+    """An answer with `content`, of which strings are text."""
+    blocks = [TextContent(text=one) if isinstance(one, str) else one for one in content]
+    return CallToolResult(content=blocks, structured_content={})
+
+
+def told(key: str, value: str | MISSING) -> str:
+    """`value`, where a person has told it; else the error that the border makes a question of."""
+    if value is not MISSING:
+        return value
+    field: Any = key
+    options = [FilterOption(id=one, name=one, count=1) for one in ("Alice", "blue", "testuser")]
+    raise UnclearNameError(f"`{key}`: nobody said which.", field, "it", options)
+
+
+async def run(call: Call, interaction: str, data: dict[str, Any]) -> CallToolResult:
+    """What the product's own tool answers, for those who know tasks with a task."""
+    return await executing.create_run.function(call, interaction=interaction, data=data)
+
+
+@fixture
+async def test_simple_text(call: Call) -> CallToolResult:
+    """Answer with text."""
+    return answer("This is a simple text response for testing.")
+
+
+@fixture
+async def test_image_content(call: Call) -> CallToolResult:
+    """Answer with an image."""
+    return answer(IMAGE)
+
+
+@fixture
+async def test_audio_content(call: Call) -> CallToolResult:
+    """Answer with a sound."""
+    return answer(AUDIO)
+
+
+@fixture
+async def test_embedded_resource(call: Call) -> CallToolResult:
+    """Answer with a resource."""
+    return answer(EMBEDDED)
+
+
+@fixture
+async def test_multiple_content_types(call: Call) -> CallToolResult:
+    """Answer with three kinds of content."""
+    return answer("three kinds:", IMAGE, EMBEDDED)
+
+
+@fixture
+async def test_error_handling(call: Call) -> CallToolResult:
+    """Fail."""
+    raise InvalidArgumentError("This tool intentionally returns an error for testing")
+
+
+@fixture
+async def test_tool_with_progress(call: Call) -> CallToolResult:
+    """Report progress three times."""
+    for step in ("begun", "half done", "done"):
+        await Progress.of(call).say(step)
+    return answer("done")
+
+
+@fixture
+async def test_x_mcp_header(
+    call: Call, *, region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]
+) -> CallToolResult:
+    """Take an argument that the client repeats in a header."""
+    return answer(region)
+
+
+@fixture
+async def test_elicitation(call: Call, *, message: str, username: Told = MISSING) -> CallToolResult:
+    """Ask in the middle of the call."""
+    return answer(f"{message}: {told('username', username)}")
+
+
+@fixture
+async def test_streaming_elicitation(call: Call, *, name: Told = MISSING) -> CallToolResult:
+    """Ask by answering."""
+    return answer(f"Hello, {told('name', name)}!")
+
+
+@fixture
+async def test_input_required_result_elicitation(call: Call, *, user_name: Told = MISSING) -> CallToolResult:
+    """Ask by answering, under the name the suite knows."""
+    return answer(f"Hello, {told('user_name', user_name)}!")
+
+
+@fixture
+async def test_input_required_result_request_state(call: Call, *, ok: Told = MISSING) -> CallToolResult:
+    """Ask, and keep the state of the call with the client."""
+    return answer(f"state-ok, {told('ok', ok)}")
+
+
+@fixture
+async def test_input_required_result_tampered_state(call: Call, *, ok: Told = MISSING) -> CallToolResult:
+    """Ask, and expect the state back as it was."""
+    return answer(told("ok", ok))
+
+
+@fixture
+async def test_input_required_result_multi_round(
+    call: Call, *, name: Told = MISSING, color: Told = MISSING
+) -> CallToolResult:
+    """Ask twice."""
+    return answer(f"{told('name', name)} likes {told('color', color)}.")
+
+
+@fixture
+async def test_tool_with_logging(call: Call) -> CallToolResult:
+    """Log three messages."""
+    for step in ("begun", "half done", "done"):
+        await Progress.of(call).log("info", step)
+    return answer("done")
+
+
+@fixture
+async def test_logging_tool(call: Call) -> CallToolResult:
+    """Log a message that nobody asked for."""
+    await Progress.of(call).log("emergency", "unasked")
+    return answer("done")
+
+
+@fixture
+async def greet(call: Call, *, name: str) -> CallToolResult:
+    """Be no task."""
+    return answer(f"Hello, {name}!")
+
+
+@fixture
+async def slow_compute(call: Call, *, seconds: int, label: str) -> CallToolResult:
+    """Run for some seconds; a task for those who know tasks."""
+    data = {"chunks": min(seconds, LONGEST_S) * 10 + 1, "delay_ms": 100}
+    return await run(call, "SlowWriter", data)
+
+
+@fixture
+async def failing_job(call: Call) -> CallToolResult:
+    """Be a task that fails, and nothing else."""
+    require_client_extension(call.request_context, EXTENSION)
+    return await run(call, "AlwaysFails", {})
+
+
+@fixture
+async def confirm_delete(call: Call, *, filename: str, confirm: Told = MISSING) -> CallToolResult:
+    """Ask, and be no task."""
+    return answer(f"{filename}: {told('confirm', confirm)}")
+
+
+@fixture
+async def test_tool_with_task(call: Call, *, name: Told = MISSING) -> CallToolResult:
+    """Ask, and become a task then."""
+    return await run(call, "SummarizeText", {"text": f"{told('name', name)} was asked."})
+
+
+def template(id: str) -> str:  # noqa: A002 - the suite's name
+    """What the template of the suite stands for."""
+    return f"Data for {id}"
+
+
+def test_simple_prompt() -> str:
+    """Text."""
+    return "This is a simple prompt for testing."
+
+
+def test_prompt_with_arguments(arg1: str, arg2: str) -> str:
+    """Text with two arguments in it."""
+    return f"{arg1=}, {arg2=}"
+
+
+def test_prompt_with_embedded_resource(resourceUri: str) -> list[UserMessage]:  # noqa: N803 - the suite's name
+    """A resource."""
+    return [UserMessage(EMBEDDED)]
+
+
+def test_prompt_with_image() -> list[UserMessage]:
+    """An image."""
+    return [UserMessage(IMAGE)]
+
+
+PROMPTS = (
+    test_simple_prompt,
+    test_prompt_with_arguments,
+    test_prompt_with_embedded_resource,
+    test_prompt_with_image,
+)
+
+
+def build_server(config: Config) -> RunsServer:
+    """The product's server with the fixtures beside its own tools, resources and prompts."""
+    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])])
+    server.add_resource(TextResource(uri="test://static-text", name="text", text="This is the content."))
+    server.add_resource(BinaryResource(uri="test://static-binary", name="pixel", mime_type="image/png", data=PIXEL))
+    server.resource("test://template/{id}/data")(template)
+    for prompt in PROMPTS:
+        server.prompt(description="A fixture")(prompt)
+    return server
+
+
+async def serve(config: Config) -> None:
+    """Serve over HTTP, on a port that the log tells."""
+    await hosting.serve(build_server(config), host="127.0.0.1", port=0)
+
+
+if __name__ == "__main__":
+    logs.configure("info")
+    anyio.run(partial(sandboxing.behind, serve, Config()))

@@ -1,0 +1,57 @@
+"""The wheel as users install it, by uvx, pipx and pip: the command is there, and what it starts is a whole server."""
+
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+
+from runs_mcp import __version__
+from tests.clients.processes import CLEAN
+from tests.contract.conftest import BIN, ROOT
+
+pytestmark = pytest.mark.anyio
+
+CONSTRAINTS = str(ROOT / "constraints.txt")
+
+
+def run(*command: str | Path, env: Mapping[str, str] = CLEAN) -> str:
+    """What a command prints."""
+    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
+
+def by_uvx(wheel: Path, folder: Path) -> list[str]:
+    """No installation: the command makes an environment when it is run."""
+    return [str(BIN / "uvx"), "--constraints", CONSTRAINTS, "--from", str(wheel), "runs-mcp"]
+
+
+def by_pipx(wheel: Path, folder: Path) -> list[str]:
+    """An environment of its own, made by uv, which pipx takes where it is there."""
+    places = {"PIPX_HOME": str(folder), "PIPX_BIN_DIR": str(folder / "bin"), "PIPX_MAN_DIR": str(folder / "man")}
+    options = ["--backend", "uv", "--pip-args", f"--constraint {CONSTRAINTS}"]
+    run(BIN / "pipx", "install", *options, wheel, env={**CLEAN, **places})
+    return [str(folder / "bin" / "runs-mcp")]
+
+
+def by_pip(wheel: Path, folder: Path) -> list[str]:
+    """A virtual environment that finds the dependencies in this one's, since pip takes ten seconds to install them."""
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
+    packages = sysconfig.get_path("purelib", vars={"base": str(folder)})
+    (Path(packages) / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    run(sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", "--no-deps", wheel)
+    run(sys.executable, "-m", "pip", "--python", folder, "check")
+    return [str(folder / "bin" / "runs-mcp")]
+
+
+@pytest.mark.parametrize("by", [by_uvx, by_pipx, by_pip])
+async def test_it_starts_and_is_whole(by: Callable[[Path, Path], list[str]], wheel: Path, tmp_path: Path) -> None:
+    command, *arguments = by(wheel, tmp_path)
+    assert run(command, *arguments, "--version") == f"runs-mcp, version {__version__}\n"
+    server = StdioServerParameters(command=command, args=[*arguments, "serve", "--sandbox"], env=CLEAN, cwd=tmp_path)
+    async with Client(server) as client:
+        assert len((await client.list_tools()).tools) == 8
+        assert len((await client.list_prompts()).prompts) == 5

@@ -1,0 +1,65 @@
+"""Log messages: clients of 2025-11-25 hear of waits for the API, from the level they set; nobody else is told."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import EmptyResult, LoggingLevel, LoggingMessageNotificationParams, Request
+
+from runs_mcp.config import Config
+from runs_mcp.server import build_server
+from tests import upstream
+from tests.calls import call
+from tests.upstream import reply
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The logging capability is deprecated")]
+
+
+@pytest.fixture
+async def waiting() -> AsyncIterator[Config]:
+    """A configuration for an API that asks once to be asked again."""
+    busy = reply({"message": "busy"}, 503, {"retry-after": "0"})
+    async with upstream.serving({"GET /runs": [busy, reply([])]}) as api:
+        yield Config(api=api.api.model_copy(update={"max_retries": 1}))
+
+
+async def heard(config: Config, *, mode: str = "legacy", level: LoggingLevel | None = None) -> list[str]:
+    """What a client that sets `level` is told in the course of a call."""
+    messages: list[str] = []
+
+    async def hear(params: LoggingMessageNotificationParams) -> None:
+        messages.append(f"{params.level}: {params.data}")
+
+    async with Client(build_server(config), mode=mode, logging_callback=hear) as client:
+        if level:
+            await client.set_logging_level(level)
+        assert not (await call(client, "list_runs")).failed
+    return messages
+
+
+@pytest.mark.parametrize("level", ["debug", "warning"])
+async def test_who_sets_a_level_hears_of_waits_from_there_on(waiting: Config, level: LoggingLevel) -> None:
+    assert await heard(waiting, level=level) == ["warning: waiting 0.0 s to ask again: The Runs API failed"]
+
+
+async def test_who_sets_a_higher_level_does_not(waiting: Config) -> None:
+    assert await heard(waiting, level="error") == []
+
+
+async def test_who_sets_none_hears_nothing(waiting: Config, mode: str) -> None:
+    assert await heard(waiting, mode=mode) == []
+
+
+async def test_a_level_there_is_not_is_refused_with_those_there_are(config: Config) -> None:
+    async with Client(build_server(config), mode="legacy") as client:
+        assert client.server_capabilities.logging is not None
+        loud = Request[dict[str, Any], str](method="logging/setLevel", params={"level": "loud"})
+        with pytest.raises(MCPError, match="debug, info"):
+            await client.session.send_request(loud, EmptyResult)
+
+
+async def test_at_2026_07_28_where_logging_is_deprecated_it_is_not_announced(config: Config) -> None:
+    async with Client(build_server(config)) as client:
+        assert client.server_capabilities.logging is None
