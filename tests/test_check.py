@@ -24,6 +24,7 @@ from runs_mcp.cli.checking import CHECKS, WIDEST, examine, report
 from runs_mcp.cli.checking.examination import Examination
 from runs_mcp.cli.checking.findings import Finding, Outcome, check, ok
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
+from runs_mcp.server.tools import OPERATIONS as TOOLS
 from tests import upstream
 from tests.clients.processes import CLEAN
 from tests.upstream import TOKEN, Replies, Reply, reply
@@ -576,5 +577,6 @@ async def test_a_check_that_crashes_is_a_finding(folder: Path) -> None:
     assert found["crashing"].text == "could not be looked at (RuntimeError)"
 
 
-def test_every_check_is_described() -> None:
+def test_every_operation_has_a_check_and_every_check_is_described() -> None:
+    assert {one.name for one in TOOLS} <= {one.name for one in CHECKS}
     assert [one.name for one in CHECKS if f"`{one.name}`" not in PAGE] == []
