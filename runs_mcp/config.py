@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
@@ -62,6 +63,13 @@ class AuthSettings(_Section):
             said = f"not {' and '.join(given)}" if given else "none is set"
             raise ValueError(f"give exactly one of value, env, file, command ({said})")
         return self
+
+    @field_validator("command")
+    @classmethod
+    def _command_has_words(cls, command: str | None) -> str | None:
+        if command is not None:
+            shlex.split(command)  # its ValueError says what is unbalanced
+        return command
 
     @field_validator("token_url")
     @classmethod
@@ -226,7 +234,7 @@ def json_schema() -> dict[str, Any]:
 
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("must be an http or https URL such as https://api.vertesia.io/api/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must carry no user, password, query or fragment")

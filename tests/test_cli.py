@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from runs_mcp.cli.checking.explaining import NETWORK
+from runs_mcp.cli.checking.report import MARKS
 from runs_mcp.config import Config
 from tests.clients.processes import CLEAN
 
@@ -49,8 +51,12 @@ def configuration(folder: Path, settings: Any) -> str:
         pytest.param({"api": {"auth": {}}}, "api.auth: give exactly one of value, env, file", id="no source"),
         pytest.param({"api": {"auth": {"value": " "}}}, "api.auth.value: the secret is empty", id="empty token"),
         pytest.param({"api": {"auth": {"env": "NOPE"}}}, "(NOPE): this environment variable", id="no variable"),
+        pytest.param(
+            {"api": {"auth": {"command": "op '"}}}, "api.auth.command: No closing quotation", id="half a quote"
+        ),
         pytest.param({"api": {"auth": {"file": "/"}}}, "api.auth.file (/): cannot be read", id="unreadable secret"),
         pytest.param({"api": {"base_url": "ftp://x"}}, "api.base_url: must be an http or https URL", id="bad URL"),
+        pytest.param({"api": {"base_url": "http://x:99999"}}, "api.base_url: Port out of range", id="bad port"),
         pytest.param({"api": GIVEN, "server": {"tools": ["list_run"]}}, "no such tool: list_run", id="unknown tool"),
         pytest.param(
             {
@@ -124,16 +130,34 @@ def test_http_is_served_on_loopback_only(tmp_path: Path) -> None:
 def test_check_says_line_by_line_what_works_and_what_to_do(tmp_path: Path) -> None:
     finished = runs_mcp("check", cwd=tmp_path, env=NOBODY)
     assert finished.returncode == FAILED
-    marks = [line[:1] for line in finished.stdout.splitlines()]
-    assert marks == ["✓", "✓", "✓", "✗"]
-    assert "cannot be reached" in finished.stdout
-    assert "Check api.base_url" in finished.stdout
+    assert re.findall(r"^✗ (\w+) +(.+)\n +→ (.+)$", finished.stdout, re.MULTILINE) == [
+        ("connection", "127.0.0.1 port 9 refuses connections", f"See that something serves there. {NETWORK}")
+    ]
+    assert re.search(r"^✓ configuration +no file; defaults, with RUNS_MCP_API__BASE_URL", finished.stdout)
+    assert re.search(r"^. api +not looked at, since connection failed$", finished.stdout, re.MULTILINE)
+    *lines, blank, summary = finished.stdout.splitlines()
+    assert {line[0] for line in lines} == {*MARKS.values(), " "}
+    assert len({len(start[0]) for line in lines if (start := re.match(r". \S+ +| +", line))}) == 1, "one column"
+    assert blank == ""
+    assert re.fullmatch(r"\d+ ok, 1 with a warning, 1 failed, \d+ not looked at", summary)
 
 
-def test_check_names_a_missing_credential(tmp_path: Path) -> None:
-    finished = runs_mcp("check", cwd=tmp_path)
-    assert finished.returncode == FAILED
-    assert "✗ credential: api.auth.env (COMPOSABLE_TOKEN): this environment variable is not set." in finished.stdout
+@pytest.mark.parametrize(
+    ("settings", "code", "failed"),
+    [
+        pytest.param("{", USAGE, "configuration", id="not JSON"),
+        pytest.param({"api": {"edition": "future"}}, USAGE, "configuration", id="unknown edition"),
+        pytest.param({"api": GIVEN, "server": {"tools": ["list_run"]}}, USAGE, "tools", id="unknown tool"),
+        pytest.param({"api": GIVEN, "server": {"tools": []}}, USAGE, "tools", id="no tool"),
+        pytest.param({"api": {"auth": {"env": "NOPE"}}}, FAILED, "secret", id="no variable"),
+    ],
+)
+def test_check_prints_one_json_document_and_nothing_else(tmp_path: Path, settings: Any, code: int, failed: str) -> None:
+    finished = runs_mcp("check", "--json", "--config", configuration(tmp_path, settings), cwd=tmp_path)
+    document = json.loads(finished.stdout)
+    assert (finished.returncode, document["ok"], finished.stderr) == (code, False, "")
+    assert failed in {one["check"] for one in document["checks"] if one["outcome"] == "failed"}
+    assert all(one["fix"] for one in document["checks"] if one["outcome"] in ("failed", "warning"))
 
 
 def test_config_schema_is_the_schema_of_the_settings(tmp_path: Path) -> None:

@@ -102,11 +102,19 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(replies: Replies) -> AsyncIterator[Upstream]:
-    """An upstream that answers with `replies` while the block lasts."""
+async def serving(replies: Replies, *, date: bool = True) -> AsyncIterator[Upstream]:
+    """An upstream that answers with `replies` while the block lasts, and with the `date` unless it is told not to."""
     upstream = Upstream(replies)
     app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST"])])
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        date_header=date,
+    )
     server = _Server(config)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve)

@@ -16,6 +16,7 @@ from runs_mcp.api.errors import (
     RunsApiError,
     StreamInterruptedError,
     UnavailableError,
+    UntrustedError,
 )
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Ref, Run, RunError, TokenUse
 from runs_mcp.api.network import Network
@@ -50,6 +51,7 @@ __all__ = [
     "StreamInterruptedError",
     "TokenUse",
     "UnavailableError",
+    "UntrustedError",
     "connect",
 ]
 

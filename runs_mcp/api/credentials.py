@@ -4,6 +4,7 @@ import logging
 import os
 import shlex
 import stat
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -32,17 +33,12 @@ Exchange = Callable[[str], Awaitable[str]]
 class Credential:
     """What can be told of a credential without showing it."""
 
-    kind: str
-    source: str
-    expires_at: datetime | None
-    project: str | None
-
-    @property
-    def description(self) -> str:
-        """On one line, for a person."""
-        expiry = f"expires {self.expires_at:%Y-%m-%d %H:%M} UTC" if self.expires_at else "no expiry known"
-        project = f", project {self.project}" if self.project else ""
-        return f"{self.kind} from {self.source}, {expiry}{project}"
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    account: str | None = None
+    project: str | None = None
+    permissions: tuple[str, ...] | None = None
+    """What it may do, where its token says so."""
 
 
 class SecretSource:
@@ -109,7 +105,7 @@ class SecretSource:
             state = (status.st_mtime_ns, status.st_size, status.st_ino)
             if self._secret is None or state != self._file_state:
                 self._secret, self._file_state = self._checked(file.read_text(encoding="utf-8")), state
-                if status.st_mode & OPEN_TO_OTHERS:
+                if open_to_others(file):
                     log.warning("%s: other users of this machine can read it; chmod 600 closes it", self.name)
         except OSError as error:
             raise CredentialError(f"{self.name}: cannot be read: {error.strerror}") from None
@@ -139,6 +135,15 @@ class SecretSource:
             raise CredentialError(f"{self.name}: the secret holds a space or something that is not ASCII")
         self._checked_last = secret, stripped
         return stripped
+
+
+def open_to_others(file: Path) -> bool:
+    """Whether other users of this machine may read or write a file; on Windows its mode does not tell.
+
+    Raises:
+        OSError: the file cannot be looked at.
+    """
+    return sys.platform != "win32" and bool(file.stat().st_mode & OPEN_TO_OTHERS)
 
 
 class Tokens:
@@ -194,13 +199,13 @@ class Tokens:
             CredentialError, AuthenticationError: there is none to be had.
         """
         claims = _claims(await self.current())
-        expires = _expiry(claims)
-        project = claims.get("project")
+        permissions = claims.get("permissions")
         return Credential(
-            kind=self._kind,
-            source=self.source.name,
-            expires_at=None if expires is None else datetime.fromtimestamp(expires, UTC),
-            project=str(project.get("name") or project.get("id")) if isinstance(project, dict) else None,
+            issued_at=_moment(claims.get("iat")),
+            expires_at=_moment(_expiry(claims)),
+            account=_name(claims.get("account")),
+            project=_name(claims.get("project")),
+            permissions=tuple(map(str, permissions)) if isinstance(permissions, list) else None,
         )
 
     def _good(self, secret: str) -> str | None:
@@ -231,3 +236,14 @@ def _claims(token: str) -> dict[str, object]:
 def _expiry(claims: Mapping[str, object]) -> float | None:
     expires = claims.get("exp")
     return expires if isinstance(expires, int | float) else None
+
+
+def _moment(seconds: object) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _name(reference: object) -> str | None:
+    return str(reference.get("name") or reference.get("id")) if isinstance(reference, dict) else None

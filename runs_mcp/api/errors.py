@@ -9,6 +9,7 @@ RunsApiError
 ├─ InvalidRequestError       any other 4xx
 ├─ RateLimitedError          429
 ├─ UnavailableError          5xx, or no connection
+│  └─ UntrustedError         its certificate is not trusted; nothing was sent
 ├─ ApiTimeoutError           408, or no answer in time
 ├─ ProtocolError             an answer that is not as documented
 └─ StreamInterruptedError    a stream that ended without `close`
@@ -99,6 +100,10 @@ class RateLimitedError(RunsApiError):
 
 class UnavailableError(RunsApiError):
     """The API cannot be reached, or failed."""
+
+
+class UntrustedError(UnavailableError):
+    """Whoever answers for the API has no certificate that is trusted."""
 
 
 class ApiTimeoutError(RunsApiError):

@@ -20,6 +20,7 @@ from runs_mcp.api.errors import (
     RateLimitedError,
     RunsApiError,
     UnavailableError,
+    UntrustedError,
 )
 from runs_mcp.masking import mask, one_line
 
@@ -42,7 +43,7 @@ def of_exception(error: Exception, *, writes: bool) -> RunsApiError:
                 f"The Runs API did not answer in time ({what})", retry_safe=not writes, outcome_unknown=writes
             )
         case aiohttp.ClientConnectorCertificateError():
-            return UnavailableError("The certificate of the Runs API is not trusted, so nothing was sent to it")
+            return UntrustedError("The certificate of the Runs API is not trusted, so nothing was sent to it")
         case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return UnavailableError(f"The Runs API cannot be reached ({what})", retry_safe=True)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():

@@ -163,6 +163,11 @@ class Run:
         return (self.status or "").lower() in FINAL_STATUSES
 
     @property
+    def has_result_parts(self) -> bool:
+        """Whether the result came as typed parts, which only today's contract has."""
+        return _parts(self.result) is not None
+
+    @property
     def output(self) -> Any:
         """The result, whichever contract it came by: an object, a text, or None."""
         parts = _parts(self.result)

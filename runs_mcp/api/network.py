@@ -94,7 +94,7 @@ class Connections:
                 headers=request.headers,
                 data=request.body,
                 allow_redirects=False,
-                proxy=self._proxy(request.url) if self._proxies else None,
+                proxy=self.proxy_for(request.url) if self._proxies else None,
                 timeout=aiohttp.ClientTimeout(sock_connect=request.connect_timeout_s, sock_read=request.read_timeout_s),
             )
         except _HiddenError as hidden:
@@ -106,7 +106,8 @@ class Connections:
         # Raised out here, so that the exception of aiohttp, which can hold the URL, is not its context.
         raise failure
 
-    def _proxy(self, url: str) -> str | None:
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that requests to `url` go by, if any."""
         parts = urlsplit(url)
         if self._bypassed(parts.hostname or ""):
             return None
@@ -173,7 +174,7 @@ def _session() -> "aiohttp.ClientSession":
         raise hidden
 
     # Those who ask wait for their turn elsewhere, so the pool has no limit of its own.
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_trust())
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=trust())
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -182,7 +183,7 @@ def _session() -> "aiohttp.ClientSession":
     )
 
 
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """The authorities of `SSL_CERT_FILE` and `SSL_CERT_DIR`; without them those of the machine and the public ones."""
     import certifi  # noqa: PLC0415 - as above
 

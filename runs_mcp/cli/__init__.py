@@ -136,25 +136,26 @@ def demo() -> None:
 
 @main.command(short_help="Say what works, and what to do if not.")
 @config_option
-def check(*, config_file: Path | None) -> None:
-    """Say, line by line, whether configuration, credential and API work, and what to do if not."""
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead; docs/check.md describes it.")
+def check(*, config_file: Path | None, as_json: bool) -> None:
+    """Say, line by line, what works of configuration, credential, network, API and server, and what to do if not.
+
+    It creates no run and changes nothing. Exit codes: 0 all good, 1 something failed, 2 configuration or usage.
+    """
     from runs_mcp.cli import checking  # noqa: PLC0415 - as above
+    from runs_mcp.cli.checking import findings, report  # noqa: PLC0415 - as above
 
-    try:
-        config = load(config_file)
-    except ConfigError as error:
-        click.echo(f"✗ configuration: {error}")
-        sys.exit(USAGE)
     logs.configure("error")
-    healthy: list[bool] = []
+    found: dict[str, findings.Finding] = {}
 
-    async def run() -> None:
-        async for finding in checking.findings(config, config_file):
-            click.echo(str(finding))
-            healthy.append(finding.ok)
+    def tell(name: str, finding: findings.Finding) -> None:
+        found[name] = finding
+        if not as_json:
+            click.echo(report.line(name, finding, width=checking.WIDEST))
 
-    _run(run)
-    sys.exit(0 if all(healthy) else FAILURE)
+    _run(lambda: checking.examine(config_file, tell=tell))
+    click.echo(json.dumps(report.document(found), indent=2) if as_json else f"\n{report.summary(found)}")
+    sys.exit(report.exit_code(found))
 
 
 @main.command(short_help="Connect a chat client, or disconnect it.")

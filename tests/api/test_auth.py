@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 import respx
 
-from runs_mcp.api import AuthenticationError, CredentialError, ProtocolError, connect
+from runs_mcp.api import AuthenticationError, Credential, CredentialError, ProtocolError, connect
 from runs_mcp.api.credentials import Tokens
 from runs_mcp.config import ApiSettings, AuthSettings
 from tests.api.conftest import BASE, Open
@@ -264,7 +265,7 @@ async def test_a_credential_is_described_without_being_shown(router: respx.MockR
     router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("a"))
     async with open_client(auth=KEY) as client:
         found = await client.check_credential()
-    assert found.description == "api_key from api.auth.value, expires 2096-10-02 07:06 UTC, project Demo"
+    assert found == Credential(expires_at=datetime(2096, 10, 2, 7, 6, 40, tzinfo=UTC), project="Demo")
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])

@@ -1,0 +1,19 @@
+"""One version, in `runs_mcp/__init__.py`: whatever else states it says the same."""
+
+import re
+from pathlib import Path
+
+from runs_mcp import __version__
+
+ROOT = Path(__file__).parents[2]
+SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
+
+
+def test_the_version_is_semantic() -> None:
+    assert SEMANTIC.fullmatch(__version__)
+
+
+def test_the_changelog_leads_with_this_version_or_with_what_comes_after_it() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] in ("Unreleased", __version__)
+    assert all(SEMANTIC.fullmatch(heading) for heading in headings if heading != "Unreleased")
