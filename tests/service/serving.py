@@ -44,7 +44,7 @@ async def serving_at(config: Callable[[str], Config]) -> AsyncIterator[str]:
 async def calling(url: str, token: str, mode: str = "auto", **settings: Any) -> AsyncIterator[Client]:
     """A client that presents `token`."""
     async with (
-        _http(token) as http,
+        presenting(token) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode, **settings) as client,
     ):
         yield client
@@ -54,16 +54,17 @@ async def asked(url: str, token: str | None = None, session: str | None = None, 
     """The answer to a bare request, in a session of 2025-11-25 if there is one."""
     all_headers = {**JSON, **({SESSION: session} if session else {}), **headers}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]
-    async with _http(token) as http:
+    async with presenting(token) as http:
         return await http.post(url, json=PING, headers=raw)
 
 
 async def opened(url: str, token: str) -> str:
     """The id of a session of 2025-11-25 that whoever presents `token` has opened."""
-    async with _http(token) as http:
+    async with presenting(token) as http:
         return str((await http.post(url, json=INITIALIZE, headers=JSON)).headers[SESSION])
 
 
-def _http(token: str | None) -> httpx2.AsyncClient:
+def presenting(token: str | None) -> httpx2.AsyncClient:
+    """An HTTP client that presents `token`."""
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     return httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S)
