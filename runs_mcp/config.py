@@ -197,7 +197,7 @@ class ServerSettings(_Section):
     max_arguments_bytes: int = Field(default=2_000_000, ge=10_000)
     """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
     max_calls: int = Field(default=2_000, ge=1)
-    """How many tool calls one process answers at once; further ones are refused, and have done nothing."""
+    """How many tool calls one process answers at once, in each profile; further ones are refused, with nothing done."""
     http: HttpSettings = HttpSettings()
 
     @property

@@ -72,6 +72,12 @@ async def test_what_is_no_key_opens_nothing(guarded: Config, keys_file: Path, cr
     assert refused.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
 
 
+async def test_a_key_in_the_url_is_not_looked_at(guarded: Config, keys_file: Path) -> None:
+    key = keys.add(keys_file, "ci", READ)
+    async with serving(guarded) as url:
+        assert (await asked(f"{url}?access_token={key}")).status_code == 401
+
+
 async def test_keys_come_and_go_while_the_server_runs(guarded: Config, keys_file: Path, mode: str) -> None:
     first = keys.add(keys_file, "first", READ)
     async with serving(guarded) as url, calling(url, first, mode) as client:

@@ -156,6 +156,12 @@ async def fetched(url: str) -> Any:
         return (await http.get(url)).raise_for_status().json()
 
 
+async def test_the_endpoint_answers_to_its_public_name(url: str, issuer: Issuer) -> None:
+    token = issuer.token()
+    assert (await asked(url, token, host="evil.example")).status_code == 421
+    assert (await asked(url, token, host="runs.example.com")).status_code == (await asked(url, token)).status_code
+
+
 async def test_the_issuer_is_named_as_its_tokens_spell_it(config: Config, issuer: Issuer) -> None:
     async with serving(configured(config, issuer, issuer="https://issuer.example.com")) as url:
         metadata = await fetched(url.removesuffix(PATH) + "/.well-known/oauth-protected-resource/mcp")

@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runs_mcp.cli.sandboxing import behind
 from runs_mcp.config import Config
 from runs_mcp.server.callers import Caller, caller_of
 from runs_mcp.server.tools import OPERATIONS
@@ -201,6 +202,19 @@ def test_a_profile_that_cannot_work_is_named_at_the_start(tmp_path: Path, profil
     ended = runs_mcp("serve", "--http", "--config", configuration(tmp_path, settings), cwd=tmp_path)
     assert ended.returncode == USAGE
     assert says in ended.stderr
+
+
+async def test_with_a_sandbox_every_profile_fronts_it(tmp_path: Path) -> None:
+    auth = {"kind": "bearer", "keys_file": tmp_path / "keys.json"}
+    profiles = {"one": {"callers": ["ci"], "api": {"auth": {"env": "NOPE"}}}}
+    config = Config.model_validate({"server": {"http": {"auth": auth}}, "profiles": profiles})
+    served: list[Config] = []
+
+    async def serve(config: Config) -> None:
+        served.append(config)
+
+    await behind(serve, config)
+    assert served[0].of("one").api == served[0].api != config.api
 
 
 PROFILES = {
