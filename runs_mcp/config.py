@@ -4,10 +4,12 @@ import difflib
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -17,6 +19,8 @@ ENV_PREFIX = "RUNS_MCP_"
 CONFIG_VARIABLE = "RUNS_MCP_CONFIG"
 DEFAULT_FILE = Path("config.json")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+Scope = Literal["runs:read", "runs:create"]
+"""What callers of the HTTP endpoint may be allowed: to read runs, and to execute them."""
 
 
 class ConfigError(Exception):
@@ -115,19 +119,74 @@ class ApiSettings(_Section):
         return self
 
 
-class HttpAuthSettings(_Section):
-    """Who may call the HTTP endpoint."""
+class NoAuthSettings(_Section):
+    """Anyone who can reach the endpoint may call, which is why it serves loopback only."""
 
     kind: Literal["none"] = "none"
-    """`none`: anyone who can reach it, which is why it serves loopback only."""
+
+
+class BearerAuthSettings(_Section):
+    """Callers present a key that `runs-mcp keys add` made for them."""
+
+    kind: Literal["bearer"]
+    keys_file: Path
+    """Where `runs-mcp keys` keeps the hashes of the keys; read again when it changes."""
+
+
+class JwtAuthSettings(_Section):
+    """Callers present a JWT of an OAuth 2.1 authorization server; the endpoint is a resource server."""
+
+    kind: Literal["jwt"]
+    issuer: str
+    """The authorization server, exactly as its tokens spell it in `iss`."""
+    resource_url: str
+    """Public URL of the endpoint, e.g. `https://runs.example.com/mcp`: what its metadata says, and its audience."""
+    audience: str | None = None
+    """What tokens must have in `aud`. Unset: `resource_url`."""
+    jwks_url: str | None = None
+    """Where the issuer publishes its keys. Give either this or `jwks_file`."""
+    jwks_file: Path | None = None
+    """A file with the issuer's keys (a JSON Web Key Set), each with its `kid`; read again when it changes."""
+    algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"], ...] = (
+        "RS256",
+        "ES256",
+        "EdDSA",
+    )
+    """Signatures to accept."""
+    leeway_s: float = Field(default=30, ge=0, le=300)
+    """Seconds by which the clocks of issuer and server may differ."""
+    required_scopes: tuple[str, ...] = ()
+    """Scopes that a token must have beside `runs:read`."""
+    granted_scopes: tuple[Scope, ...] = ()
+    """Scopes that every token has beside its own, for issuers that know nothing of ours."""
+
+    @field_validator("issuer", "resource_url", "jwks_url")
+    @classmethod
+    def _cannot_be_forged(cls, url: str | None) -> str | None:
+        if url is not None and (not _is_http(url) or _in_the_clear(url)):
+            raise ValueError("must be an https URL: whoever changes it on its way decides who may call")
+        return url
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.jwks_url is None) == (self.jwks_file is None):
+            raise ValueError("give exactly one of jwks_url, jwks_file")
+        return self
+
+
+AuthenticationSettings = Annotated[
+    NoAuthSettings | BearerAuthSettings | JwtAuthSettings, Field(discriminator="kind", description="Who may call.")
+]
 
 
 class HttpSettings(_Section):
     """`serve --http`."""
 
-    auth: HttpAuthSettings = HttpAuthSettings()
+    auth: AuthenticationSettings = NoAuthSettings()
     allowed_hosts: tuple[str, ...] = ()
     """`Host` headers to accept beside loopback's own, e.g. `runs.example.com` or `runs.example.com:*`."""
+    without_profile: Literal["refuse", "serve"] = "refuse"
+    """What becomes of a caller whom no profile names, where there are profiles: `serve` by the settings outside."""
 
 
 class ServerSettings(_Section):
@@ -146,13 +205,45 @@ class ServerSettings(_Section):
     max_arguments_bytes: int = Field(default=2_000_000, ge=10_000)
     """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
     max_calls: int = Field(default=2_000, ge=1)
-    """How many tool calls one process answers at once; further ones are refused, and have done nothing."""
+    """How many tool calls one process answers at once, in each profile; further ones are refused, with nothing done."""
     http: HttpSettings = HttpSettings()
 
     @property
     def max_message_bytes(self) -> int:
         """Largest message that is read: JSON may write a character in six bytes that takes two."""
         return 4 * self.max_arguments_bytes
+
+
+class ProfileSettings(_Section):
+    """Callers who are served by settings of their own; what is not given here is as it is outside."""
+
+    callers: tuple[str, ...] = ()
+    """Who they are: names of keys, or subjects (`sub`) of JWTs."""
+    claims: dict[str, str] = {}
+    """Or what their JWTs say: each claim named here must be, or hold, its value, e.g. `{"tenant": "acme"}`."""
+    api: ApiSettings = ApiSettings()
+    """The Runs API that is fronted for them. A `base_url` or an `edition` needs an `auth` beside it."""
+    read_only: bool | None = None
+    """As `server.read_only`."""
+    tools: tuple[str, ...] | None = None
+    """As `server.tools`."""
+    rate_limit: int | None = Field(default=None, ge=1)
+    """Calls a minute that each of them may make. Unset: any number."""
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not self.callers and not self.claims:
+            raise ValueError("names nobody: give callers or claims")
+        return self
+
+    @model_validator(mode="after")
+    def _credential_stays_where_it_belongs(self) -> Self:
+        given = self.api.model_fields_set
+        if given & {"base_url", "edition"} and "auth" not in given:
+            raise ValueError(
+                "api: another API needs an auth of its own, or it would be sent the credential of this one"
+            )
+        return self
 
 
 class StreamingSettings(_Section):
@@ -188,6 +279,38 @@ class Config(BaseSettings):
     api: ApiSettings = ApiSettings()
     server: ServerSettings = ServerSettings()
     streaming: StreamingSettings = StreamingSettings()
+    profiles: dict[Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")], ProfileSettings] = {}
+    """Callers of `serve --http` with a credential, a project or tools of their own, by a name for each group."""
+
+    @property
+    def serves_the_unnamed(self) -> bool:
+        """Whether callers are served whom no profile names."""
+        return not self.profiles or self.server.http.without_profile == "serve"
+
+    def of(self, profile: str | None) -> Self:
+        """The settings by which callers of `profile` are served; None: those whom no profile names."""
+        if profile is None:
+            return self
+        own = self.profiles[profile]
+        server = {"read_only": own.read_only, "tools": own.tools}
+        return self.model_copy(
+            update={
+                "api": self.api.model_copy(update={name: getattr(own.api, name) for name in own.api.model_fields_set}),
+                "server": self.server.model_copy(update={name: one for name, one in server.items() if one is not None}),
+            }
+        )
+
+    @model_validator(mode="after")
+    def _profiles_tell_callers_apart(self) -> Self:
+        kind = self.server.http.auth.kind
+        if self.profiles and kind == "none":
+            raise ValueError("profiles: server.http.auth.kind is none, so callers have no names; set bearer or jwt")
+        if kind != "jwt" and (named := [name for name, one in self.profiles.items() if one.claims]):
+            raise ValueError(f"profiles.{named[0]}.claims: only JWTs have claims; server.http.auth.kind is {kind}")
+        callers = Counter(caller for one in self.profiles.values() for caller in set(one.callers))
+        if twice := [caller for caller, count in callers.items() if count > 1]:
+            raise ValueError(f"profiles: {', '.join(twice)}: named by more than one profile")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -232,9 +355,14 @@ def json_schema() -> dict[str, Any]:
     return Config.model_json_schema()
 
 
+def _is_http(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+    if not _is_http(url) or parts.port == 0:
         raise ValueError("must be an http or https URL such as https://api.vertesia.io/api/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must carry no user, password, query or fragment")
@@ -262,37 +390,58 @@ def _read(file: Path) -> dict[str, Any]:
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     known = {CONFIG_VARIABLE, *_variables(Config, ENV_PREFIX)}
     for name in sorted(environ):
-        if name.startswith(ENV_PREFIX) and name.upper() not in known:
+        if name.startswith(ENV_PREFIX) and not any(fnmatchcase(name.upper(), one) for one in known):
             raise ConfigError(f"Unknown environment variable {name}.{_nearest(name, known)}")
 
 
-def _variables(section: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        variable = f"{prefix}{name.upper()}"
-        yield variable
-        if inner := _section(field.annotation):
-            yield from _variables(inner, f"{variable}__")
+def _variables(annotation: Any, prefix: str) -> Iterator[str]:
+    """The variables that set what is of this type; a `*` stands for a name that the user chooses."""
+    if get_origin(annotation) is dict:
+        yield from _variables(get_args(annotation)[1], f"{prefix}*__")
+    for section in _sections(annotation):
+        for name, field in section.model_fields.items():
+            yield f"{prefix}{name.upper()}"
+            yield from _variables(field.annotation, f"{prefix}{name.upper()}__")
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:
+def _sections(annotation: Any) -> list[type[BaseModel]]:
     options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    return [one for one in options if isinstance(one, type) and issubclass(one, BaseModel)]
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_input=False):
-        path = [str(part) for part in problem["loc"]]
+        path, known = _place(problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            yield f"{'.'.join(path)}: unknown key.{_nearest(path[-1], _keys(path[:-1]))}"
-        else:
-            yield f"{'.'.join(path)}: {problem['msg'].removeprefix('Value error, ')}"
+            message = f"unknown key.{_nearest(path[-1], known)}"
+        elif problem["type"].startswith("union_tag"):
+            message = f"kind must be one of {', '.join(sorted(known))}"
+        yield f"{'.'.join(path)}: {message}" if path else message
 
 
-def _keys(path: list[str]) -> set[str]:
-    section: type[BaseModel] = Config
-    for name in path:
-        section = _section(section.model_fields[name].annotation) or section
-    return set(section.model_fields)
+def _place(location: Iterable[int | str]) -> tuple[list[str], set[str]]:
+    """Where a problem is, as the file spells it, and the keys that are known there; or the kinds, of several."""
+    path: list[str] = []
+    known: set[str] = set()
+    here: Any = Config
+    for part in map(str, location):
+        if kinds := _kinds(here):  # pydantic says which of several sections by its kind, which is no key
+            here = kinds[part]
+            continue
+        path.append(part)
+        if get_origin(here) is dict:
+            here = get_args(here)[1]
+        elif sections := _sections(here):
+            fields = sections[0].model_fields
+            known, here = set(fields), fields[part].annotation if part in fields else None
+    return path, set(_kinds(here)) or known
+
+
+def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The sections of which one may stand here, where there are several."""
+    sections = _sections(annotation)
+    return {get_args(one.model_fields["kind"].annotation)[0]: one for one in sections} if len(sections) > 1 else {}
 
 
 def _nearest(name: str, known: set[str]) -> str:

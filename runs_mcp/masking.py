@@ -6,13 +6,13 @@ _SECRET = re.compile(
     r"(?P<query>(?:access_token|token)=)[^\s&\"']+"
     r"|(?P<bearer>[Bb]earer\s+)[\w.~+/=-]+"
     r"|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"
-    r"|\b[sp]k-[\w-]{4,}"
+    r"|\b(?:[sp]k-|rmk_)[\w-]{4,}"
 )
 MASK = "[secret]"
 
 
 def mask(text: str) -> str:
-    """`text` with every JWT, API key, bearer token and token parameter replaced."""
+    """`text` with every JWT, API key, caller's key, bearer token and token parameter replaced."""
     return _SECRET.sub(lambda found: f"{found['query'] or found['bearer'] or ''}{MASK}", text)
 
 

@@ -10,6 +10,9 @@ from pydantic import ValidationError
 from runs_mcp.config import ApiSettings, Config, ConfigError, load
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.json"
+KEYS = {"kind": "bearer", "keys_file": "keys.json"}
+TOKENS = {"kind": "jwt", "issuer": "https://a.b", "resource_url": "https://c.d/mcp", "jwks_url": "https://a.b/jwks"}
+ANOTHER = {"base_url": "https://runs.example.com/api/v1"}
 
 
 def written(folder: Path, settings: Any) -> Path:
@@ -91,6 +94,90 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, settings: Any, says: str) 
     with pytest.raises(ConfigError) as refused:
         load(written(tmp_path, settings))
     assert says in str(refused.value)
+
+
+def auth(**settings: Any) -> dict[str, Any]:
+    return {"http": {"auth": settings}}
+
+
+def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
+    return {"server": auth(**kind), "profiles": named}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        pytest.param(
+            {"server": auth(kind="basic")}, "server.http.auth: kind must be one of bearer, jwt, none", id="kind"
+        ),
+        pytest.param({"server": auth(keys_file="k")}, "server.http.auth: kind must be one of", id="no kind"),
+        pytest.param(
+            {"server": auth(kind="bearer", keys_fil="k")},
+            "server.http.auth.keys_fil: unknown key. Did you mean keys_file?",
+            id="key",
+        ),
+        pytest.param({"server": auth(**TOKENS | {"issuer": "http://a.b"})}, "auth.issuer: must be an https", id="http"),
+        pytest.param({"server": auth(**TOKENS, jwks_file="k")}, "exactly one of jwks_url, jwks_file", id="two sources"),
+        pytest.param(
+            {"server": auth(**TOKENS, algorithms=["HS256"])}, "auth.algorithms.0: Input", id="a shared secret"
+        ),
+        pytest.param({"profiles": {"a": {"callers": ["x"]}}}, "server.http.auth.kind is none, so", id="nobody known"),
+        pytest.param(profiles(a={}), "profiles.a: names nobody: give callers or claims", id="a profile of nobody"),
+        pytest.param(profiles(A={"callers": ["x"]}), "profiles.A.[key]: String should match", id="name of a profile"),
+        pytest.param(profiles(a={"caller": []}), "profiles.a.caller: unknown key. Did you mean callers?", id="inside"),
+        pytest.param(
+            profiles(a={"callers": ["x"], "api": {"editon": "vertesia"}}),
+            "profiles.a.api.editon: unknown key. Did you mean edition?",
+            id="deep inside",
+        ),
+        pytest.param(profiles(a={"callers": ["x"], "api": ANOTHER}), "needs an auth of its own", id="no credential"),
+        pytest.param(
+            profiles(a={"claims": {"t": "x"}}), "profiles.a.claims: only JWTs have claims", id="claims of keys"
+        ),
+        pytest.param(
+            profiles(a={"callers": ["x"]}, b={"callers": ["x"]}), "profiles: x: named by more than one", id="twice"
+        ),
+    ],
+)
+def test_who_may_call_is_said_in_full_or_not_at_all(tmp_path: Path, settings: Any, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(written(tmp_path, settings))
+    assert says in str(refused.value)
+
+
+def test_who_may_call_can_be_said_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "SERVER__HTTP__AUTH__KIND": "bearer",
+        "SERVER__HTTP__AUTH__KEYS_FILE": "keys.json",
+        "PROFILES__ACME__CALLERS": '["ci"]',
+        "PROFILES__ACME__API__PROJECT": "p1",
+        "PROFILES__ACME__API__AUTH__ENV": "ACME_TOKEN",
+        "PROFILES__ACME__RATE_LIMIT": "60",
+    }.items():
+        monkeypatch.setenv(f"RUNS_MCP_{name}", value)
+    config = load(written(tmp_path, {"profiles": {"acme": {"read_only": True}}}))
+    acme = config.profiles["acme"]
+    assert (acme.callers, acme.read_only, acme.rate_limit) == (("ci",), True, 60)
+    assert (acme.api.project, acme.api.auth.env) == ("p1", "ACME_TOKEN")
+    monkeypatch.setenv("RUNS_MCP_PROFILES__ACME__API__PROJCT", "p1")
+    with pytest.raises(ConfigError, match=r"RUNS_MCP_PROFILES__ACME__API__PROJCT\. Did you mean .*__API__PROJECT\?"):
+        load()
+
+
+def test_a_profile_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    settings = profiles(
+        own={"callers": ["x"], "api": {"project": "p2", "auth": {"env": "OWN"}}, "tools": ["get_run"]},
+        same={"callers": ["y"], "read_only": False},
+    )
+    settings["api"] = {"edition": "vertesia", "project": "p1", "timeout_s": 5, "auth": {"env": "BASE"}}
+    settings["server"] |= {"read_only": True, "create_tag": False}
+    config = load(written(tmp_path, settings))
+    own, same = config.of("own"), config.of("same")
+    assert config.of(None) is config
+    assert (own.api.edition, own.api.project, own.api.timeout_s, own.api.auth.env) == ("vertesia", "p2", 5, "OWN")
+    assert (own.server.read_only, own.server.tools, own.server.create_tag) == (True, ("get_run",), False)
+    assert same.api == config.api
+    assert (same.server.read_only, same.server.tools) == (False, None)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8090/api/v1", "http://localhost:1", "http://[::1]:1", "https://a.b"])

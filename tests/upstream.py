@@ -4,7 +4,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import uvicorn
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from runs_mcp.config import ApiSettings, AuthSettings
 
@@ -106,23 +107,31 @@ async def serving(replies: Replies, *, date: bool = True) -> AsyncIterator[Upstr
     """An upstream that answers with `replies` while the block lasts, and with the `date` unless it is told not to."""
     upstream = Upstream(replies)
     app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST"])])
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=0,
-        log_config=None,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-        date_header=date,
-    )
-    server = _Server(config)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve)
-        await server.ready.wait()
-        upstream.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        try:
-            yield upstream
-        finally:
-            server.should_exit = server.force_exit = True
-            with anyio.CancelScope(shield=True):
-                await server.stopped.wait()
+    async with listening(lambda _: app, date=date) as upstream.url:
+        yield upstream
+
+
+@asynccontextmanager
+async def listening(
+    build: Callable[[str], ASGIApp], *, lifespan: Literal["on", "off"] = "off", date: bool = True
+) -> AsyncIterator[str]:
+    """The URL at which an application is served while the block lasts; it is built for that URL.
+
+    Without a `lifespan` of its own, it is not asked before it is stopped.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            build(url), log_config=None, lifespan=lifespan, timeout_graceful_shutdown=1, date_header=date
+        )
+        server = _Server(config)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.serve, [listener])
+            await server.ready.wait()
+            try:
+                yield url
+            finally:
+                server.should_exit, server.force_exit = True, lifespan == "off"
+                with anyio.CancelScope(shield=True):
+                    await server.stopped.wait()

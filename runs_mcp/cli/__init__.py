@@ -5,14 +5,16 @@ import json
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from runs_mcp import __version__, logs
-from runs_mcp.config import CONFIG_VARIABLE, Config, ConfigError, json_schema, load
+from runs_mcp.config import CONFIG_VARIABLE, BearerAuthSettings, Config, ConfigError, Scope, json_schema, load
 from runs_mcp.opening import Opening
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
@@ -183,10 +185,8 @@ def install(*, client: str, config_file: Path | None, sandbox: bool, name: str, 
     if remove:
         connecting.disconnect(chosen, machine, name, print_only=print_only)
         return
-    try:
+    with _configuration_problems():
         setup = connecting.set_up(config_file, os.environ, sandbox=sandbox)
-    except ConfigError as error:
-        raise ConfigurationProblem(str(error)) from None
     launcher = launching.launcher(Path(sys.executable), os.environ)
     connecting.connect(chosen, machine, name, setup, launcher, print_only=print_only)
 
@@ -199,6 +199,60 @@ def install_guide() -> None:
     click.echo(guide())
 
 
+@main.group("keys", short_help="Make, list and remove the keys of callers over HTTP.")
+def key_commands() -> None:
+    """Make, list and remove the keys by which `serve --http` knows its callers (server.http.auth.kind: bearer).
+
+    server.http.auth.keys_file holds their hashes; a server that is running sees each change at once.
+    """
+
+
+@key_commands.command("add", short_help="Make a key, and print it this once.")
+@config_option
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(get_args(Scope)),
+    default=("runs:read",),
+    show_default=True,
+    help="What the caller may do; repeat it for several.",
+)
+@click.option("--days", type=click.IntRange(1), help="Days for which it is good. Else until it is removed.")
+@click.option("--overlap", type=click.IntRange(0), help="Hours for which a key that NAME has already stays good.")
+def add_key(
+    *, config_file: Path | None, name: str, scopes: tuple[Scope, ...], days: int | None, overlap: int | None
+) -> None:
+    """Make a key for NAME and print it, this once: what is kept is its hash."""
+    from runs_mcp.service import keys  # noqa: PLC0415 - as above
+
+    with _configuration_problems():
+        click.echo(keys.add(_keys_file(config_file), name, scopes, days=days, overlap_hours=overlap))
+
+
+@key_commands.command("list", short_help="List whose keys there are.")
+@config_option
+def list_keys(*, config_file: Path | None) -> None:
+    """List whose keys there are, what they allow, since and until when."""
+    from runs_mcp.service import keys  # noqa: PLC0415 - as above
+
+    with _configuration_problems():
+        for key in keys.read(_keys_file(config_file)):
+            click.echo(key.description)
+
+
+@key_commands.command("remove", short_help="Remove the keys of a caller.")
+@config_option
+@click.argument("name")
+def remove_keys(*, config_file: Path | None, name: str) -> None:
+    """Remove every key of NAME: who presents one is refused from now on."""
+    from runs_mcp.service import keys  # noqa: PLC0415 - as above
+
+    with _configuration_problems():
+        keys.remove(_keys_file(config_file), name)
+
+
 @main.command("config-schema")
 def config_schema() -> None:
     """Print the JSON schema of config.json."""
@@ -206,12 +260,26 @@ def config_schema() -> None:
 
 
 def _configured(config_file: Path | None) -> Config:
-    try:
+    with _configuration_problems():
         config = load(config_file)
-    except ConfigError as error:
-        raise ConfigurationProblem(str(error)) from None
     logs.configure(config.log_level)
     return config
+
+
+def _keys_file(config_file: Path | None) -> Path:
+    match load(config_file).server.http.auth:
+        case BearerAuthSettings(keys_file=file):
+            return file
+        case auth:
+            raise ConfigError(f"server.http.auth.kind is {auth.kind}: keys are for bearer, which names a keys_file.")
+
+
+@contextmanager
+def _configuration_problems() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigurationProblem(str(error)) from None
 
 
 def _run(work: Callable[[], Awaitable[None]]) -> None:

@@ -23,10 +23,17 @@ async def alone(*, host: str, port: int, data: Path | None, events: str) -> None
 
 
 async def behind(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:
-    """`serve` in front of a sandbox: with `config`, but for the API, and the project by which answers tell it."""
+    """`serve` in front of a sandbox: with `config`, but for the API, in every profile."""
     async with running() as started:
-        api = sandbox_api(started.url, config.api).model_copy(update={"project": PROJECT})
-        await serve(config.model_copy(update={"api": api}))
+        profiles = {
+            name: one.model_copy(update={"api": _named(started.url, one.api)}) for name, one in config.profiles.items()
+        }
+        await serve(config.model_copy(update={"api": _named(started.url, config.api), "profiles": profiles}))
+
+
+def _named(url: str, api: ApiSettings) -> ApiSettings:
+    """`api`, but for a sandbox at `url`, and the project by which answers tell it."""
+    return sandbox_api(url, api).model_copy(update={"project": PROJECT})
 
 
 def sandbox_api(url: str, api: ApiSettings) -> ApiSettings:

@@ -24,5 +24,4 @@ async def http(config: Config, *, host: str, port: int) -> None:
     """
     from runs_mcp.service import hosting as service  # noqa: PLC0415 - stdio need not wait for what only HTTP needs
 
-    connect(config.api)
-    await service.serve(build_server(config), host=host, port=port)
+    await service.serve(config, host=host, port=port)

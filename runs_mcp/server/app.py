@@ -16,6 +16,7 @@ from runs_mcp import __version__
 from runs_mcp.api import connect
 from runs_mcp.config import Config, ConfigError
 from runs_mcp.server import answers, apps, asking, completions, failures, pipes, prompts, resources
+from runs_mcp.server.callers import CREATE, ForReaders, may_create
 from runs_mcp.server.calling import ToolCalls
 from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers, Waiting
@@ -66,6 +67,7 @@ class RunsServer(MCPServer[Services]):
         self.calls_in_flight = 0
         """Tool calls that have not been answered yet."""
         self._idle = anyio.Event()
+        reading = [operation for operation in operations if not operation.changes]
         about = Implementation(
             name="runs-mcp",
             title="Runs",
@@ -85,6 +87,7 @@ class RunsServer(MCPServer[Services]):
             middleware=[
                 Subscriptions(self._bus).serve,
                 ToolCalls(self.call_tool, about).serve,
+                ForReaders({one.name for one in reading}, _instructions(config, reading)).serve,
                 resources.list_newest_runs,
                 completions.complete,
             ],
@@ -129,6 +132,8 @@ class RunsServer(MCPServer[Services]):
         if operation is None:
             there_are = ", ".join(self._operations)
             raise MCPError(INVALID_PARAMS, f"There is no tool {name!r} here. There are {there_are}.")
+        if operation.changes and context and not may_create(context.request_context):
+            return answers.failure(failures.not_allowed(name, CREATE))
         given = {key: value for key, value in arguments.items() if value is not None}
         if refusal := self._beyond_limits(given) or failures.misspelled(given, operation.parameters):
             return answers.failure(refusal)

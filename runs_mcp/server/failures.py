@@ -85,6 +85,22 @@ def not_confirmed(tool: str) -> str:
     return f"The person asked to confirm {tool} did not agree. {NO_RUN} Do not call it again unless they ask for it."
 
 
+def not_allowed(tool: str, scope: str) -> str:
+    """What to say to a caller whose scopes do not allow a call of `tool`."""
+    return (
+        f"{tool} needs the scope {scope}, which this caller was not given. {NOTHING_SENT} {NO_RUN} "
+        "The operator of the server can give it; no argument stands in for it."
+    )
+
+
+def not_started(run_id: str) -> str:
+    """What to say of a run that following would start, to those who may only read."""
+    return (
+        f"Run {run_id} was created and has not been started. Following it would start it, which is not allowed here "
+        f"(server.read_only, or no scope runs:create). {NO_CHANGE} Call again once it has been started."
+    )
+
+
 def misspelled(names: Iterable[str], known: Iterable[str]) -> str | None:
     """What to say of arguments the tool does not have, if there are any."""
     legal = sorted(known)

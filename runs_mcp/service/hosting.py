@@ -8,35 +8,42 @@ from types import FrameType
 import uvicorn
 from typing_extensions import override
 
-from runs_mcp.config import LOOPBACK, ConfigError
-from runs_mcp.server.app import RunsServer
+from runs_mcp.config import LOOPBACK, Config, ConfigError
+from runs_mcp.server import build_server
 from runs_mcp.server.hosting import DRAIN_S, FLUSH_S, STOPPING
 from runs_mcp.service.app import PATH, build_app
+from runs_mcp.service.tenants import Build, Tenants
 
 log = logging.getLogger(__name__)
 
 
-async def serve(server: RunsServer, *, host: str, port: int) -> None:
-    """Serve any number of clients at `http://{host}:{port}/mcp`, until told to stop.
+async def serve(config: Config, *, host: str, port: int, build: Build = build_server) -> None:
+    """Serve any number of clients at `http://{host}:{port}/mcp`, until told to stop; `build` makes the server of each
+    profile.
 
     Raises:
-        ConfigError: `host` is reachable from elsewhere, and nothing says who may call.
+        ConfigError: `host` is reachable from elsewhere, and nothing says who may call; or `config` cannot work.
+        CredentialError: there is no credential for the Runs API.
     """
-    if host not in LOOPBACK:
-        raise ConfigError(f"--host {host}: server.http.auth.kind is none, which serves loopback only (127.0.0.1).")
-    app = build_app(server, host=host)
+    if host not in LOOPBACK and config.server.http.auth.kind == "none":
+        raise ConfigError(
+            f"--host {host}: server.http.auth.kind is none, which serves loopback only (127.0.0.1). "
+            "Set it to bearer or jwt to say who may call."
+        )
+    tenants = Tenants(config, build)
+    app = build_app(tenants, host=host)
     settings = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
     )
-    await _Server(settings, server).serve()
+    await _Server(settings, tenants).serve()
 
 
 class _Server(uvicorn.Server):
     """A uvicorn that says where it serves, also when it chose the port, and drains calls before it stops."""
 
-    def __init__(self, settings: uvicorn.Config, server: RunsServer) -> None:
+    def __init__(self, settings: uvicorn.Config, tenants: Tenants) -> None:
         super().__init__(settings)
-        self._server = server
+        self._tenants = tenants
         self._told_to_stop: float | None = None
         self._last_busy = 0.0
 
@@ -47,12 +54,12 @@ class _Server(uvicorn.Server):
             return
         log.info(STOPPING)
         self._told_to_stop = time.monotonic()
-        self._server.drain()
+        self._tenants.drain()
 
     @override
     async def on_tick(self, counter: int) -> bool:
         now = time.monotonic()
-        if self._server.calls_in_flight:
+        if self._tenants.calls_in_flight:
             self._last_busy = now
         if self._told_to_stop is not None:
             answered = now - max(self._told_to_stop, self._last_busy) > FLUSH_S

@@ -12,6 +12,7 @@ from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
 SERVE = ("-m", "runs_mcp", "serve", "--sandbox")
+SERVING = re.compile(r"serving MCP at (http://[^\"\s]+)")
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("RUNS_MCP_", "COMPOSABLE_"))}
 
 
@@ -41,6 +42,6 @@ async def _url(log: TextReceiveStream) -> str:
     seen = ""
     async for text in log:
         seen += text
-        if found := re.search(r"serving MCP at (http://[^\"\s]+)", seen):
+        if found := SERVING.search(seen):
             return found[1]
     raise AssertionError(f"the server did not start: {seen}")

@@ -254,7 +254,7 @@ def build_server(config: Config) -> RunsServer:
 
 async def serve(config: Config) -> None:
     """Serve over HTTP, on a port that the log tells."""
-    await hosting.serve(build_server(config), host="127.0.0.1", port=0)
+    await hosting.serve(config, host="127.0.0.1", port=0, build=build_server)
 
 
 if __name__ == "__main__":

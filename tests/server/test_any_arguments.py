@@ -39,7 +39,6 @@ async def test_every_call_is_answered(one: tuple[str, dict[str, Any]]) -> None:
     # Nobody listens there, so that what passes for good is answered by a failure to connect.
     async with Client(build_server(Config(api=ApiSettings.model_validate(NOBODY)))) as client:
         answer = await call(client, tool, **arguments)
-    assert answer.failed
-    assert answer.text
+    assert answer.failed or "without a run" in answer.text  # several runs at once fail one by one
     assert "inside the server" not in answer.text
     assert ("Nothing was sent." in answer.text) != ("cannot be reached" in answer.text)

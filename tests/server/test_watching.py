@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp.client import Client
+from mcp.client import Client, Transport
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourceUpdated
@@ -30,12 +30,13 @@ pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(u
 class Subscriber:
     """A client of either era that can subscribe."""
 
-    def __init__(self, server: RunsServer, mode: str) -> None:
+    def __init__(self, server: RunsServer | Transport, mode: str) -> None:
         self._send, self.updates = anyio.create_memory_object_stream[str](100)
         self.client = Client(server, mode=mode, message_handler=self._hear)
 
     async def _hear(self, message: Any) -> None:
-        if isinstance(message, ResourceUpdatedNotification):
+        modern = self.client.protocol_version == "2026-07-28"  # which `listen` yields as well
+        if isinstance(message, ResourceUpdatedNotification) and not modern:
             await self._send.send(str(message.params.uri))
 
     @asynccontextmanager

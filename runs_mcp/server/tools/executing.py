@@ -5,12 +5,14 @@ from functools import partial
 from typing import Annotated, Any
 
 import anyio
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
 from pydantic import MISSING, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
-from runs_mcp.server import answers, batching, tasks
+from runs_mcp.server import answers, batching, failures, tasks
 from runs_mcp.server.apps import RUN_VIEWER
+from runs_mcp.server.callers import may_create
 from runs_mcp.server.following import Follower, FollowingError
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
@@ -107,7 +109,10 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait:
         run = await here.runs.get_run(run_id)
         if run.is_final:
             return answers.ended(call, run)
-        follower = here.followers.follow(run, starts=run.status == "created")
+        starts = run.status == "created"
+        if starts and (here.config.server.read_only or not may_create(call.request_context)):
+            raise ToolError(failures.not_started(run_id))
+        follower = here.followers.follow(run, starts=starts)
     if wait and tasks.wanted(call):
         return answers.accepted(call, await here.runs.get_run(run_id), as_task=True)
     return await _watch(call, follower, Progress.of(call), offset=offset, wait=wait)

@@ -1,0 +1,67 @@
+"""For whom the service works: one MCP server a profile, each with an API and all that follows of its own."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from starlette.types import Receive, Scope, Send
+
+from runs_mcp.api import CredentialError, connect
+from runs_mcp.config import Config, ConfigError
+from runs_mcp.server.app import RunsServer, build_server
+from runs_mcp.server.callers import caller_of
+
+log = logging.getLogger(__name__)
+
+Build = Callable[[Config], RunsServer]
+
+
+class Tenants:
+    """The servers of one process: of each profile, and of callers outside of all. They share nothing.
+
+    As an ASGI application, it hands each request to the server of its caller.
+    """
+
+    def __init__(self, config: Config, build: Build = build_server) -> None:
+        """Raises: ConfigError, CredentialError: the settings of one cannot work; the text names the profile."""
+        self.config = config
+        profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
+        self._servers = {profile: _server(config, profile, build) for profile in profiles}
+
+    @property
+    def servers(self) -> Iterable[RunsServer]:
+        """All of them."""
+        return self._servers.values()
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Tool calls that have not been answered yet."""
+        return sum(server.calls_in_flight for server in self.servers)
+
+    def drain(self) -> None:
+        """Have calls that wait for runs answer now, with how to go on: the service is about to stop."""
+        for server in self.servers:
+            server.drain()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve requests while the block lasts."""
+        async with AsyncExitStack() as stack:
+            for server in self.servers:
+                await stack.enter_async_context(server.session_manager.run())
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the server of the request's caller answer it."""
+        caller = caller_of(scope)
+        server = self._servers[caller.profile if caller else None]
+        await server.session_manager.handle_request(scope, receive, send)
+
+
+def _server(config: Config, profile: str | None, build: Build) -> RunsServer:
+    own = config.of(profile)
+    try:
+        connect(own.api)  # a credential that is not there is better said now than at the first call
+        return build(own)
+    except (ConfigError, CredentialError) as error:
+        raise type(error)(f"profiles.{profile}: {error}" if profile else str(error)) from None

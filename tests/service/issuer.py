@@ -1,0 +1,107 @@
+"""An authorization server on a real port: it publishes its keys, and gives tokens for a client's credentials."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.upstream import listening
+
+RESOURCE = "https://runs.example.com/mcp"
+READ = "runs:read"
+BOTH = "runs:read runs:create"
+Claims = Mapping[str, Any]
+
+
+class Issuer:
+    """Signs tokens, and says by which keys."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.fetches = 0
+        """How often its keys were asked for."""
+        self.down = False
+        """Whether it fails when asked for them."""
+        self.rotate()
+
+    def rotate(self) -> None:
+        """Sign by new keys, and forget the old ones."""
+        self.rsa = rsa.generate_private_key(65_537, 2_048)
+        self._ec, self._ed = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()
+        self.keys: dict[str, Any] = {"RS256": self.rsa, "ES256": self._ec, "EdDSA": self._ed}
+        self.kids = {algorithm: f"{algorithm}-{uuid4().hex}" for algorithm in self.keys}
+
+    @property
+    def jwks(self) -> dict[str, Any]:
+        """Its public keys."""
+        documents = {
+            "RS256": RSAAlgorithm.to_jwk(self.rsa.public_key(), as_dict=True),
+            "ES256": ECAlgorithm.to_jwk(self._ec.public_key(), as_dict=True),
+            "EdDSA": OKPAlgorithm.to_jwk(self._ed.public_key(), as_dict=True),
+        }
+        return {"keys": [{**one, "kid": self.kids[algorithm]} for algorithm, one in documents.items()]}
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """What a good token says, but for `changes`; None leaves a claim out."""
+        now = int(time.time())
+        good = {"iss": self.url, "aud": RESOURCE, "sub": "alice", "exp": now + 600, "iat": now, "scope": READ}
+        return {name: value for name, value in {**good, **changes}.items() if value is not None}
+
+    def token(self, algorithm: str = "ES256", *, header: Claims | None = None, **changes: Any) -> str:
+        """A token that is good, but for `changes`."""
+        headers = {"kid": self.kids[algorithm], **(header or {})}
+        return jwt.encode(self.claims(**changes), self.keys[algorithm], algorithm, headers)
+
+    async def _jwks(self, _: Request) -> Response:
+        self.fetches += 1
+        return Response(status_code=500) if self.down else JSONResponse(self.jwks)
+
+    async def _metadata(self, _: Request) -> Response:
+        """RFC 8414."""
+        return JSONResponse(
+            {
+                "issuer": self.url,
+                "token_endpoint": f"{self.url}/token",
+                "authorization_endpoint": f"{self.url}/authorize",
+                "response_types_supported": ["code"],
+                "grant_types_supported": ["client_credentials"],
+            }
+        )
+
+    async def _token(self, request: Request) -> Response:
+        form = await request.form()
+        token = self.token(aud=str(form["resource"]), scope=str(form["scope"]))
+        return JSONResponse({"access_token": token, "token_type": "Bearer", "scope": str(form["scope"])})
+
+    @property
+    def app(self) -> Starlette:
+        """What it serves."""
+        return Starlette(
+            routes=[
+                Route("/jwks", self._jwks),
+                Route("/.well-known/oauth-authorization-server", self._metadata),
+                Route("/token", self._token, methods=["POST"]),
+            ]
+        )
+
+
+@asynccontextmanager
+async def issuing() -> AsyncIterator[Issuer]:
+    """An issuer that can be asked while the block lasts."""
+    issuers: list[Issuer] = []
+
+    def build(url: str) -> Starlette:
+        issuers.append(Issuer(url))
+        return issuers[0].app
+
+    async with listening(build):
+        yield issuers[0]
