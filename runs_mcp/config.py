@@ -185,8 +185,28 @@ class HttpSettings(_Section):
     auth: AuthenticationSettings = NoAuthSettings()
     allowed_hosts: tuple[str, ...] = ()
     """`Host` headers to accept beside loopback's own, e.g. `runs.example.com` or `runs.example.com:*`."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages that may call from a browser, e.g. `https://chat.example.com` or `http://localhost:*`."""
+    max_requests: int = Field(default=5_000, ge=1)
+    """How many requests, open streams included, one process holds at once; further ones are answered 503."""
+    rate_limit: int | None = Field(default=None, ge=1)
+    """How many requests a caller may make a minute; further ones are answered 429. Unset: as many as it likes."""
+    metrics: str | None = None
+    """Address to serve Prometheus metrics at, apart from `/mcp`, e.g. `127.0.0.1:9464`. Unset: none are kept."""
     without_profile: Literal["refuse", "serve"] = "refuse"
     """What becomes of a caller whom no profile names, where there are profiles: `serve` by the settings outside."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_is_an_address(cls, address: str | None) -> str | None:
+        if address is not None and not _host_and_port(address):
+            raise ValueError("must be an address and a port such as 127.0.0.1:9464")
+        return address
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """`metrics` as host and port."""
+        return _host_and_port(self.metrics) if self.metrics else None
 
 
 class ServerSettings(_Section):
@@ -228,7 +248,7 @@ class ProfileSettings(_Section):
     tools: tuple[str, ...] | None = None
     """As `server.tools`."""
     rate_limit: int | None = Field(default=None, ge=1)
-    """Calls a minute that each of them may make. Unset: any number."""
+    """As `server.http.rate_limit`."""
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
@@ -367,6 +387,15 @@ def _http_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must carry no user, password, query or fragment")
     return url.rstrip("/")
+
+
+def _host_and_port(address: str) -> tuple[str, int] | None:
+    parts = urlsplit(f"//{address}")
+    try:
+        port = parts.port
+    except ValueError:
+        return None
+    return None if parts.hostname is None or port is None else (parts.hostname, port)
 
 
 def _in_the_clear(url: str) -> bool:

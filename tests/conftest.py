@@ -5,6 +5,10 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 from mcp.client import Client
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from runs_mcp.cli.sandboxing import sandbox_api
 from runs_mcp.config import ApiSettings, Config, StreamingSettings
@@ -18,6 +22,22 @@ ERAS = {"handshake": "legacy", "2026-07-28": "auto"}
 def anyio_backend() -> str:
     """The event loop of the product."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def every_span() -> InMemorySpanExporter:
+    """What an exporter of the whole process sees from now on: there can be but one provider of traces."""
+    kept, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    trace.set_tracer_provider(provider)
+    return kept
+
+
+@pytest.fixture
+def exporter(every_span: InMemorySpanExporter) -> InMemorySpanExporter:
+    """What an exporter sees during one test."""
+    every_span.clear()
+    return every_span
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """A typed async client of the Runs API, useful without MCP."""
 
+from collections.abc import Sequence
+
 from runs_mcp.api.client import RunsClient
 from runs_mcp.api.credentials import Credential
 from runs_mcp.api.editions import EDITIONS, Edition
@@ -20,6 +22,7 @@ from runs_mcp.api.errors import (
 )
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Ref, Run, RunError, TokenUse
 from runs_mcp.api.network import Network
+from runs_mcp.api.observing import Exchange, Observe
 from runs_mcp.api.stream import Chunk, Closed
 from runs_mcp.api.transport import OnWait, Transport
 from runs_mcp.config import ApiSettings
@@ -34,11 +37,13 @@ __all__ = [
     "Credential",
     "CredentialError",
     "Edition",
+    "Exchange",
     "Facets",
     "FilterOption",
     "InvalidArgumentError",
     "InvalidRequestError",
     "NotFoundError",
+    "Observe",
     "OnWait",
     "PermissionDeniedError",
     "ProtocolError",
@@ -62,13 +67,17 @@ def connect(
     token_in_query: bool = False,
     network: Network | None = None,
     on_wait: OnWait | None = None,
+    observers: Sequence[Observe] = (),
 ) -> RunsClient:
     """A client of the API that `settings` describe; nothing is sent before it is used.
 
     `token_in_query` authenticates streams by the `access_token` parameter; `network` replaces the
-    network there is. `on_wait` is told of each repetition of a request, and why.
+    network there is. `on_wait` is told of each repetition of a request, and why; `observers` of
+    each request.
 
     Raises:
         CredentialError: there is no secret where the settings say, or no saying where to exchange it.
     """
-    return RunsClient(Transport(settings, token_in_query=token_in_query, network=network, on_wait=on_wait))
+    return RunsClient(
+        Transport(settings, token_in_query=token_in_query, network=network, on_wait=on_wait, observers=observers)
+    )

@@ -1,7 +1,7 @@
 """One exchange with the API: signed, timed, retried where that is safe, its failures typed."""
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -19,6 +19,7 @@ from runs_mcp.api.decoding import decoded
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import CredentialError, ProtocolError, RunsApiError, StreamInterruptedError
 from runs_mcp.api.network import Connections, Network, Request, Response
+from runs_mcp.api.observing import Observe, Observed
 from runs_mcp.config import ApiSettings
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Transport:
         token_in_query: bool,
         network: Network | None,
         on_wait: OnWait | None,
+        observers: Sequence[Observe] = (),
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.settings = settings
@@ -67,7 +69,8 @@ class Transport:
         self.tokens.source.check()
         self._token_url = token_url(settings, self.edition, self.base_url) if settings.auth.kind == "api_key" else ""
         self._streams_signature: Signature = "query" if token_in_query else "header"
-        self._network = network or Connections()
+        network = network or Connections()
+        self._network = Observed(network, observers, base_url=self.base_url) if observers else network
         self._on_wait = on_wait
         self._sleep = sleep
         self._turns = anyio.Semaphore(settings.max_concurrent, fast_acquire=True)

@@ -13,7 +13,7 @@ from mcp_types import Tool as PublishedTool
 from pydantic_core import to_json
 
 from runs_mcp import __version__
-from runs_mcp.api import connect
+from runs_mcp.api import RunsApiError, connect
 from runs_mcp.config import Config, ConfigError
 from runs_mcp.server import answers, apps, asking, completions, failures, pipes, prompts, resources
 from runs_mcp.server.callers import CREATE, ForReaders, may_create
@@ -21,6 +21,7 @@ from runs_mcp.server.calling import ToolCalls
 from runs_mcp.server.creating import Creator
 from runs_mcp.server.following import Followers, Waiting
 from runs_mcp.server.naming import Names
+from runs_mcp.server.observers import NOBODY, Observers
 from runs_mcp.server.operation import Operation
 from runs_mcp.server.progress import Progress, announce_wait
 from runs_mcp.server.services import Call, Services
@@ -30,13 +31,13 @@ from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.watching import Watchers
 
 
-def build_server(config: Config) -> "RunsServer":
+def build_server(config: Config, observers: Observers = NOBODY) -> "RunsServer":
     """The MCP server that `config` describes; it connects to the Runs API when it is first run.
 
     Raises:
         ConfigError: `server.tools` names a tool there is not.
     """
-    return RunsServer(config, selected(config))
+    return RunsServer(config, selected(config), observers)
 
 
 def selected(config: Config) -> Sequence[Operation]:
@@ -59,14 +60,17 @@ def selected(config: Config) -> Sequence[Operation]:
 class RunsServer(MCPServer[Services]):
     """An MCP server whose failed calls say what happened, whether anything changed, and what to do next."""
 
-    def __init__(self, config: Config, operations: Sequence[Operation]) -> None:
+    def __init__(self, config: Config, operations: Sequence[Operation], observers: Observers = NOBODY) -> None:
         self._config = config
+        self._observers = observers
         self._operations = {operation.name: operation for operation in operations}
         self._bus = InMemorySubscriptionBus()
         self._waiting = Waiting()
         self.calls_in_flight = 0
         """Tool calls that have not been answered yet."""
         self._idle = anyio.Event()
+        self.services: Services | None = None
+        """What the server works with while it is run."""
         reading = [operation for operation in operations if not operation.changes]
         about = Implementation(
             name="runs-mcp",
@@ -85,6 +89,7 @@ class RunsServer(MCPServer[Services]):
             subscriptions=self._bus,
             extensions=[Tasks(), apps.extension()],
             middleware=[
+                *observers.messages,
                 Subscriptions(self._bus).serve,
                 ToolCalls(self.call_tool, about).serve,
                 ForReaders({one.name for one in reading}, _instructions(config, reading)).serve,
@@ -100,6 +105,11 @@ class RunsServer(MCPServer[Services]):
     def config(self) -> Config:
         """What the server was configured with."""
         return self._config
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to stop."""
+        return self._waiting.over
 
     def drain(self) -> None:
         """Have calls that wait for runs answer now, with how to go on: the server is about to stop."""
@@ -208,15 +218,27 @@ class RunsServer(MCPServer[Services]):
         except ValueError as error:
             raise MCPError(INVALID_PARAMS, str(error)) from None
 
+    async def _announce_wait(self, seconds: float, error: RunsApiError) -> None:
+        for observe in self._observers.waits:
+            await observe(seconds, error)
+        await announce_wait(seconds, error)
+
     @asynccontextmanager
     async def _lifespan(self, _: MCPServer[Services]) -> AsyncIterator[Services]:
         streaming = self._config.streaming
-        client = connect(self._config.api, token_in_query=streaming.token_in_query, on_wait=announce_wait)
+        client = connect(
+            self._config.api,
+            token_in_query=streaming.token_in_query,
+            on_wait=self._announce_wait,
+            observers=self._observers.exchanges,
+        )
         async with client as runs, anyio.create_task_group() as tasks:
             creator = Creator(runs, tagging=self._config.server.create_tag)
             followers = Followers(runs, tasks, stall_s=streaming.stall_s)
             watchers = Watchers(runs, followers, tasks, self._bus)
-            yield Services(runs, followers, self._waiting, watchers, Names(runs), creator, self._config)
+            self.services = Services(runs, followers, self._waiting, watchers, Names(runs), creator, self._config)
+            yield self.services
+            self.services = None
             tasks.cancel_scope.cancel()
 
 

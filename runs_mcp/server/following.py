@@ -96,6 +96,11 @@ class Followers:
         self._stall_s = stall_s
         self._following: dict[str, Follower] = {}
 
+    @property
+    def count(self) -> int:
+        """How many runs are being followed."""
+        return len(self._following)
+
     def find(self, run_id: str) -> Follower | None:
         """The follower of a run, if it is being followed."""
         return self._following.get(run_id)
@@ -208,6 +213,11 @@ class Waiting:
                 yield
             finally:
                 self._scopes.remove(scope)
+
+    @property
+    def over(self) -> bool:
+        """Whether no call may wait any more."""
+        return self._over
 
     def end(self) -> None:
         """Have every call that waits answer with how its run stands, now and from now on."""

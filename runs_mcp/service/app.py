@@ -1,45 +1,103 @@
 """The ASGI application: the MCP endpoint, and what stands before it."""
 
-from urllib.parse import urlsplit
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from runs_mcp.config import HttpSettings, JwtAuthSettings
+from runs_mcp.config import Config, JwtAuthSettings
+from runs_mcp.server.app import build_server
+from runs_mcp.server.observers import Observers
+from runs_mcp.service import access_log, origins, request_id, tracing
+from runs_mcp.service.access_log import AccessLog
 from runs_mcp.service.admission import guarded
+from runs_mcp.service.health import Health, Readiness
+from runs_mcp.service.limits import InFlight, RateLimit, RateLimiter, TokenBuckets
 from runs_mcp.service.metadata import metadata_routes
-from runs_mcp.service.tenants import Tenants
+from runs_mcp.service.metrics import CountedRequests, Metrics
+from runs_mcp.service.request_id import RequestId
+from runs_mcp.service.tenants import Build, Tenants
+from runs_mcp.service.tracing import CallersTrace
 
 PATH = "/mcp"
+Clock = Callable[[], float]
 
 
-def build_app(tenants: Tenants, *, host: str) -> Starlette:
-    """What serves `tenants` at `/mcp`, to clients that reach it as `host` and may call.
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The application, the servers behind it, and what is measured of both."""
+
+    app: ASGIApp
+    tenants: Tenants
+    metrics: Metrics | None
+
+
+def build_service(config: Config, *, host: str, build: Build = build_server, now: Clock = time.monotonic) -> Service:
+    """What serves MCP at `/mcp` as `config` says, to clients that reach it as `host` and may call.
 
     Raises:
-        ConfigError: a file that says who may call cannot be used.
+        ConfigError, CredentialError: the settings cannot work.
     """
+    metrics = Metrics() if config.server.http.metrics else None
+    traced = tracing.start()
+    tenants = Tenants(config, _observers(metrics, traced=traced), build=build)
+    if metrics:
+        metrics.gauge(tenants)
+    app: ASGIApp = _routes(tenants, TokenBuckets(now), host=host)
+    for layer in reversed(_layers(tenants, metrics, traced=traced, now=now)):
+        app = layer.cls(app, *layer.args, **layer.kwargs)
+    return Service(app, tenants, metrics)
+
+
+def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
+    return Observers(
+        messages=[access_log.noted, request_id.quoted_in_errors, *([metrics.count_call] if metrics else [])],
+        exchanges=[
+            request_id.forwarded,
+            *([metrics.count_exchange] if metrics else []),
+            *([tracing.traced] if traced else []),
+        ],
+        waits=[metrics.count_retry] if metrics else [],
+    )
+
+
+def _layers(tenants: Tenants, metrics: Metrics | None, *, traced: bool, now: Clock) -> Sequence[Middleware]:
+    """What stands before all routes, in the order that a request passes it."""
+    http = tenants.config.server.http
+    return [
+        Middleware(RequestId),
+        Middleware(Health, readiness=Readiness(tenants, now)),
+        Middleware(AccessLog),
+        *([Middleware(CountedRequests, metrics=metrics)] if metrics else []),
+        Middleware(InFlight, most=http.max_requests),
+        *([Middleware(CallersTrace)] if traced else []),
+        *([Middleware(origins.preflights, settings=http)] if http.allowed_origins else []),
+    ]
+
+
+def _routes(tenants: Tenants, limiter: RateLimiter, *, host: str) -> Starlette:
+    """The endpoint, behind its admission and the limits of each caller, and what may be read of it without."""
     settings = tenants.config.server
     for server in tenants.servers:  # makes its session manager; the application around it is this one
         server.streamable_http_app(
             host=host,
-            transport_security=_hosts(settings.http),
+            transport_security=origins.checked(settings.http),
             max_request_body_size=settings.max_message_bytes,
         )
-    routes = [Route(PATH, endpoint=guarded(tenants, tenants.config))]
+    routes = [Route(PATH, endpoint=guarded(_limited(tenants, limiter), tenants.config))]
     if isinstance(settings.http.auth, JwtAuthSettings):
         routes += metadata_routes(settings.http.auth)
     return Starlette(routes=routes, lifespan=lambda _: tenants.running())
 
 
-def _hosts(http: HttpSettings) -> TransportSecuritySettings:
-    """Requests by any other name are refused: a web page could otherwise reach loopback by DNS rebinding."""
-    names = ["127.0.0.1:*", "localhost:*", "[::1]:*"]
-    origins = [f"http://{name}" for name in names]
-    public = [urlsplit(http.auth.resource_url).netloc] if isinstance(http.auth, JwtAuthSettings) else []
-    allowed = [*http.allowed_hosts, *public]
-    return TransportSecuritySettings(
-        allowed_hosts=[*names, *allowed],
-        allowed_origins=[*origins, *(f"{scheme}://{name}" for name in allowed for scheme in ("http", "https"))],
-    )
+def _limited(tenants: Tenants, limiter: RateLimiter) -> ASGIApp:
+    settings = tenants.config.server
+    rates = [settings.http.rate_limit, *(profile.rate_limit for profile in tenants.config.profiles.values())]
+    if not any(rates):
+        return tenants
+    return RequestBodyLimitMiddleware(RateLimit(tenants, limiter, settings.http.rate_limit), settings.max_message_bytes)

@@ -3,23 +3,28 @@
 import logging
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
 from typing_extensions import override
 
 from runs_mcp.config import LOOPBACK, Config, ConfigError
-from runs_mcp.server import build_server
+from runs_mcp.server.app import build_server
 from runs_mcp.server.hosting import DRAIN_S, FLUSH_S, STOPPING
-from runs_mcp.service.app import PATH, build_app
+from runs_mcp.service.app import PATH, build_service
+from runs_mcp.service.metrics import Metrics
 from runs_mcp.service.tenants import Build, Tenants
 
 log = logging.getLogger(__name__)
 
+KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept: longer than proxies do, so that they never write to a closed one."""
+
 
 async def serve(config: Config, *, host: str, port: int, build: Build = build_server) -> None:
-    """Serve any number of clients at `http://{host}:{port}/mcp`, until told to stop; `build` makes the server of each
-    profile.
+    """Serve any number of clients at `http://{host}:{port}/mcp` by servers that `build` makes, until told to stop.
 
     Raises:
         ConfigError: `host` is reachable from elsewhere, and nothing says who may call; or `config` cannot work.
@@ -30,12 +35,28 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
             f"--host {host}: server.http.auth.kind is none, which serves loopback only (127.0.0.1). "
             "Set it to bearer or jwt to say who may call."
         )
-    tenants = Tenants(config, build)
-    app = build_app(tenants, host=host)
+    service = build_service(config, host=host, build=build)
     settings = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
+        service.app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
-    await _Server(settings, tenants).serve()
+    with _metrics_served(service.metrics, config.server.http.metrics_address):
+        await _Server(settings, service.tenants).serve()
+
+
+@contextmanager
+def _metrics_served(metrics: Metrics | None, address: tuple[str, int] | None) -> Iterator[None]:
+    if metrics is None or address is None:
+        yield
+        return
+    with metrics.served(*address) as (host, port):
+        log.info("serving metrics at %s/metrics", _url(host, port))
+        yield
 
 
 class _Server(uvicorn.Server):
@@ -71,5 +92,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in (one for server in self.servers for one in server.sockets):
-            host, port, *_ = listener.getsockname()
-            log.info("serving MCP at http://%s:%s%s", f"[{host}]" if ":" in host else host, port, PATH)
+            log.info("serving MCP at %s%s", _url(*listener.getsockname()[:2]), PATH)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

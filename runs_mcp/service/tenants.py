@@ -10,10 +10,12 @@ from runs_mcp.api import CredentialError, connect
 from runs_mcp.config import Config, ConfigError
 from runs_mcp.server.app import RunsServer, build_server
 from runs_mcp.server.callers import caller_of
+from runs_mcp.server.observers import NOBODY, Observers
 
 log = logging.getLogger(__name__)
 
-Build = Callable[[Config], RunsServer]
+Build = Callable[[Config, Observers], RunsServer]
+"""Makes the server of a profile."""
 
 
 class Tenants:
@@ -22,11 +24,11 @@ class Tenants:
     As an ASGI application, it hands each request to the server of its caller.
     """
 
-    def __init__(self, config: Config, build: Build = build_server) -> None:
+    def __init__(self, config: Config, observers: Observers = NOBODY, *, build: Build = build_server) -> None:
         """Raises: ConfigError, CredentialError: the settings of one cannot work; the text names the profile."""
         self.config = config
         profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
-        self._servers = {profile: _server(config, profile, build) for profile in profiles}
+        self._servers = {profile: _server(config, profile, observers, build) for profile in profiles}
 
     @property
     def servers(self) -> Iterable[RunsServer]:
@@ -37,6 +39,16 @@ class Tenants:
     def calls_in_flight(self) -> int:
         """Tool calls that have not been answered yet."""
         return sum(server.calls_in_flight for server in self.servers)
+
+    @property
+    def runs_followed(self) -> int:
+        """Runs whose stream is read or polled."""
+        return sum(server.services.followers.count for server in self.servers if server.services)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service is about to stop."""
+        return any(server.draining for server in self.servers)
 
     def drain(self) -> None:
         """Have calls that wait for runs answer now, with how to go on: the service is about to stop."""
@@ -58,10 +70,10 @@ class Tenants:
         await server.session_manager.handle_request(scope, receive, send)
 
 
-def _server(config: Config, profile: str | None, build: Build) -> RunsServer:
+def _server(config: Config, profile: str | None, observers: Observers, build: Build) -> RunsServer:
     own = config.of(profile)
     try:
         connect(own.api)  # a credential that is not there is better said now than at the first call
-        return build(own)
+        return build(own, observers)
     except (ConfigError, CredentialError) as error:
         raise type(error)(f"profiles.{profile}: {error}" if profile else str(error)) from None

@@ -31,6 +31,7 @@ from runs_mcp.cli import sandboxing
 from runs_mcp.config import Config
 from runs_mcp.server.app import RunsServer
 from runs_mcp.server.naming import UnclearNameError
+from runs_mcp.server.observers import Observers
 from runs_mcp.server.operation import operation, operations_in
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.services import Call
@@ -241,9 +242,9 @@ PROMPTS = (
 )
 
 
-def build_server(config: Config) -> RunsServer:
+def build_server(config: Config, observers: Observers) -> RunsServer:
     """The product's server with the fixtures beside its own tools, resources and prompts."""
-    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])])
+    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])], observers)
     server.add_resource(TextResource(uri="test://static-text", name="text", text="This is the content."))
     server.add_resource(BinaryResource(uri="test://static-binary", name="pixel", mime_type="image/png", data=PIXEL))
     server.resource("test://template/{id}/data")(template)

@@ -1,9 +1,6 @@
 """Traces say which tool was called and how it ended, and nothing of credentials or of what was passed."""
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests import upstream
@@ -15,17 +12,7 @@ from tests.upstream import TOKEN, reply
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module")
-def exporter() -> InMemorySpanExporter:
-    """What an exporter of the whole process sees from now on."""
-    kept, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    trace.set_tracer_provider(provider)
-    return kept
-
-
 async def test_a_trace_names_the_tool_and_holds_no_secret(exporter: InMemorySpanExporter, connect: Connect) -> None:
-    exporter.clear()
     replies = {"GET /runs": reply({"message": f"bad token {TOKEN}"}, 401), "GET /runs/r1": reply({"id": "r1"})}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         assert (await call(client, "list_runs", tag="private words")).failed

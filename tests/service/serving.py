@@ -10,8 +10,7 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.types import ASGIApp
 
 from runs_mcp.config import Config
-from runs_mcp.service.app import PATH, build_app
-from runs_mcp.service.tenants import Tenants
+from runs_mcp.service.app import PATH, build_service
 from tests.upstream import listening
 
 TIMEOUT_S = 30
@@ -34,7 +33,7 @@ async def serving_at(config: Callable[[str], Config]) -> AsyncIterator[str]:
     """The URL of an endpoint whose configuration needs to know it."""
 
     def build(url: str) -> ASGIApp:
-        return build_app(Tenants(config(url + PATH)), host="127.0.0.1")
+        return build_service(config(url + PATH), host="127.0.0.1").app
 
     async with listening(build, lifespan="on") as url:
         yield url + PATH

@@ -11,8 +11,7 @@ from mcp_types import ElicitResult, InputRequiredResult, InputResponses
 
 from runs_mcp.config import Config, ConfigError, Scope
 from runs_mcp.service import keys
-from runs_mcp.service.app import build_app
-from runs_mcp.service.tenants import Tenants
+from runs_mcp.service.app import build_service
 from tests.calls import call
 from tests.clients.processes import SERVE, http_process
 from tests.service.serving import asked, calling, opened, serving
@@ -162,7 +161,7 @@ async def test_a_question_is_answered_by_whoever_was_asked(guarded: Config, keys
 
 async def test_without_a_file_of_keys_nothing_is_served(guarded: Config) -> None:
     with pytest.raises(ConfigError, match="`runs-mcp keys add` makes it"):
-        build_app(Tenants(guarded), host="127.0.0.1")
+        build_service(guarded, host="127.0.0.1")
 
 
 async def test_with_keys_other_machines_may_be_served(keys_file: Path) -> None:

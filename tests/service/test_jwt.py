@@ -21,9 +21,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 from runs_mcp.config import Config, ConfigError
-from runs_mcp.service.app import PATH, build_app
+from runs_mcp.service.app import PATH, build_service
 from runs_mcp.service.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
-from runs_mcp.service.tenants import Tenants
 from tests.calls import call
 from tests.service.issuer import BOTH, READ, RESOURCE, Issuer, issuing
 from tests.service.serving import asked, calling, opened, serving, serving_at
@@ -243,10 +242,10 @@ async def test_new_keys_of_the_issuer_are_found_when_first_used(url: str, issuer
 async def test_keys_in_a_file_are_read_again_when_they_change(config: Config, issuer: Issuer, tmp_path: Path) -> None:
     file = anyio.Path(tmp_path / "jwks.json")
     with pytest.raises(ConfigError, match=r"jwks_file .* cannot be read"):
-        build_app(Tenants(configured(config, issuer, jwks_file=str(file))), host="127.0.0.1")
+        build_service(configured(config, issuer, jwks_file=str(file)), host="127.0.0.1")
     await file.write_text("{}")
     with pytest.raises(ConfigError, match="holds no keys"):
-        build_app(Tenants(configured(config, issuer, jwks_file=str(file))), host="127.0.0.1")
+        build_service(configured(config, issuer, jwks_file=str(file)), host="127.0.0.1")
     await file.write_text(json.dumps(issuer.jwks))
     async with serving(configured(config, issuer, jwks_file=str(file))) as url:
         assert (await asked(url, issuer.token())).status_code != 401

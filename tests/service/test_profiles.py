@@ -21,8 +21,7 @@ from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.service import keys
 from runs_mcp.service.admission import caller_by
-from runs_mcp.service.app import PATH, build_app
-from runs_mcp.service.tenants import Tenants
+from runs_mcp.service.app import PATH, build_service
 from tests.calls import Notifications, call
 from tests.server.test_watching import Subscriber
 from tests.service.serving import JSON, asked, calling, opened, presenting, serving
@@ -264,7 +263,7 @@ async def test_what_stands_before_the_endpoint_can_say_who_called(config: Config
     seen: list[Caller | None] = []
 
     def build(_: str) -> ASGIApp:
-        app = build_app(Tenants(guarded), host="127.0.0.1")
+        app = build_service(guarded, host="127.0.0.1").app
 
         async def noting(scope: Scope, receive: Receive, send: Send) -> None:
             await app(scope, receive, send)

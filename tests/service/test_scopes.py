@@ -63,9 +63,9 @@ async def test_and_is_refused_in_words(service: Service, mode: str) -> None:
     async with calling(service.url, service.reader, mode) as reader:
         answer = await call(reader, "create_run", interaction="SummarizeText", tags=["by-the-reader"])
         assert answer.failed
-        assert answer.text == (
+        assert answer.text.startswith(
             "create_run needs the scope runs:create, which this caller was not given. Nothing was sent. No run was "
-            "created. The operator of the server can give it; no argument stands in for it."
+            "created. The operator of the server can give it; no argument stands in for it. (Request "
         )
         assert (await call(reader, "list_runs", tag="by-the-reader")).structured["runs"] == []
 
