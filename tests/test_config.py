@@ -87,6 +87,8 @@ def test_a_file_is_found_by_variable_or_in_the_working_directory(
         pytest.param({"streaming": {"flush": 1}}, "streaming.flush: unknown key. Did you mean flush_ms?", id="key"),
         pytest.param({"streaming": {"max_wait_s": 0}}, "streaming.max_wait_s: Input should be", id="range"),
         pytest.param({"api": {"auth": {"env": "A", "file": "b"}}}, "(not env and file)", id="two sources"),
+        pytest.param({"server": {"http": {"metrics": "9464"}}}, "an address and a port such as", id="no address"),
+        pytest.param({"server": {"http": {"metrics": "a:x"}}}, "an address and a port such as", id="no port"),
         pytest.param({"api": {"base_url": "https://u:p@x.example/"}}, "no user, password", id="password in the URL"),
     ],
 )

@@ -1,10 +1,13 @@
 """Traces: the caller's goes on through the call to the request to the Runs API, and holds no secret."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -15,6 +18,7 @@ from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
 from tests.service.running import configured, connected, running
+from tests.test_cli import USAGE, runs_mcp
 from tests.upstream import TOKEN, Reply, Upstream, reply
 
 pytestmark = pytest.mark.anyio
@@ -109,17 +113,42 @@ async def collecting() -> AsyncIterator[tuple[Upstream, list[bytes]]]:
         yield collector, received
 
 
-async def test_traces_are_exported_as_the_environment_says() -> None:
+@asynccontextmanager
+async def over_http(environment: dict[str, str]) -> AsyncIterator[Client]:
+    async with http_process(SERVE, environment) as (url, process):
+        async with Client(url) as client:
+            yield client
+        process.terminate()
+        assert await process.wait() == 0
+
+
+@asynccontextmanager
+async def over_stdio(environment: dict[str, str]) -> AsyncIterator[Client]:
+    server = StdioServerParameters(command=sys.executable, args=list(SERVE), env=environment)
+    async with Client(server) as client:
+        yield client
+
+
+@pytest.mark.parametrize("served", [over_http, over_stdio])
+async def test_traces_are_exported_as_the_environment_says(
+    served: Callable[[dict[str, str]], AbstractAsyncContextManager[Client]],
+) -> None:
     async with collecting() as (collector, received):
-        environment = {**CLEAN, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_RESOURCE_ATTRIBUTES": "team=a"}
-        async with http_process(SERVE, environment) as (url, process):
-            async with Client(url) as client:
-                await call(client, "list_runs")
-            process.terminate()
-            assert await process.wait() == 0
+        asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_RESOURCE_ATTRIBUTES": "team=a"}
+        async with served({**CLEAN, **asked}) as client:
+            await call(client, "list_runs")
     exported = [ExportTraceServiceRequest.FromString(body) for body in received]
     resources = [spans for request in exported for spans in request.resource_spans]
     names = {span.name for resource in resources for scope in resource.scope_spans for span in scope.spans}
     said = {one.key: one.value.string_value for resource in resources for one in resource.resource.attributes}
     assert {"tools/call list_runs", "GET /runs"} <= names
     assert (said["service.name"], said["team"]) == ("runs-mcp", "a")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--http", "--port", "0"]], ids=["stdio", "http"])
+async def test_traces_that_cannot_be_exported_are_refused_in_words(tmp_path: Path, arguments: list[str]) -> None:
+    environment = {**CLEAN, "OTEL_TRACES_EXPORTER": "carrier_pigeon"}
+    finished = runs_mcp("serve", "--sandbox", *arguments, cwd=tmp_path, env=environment)
+    assert finished.returncode == USAGE
+    assert "(OTEL_TRACES_EXPORTER carrier_pigeon), and no such exporter is installed" in finished.stderr
+    assert "pip install 'runs-mcp[otel]'" in finished.stderr
