@@ -56,7 +56,7 @@ async def test_no_log_of_a_request_holds_it(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     router.route().mock(return_value=httpx.Response(404))
-    async with open_client(auth={"value": SECRET}, token_in_query=in_query) as client:
+    async with open_client(auth={"kind": "token", "value": SECRET}, token_in_query=in_query) as client:
         with pytest.raises(RunsApiError):
             async with client.stream_run("r1"):
                 pass
