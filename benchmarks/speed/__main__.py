@@ -37,13 +37,24 @@ CALLS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "get_run of 200 KB": ("get_run", {"run_id": "large"}),
 }
 OURS = "runs-mcp"
+PLAIN = "MCPServer, typed results, httpx"
 FLOOR = "a loop by hand (the floor)"
 MIB = 2**20
 Peers = Mapping[str, Sequence[str]]
 
 
+def python_servers() -> Peers:
+    """The command that starts each server that needs nothing but what the tests need."""
+    return {
+        OURS: [sys.executable, "-m", "runs_mcp", "serve"],
+        PLAIN: [sys.executable, str(SERVERS / "plain.py")],
+        FLOOR: [sys.executable, str(SERVERS / "floor.py"), "uvloop"],
+    }
+
+
 def peers() -> Peers:
     """The command that starts each server; what they need is installed on the first run, below `.cache/`."""
+    ours = python_servers()
     sdks = {"@modelcontextprotocol/sdk": "1.32.2", "@modelcontextprotocol/server": "2.4.0", "zod": "4.4.3"}
     modules = node.installed("peers", sdks)
     for version in (1, 2):
@@ -51,12 +62,12 @@ def peers() -> Peers:
         (modules / script).write_text((SERVERS / script).read_text(encoding="utf-8"), encoding="utf-8")
     run_node = str(node.BIN / "node")
     return {
-        OURS: [sys.executable, "-m", "runs_mcp", "serve"],
-        "MCPServer, typed results, httpx": [sys.executable, str(SERVERS / "plain.py")],
+        OURS: ours[OURS],
+        PLAIN: ours[PLAIN],
         FASTMCP.replace("==", " ") + ", generated": [_fastmcp(), str(SERVERS / "generated.py"), str(DOCUMENT)],
         "TypeScript SDK 1.32.2": [run_node, str(modules / "typescript-1.mjs")],
         "TypeScript SDK 2.4.0": [run_node, str(modules / "typescript-2.mjs")],
-        FLOOR: [sys.executable, str(SERVERS / "floor.py"), "uvloop"],
+        FLOOR: ours[FLOOR],
     }
 
 
