@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -61,8 +61,7 @@ async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Inco
             async def write() -> None:
                 try:
                     async for message in goes:
-                        news = [one for one in (message, *_waiting(goes)) if not _was_sent(one, opening)]
-                        await _write(sink, b"".join(map(_line, news)))
+                        await _write(sink, _joined(message, goes, opening))
                 except ConnectionError:
                     tasks.cancel_scope.cancel()  # the client is gone
 
@@ -104,13 +103,15 @@ def _line(message: SessionMessage) -> bytes:
     return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
 
 
-def _waiting(messages: MemoryObjectReceiveStream[SessionMessage]) -> Iterator[SessionMessage]:
-    """What is ready to be sent as well: one write for many costs as much as for one."""
-    try:
-        while True:
-            yield messages.receive_nowait()
-    except (anyio.WouldBlock, anyio.EndOfStream):
-        return
+def _joined(message: SessionMessage, ready: MemoryObjectReceiveStream[SessionMessage], opening: Opening) -> bytes:
+    """`message` and what else is `ready`, up to a piece: one write for many costs as much as for one."""
+    joined = bytearray()
+    with suppress(anyio.WouldBlock, anyio.EndOfStream):
+        while len(joined) < PIECE:
+            if not _was_sent(message, opening):
+                joined += _line(message)
+            message = ready.receive_nowait()
+    return joined
 
 
 async def _lines(source: int, heard: bytes, max_bytes: int) -> AsyncGenerator[bytes | None]:
