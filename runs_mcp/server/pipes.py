@@ -111,7 +111,7 @@ def _joined(message: SessionMessage, ready: MemoryObjectReceiveStream[SessionMes
             if not _was_sent(message, opening):
                 joined += _line(message)
             message = ready.receive_nowait()
-    return joined
+    return bytes(joined)
 
 
 async def _lines(source: int, heard: bytes, max_bytes: int) -> AsyncGenerator[bytes | None]:
