@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from runs_mcp.api import Bucket, Facets, FilterOption, Run
 from runs_mcp.server import relaxing, tables
 from runs_mcp.server.cutting import Cut, fit
-from runs_mcp.server.following import Follower
+from runs_mcp.server.follower import Follower
 from runs_mcp.server.services import Call, services
 
 PARTS = ("result", "parameters", "prompt")

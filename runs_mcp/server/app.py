@@ -6,7 +6,6 @@ from typing import Any
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, Implementation, InputRequiredResult
 from mcp_types import Tool as PublishedTool
@@ -25,19 +24,20 @@ from runs_mcp.server.observers import NOBODY, Observers
 from runs_mcp.server.operation import Operation
 from runs_mcp.server.progress import Progress, announce_wait
 from runs_mcp.server.services import Call, Services
+from runs_mcp.server.sharing import Sharing
 from runs_mcp.server.subscribing import Subscriptions
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.watching import Watchers
 
 
-def build_server(config: Config, observers: Observers = NOBODY) -> "RunsServer":
+def build_server(config: Config, observers: Observers = NOBODY, sharing: Sharing | None = None) -> "RunsServer":
     """The MCP server that `config` describes; it connects to the Runs API when it is first run.
 
     Raises:
         ConfigError: `server.tools` names a tool there is not.
     """
-    return RunsServer(config, selected(config), observers)
+    return RunsServer(config, selected(config), observers, sharing or Sharing())
 
 
 def selected(config: Config) -> Sequence[Operation]:
@@ -60,11 +60,11 @@ def selected(config: Config) -> Sequence[Operation]:
 class RunsServer(MCPServer[Services]):
     """An MCP server whose failed calls say what happened, whether anything changed, and what to do next."""
 
-    def __init__(self, config: Config, operations: Sequence[Operation], observers: Observers = NOBODY) -> None:
+    def __init__(self, config: Config, operations: Sequence[Operation], observers: Observers, sharing: Sharing) -> None:
         self._config = config
         self._observers = observers
+        self._sharing = sharing
         self._operations = {operation.name: operation for operation in operations}
-        self._bus = InMemorySubscriptionBus()
         self._waiting = Waiting()
         self.calls_in_flight = 0
         """Tool calls that have not been answered yet."""
@@ -86,11 +86,12 @@ class RunsServer(MCPServer[Services]):
             instructions=_instructions(config, operations),
             tools=[operation.tool for operation in operations],
             lifespan=self._lifespan,
-            subscriptions=self._bus,
+            request_state_security=sharing.request_state,
+            subscriptions=sharing.bus,
             extensions=[Tasks(), apps.extension()],
             middleware=[
                 *observers.messages,
-                Subscriptions(self._bus).serve,
+                Subscriptions(sharing.bus).serve,
                 ToolCalls(self.call_tool, about).serve,
                 ForReaders({one.name for one in reading}, _instructions(config, reading)).serve,
                 resources.list_newest_runs,
@@ -232,10 +233,11 @@ class RunsServer(MCPServer[Services]):
             on_wait=self._announce_wait,
             observers=self._observers.exchanges,
         )
-        async with client as runs, anyio.create_task_group() as tasks:
-            creator = Creator(runs, tagging=self._config.server.create_tag)
-            followers = Followers(runs, tasks, stall_s=streaming.stall_s)
-            watchers = Watchers(runs, followers, tasks, self._bus)
+        sharing = self._sharing
+        async with client as runs, sharing.running(), anyio.create_task_group() as tasks:
+            creator = Creator(runs, sharing.request_keys, tagging=self._config.server.create_tag)
+            followers = Followers(runs, tasks, sharing.relay, stall_s=streaming.stall_s)
+            watchers = Watchers(runs, followers, tasks, sharing.bus, sharing.looks)
             self.services = Services(runs, followers, self._waiting, watchers, Names(runs), creator, self._config)
             yield self.services
             self.services = None

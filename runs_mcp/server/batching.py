@@ -9,7 +9,8 @@ from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server import failures
 from runs_mcp.server.answers import Outcome
 from runs_mcp.server.creating import LostCreateError
-from runs_mcp.server.following import Follower, Followers, FollowingError
+from runs_mcp.server.follower import Follower
+from runs_mcp.server.following import Followers, FollowingError
 from runs_mcp.server.progress import Progress
 
 AT_ONCE = 8

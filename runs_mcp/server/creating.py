@@ -1,13 +1,15 @@
 """Creating a run once: a lost answer is found again by a tag, and a repeated request by its key."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import anyio
 from pydantic import MISSING
 
-from runs_mcp.api import Run, RunsApiError, RunsClient
+from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
+from runs_mcp.server.sharing import RequestKeys
 from runs_mcp.server.tables import OWN_TAG_PREFIX
 
 LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
@@ -28,12 +30,17 @@ class Creator:
     """Creates runs that can be found again."""
 
     def __init__(
-        self, runs: RunsClient, *, tagging: bool, sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+        self,
+        runs: RunsClient,
+        keys: RequestKeys,
+        *,
+        tagging: bool,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._runs = runs
+        self._keys = keys
         self._tagging = tagging
         self._sleep = sleep
-        self._under_way: dict[str, anyio.Event] = {}
 
     async def create(self, request_key: str | MISSING, tags: Sequence[str] | MISSING, **request: Any) -> Run:
         """The run that the request makes; with a `request_key`, the one that it made the first time.
@@ -45,14 +52,16 @@ class Creator:
         if request_key is MISSING:
             return await self._create(f"{OWN_TAG_PREFIX}{uuid4().hex}" if self._tagging else None, tags, request)
         tag = f"{OWN_TAG_PREFIX}{request_key}"
-        while earlier := self._under_way.get(tag):
-            await earlier.wait()
-        done = self._under_way[tag] = anyio.Event()
-        try:
-            return await self._find(tag) or await self._create(tag, tags, request)
-        finally:
-            del self._under_way[tag]
-            done.set()
+        async with self._keys.held(tag):
+            run = await self._made_by(tag) or await self._create(tag, tags, request)
+            await self._keys.keep(tag, run.id)
+            return run
+
+    async def _made_by(self, tag: str) -> Run | None:
+        if run_id := await self._keys.run_of(tag):
+            with suppress(NotFoundError):
+                return await self._runs.get_run(run_id)
+        return await self._find(tag)
 
     async def _create(self, tag: str | None, tags: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
         own = [] if tags is MISSING else list(tags)

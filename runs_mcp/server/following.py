@@ -9,10 +9,11 @@ import anyio
 from anyio.abc import TaskGroup
 
 from runs_mcp.api import Chunk, Run, RunsApiError, RunsClient
+from runs_mcp.server.follower import Follower
+from runs_mcp.server.sharing import Relay
 
 log = logging.getLogger(__name__)
 
-MAX_KEPT_CHARS = 2_000_000
 FIRST_POLL_S = 0.25
 LONGEST_POLL_S = 5.0
 POLLS_BEFORE_GIVING_UP_ON_A_START = 3
@@ -27,71 +28,12 @@ class FollowingError(Exception):
         self.cause = cause
 
 
-class Follower:
-    """One run being followed: what it has written so far, and how it ended."""
-
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
-        self.length = 0
-        """Characters written so far."""
-        self.run: Run | None = None
-        """The final run, once it has ended."""
-        self.error: RunsApiError | None = None
-        """Why the end will not be seen here."""
-        self.watchers = 0
-        self.ended = anyio.Event()
-        self._chunks: list[str] = []
-        self._forgotten_chunks = 0
-        self._kept_chars = 0
-        self._grew = anyio.Event()
-
-    def append(self, text: str) -> None:
-        """Add what the run has just written; beyond a limit the oldest text is forgotten."""
-        self._chunks.append(text)
-        self.length += len(text)
-        self._kept_chars += len(text)
-        if self._kept_chars > MAX_KEPT_CHARS:
-            self._forget_half()
-        self._grew.set()
-        self._grew = anyio.Event()
-
-    def end(self, run: Run | None = None, error: RunsApiError | None = None) -> None:
-        """Record how the run ended, and wake whoever waits."""
-        self.run, self.error = run, error
-        self.ended.set()
-        self._grew.set()
-
-    @property
-    def position(self) -> int:
-        """Where the next chunk will be."""
-        return self._forgotten_chunks + len(self._chunks)
-
-    def take(self, position: int) -> tuple[str, int]:
-        """The text from chunk `position` on, and the position after it."""
-        first = max(position - self._forgotten_chunks, 0)
-        return "".join(self._chunks[first:]), self.position
-
-    async def wait_beyond(self, position: int) -> None:
-        """Wait until there is a chunk at `position`, or the run has ended."""
-        while not self.ended.is_set() and self.position <= position:
-            await self._grew.wait()
-
-    def text(self, offset: int = 0) -> str:
-        """What is kept of the text from character `offset` on."""
-        kept = "".join(self._chunks)
-        return kept[max(offset - (self.length - len(kept)), 0) :]
-
-    def _forget_half(self) -> None:
-        while self._kept_chars > MAX_KEPT_CHARS // 2 and len(self._chunks) > 1:
-            self._kept_chars -= len(self._chunks.pop(0))
-            self._forgotten_chunks += 1
-
-
 class Followers:
-    """The runs this process follows, one follower each."""
+    """The runs this process follows, one follower each; of several processes, one opens the stream of a run."""
 
-    def __init__(self, runs: RunsClient, tasks: TaskGroup, *, stall_s: float) -> None:
+    def __init__(self, runs: RunsClient, tasks: TaskGroup, relay: Relay, *, stall_s: float) -> None:
         self._runs = runs
+        self._relay = relay
         self._tasks = tasks
         self._stall_s = stall_s
         self._following: dict[str, Follower] = {}
@@ -127,12 +69,13 @@ class Followers:
             follower.watchers -= 1
 
     async def _follow(self, follower: Follower, limiter: AbstractAsyncContextManager[None], *, starts: bool) -> None:
-        broken: RunsApiError | None = None
         try:
-            if starts:
-                async with limiter:
-                    broken = await self._read_stream(follower)
-            follower.end(run=await self._poll(follower, broken))
+            role = await self._relay.read(follower)
+            if role == "reader":
+                follower.end(run=await self._runs.get_run(follower.run_id))
+                return
+            async with self._relay.leading(follower):
+                await self._lead(follower, limiter, starts=starts, succeeds=role == "successor")
         except RunsApiError as error:
             follower.end(error=error)
         except Exception:  # one follower's crash must not end the others, nor the server
@@ -140,6 +83,22 @@ class Followers:
             follower.end(error=RunsApiError("following the run failed inside the server"))
         finally:
             del self._following[follower.run_id]
+
+    async def _lead(
+        self, follower: Follower, limiter: AbstractAsyncContextManager[None], *, starts: bool, succeeds: bool
+    ) -> None:
+        broken: RunsApiError | None = None
+        try:
+            if starts and not (succeeds and await self._has_started(follower.run_id)):
+                async with limiter:
+                    broken = await self._read_stream(follower)
+            run = await self._poll(follower, broken)
+        except RunsApiError as error:
+            follower.end(error=error)
+            return
+        if run and (broken or succeeds) and isinstance(run.result, str):
+            follower.complete(run.result)
+        follower.end(run=run)
 
     async def _read_stream(self, follower: Follower) -> RunsApiError | None:
         """Read the stream to its end, or to that of its run; an error is why it broke off."""
@@ -168,6 +127,9 @@ class Followers:
             if silence.cancelled_caught and await self._has_ended(follower.run_id):
                 reading.cancel()
                 return
+
+    async def _has_started(self, run_id: str) -> bool:
+        return (await self._runs.get_run(run_id)).status != "created"
 
     async def _has_ended(self, run_id: str) -> bool:
         try:

@@ -10,7 +10,7 @@ from mcp_types import LoggingLevel, LoggingMessageNotification, LoggingMessageNo
 
 from runs_mcp.api import RunsApiError
 from runs_mcp.config import StreamingSettings
-from runs_mcp.server.following import Follower
+from runs_mcp.server.follower import Follower
 from runs_mcp.server.services import Call, services
 
 SETTLE_S = 0.02

@@ -9,8 +9,9 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp.server.subscriptions import ResourceUpdated, SubscriptionBus
 
-from runs_mcp.api import NotFoundError, RunsApiError, RunsClient
+from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
 from runs_mcp.server.following import Followers
+from runs_mcp.server.sharing import Looks
 
 FIRST_LOOK_S = 0.5
 LONGEST_LOOK_S = 5.0
@@ -28,11 +29,14 @@ class _Watch:
 class Watchers:
     """The runs being watched, one watcher each, however many subscribe."""
 
-    def __init__(self, runs: RunsClient, followers: Followers, tasks: TaskGroup, bus: SubscriptionBus) -> None:
+    def __init__(
+        self, runs: RunsClient, followers: Followers, tasks: TaskGroup, bus: SubscriptionBus, looks: Looks
+    ) -> None:
         self._runs = runs
         self._followers = followers
         self._tasks = tasks
         self._bus = bus
+        self._looks = looks
         self._watches: dict[str, _Watch] = {}
 
     @property
@@ -60,32 +64,40 @@ class Watchers:
             if not watch.uris:
                 watch.scope.cancel()
                 del self._watches[run_id]
+                self._looks.forget(run_id)
 
     async def _watch(self, run_id: str, watch: _Watch) -> None:
-        status, pause = None, FIRST_LOOK_S
+        pause, due = FIRST_LOOK_S, True
         with watch.scope:
             while True:
-                try:
-                    run = await self._runs.get_run(run_id)
-                except NotFoundError:
-                    return
-                except RunsApiError:
-                    run = None  # what cannot be seen now may be seen at the next look
-                finally:
-                    watch.looked.set()
-                if run and status and run.status != status:
-                    pause = FIRST_LOOK_S
-                    for uri in list(watch.uris):
-                        await self._bus.publish(ResourceUpdated(uri=uri))
-                if run and run.is_final:
-                    return
-                status = run.status if run else status
-                await self._until_next_look(run_id, pause)
+                if due and (run := await self._look(run_id, watch)):
+                    if run.status and await self._looks.changed(run_id, run.status):
+                        pause = FIRST_LOOK_S
+                        for uri in list(watch.uris):
+                            await self._bus.publish(ResourceUpdated(uri=uri))
+                    if run.is_final:
+                        return
+                ended = await self._until_next_look(run_id, pause)
+                due = ended or await self._looks.due(run_id, pause)
                 pause = min(pause * 1.5, LONGEST_LOOK_S)
 
-    async def _until_next_look(self, run_id: str, pause: float) -> None:
+    async def _look(self, run_id: str, watch: _Watch) -> Run | None:
+        """The run; nothing where it cannot be seen now, which it may be at the next look."""
+        try:
+            return await self._runs.get_run(run_id)
+        except NotFoundError:
+            watch.scope.cancel()
+            return None
+        except RunsApiError:
+            return None
+        finally:
+            watch.looked.set()
+
+    async def _until_next_look(self, run_id: str, pause: float) -> bool:
+        """Wait for so many seconds, or until the run has ended where it is followed, which is told."""
         with anyio.move_on_after(pause):
             if follower := self._followers.find(run_id):
                 await follower.ended.wait()
-            else:
-                await anyio.sleep(pause)
+                return True
+            await anyio.sleep(pause)
+        return False

@@ -35,6 +35,7 @@ from runs_mcp.server.observers import Observers
 from runs_mcp.server.operation import operation, operations_in
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.services import Call
+from runs_mcp.server.sharing import Sharing
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS, executing
 from runs_mcp.service import hosting
@@ -244,7 +245,7 @@ PROMPTS = (
 
 def build_server(config: Config, observers: Observers) -> RunsServer:
     """The product's server with the fixtures beside its own tools, resources and prompts."""
-    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])], observers)
+    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])], observers, Sharing())
     server.add_resource(TextResource(uri="test://static-text", name="text", text="This is the content."))
     server.add_resource(BinaryResource(uri="test://static-binary", name="pixel", mime_type="image/png", data=PIXEL))
     server.resource("test://template/{id}/data")(template)

@@ -197,7 +197,7 @@ async def test_a_stream_that_breaks_is_not_opened_again_and_the_run_is_polled_to
         answer = await call(client, "create_run", progress=progress, interaction="i")
         assert answer.structured["result"] == "Hello world"
         assert answer.text.count("Hello world") == 1
-        assert progress.text == "Hello "
+        assert progress.text == "Hello world"
         assert api.count(STREAM) == 1
         assert api.count(RUN) == 1
 

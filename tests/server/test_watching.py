@@ -19,6 +19,7 @@ from runs_mcp.config import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.app import RunsServer
 from runs_mcp.server.following import Followers
+from runs_mcp.server.sharing import OwnLooks, OwnRelay
 from runs_mcp.server.subscribing import Session
 from runs_mcp.server.watching import Watchers
 from tests.calls import call
@@ -105,7 +106,11 @@ async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[Watchers, Upst
         bus, published = InMemorySubscriptionBus(), list[str]()
         bus.subscribe(lambda event: published.append(event.uri) if isinstance(event, ResourceUpdated) else None)
         async with anyio.create_task_group() as tasks:
-            yield Watchers(runs, Followers(runs, tasks, stall_s=30), tasks, bus), upstream, published
+            yield (
+                Watchers(runs, Followers(runs, tasks, OwnRelay(), stall_s=30), tasks, bus, OwnLooks()),
+                upstream,
+                published,
+            )
 
 
 async def test_one_watcher_serves_all_who_subscribe() -> None:

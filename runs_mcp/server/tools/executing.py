@@ -13,7 +13,8 @@ from runs_mcp.api import InvalidArgumentError, Run
 from runs_mcp.server import answers, batching, failures, tasks
 from runs_mcp.server.apps import RUN_VIEWER
 from runs_mcp.server.callers import may_create
-from runs_mcp.server.following import Follower, FollowingError
+from runs_mcp.server.follower import Follower
+from runs_mcp.server.following import FollowingError
 from runs_mcp.server.operation import operation
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
 from runs_mcp.server.progress import Progress, forward, heartbeats

@@ -1,0 +1,81 @@
+"""One run being followed: what it has written so far, and how it ended."""
+
+import anyio
+
+from runs_mcp.api import Run, RunsApiError
+
+MAX_KEPT_CHARS = 2_000_000
+
+
+class Follower:
+    """One run being followed: what it has written so far, and how it ended."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.length = 0
+        """Characters written so far."""
+        self.run: Run | None = None
+        """The final run, once it has ended."""
+        self.error: RunsApiError | None = None
+        """Why the end will not be seen here."""
+        self.watchers = 0
+        self.ended = anyio.Event()
+        self._chunks: list[str] = []
+        self._forgotten_chunks = 0
+        self._kept_chars = 0
+        self._grew = anyio.Event()
+
+    def append(self, text: str) -> None:
+        """Add what the run has just written; beyond a limit the oldest text is forgotten."""
+        self._chunks.append(text)
+        self.length += len(text)
+        self._kept_chars += len(text)
+        if self._kept_chars > MAX_KEPT_CHARS:
+            self._forget_half()
+        self._grew.set()
+        self._grew = anyio.Event()
+
+    def join(self, at: int, text: str) -> None:
+        """Add `text`, which begins at character `at` of the run's: what is here already is skipped, what is missing is
+        taken for forgotten.
+        """
+        self.length = max(self.length, at)
+        if fresh := text[self.length - at :]:
+            self.append(fresh)
+
+    def complete(self, text: str) -> None:
+        """Add what is missing of the run's whole text, if what was read is how it begins."""
+        kept = self.text()
+        if text.startswith(kept, self.length - len(kept)):
+            self.join(0, text)
+
+    def end(self, run: Run | None = None, error: RunsApiError | None = None) -> None:
+        """Record how the run ended, and wake whoever waits."""
+        self.run, self.error = run, error
+        self.ended.set()
+        self._grew.set()
+
+    @property
+    def position(self) -> int:
+        """Where the next chunk will be."""
+        return self._forgotten_chunks + len(self._chunks)
+
+    def take(self, position: int) -> tuple[str, int]:
+        """The text from chunk `position` on, and the position after it."""
+        first = max(position - self._forgotten_chunks, 0)
+        return "".join(self._chunks[first:]), self.position
+
+    async def wait_beyond(self, position: int) -> None:
+        """Wait until there is a chunk at `position`, or the run has ended."""
+        while not self.ended.is_set() and self.position <= position:
+            await self._grew.wait()
+
+    def text(self, offset: int = 0) -> str:
+        """What is kept of the text from character `offset` on."""
+        kept = "".join(self._chunks)
+        return kept[max(offset - (self.length - len(kept)), 0) :]
+
+    def _forget_half(self) -> None:
+        while self._kept_chars > MAX_KEPT_CHARS // 2 and len(self._chunks) > 1:
+            self._kept_chars -= len(self._chunks.pop(0))
+            self._forgotten_chunks += 1

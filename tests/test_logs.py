@@ -1,0 +1,73 @@
+"""Logs: to stderr, a JSON line an event; a pipe that nobody reads holds nothing up."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from runs_mcp import logs
+from tests.clients.processes import http_process
+
+PIPE_BYTES = 65_536
+Reader = Callable[[], list[bytes]]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """Has logs go to a pipe; reads the lines that are in it."""
+    source, sink = os.pipe()
+    os.set_blocking(source, False)
+    held = b""
+
+    def lines() -> list[bytes]:
+        nonlocal held
+        held += os.read(source, PIPE_BYTES)
+        *whole, held = held.split(b"\n")
+        return whole
+
+    with open(sink, "w", encoding="utf-8") as stderr:  # noqa: PTH123 - of a descriptor
+        monkeypatch.setattr(sys, "stderr", stderr)
+        yield lines
+    os.close(source)
+
+
+@pytest.fixture
+def log(read: Reader) -> Iterator[Callable[[str], None]]:
+    """Logs a text."""
+    before = logging.root.handlers[:], logging.root.level
+    logs.configure("info")
+    yield logging.getLogger("test").info
+    logging.root.handlers[:], logging.root.level = before
+
+
+def test_what_finds_no_room_is_dropped_and_counted(read: Reader, log: Callable[[str], None]) -> None:
+    for _ in range(100):
+        log("x" * 1_000)
+    kept = [json.loads(line) for line in read() if line]
+    assert 20 < len(kept) < 100
+    log("y")
+    [last] = [json.loads(line) for line in read() if line.endswith(b"}")][-1:]
+    assert (last["event"], last["dropped_before"]) == ("y", 100 - len(kept))
+    log("z")
+    assert [json.loads(line).keys() for line in read()] == [{"time", "level", "logger", "event"}]
+
+
+def test_a_line_that_is_cut_spoils_no_other(read: Reader, log: Callable[[str], None]) -> None:
+    log("x" * 2 * PIPE_BYTES)
+    cut = read()
+    log("y")
+    rest, whole = read()
+    assert cut == []
+    assert rest.count(b"x") > PIPE_BYTES // 2
+    assert json.loads(whole)["event"] == "y"
+
+
+@pytest.mark.anyio
+async def test_a_service_whose_log_nobody_reads_goes_on_answering() -> None:
+    async with http_process() as (url, _), httpx.AsyncClient() as http:
+        for _ in range(600):
+            assert (await http.get(f"{url}/nothing")).status_code == 404
