@@ -226,7 +226,17 @@ class ServerSettings(_Section):
     """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
     max_calls: int = Field(default=2_000, ge=1)
     """How many tool calls one process answers at once, in each profile; further ones are refused, with nothing done."""
+    redis_url: SecretStr | None = None
+    """Redis where replicas of `serve --http` share what one of them knows, e.g. `redis://redis:6379/0`; `rediss` is
+    encrypted. Unset: each is by itself."""
     http: HttpSettings = HttpSettings()
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_one(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("must be a URL such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock")
+        return url
 
     @property
     def max_message_bytes(self) -> int:

@@ -1,8 +1,10 @@
 """The ASGI application: the MCP endpoint, and what stands before it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
@@ -10,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from runs_mcp.config import Config, JwtAuthSettings
+from runs_mcp.config import Config, ConfigError, JwtAuthSettings
 from runs_mcp.server.app import build_server
 from runs_mcp.server.observers import Observers
 from runs_mcp.service import access_log, origins, request_id, tracing
@@ -21,8 +23,11 @@ from runs_mcp.service.limits import InFlight, RateLimit, RateLimiter, TokenBucke
 from runs_mcp.service.metadata import metadata_routes
 from runs_mcp.service.metrics import CountedRequests, Metrics
 from runs_mcp.service.request_id import RequestId
-from runs_mcp.service.tenants import Build, Tenants
+from runs_mcp.service.tenants import Build, Tenants, by_itself
 from runs_mcp.service.tracing import CallersTrace
+
+if TYPE_CHECKING:
+    from runs_mcp.service.fleet import Fleet
 
 PATH = "/mcp"
 Clock = Callable[[], float]
@@ -45,13 +50,25 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
     """
     metrics = Metrics() if config.server.http.metrics else None
     traced = tracing.start()
-    tenants = Tenants(config, _observers(metrics, traced=traced), build=build)
+    fleet = _fleet(config)
+    share = fleet.sharing if fleet else by_itself
+    tenants = Tenants(config, _observers(metrics, traced=traced), build=build, share=share)
     if metrics:
         metrics.gauge(tenants)
-    app: ASGIApp = _routes(tenants, TokenBuckets(now), host=host)
+    app: ASGIApp = _routes(tenants, fleet.rates() if fleet else TokenBuckets(now), host=host)
     for layer in reversed(_layers(tenants, metrics, traced=traced, now=now)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return Service(app, tenants, metrics)
+
+
+def _fleet(config: Config) -> "Fleet | None":
+    if config.server.redis_url is None:
+        return None
+    try:
+        from runs_mcp.service.fleet import connect  # noqa: PLC0415 - an extra, that others need not install
+    except ModuleNotFoundError:
+        raise ConfigError("server.redis_url: install runs-mcp[redis] to share by Redis.") from None
+    return connect(config.server.redis_url.get_secret_value())
 
 
 def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
@@ -92,7 +109,13 @@ def _routes(tenants: Tenants, limiter: RateLimiter, *, host: str) -> Starlette:
     routes = [Route(PATH, endpoint=guarded(_limited(tenants, limiter), tenants.config))]
     if isinstance(settings.http.auth, JwtAuthSettings):
         routes += metadata_routes(settings.http.auth)
-    return Starlette(routes=routes, lifespan=lambda _: tenants.running())
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with aclosing(limiter), tenants.running():
+            yield
+
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 def _limited(tenants: Tenants, limiter: RateLimiter) -> ASGIApp:

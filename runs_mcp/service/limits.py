@@ -51,6 +51,9 @@ class RateLimiter(Protocol):
     async def wait_s(self, caller: str, per_minute: int) -> float:
         """Take one of a caller's `per_minute` requests, and answer 0; or the seconds until there is one to take."""
 
+    async def aclose(self) -> None:
+        """Hold nothing open any more."""
+
 
 class TokenBuckets:
     """A bucket for each caller, kept in this process: a minute's worth of requests, refilled steadily."""
@@ -74,6 +77,9 @@ class TokenBuckets:
         if len(self._full_at) > self._most:
             del self._full_at[next(iter(self._full_at))]
         return wait
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 class RateLimit:

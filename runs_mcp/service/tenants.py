@@ -11,11 +11,19 @@ from runs_mcp.config import Config, ConfigError
 from runs_mcp.server.app import RunsServer, build_server
 from runs_mcp.server.callers import caller_of
 from runs_mcp.server.observers import NOBODY, Observers
+from runs_mcp.server.sharing import Sharing
 
 log = logging.getLogger(__name__)
 
-Build = Callable[[Config, Observers], RunsServer]
+Build = Callable[[Config, Observers, Sharing], RunsServer]
 """Makes the server of a profile."""
+Share = Callable[[Config, str | None], Sharing]
+"""What the server of a profile shares with those of other replicas."""
+
+
+def by_itself(_: Config, __: str | None) -> Sharing:
+    """Nothing: this replica is the only one."""
+    return Sharing()
 
 
 class Tenants:
@@ -24,11 +32,18 @@ class Tenants:
     As an ASGI application, it hands each request to the server of its caller.
     """
 
-    def __init__(self, config: Config, observers: Observers = NOBODY, *, build: Build = build_server) -> None:
+    def __init__(
+        self,
+        config: Config,
+        observers: Observers = NOBODY,
+        *,
+        build: Build = build_server,
+        share: Share = by_itself,
+    ) -> None:
         """Raises: ConfigError, CredentialError: the settings of one cannot work; the text names the profile."""
         self.config = config
         profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
-        self._servers = {profile: _server(config, profile, observers, build) for profile in profiles}
+        self._servers = {profile: _server(config, profile, observers, build, share) for profile in profiles}
 
     @property
     def servers(self) -> Iterable[RunsServer]:
@@ -70,10 +85,10 @@ class Tenants:
         await server.session_manager.handle_request(scope, receive, send)
 
 
-def _server(config: Config, profile: str | None, observers: Observers, build: Build) -> RunsServer:
+def _server(config: Config, profile: str | None, observers: Observers, build: Build, share: Share) -> RunsServer:
     own = config.of(profile)
     try:
         connect(own.api)  # a credential that is not there is better said now than at the first call
-        return build(own, observers)
+        return build(own, observers, share(own, profile))
     except (ConfigError, CredentialError) as error:
         raise type(error)(f"profiles.{profile}: {error}" if profile else str(error)) from None

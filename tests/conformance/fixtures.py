@@ -243,9 +243,9 @@ PROMPTS = (
 )
 
 
-def build_server(config: Config, observers: Observers) -> RunsServer:
+def build_server(config: Config, observers: Observers, sharing: Sharing) -> RunsServer:
     """The product's server with the fixtures beside its own tools, resources and prompts."""
-    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])], observers, Sharing())
+    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])], observers, sharing)
     server.add_resource(TextResource(uri="test://static-text", name="text", text="This is the content."))
     server.add_resource(BinaryResource(uri="test://static-binary", name="pixel", mime_type="image/png", data=PIXEL))
     server.resource("test://template/{id}/data")(template)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
+from typing import Protocol
 
 import anyio
 import httpx
@@ -26,6 +27,14 @@ CREATED = {"id": "r1", "status": "created"}
 DONE = {"id": "r1", "status": "completed", "result": "one two "}
 
 
+class Served(Protocol):
+    """A replica."""
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proxied(Endpoint):
     """What clients reach, by which keys, and the replicas behind it."""
@@ -35,7 +44,7 @@ class Proxied(Endpoint):
 
 
 @asynccontextmanager
-async def nginx(folder: Path, replicas: Sequence[Running]) -> AsyncIterator[str]:
+async def nginx(folder: Path, replicas: Sequence[Served]) -> AsyncIterator[str]:
     """The URL of an nginx in front of `replicas`; the configuration is changed in names, ports and places alone."""
     [port] = free_ports(1)
     servers = "".join(f"server {replica.url.removeprefix('http://')} \\1;" for replica in replicas)

@@ -1,0 +1,119 @@
+"""Three replicas behind nginx, one killed amid a hundred streams. Run by name: it needs nginx and redis-server."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import Process
+
+from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions
+from runs_mcp.sandbox import running as sandbox_running
+from tests.calls import Answer, call
+from tests.clients.processes import CLEAN, http_process
+from tests.deploy.behind_nginx import nginx
+from tests.deploy.redis_server import redis_server
+from tests.sandbox.serving import signed_in
+from tests.service.running import Endpoint, connected
+
+pytestmark = pytest.mark.anyio
+
+AGENTS, REPLICAS = 100, 3
+WORK = {"chunks": 40, "delay_ms": 100}
+PATIENCE_S = 60
+
+
+@dataclass(slots=True)
+class Agent:
+    """Creates a run by a key of its own, and again by the same key until it has seen its end."""
+
+    number: int
+    mode: str
+    tries: int = 0
+    text: str = ""
+    answer: Answer | None = None
+    writing: anyio.Event = field(default_factory=anyio.Event)
+
+    async def hear(self, progress: float, total: float | None, message: str | None) -> None:
+        """Hear what the run writes."""
+        self.text += message or ""
+        self.writing.set()
+
+    async def work(self, at: Endpoint) -> None:
+        """Go on until the run has ended, whatever breaks."""
+        while self.answer is None or not self.answer.structured.get("result"):
+            self.tries += 1
+            self.text = ""
+            try:
+                async with connected(at, self.mode, authorization=f"Bearer agent-{self.number}") as client:
+                    self.answer = await call(
+                        client,
+                        "create_run",
+                        interaction="SlowWriter",
+                        data=WORK,
+                        request_key=f"agent-{self.number}",
+                        tags=["agents"],
+                        progress=self.hear,
+                    )
+            except* Exception:  # noqa: BLE001 - whatever a client makes of a server that is gone
+                await anyio.sleep(0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Where a replica serves, and its process."""
+
+    url: str
+    process: Process
+
+
+@asynccontextmanager
+async def fleet(sandbox: Sandbox, redis_url: str) -> AsyncIterator[list[Replica]]:
+    """Three replicas in processes of their own."""
+    environment = {
+        **CLEAN,
+        "RUNS_MCP_API__BASE_URL": f"{sandbox.url}/api/v1",
+        "RUNS_MCP_API__AUTH__KIND": "api_key",
+        "RUNS_MCP_API__AUTH__VALUE": DEMO_KEY,
+        "RUNS_MCP_SERVER__REDIS_URL": redis_url,
+    }
+    async with AsyncExitStack() as stack:
+        started = [
+            await stack.enter_async_context(http_process(("-m", "runs_mcp", "serve"), environment))
+            for _ in range(REPLICAS)
+        ]
+        yield [Replica(url.removesuffix("/mcp"), process) for url, process in started]
+
+
+async def test_every_stream_ends_with_the_whole_text_and_the_final_run(tmp_path: Path) -> None:
+    agents = [Agent(number, "legacy" if number % 2 else "auto") for number in range(AGENTS)]
+    async with (
+        redis_server(tmp_path) as redis,
+        sandbox_running(SandboxOptions()) as sandbox,
+        signed_in(sandbox.url) as api,
+        fleet(sandbox, redis.url) as replicas,
+        nginx(tmp_path, replicas) as url,
+        httpx.AsyncClient(timeout=30) as http,
+    ):
+        at = Endpoint(url, http)
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as tasks:
+                for agent in agents:
+                    tasks.start_soon(agent.work, at)
+                for agent in agents:
+                    await agent.writing.wait()
+                os.kill(replicas[0].process.pid, signal.SIGKILL)
+        made = (await api.get("/runs", params={"tag": "agents", "limit": 1_000})).json()
+    assert len(made) == AGENTS
+    assert Counter(run["status"] for run in made) == {"completed": AGENTS}
+    interrupted = [agent for agent in agents if agent.tries > 1]
+    assert {agent.mode for agent in interrupted} == {"legacy", "auto"}
+    for agent in agents:
+        assert agent.answer
+        assert agent.text == agent.answer.structured["result"], (agent.number, agent.mode, agent.tries)

@@ -1,0 +1,276 @@
+"""Replicas that share a real Redis. Run by name, where there is a `redis-server`: CI installs one."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp.shared.subscriptions import ResourceUpdated
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+from pydantic import SecretStr
+from redis.asyncio import Redis as Client
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runs_mcp.config import BearerAuthSettings, Config, ConfigError, ProfileSettings
+from runs_mcp.service import keys
+from runs_mcp.service.app import build_service
+from runs_mcp.service.fleet.looks import RedisLooks
+from tests import upstream
+from tests.calls import Answer, Notifications, call
+from tests.deploy.redis_server import Redis, redis_server
+from tests.service.running import MODERN, Running, configured, connected, running
+from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
+
+pytestmark = pytest.mark.anyio
+
+CREATE, GET, STREAM = "POST /runs", "GET /runs/r1", "GET /runs/r1/stream"
+CREATED = {"id": "r1", "status": "created"}
+PROCESSING = {"id": "r1", "status": "processing"}
+DONE = {"id": "r1", "status": "completed", "result": "one two three"}
+TEXT = DONE["result"]
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[Redis]:
+    """A Redis of this test's own."""
+    async with redis_server(tmp_path) as started:
+        yield started
+
+
+def sharing(api: Upstream, redis_url: str, **http: Any) -> Config:
+    """The configuration of a replica in front of `api`."""
+    config = configured(api, **http)
+    server = config.server.model_copy(update={"redis_url": SecretStr(redis_url)})
+    return config.model_copy(update={"server": server})
+
+
+@asynccontextmanager
+async def replicas(config: Config, number: int) -> AsyncIterator[list[Running]]:
+    """So many replicas in this process, which meet in Redis alone."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(running(config)) for _ in range(number)]
+
+
+class Heard(Notifications):
+    """Progress that tells when it has heard something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.something = anyio.Event()
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        await super().__call__(progress, total, message)
+        if message:
+            self.something.set()
+
+
+class Agent:
+    """Follows run r1 at one replica, and keeps what came of it."""
+
+    def __init__(self) -> None:
+        self.progress = Heard()
+        self.answer: Answer | None = None
+
+    async def follow(self, at: Running, mode: str) -> None:
+        """Follow the run to its end."""
+        async with connected(at, mode) as client:
+            self.answer = await call(client, "stream_run", run_id="r1", progress=self.progress)
+
+
+def until(event: anyio.Event, before: Any, after: Any) -> Callable[[Request], Any]:
+    """Answers `before` until `event`, and `after` from then on."""
+
+    async def answer(request: Request) -> Response:
+        return await reply(after if event.is_set() else before)(request)
+
+    return answer
+
+
+async def test_a_run_costs_the_api_one_stream_however_many_follow_it_wherever(redis: Redis, mode: str) -> None:
+    more, ended = anyio.Event(), anyio.Event()
+    agents = [Agent() for _ in range(6)]
+
+    async def stream(request: Request) -> Response:
+        started.set()
+        return await events(chunk("one "), chunk("two "), more, chunk("three"), CLOSE)(request)
+
+    started = anyio.Event()
+    replies: Replies = {GET: until(ended, PROCESSING, DONE), STREAM: stream, CREATE: reply(CREATED)}
+    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url), 3) as fleet:
+        async with connected(fleet[0], mode) as client, anyio.create_task_group() as tasks:
+            await call(client, "create_run", interaction="i", wait=False)
+            await started.wait()
+            for number, agent in enumerate(agents):
+                tasks.start_soon(agent.follow, fleet[number % 3], mode)
+            for agent in agents:
+                await agent.progress.something.wait()  # each has heard the beginning
+            ended.set()
+            more.set()
+        assert api.count(STREAM) == 1
+    for agent in agents:
+        assert agent.answer
+        assert (agent.progress.text, agent.answer.structured["result"]) == (TEXT, TEXT)
+
+
+async def test_the_text_outlives_the_replica_that_read_it(redis: Redis) -> None:
+    never, ended, agent = anyio.Event(), anyio.Event(), Agent()
+    replies: Replies = {
+        CREATE: reply(CREATED),
+        GET: until(ended, PROCESSING, DONE),
+        STREAM: events(chunk("one "), chunk("two "), never),
+    }
+    async with upstream.serving(replies) as api:
+        config = sharing(api, redis.url)
+        async with running(config) as other, anyio.create_task_group() as tasks, AsyncExitStack() as leading:
+            leader = await leading.enter_async_context(running(config))
+            async with connected(leader, "auto") as client:
+                await call(client, "create_run", interaction="i", wait=False)
+            tasks.start_soon(agent.follow, other, "auto")
+            await agent.progress.something.wait()
+            ended.set()
+            await leading.aclose()
+        never.set()
+        assert api.count(STREAM) == 1
+    assert agent.answer
+    assert (agent.progress.text, agent.answer.structured["result"]) == (TEXT, TEXT)
+
+
+async def test_a_key_that_two_replicas_are_given_makes_one_run(redis: Redis) -> None:
+    asked, both = anyio.Event(), list[Answer]()
+
+    async def create(request: Request) -> Response:
+        asked.set()
+        await anyio.sleep(0.1)  # so that the other replica comes while this one is at it
+        return await reply(DONE)(request)
+
+    async def ask(at: Running) -> None:
+        async with connected(at, "auto") as client:
+            both.append(await call(client, "create_run", interaction="i", request_key="k"))
+
+    replies: Replies = {CREATE: create, GET: reply(DONE), "GET /runs": reply([])}  # a list that lags behind
+    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url), 2) as fleet:
+        async with anyio.create_task_group() as tasks:
+            for one in fleet:
+                tasks.start_soon(ask, one)
+        assert api.count(CREATE) == 1
+    assert [answer.structured["id"] for answer in both] == ["r1", "r1"]
+
+
+async def test_what_a_caller_asks_of_all_replicas_counts_together(redis: Redis) -> None:
+    replies: Replies = {"GET /runs": reply([])}
+    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url, rate_limit=4), 2) as fleet:
+        statuses = [(await fleet[number % 2].ask("tools/list")).status_code for number in range(6)]
+        [refused] = {(await one.ask("tools/list")).headers["retry-after"] for one in fleet}
+    assert statuses == [200] * 4 + [429] * 2
+    assert 1 <= int(refused) <= 15
+
+
+async def test_a_change_is_told_by_every_replica(redis: Redis) -> None:
+    ended, told, listening = anyio.Event(), list[str](), list[int]()
+    replies: Replies = {GET: until(ended, PROCESSING, DONE)}
+
+    async def listen(at: Running, number: int) -> None:
+        async with (
+            connected(at, "auto") as client,
+            client.listen(resource_subscriptions=["runs://r1"]) as subscription,
+        ):
+            listening.append(number)
+            async for event in subscription:
+                assert isinstance(event, ResourceUpdated)
+                told.append(f"{number} {event.uri}")
+                return
+
+    async with (
+        upstream.serving(replies) as api,
+        replicas(sharing(api, redis.url), 3) as fleet,
+        anyio.create_task_group() as tasks,
+    ):
+        for number, one in enumerate(fleet):
+            tasks.start_soon(listen, one, number)
+        while len(listening) < 3:
+            await anyio.lowlevel.checkpoint()
+        ended.set()
+    assert sorted(told) == [f"{number} runs://r1" for number in range(3)]
+
+
+async def test_replicas_look_at_a_run_in_turns_and_see_what_each_saw(redis: Redis) -> None:
+    async with Client.from_url(redis.url, decode_responses=True) as client:
+        first, second = RedisLooks(client, "here"), RedisLooks(client, "here")
+        assert [await one.due("r1", 60) for one in (first, second)] == [True, False]
+        seen = [(first, "processing"), (second, "processing"), (second, "completed"), (first, "completed")]
+        assert [await one.changed("r1", status) for one, status in seen] == [False, False, True, False]
+
+
+async def test_a_question_of_one_replica_may_be_answered_to_another(redis: Redis) -> None:
+    replies: Replies = {CREATE: reply(DONE)}
+    async with upstream.serving(replies) as api:
+        config = sharing(api, redis.url)
+        confirming = config.model_copy(update={"server": config.server.model_copy(update={"confirm_create": True})})
+        async with replicas(confirming, 2) as fleet:
+            question = await asked(fleet[0])
+            [key] = question["inputRequests"]
+            said = {key: {"action": "accept", "content": {key: "yes"}}}
+            answer = await asked(fleet[1], inputResponses=said, requestState=question["requestState"])
+            assert answer["structuredContent"]["id"] == "r1"
+        assert api.count(CREATE) == 1
+
+
+async def asked(at: Running, **answers: Any) -> dict[str, Any]:
+    """What a replica answers to a create that wants to be confirmed, by hand: a client would ask the same replica."""
+    meta = {
+        PROTOCOL_VERSION_META_KEY: MODERN,
+        CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}},
+        CLIENT_INFO_META_KEY: {"name": "by hand", "version": "1"},
+    }
+    params = {"name": "create_run", "arguments": {"interaction": "i"}, "_meta": meta, **answers}
+    headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "create_run"}
+    answer = await at.post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, **headers)
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
+    result: dict[str, Any] = json.loads(lines[-1] if lines else answer.text)["result"]
+    return result
+
+
+async def test_tenants_share_nothing(redis: Redis, tmp_path: Path) -> None:
+    replies: Replies = {CREATE: [reply({**DONE, "id": "a"}), reply({**DONE, "id": "b"})], "GET /runs": reply([])}
+    file = tmp_path / "keys.json"
+    bearer = {name: f"Bearer {keys.add(file, name, ('runs:read', 'runs:create'))}" for name in ("one", "other")}
+    async with upstream.serving(replies) as api:
+        auth = BearerAuthSettings(kind="bearer", keys_file=file)
+        config = sharing(api, redis.url, auth=auth).model_copy(
+            update={"profiles": {name: ProfileSettings(callers=(name,)) for name in bearer}}
+        )
+        made = []
+        async with running(config) as at:
+            for caller in bearer.values():
+                async with connected(at, "auto", authorization=caller) as client:
+                    made.append((await call(client, "create_run", interaction="i", request_key="k")).structured["id"])
+    assert made == ["a", "b"]
+
+
+async def test_without_redis_each_replica_goes_on_by_itself(redis: Redis) -> None:
+    replies: Replies = {
+        CREATE: reply(CREATED),
+        GET: [reply(CREATED), reply(DONE)],
+        STREAM: events(chunk("one two three"), CLOSE),
+        "GET /runs": reply([]),
+    }
+    async with upstream.serving(replies) as api, running(sharing(api, redis.url, rate_limit=100)) as at:
+        redis.process.kill()
+        await redis.process.wait()
+        progress = Notifications()
+        async with connected(at, "auto") as client:
+            answer = await call(client, "create_run", interaction="i", request_key="k", progress=progress)
+    assert (answer.structured["result"], progress.text) == (TEXT, TEXT)
+
+
+async def test_a_redis_that_is_not_there_is_said_at_the_start_without_its_password() -> None:
+    async with upstream.serving({}) as api:
+        config = sharing(api, "redis://:hidden@127.0.0.1:1/0")
+        with pytest.raises(ConfigError, match=r"server\.redis_url: Redis cannot be used") as refused:
+            build_service(config, host="127.0.0.1")
+    assert "hidden" not in str(refused.value)
+    assert "hidden" not in repr(config)
