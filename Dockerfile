@@ -4,7 +4,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE config.example.json ./
 COPY prompts prompts
 COPY runs_mcp runs_mcp
 RUN python -m venv /opt/runs-mcp \
- && /opt/runs-mcp/bin/pip install --no-cache-dir -c constraints.txt '.[otel]' \
+ && /opt/runs-mcp/bin/pip install --no-cache-dir -c constraints.txt '.[otel,redis]' \
  && /opt/runs-mcp/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim-bookworm

@@ -95,7 +95,7 @@ async def test_every_stream_ends_with_the_whole_text_and_the_final_run(tmp_path:
     agents = [Agent(number, "legacy" if number % 2 else "auto") for number in range(AGENTS)]
     async with (
         redis_server(tmp_path) as redis,
-        sandbox_running(SandboxOptions()) as sandbox,
+        sandbox_running(SandboxOptions(max_executing=AGENTS)) as sandbox,
         signed_in(sandbox.url) as api,
         fleet(sandbox, redis.url) as replicas,
         nginx(tmp_path, replicas) as url,

@@ -97,6 +97,8 @@ def free_ports(count: int) -> list[str]:
 async def test_what_compose_starts_is_healthy_and_serves_a_caller_with_a_key(tmp_path: Path) -> None:
     containers = Containers(tmp_path)
     sandbox, service, keys = SERVICES["sandbox"], SERVICES["runs-mcp"], SERVICES["keys"]
+    environment = dict(service["environment"])
+    assert environment.pop("RUNS_MCP_SERVER__REDIS_URL") == "redis://redis:6379/0"  # a real one: with_redis.py
     sandbox_command = [*words("ENTRYPOINT"), *sandbox["command"]]
     command = [*words("ENTRYPOINT"), *words("CMD")]
     wanted = ["add", "me", "--scope", "runs:read", "--scope", "runs:create"]
@@ -104,7 +106,7 @@ async def test_what_compose_starts_is_healthy_and_serves_a_caller_with_a_key(tmp
     assert code == 0
     async with (
         containers.healthy(sandbox_command, sandbox["healthcheck"]["test"][1:], {}),
-        containers.healthy(command, words("HEALTHCHECK"), service["environment"]) as process,
+        containers.healthy(command, words("HEALTHCHECK"), environment) as process,
         httpx.AsyncClient() as http,
     ):
         at = Endpoint(f"http://127.0.0.1:{containers.ports['8000']}", http)
