@@ -234,7 +234,7 @@ class ServerSettings(_Section):
     @field_validator("redis_url")
     @classmethod
     def _redis_url_is_one(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and urlsplit(url.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+        if url is not None and not _is_redis(url.get_secret_value()):
             raise ValueError("must be a URL such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock")
         return url
 
@@ -397,6 +397,15 @@ def _http_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must carry no user, password, query or fragment")
     return url.rstrip("/")
+
+
+def _is_redis(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError:  # its text would show what may be half a password
+        return False
+    return parts.scheme in ("redis", "rediss", "unix")
 
 
 def _host_and_port(address: str) -> tuple[str, int] | None:

@@ -267,9 +267,10 @@ async def test_without_redis_each_replica_goes_on_by_itself(redis: Redis) -> Non
     assert (answer.structured["result"], progress.text) == (TEXT, TEXT)
 
 
-async def test_a_redis_that_is_not_there_is_said_at_the_start_without_its_password() -> None:
+@pytest.mark.parametrize("url", ["redis://:hidden@127.0.0.1:1/0", "redis://:hidden@127.0.0.1:1/0?socket_timeout=soon"])
+async def test_a_redis_that_cannot_be_used_is_said_at_the_start_without_its_password(url: str) -> None:
     async with upstream.serving({}) as api:
-        config = sharing(api, "redis://:hidden@127.0.0.1:1/0")
+        config = sharing(api, url)
         with pytest.raises(ConfigError, match=r"server\.redis_url: Redis cannot be used") as refused:
             build_service(config, host="127.0.0.1")
     assert "hidden" not in str(refused.value)

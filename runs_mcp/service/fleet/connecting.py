@@ -62,7 +62,13 @@ class Fleet:
         Raises:
             ConfigError: Redis cannot be reached.
         """
-        redis, place = self._redis(), _place(config, profile)
+        try:
+            return self._sharing(_place(config, profile))
+        except (RedisError, OSError, ValueError) as error:
+            raise ConfigError(f"server.redis_url: Redis cannot be used: {type(error).__name__}: {error}") from None
+
+    def _sharing(self, place: str) -> Sharing:
+        redis = self._redis()
         leases = Leases(redis, place)
         return _Shared(
             redis=redis,
@@ -83,12 +89,9 @@ class Fleet:
 
     def _key(self, name: str) -> str:
         """The key that all replicas seal by, which the first of them makes."""
-        try:
-            with BlockingRedis.from_url(self._url, decode_responses=True, **_TIMEOUTS) as redis:
-                redis.set(name, secrets.token_hex(32), nx=True)
-                return str(redis.get(name))
-        except (RedisError, OSError) as error:
-            raise ConfigError(f"server.redis_url: Redis cannot be used: {type(error).__name__}: {error}") from None
+        with BlockingRedis.from_url(self._url, decode_responses=True, **_TIMEOUTS) as redis:
+            redis.set(name, secrets.token_hex(32), nx=True)
+            return str(redis.get(name))
 
 
 _TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S}
