@@ -112,13 +112,13 @@ class Run:
     def parent(self) -> str | None:
         """Id of the run that it is part of."""
         sent = self.raw.get("parent")
-        return _text(_id(sent) if isinstance(sent, Mapping) else sent)
+        return _text(_id(sent) if isinstance(sent, dict) else sent)
 
     @property
     def error(self) -> RunError | None:
         """Why it failed."""
         sent = self.raw.get("error")
-        if not isinstance(sent, Mapping):
+        if not isinstance(sent, dict):
             return None
         return RunError(_text(sent.get("code")), _text(sent.get("message")))
 
@@ -126,7 +126,7 @@ class Run:
     def token_use(self) -> TokenUse | None:
         """What it used of the model."""
         sent = self.raw.get("token_use")
-        if not isinstance(sent, Mapping):
+        if not isinstance(sent, dict):
             return None
         result = sent.get("result", sent.get("completion"))
         return TokenUse(_count(sent.get("prompt")), _count(result), _count(sent.get("total")))
@@ -225,14 +225,14 @@ class FilterOption:
     @classmethod
     def read(cls, sent: Any) -> Self:
         """The option that `sent` describes: an object, or the bare value."""
-        if not isinstance(sent, Mapping):
+        if not isinstance(sent, dict):
             return cls(_text(sent))
         return cls(_text(_id(sent)), _text(sent.get("name")), _count(sent.get("count")))
 
 
 def total_of(value: Any) -> int | None:
     """A total, which the API sends as a number, as `[{"count": n}]`, or not at all."""
-    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+    if isinstance(value, list) and value and isinstance(value[0], dict):
         value = value[0].get("count")
     return _count(value)
 
@@ -259,11 +259,11 @@ def _moment(value: Any) -> datetime | None:
 def _reference(value: Any) -> Ref | None:
     if isinstance(value, str):
         return Ref(value)
-    return Ref(_text(_id(value)), _text(value.get("name"))) if isinstance(value, Mapping) else None
+    return Ref(_text(_id(value)), _text(value.get("name"))) if isinstance(value, dict) else None
 
 
 def _parts(result: Any) -> Sequence[Mapping[str, Any]] | None:
     """`result` as today's contract has it, a list of typed parts, if it is one."""
-    if isinstance(result, list) and result and all(isinstance(part, Mapping) and "type" in part for part in result):
+    if isinstance(result, list) and result and all(isinstance(part, dict) and "type" in part for part in result):
         return result
     return None
