@@ -33,7 +33,7 @@ SETTINGS = {"streaming": {"flush_ms": 5, "heartbeat_s": 0.2, "stall_s": 0.5}}
 READS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("list_runs", {"limit": 10}),
     ("list_runs", {"status": "failed", "limit": 5}),
-    ("compute_run_facets", {"facets": ["status", "interaction", "environment"]}),  # tags grow with every run made
+    ("compute_run_facets", {"facets": ["status", "interactions", "environments"]}),  # tags grow with every run made
     ("get_run_filter_options", {"field": "environment"}),
     ("search_runs", {"query": "contract", "limit": 5}),
     ("find_runs", {"query": {"status": "failed"}, "limit": 5}),
