@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import click
 
-from docs.generate import settings, tools
+from docs.generate import prompts, settings, tools
 from runs_mcp.cli.installing import guide
 
 DOCS = Path(__file__).parents[1]
@@ -22,6 +22,8 @@ async def made(write: Callable[[], str]) -> str:
 PARTS: dict[tuple[str, str], Part] = {
     ("configuration.md", "settings"): partial(made, settings.document),
     ("install.md", "clients"): partial(made, guide.guide),
+    ("prompts.md", "prompts"): partial(made, prompts.document),
+    ("streaming.md", "still going"): tools.still_going,
     ("tools.md", "tools"): tools.document,
     ("tools.md", "resources"): tools.resources,
 }

@@ -11,7 +11,7 @@ from mcp_types import Tool as PublishedTool
 
 from docs.generate.schemas import default_of, type_of
 from runs_mcp.cli.sandboxing import sandbox_api
-from runs_mcp.config import ApiSettings, Config
+from runs_mcp.config import ApiSettings, Config, StreamingSettings
 from runs_mcp.sandbox import running
 from runs_mcp.server import build_server
 from runs_mcp.server.answers import written_call
@@ -88,6 +88,21 @@ async def document() -> str:
     return "\n".join(lines).strip()
 
 
+async def still_going() -> str:
+    """A call that answers before its run has ended, with what arrived meanwhile."""
+    arguments = {"interaction": "SlowWriter", "data": {"chunks": 2, "delay_ms": 10_000}}
+    arrived: list[str] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        del total
+        arrived.append(f"progress {progress:g}: {message or ''}")
+
+    async with _client(StreamingSettings(max_wait_s=2)) as client:
+        answer = await client.call_tool("create_run", arguments, progress_callback=note)
+    text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
+    return "\n".join(_fenced(written_call("create_run", arguments), "\n".join([*arrived, "", text])))
+
+
 async def resources() -> str:
     """Resources, and what each reads as."""
     lines = ["| resource | reads as |", "|---|---|"]
@@ -100,9 +115,10 @@ async def resources() -> str:
 
 
 @asynccontextmanager
-async def _client() -> AsyncIterator[Client]:
+async def _client(streaming: StreamingSettings | None = None) -> AsyncIterator[Client]:
     async with running() as sandbox:
-        config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
+        api = sandbox_api(sandbox.url, ApiSettings())
+        config = Config(api=api, streaming=streaming or StreamingSettings())
         async with Client(build_server(config)) as client:
             yield client
 

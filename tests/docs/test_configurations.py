@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from mcp_types import jsonrpc_message_adapter, server_notification_adapter
 
 from runs_mcp.config import load
 from tests.docs.documents import Block, blocks, each, is_a_clients, is_ours, read
@@ -27,4 +28,7 @@ async def test_what_a_client_is_told_to_start_answers(block: Block, machine: Mac
 
 @each(one for one in STRUCTURED if not is_ours(one) and not is_a_clients(one))
 def test_anything_else_can_be_read(block: Block) -> None:
-    assert read(block)
+    said = read(block)
+    if "jsonrpc" in said:
+        jsonrpc_message_adapter.validate_python(said)
+        server_notification_adapter.validate_python(said)
