@@ -58,6 +58,7 @@ class Machine:
         for name in ("benchmarks", "config.example.json", "docs", "evals", "tests"):
             (folder / name).symlink_to(ROOT / name)
         (folder / "config.json").write_text(self.here(configuration), encoding="utf-8")
+        (folder / "pasted").write_text("a-secret", encoding="utf-8")  # for what reads standard input
         (folder / "bin").mkdir()
         (folder / "bin" / "uvx").write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")  # the package is here already
         (folder / "bin" / "uvx").chmod(0o700)
@@ -74,21 +75,20 @@ class Machine:
         if command.startswith("export "):
             self._exported.append(command)
         script = "\n".join([*self._exported, command])
-        process = subprocess.Popen(
-            ["bash", "-ec", script],
-            cwd=self._folder,
-            env=self._environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        with process:
-            assert process.stdin
+        with (
+            (self._folder / "pasted").open() as pasted,
+            subprocess.Popen(
+                ["bash", "-ec", script],
+                cwd=self._folder,
+                env=self._environment,
+                stdin=pasted,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            ) as process,
+        ):
             assert process.stdout
-            process.stdin.write("what-is-pasted")
-            process.stdin.close()
             said = ""
             if SERVING.search(command):
                 for line in process.stdout:
