@@ -1,5 +1,6 @@
 """Writes every part of the documents that is made by the program, and its pictures."""
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,9 @@ from docs.generate import prompts, settings, tools
 from runs_mcp.cli.installing import guide
 
 DOCS = Path(__file__).parents[1]
+A_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
+A_DURATION = re.compile(r"took [\d.]+ m?s")
+AN_ID = re.compile(r"\b[0-9a-f]{24}\b")
 Part = Callable[[], Awaitable[str]]
 
 
@@ -36,11 +40,19 @@ def written(document: str, name: str) -> str:
 
 
 async def write_all() -> None:
-    """Make every part anew."""
+    """Make every part anew that would differ."""
     for (document, name), part in PARTS.items():
         file, text = DOCS / document, await part()
-        before, _, after = _split(file.read_text(encoding="utf-8"), name)
-        file.write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
+        before, earlier, after = _split(file.read_text(encoding="utf-8"), name)
+        if unchanging(text) != unchanging(earlier.strip()):
+            file.write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
+
+
+def unchanging(text: str) -> str:
+    """`text` without what differs each time: when it was made, how long it took, and the ids of new runs."""
+    for pattern in (A_TIME, A_DURATION, AN_ID):
+        text = pattern.sub("…", text)
+    return text
 
 
 def _split(document: str, name: str) -> tuple[str, str, str]:
@@ -51,9 +63,15 @@ def _split(document: str, name: str) -> tuple[str, str, str]:
 
 
 @click.command()
-def main() -> None:
+@click.option("--pictures", is_flag=True, help="The pictures too, which takes Chromium.")
+def main(*, pictures: bool) -> None:
     """Make what the program makes of the documents anew."""
     anyio.run(write_all)
+    if pictures:
+        from docs.generate import recording, screenshot  # noqa: PLC0415 - texts need neither a terminal nor a browser
+
+        (DOCS / "demo.svg").write_text(recording.drawn(recording.recorded()), encoding="utf-8")
+        anyio.run(screenshot.taken, DOCS / "dashboard.png")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ async def resources() -> str:
     async with _client() as client:
         for uri in RESOURCES:
             [content] = (await client.read_resource(uri)).contents
-            assert isinstance(content, TextResourceContents)  # noqa: S101 - they are JSON
+            assert isinstance(content, TextResourceContents)
             lines.append(f"| `{uri}` | `{content.text}` |")
     return "\n".join(lines)
 
