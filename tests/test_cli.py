@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,17 @@ def test_http_is_served_on_loopback_only(tmp_path: Path) -> None:
     finished = runs_mcp("serve", "--sandbox", "--http", "--host", "0.0.0.0", cwd=tmp_path)
     assert finished.returncode == USAGE
     assert "loopback only" in finished.stderr
+
+
+@pytest.mark.parametrize("command", [["serve", "--sandbox", "--http"], ["sandbox"], ["dashboard", "--sandbox"]])
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        finished = runs_mcp(*command, "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+    assert finished.returncode == FAILED
+    *_, last = finished.stderr.splitlines()
+    assert last.startswith("Error: ")
+    assert "address already in use" in last.lower()
+    assert "Traceback" not in finished.stderr
 
 
 def test_check_says_line_by_line_what_works_and_what_to_do(tmp_path: Path) -> None:

@@ -191,14 +191,6 @@ def install(*, client: str, config_file: Path | None, sandbox: bool, name: str, 
     connecting.connect(chosen, machine, name, setup, launcher, print_only=print_only)
 
 
-@main.command("install-guide", hidden=True)
-def install_guide() -> None:
-    """Print the part of docs/install.md that is made from the tables of `install`."""
-    from runs_mcp.cli.installing.guide import guide  # noqa: PLC0415 - as above
-
-    click.echo(guide())
-
-
 @main.group("keys", short_help="Make, list and remove the keys of callers over HTTP.")
 def key_commands() -> None:
     """Make, list and remove the keys by which `serve --http` knows its callers (server.http.auth.kind: bearer).

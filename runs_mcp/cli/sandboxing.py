@@ -8,7 +8,7 @@ import click
 from pydantic import SecretStr
 
 from runs_mcp.config import ApiSettings, AuthSettings, Config
-from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
+from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
 from runs_mcp.sandbox import serve as serve_sandbox
 
 PROJECT = "sandbox"
@@ -18,8 +18,11 @@ EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
 async def alone(*, host: str, port: int, data: Path | None, events: str) -> None:
     """Serve the Runs API until stopped."""
     options = SandboxOptions(data=data, events=cast(Literal["message", "chunk"], events))
-    click.echo(f"The Runs API is at http://{host}:{port}/api/v1; its API key is {DEMO_KEY}.", err=True)
-    await serve_sandbox(options, host=host, port=port)
+
+    def tell(sandbox: Sandbox) -> None:
+        click.echo(f"The Runs API is at {sandbox.url}/api/v1; its API key is {DEMO_KEY}.", err=True)
+
+    await serve_sandbox(options, host=host, port=port, tell=tell)
 
 
 async def behind(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,19 +82,20 @@ async def running(
                 serving.start_soon(server.serve, [listener])
                 await server.ready.wait()
                 try:
-                    yield Sandbox(url=f"http://{host}:{listener.getsockname()[1]}")
+                    yield _sandbox(host, listener)
                 finally:
                     server.should_exit = server.force_exit = True
 
 
-async def serve(options: SandboxOptions, *, host: str, port: int) -> None:
-    """Serve a sandbox until the process is told to stop.
+async def serve(options: SandboxOptions, *, host: str, port: int, tell: Callable[[Sandbox], None]) -> None:
+    """Serve a sandbox until the process is told to stop; `tell` is told of it once it can be reached.
 
     Raises:
         OSError: the port is taken, or the file cannot be opened.
     """
     async with _application(options) as app:
         with _listening(host, port) as listener:
+            tell(_sandbox(host, listener))
             await uvicorn.Server(_config(app)).serve([listener])
 
 
@@ -121,6 +122,10 @@ async def _api(options: SandboxOptions, store: Store, tasks: TaskGroup) -> Api:
 def _config(app: Starlette) -> uvicorn.Config:
     # Access logs would hold access_token.
     return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=SHUTDOWN_S)
+
+
+def _sandbox(host: str, listener: socket.socket) -> Sandbox:
+    return Sandbox(url=f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
 
 
 @contextlib.contextmanager

@@ -12,8 +12,11 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts.base import Prompt, PromptArgument
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from yaml import YAMLError
 
+from runs_mcp.config import ConfigError
+from runs_mcp.masking import one_line
 from runs_mcp.server.services import Services
 
 
@@ -70,17 +73,32 @@ def register(server: MCPServer[Services]) -> None:
 
 
 def load(folder: Traversable) -> Iterator[PromptFile]:
-    """Every prompt in `folder`, by file name."""
+    """Every prompt in `folder`, by file name.
+
+    Raises:
+        ConfigError: a file is no prompt; the text says which, and why.
+    """
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".md"):
-            metadata, text = frontmatter.parse(file.read_text(encoding="utf-8"))
-            yield PromptFile.model_validate({**metadata, "text": text})
+            yield _read(file)
 
 
 def directory() -> Traversable:
     """Where the prompt files are: in the installed package, or beside it in a checkout."""
     installed = files("runs_mcp") / "prompts"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "prompts"
+
+
+def _read(file: Traversable) -> PromptFile:
+    try:
+        metadata, text = frontmatter.parse(file.read_text(encoding="utf-8"))
+        return PromptFile.model_validate({**metadata, "text": text})
+    except YAMLError as error:
+        raise ConfigError(f"{file.name} is no prompt: its front matter is not YAML: {one_line(str(error))}.") from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = "".join(f"{part}: " for part in problem["loc"])
+        raise ConfigError(f"{file.name} is no prompt: {where}{problem['msg'].removeprefix('Value error, ')}.") from None
 
 
 def _renderer(prompt: PromptFile) -> Callable[..., str]:

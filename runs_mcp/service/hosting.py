@@ -29,6 +29,7 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
     Raises:
         ConfigError: `host` is reachable from elsewhere, and nothing says who may call; or `config` cannot work.
         CredentialError: there is no credential for the Runs API.
+        OSError: the port is taken, or may not be served on.
     """
     if host not in LOOPBACK and config.server.http.auth.kind == "none":
         raise ConfigError(
@@ -90,7 +91,10 @@ class _Server(uvicorn.Server):
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as gave_up:  # as uvicorn does where it cannot listen, after it has logged why
+            raise (gave_up.__context__ or gave_up) from None
         for listener in (one for server in self.servers for one in server.sockets):
             log.info("serving MCP at %s%s", _url(*listener.getsockname()[:2]), PATH)
 

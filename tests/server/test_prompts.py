@@ -1,12 +1,14 @@
 """Prompts from their files."""
 
 import re
+from pathlib import Path
 
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, TextContent
 
+from runs_mcp.config import ConfigError
 from runs_mcp.server.prompts import directory, load
 from runs_mcp.server.tools import OPERATIONS
 
@@ -53,6 +55,26 @@ async def test_a_prompt_that_cannot_be_rendered_says_why(
     with pytest.raises(MCPError) as refused:
         await client.get_prompt(name, arguments)
     assert refused.value.code == INVALID_PARAMS
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "says"),
+    [
+        pytest.param("title: [", "its front matter is not YAML", id="no YAML"),
+        pytest.param("title: A title\ndescription: What for", "name: Field required.", id="no name"),
+        pytest.param(
+            "name: a\ntitle: b\ndescription: c\narguments: [{name: run, description: d}]",
+            "declared and used arguments differ: run, run_id.",
+            id="an argument that the text has not",
+        ),
+    ],
+)
+def test_a_file_that_is_no_prompt_is_named_with_what_is_wrong(tmp_path: Path, front_matter: str, says: str) -> None:
+    (tmp_path / "own.md").write_text(f"---\n{front_matter}\n---\nSee `$run_id`.\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        list(load(tmp_path))
+    assert str(refused.value).startswith("own.md is no prompt: ")
     assert says in str(refused.value)
 
 

@@ -11,6 +11,7 @@ from runs_mcp.cli.installing.links import LINKS, OWN_SCHEMES
 
 NAME = "runs"
 SERVER = Server("uvx", ("runs-mcp", "serve", "--sandbox"))
+BUNDLE = ("Claude Desktop, as a bundle", "`npx @anthropic-ai/mcpb pack . dist/runs-mcp.mcpb`, then open it")
 MACHINES = {
     "Linux": Machine("linux", Path("~"), {}),
     "macOS": Machine("darwin", Path("~"), {}),
@@ -24,9 +25,10 @@ VARIABLES = {
 
 
 def table() -> str:
-    """The clients, the command that connects each, and the link that does."""
+    """The clients, the command that connects each or makes what does, and the link that does."""
     urls = {link.title: link.url(NAME, SERVER) for link in LINKS}
     rows = [(client.title, f"`runs-mcp install {client.name} --sandbox`") for client in CLIENTS]
+    rows.append(BUNDLE)
     rows += [(title, "") for title in urls if title not in dict(rows)]
     lines = ["| client | one command | one click |", "|---|---|---|"]
     for title, command in rows:

@@ -1,0 +1,1 @@
+"""What of the documents is made by the program: `python -m docs.generate` makes it anew."""

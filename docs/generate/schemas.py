@@ -1,0 +1,42 @@
+"""What a JSON schema says of a value, in a few words."""
+
+import json
+from typing import Any
+
+BOUNDS = {
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "minItems": "at least {}",
+    "maxItems": "at most {}",
+}
+WORDS = {"array": "list", "object": "object", "string": "text", "integer": "whole number", "boolean": "true or false"}
+
+
+def type_of(schema: dict[str, Any]) -> str:
+    """The type, the values or the bounds that `schema` allows."""
+    schema = _without_null(schema)
+    if values := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
+        return ", ".join(f"`{value}`" for value in values)
+    word = WORDS.get(schema.get("type", ""), str(schema.get("type", "any")))
+    if schema.get("format") in ("path", "password"):
+        word = {"path": "path", "password": "secret"}[schema["format"]]
+    if "items" in schema and (of := type_of(schema["items"])) != "text":
+        word = f"{word} of {of}"
+    bounds = [words.format(f"{schema[name]:,}") for name, words in BOUNDS.items() if name in schema]
+    return ", ".join([word, *bounds])
+
+
+def default_of(default: Any) -> str:
+    """A default as it is written; nothing where there is none."""
+    return "" if default in (None, [], {}) else f"`{json.dumps(_plain(default))}`"
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """What may be given instead of null."""
+    options = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
+    return options[0] if options else schema
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,136 @@
+"""The tools as docs/tools.md has them, made of what clients are given, with calls that a sandbox answered."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.client import Client
+from mcp_types import TextContent, TextResourceContents
+from mcp_types import Tool as PublishedTool
+
+from docs.generate.schemas import default_of, type_of
+from runs_mcp.cli.sandboxing import sandbox_api
+from runs_mcp.config import ApiSettings, Config, StreamingSettings
+from runs_mcp.sandbox import running
+from runs_mcp.server import build_server
+from runs_mcp.server.answers import written_call
+from runs_mcp.server.tools import OPERATIONS
+
+A_RUN, STARTED = "3bed2520a5ff6bac89812ca3", "RUN_ID"
+"""A run that every sandbox starts with, and what stands for the one that an earlier example started."""
+SLOW = {"interaction": "SlowWriter", "data": {"chunks": 4, "delay_ms": 20}, "wait": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A call to show, and what it shows."""
+
+    shows: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+EXAMPLES = {
+    "list_runs": [Example("What all rows have in common is said once:", {"interaction": "AlwaysFails", "limit": 2})],
+    "get_run": [
+        Example("Two of the large fields:", {"run_id": A_RUN, "include": ["parameters", "result"]}),
+        Example("Several at once, each with an outcome of its own:", {"run_ids": [A_RUN, "nope"], "include": []}),
+    ],
+    "get_run_filter_options": [Example("Two environments of one name:", {"field": "environment"})],
+    "create_run": [
+        Example(
+            "With a key: repeated, the call answers with the same run:",
+            {"interaction": "ClassifySentiment", "data": {"text": "I love it"}, "request_key": "ticket-4711"},
+        ),
+        Example(
+            "A name that two environments have, to a client that cannot ask a person:",
+            {"interaction": "ClassifySentiment", "data": {"text": "I love it"}, "environment": "Staging"},
+        ),
+        Example("Left to itself:", SLOW),
+    ],
+    "stream_run": [Example("The same run, to its end:", {"run_id": STARTED})],
+    "search_runs": [Example("Words and a filter:", {"query": "refund", "status": "completed", "limit": 2})],
+    "find_runs": [
+        Example(
+            "A comparison, and three fields of each:",
+            {
+                "query": {"error.code": "safety", "execution_time": {"$gt": 1000}},
+                "select": ["status", "execution_time", "error.code"],
+            },
+        )
+    ],
+    "compute_run_facets": [
+        Example("One interaction, by two facets:", {"interaction": "ContractReview", "facets": ["status", "models"]})
+    ],
+}
+RESOURCES = (
+    f"runs://{A_RUN}/result",
+    f"runs://{A_RUN}?path=/token_use",
+    f"runs://{A_RUN}/parameters?path=/text&offset=0&limit=20",
+    f"runs://{A_RUN}?path=/tags&limit=1",
+)
+
+
+async def document() -> str:
+    """A section for each tool."""
+    lines: list[str] = []
+    async with _client() as client:
+        started = ""
+        for operation in OPERATIONS:
+            lines += [*_reference(operation.published, operation.endpoint)]
+            for example in EXAMPLES[operation.name]:
+                arguments = {name: started if one == STARTED else one for name, one in example.arguments.items()}
+                answer = await client.call_tool(operation.name, arguments)
+                started = str((answer.structured_content or {}).get("id", started))
+                text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
+                lines += ["", example.shows, "", *_fenced(written_call(operation.name, arguments), text)]
+            lines.append("")
+    return "\n".join(lines).strip()
+
+
+async def still_going() -> str:
+    """A call that answers before its run has ended, with what arrived meanwhile."""
+    arguments = {"interaction": "SlowWriter", "data": {"chunks": 2, "delay_ms": 10_000}}
+    arrived: list[str] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        del total
+        arrived.append(f"progress {progress:g}: {message or ''}")
+
+    async with _client(StreamingSettings(max_wait_s=2)) as client:
+        answer = await client.call_tool("create_run", arguments, progress_callback=note)
+    text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
+    return "\n".join(_fenced(written_call("create_run", arguments), "\n".join([*arrived, "", text])))
+
+
+async def resources() -> str:
+    """Resources, and what each reads as."""
+    lines = ["| resource | reads as |", "|---|---|"]
+    async with _client() as client:
+        for uri in RESOURCES:
+            [content] = (await client.read_resource(uri)).contents
+            assert isinstance(content, TextResourceContents)
+            lines.append(f"| `{uri}` | `{content.text}` |")
+    return "\n".join(lines)
+
+
+@asynccontextmanager
+async def _client(streaming: StreamingSettings | None = None) -> AsyncIterator[Client]:
+    async with running() as sandbox:
+        api = sandbox_api(sandbox.url, ApiSettings())
+        config = Config(api=api, streaming=streaming or StreamingSettings())
+        async with Client(build_server(config)) as client:
+            yield client
+
+
+def _reference(tool: PublishedTool, endpoint: str) -> Iterator[str]:
+    changes = not (tool.annotations and tool.annotations.read_only_hint)
+    yield from (f"### {tool.name}", "", f"`{endpoint}`{', changes something' if changes else ''}. {tool.description}")
+    yield from ("", "| parameter | type | default | what it is |", "|---|---|---|---|")
+    for name, one in tool.input_schema["properties"].items():
+        default = "*needed*" if name in tool.input_schema.get("required", ()) else default_of(one.get("default"))
+        yield f"| `{name}` | {type_of(one)} | {default} | {one.get('description', '')} |"
+
+
+def _fenced(call: str, text: str) -> Iterator[str]:
+    yield from ("````text", call, "", *(line.rstrip() for line in text.splitlines()), "````")

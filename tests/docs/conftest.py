@@ -1,0 +1,49 @@
+"""A machine with a sandbox for an account, whose settings come by the environment, which wins over any file."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from runs_mcp.sandbox import DEMO_KEY, running
+from tests.clients.processes import CLEAN
+from tests.docs.documents import ROOT
+from tests.docs.machine import Machine
+
+EXAMPLE = (ROOT / "config.example.json").read_text(encoding="utf-8")
+NewMachine = Callable[[str], Machine]
+
+
+@pytest.fixture(scope="session")
+def sandbox_url() -> Iterator[str]:
+    """A sandbox, in a thread of its own."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(running()) as sandbox:
+        yield sandbox.url
+
+
+@pytest.fixture(scope="session")
+def token(sandbox_url: str) -> str:
+    """What the account would give its owner."""
+    answer = httpx.get(f"{sandbox_url}/auth/token", params={"token": DEMO_KEY})
+    return str(answer.json()["token"])
+
+
+@pytest.fixture(scope="session")
+def answered() -> set[tuple[str, ...]]:
+    """Commands of servers that have been seen to answer: most documents have the same one."""
+    return set()
+
+
+@pytest.fixture
+def new_machine(tmp_path: Path, sandbox_url: str, token: str, answered: set[tuple[str, ...]]) -> NewMachine:
+    """Makes a machine with a config.json."""
+    environment: Mapping[str, str] = {**CLEAN, "RUNS_MCP_API__BASE_URL": f"{sandbox_url}/api/v1"}
+    return lambda configuration: Machine(tmp_path, environment, token, configuration, answered)
+
+
+@pytest.fixture
+def machine(new_machine: NewMachine) -> Machine:
+    """One with the example for a config.json."""
+    return new_machine(EXAMPLE)

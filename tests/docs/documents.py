@@ -1,0 +1,116 @@
+"""The documents, and what is in them: fenced blocks, code, links and headings, each with its place."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from runs_mcp.config import Config
+
+ROOT = Path(__file__).parents[2]
+GUIDES = [Path("README.md"), *sorted(file.relative_to(ROOT) for file in ROOT.glob("docs/*.md"))]
+"""What a user reads: all of its commands and configurations are tried."""
+DOCUMENTS = [*GUIDES, *map(Path, ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "evals/README.md"))]
+"""What anyone reads: all of its links and names are held to what there is."""
+SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers")
+"""Where clients keep the servers that they start."""
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block."""
+
+    document: Path
+    line: int
+    section: str
+    """The heading that it stands under."""
+    language: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        """File and line, as editors take them."""
+        return f"{self.document}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Code in a sentence or a table, or the target of a link."""
+
+    place: str
+    text: str
+
+
+def tokens(document: Path) -> list[Token]:
+    """A document, parsed."""
+    return MARKDOWN.parse((ROOT / document).read_text(encoding="utf-8"))
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    """The fenced blocks of the guides in some languages, or in any."""
+    for document in GUIDES:
+        section, heading = "", False
+        for token in tokens(document):
+            if heading:
+                section = token.content
+            heading = token.type == "heading_open"
+            if token.type == "fence" and (not languages or token.info in languages):
+                assert token.map
+                yield Block(document, token.map[0] + 1, section, token.info, token.content)
+
+
+def code(document: Path) -> Iterator[Span]:
+    """The code in the sentences and tables of a document."""
+    for line, token in _inline(document):
+        if token.type == "code_inline":
+            yield Span(f"{document}:{line}", token.content)
+
+
+def links(document: Path) -> Iterator[Span]:
+    """The targets of the links and pictures of a document."""
+    for line, token in _inline(document):
+        target = token.attrGet("href") or token.attrGet("src")
+        if target is not None:
+            yield Span(f"{document}:{line}", str(target))
+
+
+def anchors(document: Path) -> set[str]:
+    """What a link into a document may name: its headings, as GitHub makes anchors of them."""
+    found = tokens(document)
+    headings = [found[place + 1].content for place, token in enumerate(found) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def read(block: Block) -> Any:
+    """What a structured block holds."""
+    return tomllib.loads(block.text) if block.language == "toml" else json.loads(block.text)
+
+
+def is_ours(block: Block) -> bool:
+    """Whether it is what config.json may hold."""
+    return block.language == "json" and set(read(block)) <= set(Config.model_fields)
+
+
+def is_a_clients(block: Block) -> bool:
+    """Whether it tells a client which servers to start."""
+    return any(key in read(block) for key in SERVERS)
+
+
+def each(found: Iterator[Block]) -> pytest.MarkDecorator:
+    """A test for each of some blocks."""
+    return pytest.mark.parametrize("block", [pytest.param(one, id=one.place) for one in found])
+
+
+def _inline(document: Path) -> Iterator[tuple[int, Token]]:
+    line = 0
+    for token in tokens(document):
+        line = token.map[0] + 1 if token.map else line
+        yield from ((line, child) for child in token.children or [])

@@ -1,0 +1,131 @@
+"""A machine to try the commands of the documents on: a checkout, a home, and an account, which a sandbox stands for."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+
+from tests.docs.documents import ROOT, SERVERS
+
+BIN = Path(sys.executable).parent
+SECRET = "…"
+"""What is the reader's to fill in: the token of the account."""
+ELSEWHERE = {
+    "/opt/runs-mcp/bin/": ".venv/bin/",
+    "/etc/runs-mcp": ".",
+    "--port 8090": "--port 0",
+    "serve --http": "serve --http --port 0",
+}
+"""Places and ports of the documents, and what they are here."""
+SERVING = re.compile(r"runs-mcp (?:sandbox|serve --http|dashboard)(?! --help)")
+"""Commands that end when they are told to, and print an address first."""
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+class Machine:
+    """Runs commands, one after the other, in a folder that is like a checkout."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        token: str,
+        configuration: str,
+        answered: set[tuple[str, ...]],
+    ) -> None:
+        """`answered` are the servers that have been seen to answer, which need not be started again."""
+        self._folder = folder
+        self._answered = answered
+        self._token = token
+        self._exported: list[str] = []
+        self._environment = {
+            **environment,
+            "PATH": f"{folder / 'bin'}{os.pathsep}{BIN}{os.pathsep}{environment['PATH']}",
+            "HOME": str(folder),
+            "BROWSER": "true",
+            "COMPOSABLE_TOKEN": token,
+        }
+        (folder / ".venv").symlink_to(BIN.parent)
+        for name in ("benchmarks", "config.example.json", "docs", "evals", "tests"):
+            (folder / name).symlink_to(ROOT / name)
+        (folder / "config.json").write_text(self.here(configuration), encoding="utf-8")
+        (folder / "pasted").write_text("a-secret", encoding="utf-8")  # for what reads standard input
+        (folder / "bin").mkdir()
+        (folder / "bin" / "uvx").write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")  # the package is here already
+        (folder / "bin" / "uvx").chmod(0o700)
+
+    def here(self, text: str) -> str:
+        """`text`, with the places and the secret of this machine."""
+        for there, here in ELSEWHERE.items():
+            text = text.replace(there, here)
+        return text.replace(SECRET, self._token)
+
+    def run(self, command: str) -> None:
+        """Run a command as a shell would; it has to succeed, or to serve until it is told to stop."""
+        command = self.here(command)
+        if command.startswith("export "):
+            self._exported.append(command)
+        script = "\n".join([*self._exported, command])
+        with (
+            (self._folder / "pasted").open() as pasted,
+            subprocess.Popen(
+                ["bash", "-ec", script],
+                cwd=self._folder,
+                env=self._environment,
+                stdin=pasted,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            ) as process,
+        ):
+            assert process.stdout
+            said = ""
+            if SERVING.search(command):
+                for line in process.stdout:
+                    said += line
+                    if ADDRESS.search(line):
+                        os.killpg(process.pid, signal.SIGINT)
+                        break
+            said += process.stdout.read()
+        stopped = (0, 130) if SERVING.search(command) else (0,)
+        assert process.returncode in stopped, f"{command}\n{said}"
+
+    async def answers(self, words: Sequence[str]) -> None:
+        """Start a server as a client would; it has to answer, and to have its tools."""
+        if tuple(words) in self._answered:
+            return
+        command, *arguments = words
+        server = StdioServerParameters(command=command, args=arguments, env=self._environment, cwd=self._folder)
+        async with Client(server) as client:
+            assert len((await client.list_tools()).tools) == 8
+        self._answered.add(tuple(words))
+
+
+def servers(configuration: Any) -> Iterator[list[str]]:
+    """The commands that the configuration of a client has."""
+    for key in SERVERS:
+        for server in configuration.get(key, {}).values():
+            yield [server["command"], *server["args"]]
+
+
+def added(command: str) -> list[str] | None:
+    """The command of the server that a client's own command adds to it; None where it is no such command."""
+    match shlex.split(command):
+        case ["gemini", "mcp", "add", "-s", "user", _, program, "--", *words]:
+            return [program, *words]
+        case ["claude" | "codex", "mcp", "add", *words] if "--" in words:
+            return words[words.index("--") + 1 :]
+        case ["code", "--add-mcp", server]:
+            return next(servers({"servers": {"": json.loads(server)}}))
+        case _:
+            return None

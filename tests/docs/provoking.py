@@ -1,0 +1,207 @@
+"""Ways to have the program say what the documents quote: in a terminal, as the answer of a tool, over HTTP."""
+
+import json
+import os
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import trustme
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.streams.tls import TLSStream
+from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import Response
+
+from runs_mcp.cli.checking import CHECKS, WIDEST, examine
+from runs_mcp.cli.checking.report import line
+from runs_mcp.config import Config, Scope
+from runs_mcp.server import build_server
+from runs_mcp.service import keys
+from tests import upstream
+from tests.calls import call
+from tests.clients.processes import CLEAN
+from tests.docs.machine import BIN
+from tests.service.running import ACCEPT, configured, running
+from tests.upstream import TOKEN, Replies, reply
+
+Settings = Mapping[str, Any]
+HEADERS = {**ACCEPT, "Content-Type": "application/json"}
+PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
+
+
+class Provoked(Protocol):
+    """A way to have the program say something."""
+
+    async def says(self, folder: Path) -> str:
+        """What it says, in a folder of its own."""
+
+
+def _written(folder: Path, settings: Settings | str) -> Path:
+    file = folder / "config.json"
+    file.write_text(settings if isinstance(settings, str) else json.dumps(settings), encoding="utf-8")
+    return file
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A shell script, with a config.json and variables."""
+
+    script: str
+    settings: Settings | str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    async def says(self, folder: Path) -> str:
+        """Everything that is printed."""
+        if self.settings is not None:
+            _written(folder, self.settings)
+        path = f"{BIN}{os.pathsep}{CLEAN['PATH']}"
+        environment = {**CLEAN, "PATH": path, "HOME": str(folder), **self.environment}
+        finished = await anyio.run_process(
+            ["/bin/bash", "-c", self.script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False
+        )
+        return (finished.stdout + finished.stderr).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A call, to a server with these settings, in front of an API that replies so."""
+
+    name: str
+    arguments: Settings
+    replies: Replies = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
+
+    async def says(self, folder: Path) -> str:
+        """The answer, or what the protocol says in its place."""
+        del folder
+        async with upstream.serving(self.replies) as api:
+            given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, "max_retries": 0}
+            config = Config.model_validate({**self.settings, "api": {**given, **self.settings.get("api", {})}})
+            async with Client(build_server(config)) as client:
+                try:
+                    return (await call(client, self.name, **self.arguments)).text
+                except MCPError as error:
+                    return str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What `check` looks at before it starts a server, with an API that replies so, or these settings of it."""
+
+    replies: Replies = field(default_factory=dict)
+    api: Settings = field(default_factory=dict)
+
+    async def says(self, folder: Path) -> str:
+        """What is printed."""
+        printed: list[str] = []
+        async with upstream.serving(self.replies) as api:
+            given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, **self.api}
+            file = _written(folder, {"api": given})
+            await examine(
+                file,
+                tell=lambda name, finding: printed.append(line(name, finding, width=WIDEST)),
+                checks=[check for check in CHECKS if not check.name.startswith("protocol")],
+            )
+        return "\n".join(printed)
+
+
+@dataclass(frozen=True, slots=True)
+class Untrusted:
+    """What somebody says of an API with a certificate that nobody vouches for."""
+
+    by: Callable[[Settings], Provoked]
+    """What says it, with these settings of the API."""
+
+    async def says(self, folder: Path) -> str:
+        """What is said."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        url = f"https://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/api/v1"
+
+        async def greet(connection: SocketStream) -> None:
+            async with connection:
+                with suppress(
+                    anyio.BrokenResourceError, anyio.EndOfStream, ssl.SSLError
+                ):  # who does not trust it leaves
+                    await TLSStream.wrap(connection, ssl_context=context, standard_compatible=False)
+
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, greet)
+            said = await self.by({"base_url": url}).says(folder)
+            tasks.cancel_scope.cancel()
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A command that is to serve on a port where something else serves already."""
+
+    script: str
+
+    async def says(self, folder: Path) -> str:
+        """What is printed."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            return await Terminal(f"{self.script} --port {taken.getsockname()[1]}").says(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request over HTTP, to a server with these settings; by hand or of a tool; `KEY` in a header is a key."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/mcp"
+    body: bytes = PING
+    tool: str = ""
+    times: int = 1
+    rate_limit: int | None = None
+    scopes: Sequence[Scope] = ("runs:read",)
+    server: Settings = field(default_factory=dict)
+    profiles: Settings = field(default_factory=dict)
+
+    async def says(self, folder: Path) -> str:
+        """The status of the last answer, and its body."""
+        file = folder / "keys.json"
+        key = keys.add(file, "caller", self.scopes)
+        http = {"auth": {"kind": "bearer", "keys_file": file}, "rate_limit": self.rate_limit}
+        server = {"http": http, **self.server}
+        config = Config.model_validate({"api": {"auth": {"value": TOKEN}}, "server": server, "profiles": self.profiles})
+        headers = {**HEADERS, **{name: value.replace("KEY", key) for name, value in self.headers.items()}}
+        async with running(config) as service:
+            if self.tool:
+                answer = await service.ask("tools/call", name=self.tool, **headers)
+            else:
+                post = partial(service.http.post, service.url + self.path, content=self.body, headers=headers)
+                answer = [await post() for _ in range(self.times)][-1]
+        return f"{answer.status_code} {answer.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A request to a server that may hold one, and holds one."""
+
+    async def says(self, folder: Path) -> str:
+        """The status of the second answer, and its body."""
+        del folder
+        refused: list[str] = []
+
+        async def meanwhile(asked: StarletteRequest) -> Response:
+            answer = await service.ask("tools/list")
+            refused.append(f"{answer.status_code} {answer.text}")
+            return await reply([])(asked)
+
+        async with (
+            upstream.serving({"GET /runs": meanwhile}) as api,
+            running(configured(api, max_requests=1)) as service,
+        ):
+            await service.ask("tools/call", name="list_runs")
+        return refused[0]

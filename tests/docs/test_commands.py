@@ -1,0 +1,143 @@
+"""Every command in the guides does what it should when it is typed, or is named here with what tries it instead."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from runs_mcp.cli import main
+from tests.docs.conftest import EXAMPLE, NewMachine
+from tests.docs.documents import GUIDES, ROOT, Block, Span, blocks, code, each, is_ours
+from tests.docs.machine import Machine, added
+
+
+@dataclass(frozen=True, slots=True)
+class TriedElsewhere:
+    """Commands that cannot be run as they are written."""
+
+    pattern: str
+    why: str
+    by: str
+    """The file that tries them, or what they are made of."""
+
+
+TRIED_ELSEWHERE = [
+    TriedElsewhere(r"^python3 -m venv \S+$", "this environment is what it makes", ".ci/run"),
+    TriedElsewhere(r"bin/pip install", "it fetches packages", ".ci/run"),
+    TriedElsewhere(
+        r"^(uvx|uv tool|uv build|pipx|pip) ", "it fetches packages", "tests/contract/test_ways_to_install.py"
+    ),
+    TriedElsewhere(r"^uv run ", "a host's, in an unpacked bundle", "tests/contract/test_bundle.py"),
+    TriedElsewhere(r"^npx @anthropic-ai/mcpb pack ", "it fetches the packer", "tests/contract/test_bundle.py"),
+    TriedElsewhere(r"^mcp-publisher ", "a program and an account", "tests/contract/test_registry.py"),
+    TriedElsewhere(r"^(\.venv/bin/)?pytest\b", "these are the tests", ".ci/run"),
+    TriedElsewhere(r"^apt-get install ", "it takes root", ".ci/packages"),
+    TriedElsewhere(r"^docker compose ", "it takes Docker", "tests/deploy/test_container.py"),
+    TriedElsewhere(r"^claude mcp add --transport http ", "it takes Claude Code", "tests/deploy/behind_nginx.py"),
+    TriedElsewhere(r"systemd|^systemctl ", "it takes systemd", "tests/deploy/test_unit.py"),
+]
+SHOWN = {
+    "docs/architecture.md": "pyproject.toml",
+    "docs/check.md": "tests/test_check.py",
+    "docs/install.md": "tests/install/test_guide.py",
+    "docs/streaming.md": "tests/docs/test_generated.py",
+    "docs/tools.md": "tests/docs/test_generated.py",
+}
+"""Guides with blocks that only show something, and what holds those to the truth."""
+PROGRAMS = (
+    "runs-mcp python python3 pip pipx uv uvx npx mcp-publisher pytest apt-get docker systemctl curl bash git".split()
+)
+
+
+def tried_elsewhere(command: str) -> bool:
+    return any(re.search(one.pattern, command) for one in TRIED_ELSEWHERE)
+
+
+def commands(script: str) -> Iterator[str]:
+    """The commands of a script, without what is said about them."""
+    for line in script.replace("\\\n", " ").splitlines():
+        yield from filter(None, re.sub(r"(^|\s+)# .*$", "", line).split(" && "))
+
+
+def configuration_for(block: Block) -> str:
+    """The config.json that a block is about: that of its own section, else the example."""
+    near = (
+        one.text
+        for one in blocks("json")
+        if (one.document, one.section) == (block.document, block.section) and is_ours(one)
+    )
+    return next(near, EXAMPLE)
+
+
+def spoken() -> Iterator[Span]:
+    """Commands in sentences and tables."""
+    for document in GUIDES:
+        for span in code(document):
+            first, *rest = span.text.split(" ")
+            if rest and Path(first).name in PROGRAMS:
+                yield from (Span(span.place, command) for command in commands(span.text))
+
+
+@pytest.mark.anyio
+@each(blocks("sh"))
+async def test_a_command_does_what_it_should(block: Block, new_machine: NewMachine) -> None:
+    machine = new_machine(configuration_for(block))
+    for command in commands(block.text):
+        if server := added(command):
+            await machine.answers(server)
+        elif not tried_elsewhere(command):
+            machine.run(command)
+
+
+@pytest.mark.parametrize("span", [pytest.param(one, id=f"{one.place} {one.text}") for one in spoken()])
+def test_a_command_in_a_sentence_has_the_options_there_are(span: Span, machine: Machine) -> None:
+    if tried_elsewhere(span.text):
+        return
+    words = shlex.split(span.text)
+    if Path(words[0]).name == "runs-mcp":
+        assert options(words) <= known_options(words[1:]), span.text
+    else:
+        machine.run(f"{span.text} --help")
+
+
+def options(words: list[str]) -> set[str]:
+    return {word for word in words if word.startswith("-")}
+
+
+def known_options(words: list[str]) -> set[str]:
+    """What the command of these words takes.
+
+    Raises:
+        KeyError: there is no such command.
+    """
+    command: click.Command = main
+    for word in words:
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            command = command.commands[word]
+    return {"--help", *(one for parameter in command.params for one in parameter.opts)}
+
+
+@each(block for block in blocks() if block.language not in ("sh", "json", "toml", "markdown"))
+def test_a_block_that_only_shows_something_is_held_to_the_truth_elsewhere(block: Block) -> None:
+    assert block.language in ("", "text")
+    assert (ROOT / SHOWN[str(block.document)]).is_file()
+
+
+@pytest.mark.parametrize("entry", [pytest.param(one, id=one.pattern) for one in TRIED_ELSEWHERE])
+def test_what_is_tried_elsewhere_is_in_a_guide_and_tried(entry: TriedElsewhere) -> None:
+    typed = (command for block in blocks("sh") for command in commands(block.text))
+    assert any(re.search(entry.pattern, command) for command in (*typed, *(one.text for one in spoken())))
+    assert (ROOT / entry.by).is_file()
+
+
+def test_nothing_is_said_to_be_shown_that_is_not() -> None:
+    assert set(SHOWN) == {str(block.document) for block in blocks("", "text")}
+
+
+def test_the_line_that_installs_and_tests_is_what_ci_runs() -> None:
+    [line] = [line for block in blocks("sh") for line in block.text.splitlines() if line.endswith("/pytest")]
+    assert line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,34 @@
+"""Every configuration in the guides is one that works, and every other structured block can at least be read."""
+
+from pathlib import Path
+
+import pytest
+from mcp_types import jsonrpc_message_adapter, server_notification_adapter
+
+from runs_mcp.config import load
+from tests.docs.documents import Block, blocks, each, is_a_clients, is_ours, read
+from tests.docs.machine import Machine, servers
+
+STRUCTURED = list(blocks("json", "toml"))
+
+
+@each(one for one in STRUCTURED if is_ours(one))
+def test_a_configuration_can_be_loaded(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(block.text, encoding="utf-8")
+    load(file)
+
+
+@pytest.mark.anyio
+@each(one for one in STRUCTURED if is_a_clients(one))
+async def test_what_a_client_is_told_to_start_answers(block: Block, machine: Machine) -> None:
+    for words in servers(read(block)):
+        await machine.answers(words)
+
+
+@each(one for one in STRUCTURED if not is_ours(one) and not is_a_clients(one))
+def test_anything_else_can_be_read(block: Block) -> None:
+    said = read(block)
+    if "jsonrpc" in said:
+        jsonrpc_message_adapter.validate_python(said)
+        server_notification_adapter.validate_python(said)

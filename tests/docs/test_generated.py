@@ -1,0 +1,12 @@
+"""What of the documents the program makes is what it would make now."""
+
+import pytest
+
+from docs.generate.__main__ import PARTS, unchanging, written
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("part", PARTS, ids=" ".join)
+async def test_a_part_is_what_is_made_of_the_program(part: tuple[str, str]) -> None:
+    assert unchanging(written(*part)) == unchanging(await PARTS[part]()), "`python -m docs.generate` makes it anew"

@@ -1,0 +1,41 @@
+"""Every setting, variable and tool that the documents name is one there is."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from docs.generate.settings import paths
+from runs_mcp.config import CONFIG_VARIABLE, ENV_PREFIX
+from runs_mcp.server.tools import OPERATIONS
+from tests.docs.documents import DOCUMENTS, ROOT, code
+
+SETTINGS = {path.replace("*", "NAME") for path in paths()}
+VARIABLES = {CONFIG_VARIABLE} | {ENV_PREFIX + path.replace(".", "__").upper() for path in SETTINGS}
+TOOLS = {operation.name for operation in OPERATIONS}
+
+
+def settings(document: Path) -> set[str]:
+    """In code, alone or with a value; those of a profile's API are those of the API."""
+    found = (
+        re.fullmatch(r"((?:api|server|streaming|profiles)(?:\.[a-z_*]+)+)(?:: .*)?", one.text) for one in code(document)
+    )
+    named = {match[1].replace("*", "NAME").replace("profiles.NAME.api.", "api.") for match in found if match}
+    return named - {"server.json"}
+
+
+def variables(document: Path) -> set[str]:
+    return set(re.findall(rf"{ENV_PREFIX}\w+", (ROOT / document).read_text(encoding="utf-8")))
+
+
+def tools(document: Path) -> set[str]:
+    """In code, alone or called."""
+    names = r"(?:compute|create|find|get|list|search|stream)_run\w*"
+    return {match[0] for one in code(document) if (match := re.match(rf"{names}(?=$|\()", one.text))}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+@pytest.mark.parametrize(("named", "there"), [(settings, SETTINGS), (variables, VARIABLES), (tools, TOOLS)])
+def test_what_is_named_is_there(document: Path, named: Callable[[Path], set[str]], there: set[str]) -> None:
+    assert named(document) <= there

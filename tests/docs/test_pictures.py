@@ -1,0 +1,18 @@
+"""The pictures are of the program as it is."""
+
+from docs.generate.__main__ import DOCS
+from docs.generate.recording import drawn, headings, recorded, text_of
+
+RECORDING = (DOCS / "demo.svg").read_text(encoding="utf-8")
+
+
+def test_the_recording_shows_what_the_demo_does() -> None:
+    shown = headings(text_of(RECORDING))
+    assert shown
+    assert shown == headings(text_of(drawn(recorded())))
+
+
+def test_the_recording_fetches_nothing_and_tells_nothing_of_a_machine() -> None:
+    assert "url(" in RECORDING
+    assert "url(http" not in RECORDING.replace('"', "")
+    assert ".venv/bin/python3" in text_of(RECORDING)

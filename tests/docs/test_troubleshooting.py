@@ -1,0 +1,209 @@
+"""Every text that the guide to troubles quotes is said by the program, and this is how it is brought to say it."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import jwt
+import pytest
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import HTMLResponse, Response
+
+from runs_mcp.server import creating
+from tests.docs.documents import tokens
+from tests.docs.provoking import Check, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
+from tests.upstream import events, reply
+
+pytestmark = pytest.mark.anyio
+
+GUIDE = Path("docs/troubleshooting.md")
+TOKEN = {"COMPOSABLE_TOKEN": "a-token"}
+GIVEN = {"auth": {"value": "a-token"}}
+BEARER = {"Authorization": "Bearer KEY"}
+OPEN = {"http": {"auth": {"kind": "none"}}}
+EXPIRED = jwt.encode({"exp": datetime.now(UTC) - timedelta(days=1)}, "a" * 32)
+CREATE = {"interaction": "66a1f0c2e4b0a1b2c3d40001"}
+CREATED = {"id": "r1", "status": "created"}
+ENVIRONMENTS = [{"id": "e1", "name": "Staging", "count": 1}, {"id": "e2", "name": "Staging", "count": 2}]
+
+
+async def lost(_: StarletteRequest) -> Response:
+    """The connection breaks before there is an answer."""
+    raise ConnectionAbortedError
+
+
+async def login(_: StarletteRequest) -> Response:
+    """A page for people."""
+    return HTMLResponse("<h1>Log in</h1>")
+
+
+def listing(status: int) -> Tool:
+    """A list that the API refuses."""
+    return Tool("list_runs", {}, {"GET /runs": reply({"message": "No"}, status)})
+
+
+HOW: dict[str, Provoked] = {
+    "runs-mcp: command not found": Terminal("PATH=/nonexistent; runs-mcp"),
+    "No such command '…'": Terminal("runs-mcp serv"),
+    "no such client; there are …": Terminal("runs-mcp install netscape"),
+    "There is no configuration file that a client could be pointed at.": Terminal("runs-mcp install cursor"),
+    "… was left alone.": Terminal("mkdir .cursor; echo { > .cursor/mcp.json; runs-mcp install cursor --sandbox"),
+    "Careful: … may not see $…": Terminal("runs-mcp install cursor", {}, TOKEN),
+    "address already in use": Taken("runs-mcp serve --sandbox --http"),
+    "--host …: server.http.auth.kind is none, which serves loopback only (127.0.0.1).": Terminal(
+        "runs-mcp serve --http --host 0.0.0.0", {"api": GIVEN}
+    ),
+    "server.http.auth.kind is none: keys are for bearer, which names a keys_file.": Terminal("runs-mcp keys list"),
+    "… cannot be read: No such file or directory; `runs-mcp keys add` makes it.": Terminal(
+        "runs-mcp keys list", {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}}
+    ),
+    "… has a key already. Remove it first, or let both work for a while by --overlap.": Terminal(
+        "runs-mcp keys add ci; runs-mcp keys add ci",
+        {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}},
+    ),
+    "….md is no prompt: …": Terminal(
+        "touch own.md; python -c 'from pathlib import Path; from runs_mcp.server.prompts import load; "
+        'list(load(Path(".")))\''
+    ),
+    "… cannot be read: No such file or directory.": Terminal("runs-mcp serve --config nowhere.json"),
+    "… is not JSON: …": Terminal("runs-mcp serve", "{'a': 1}"),
+    "…: unknown key. Did you mean …?": Terminal("runs-mcp serve", {"api": {"editon": "vertesia"}}),
+    "Unknown environment variable RUNS_MCP_…. Did you mean RUNS_MCP_…?": Terminal(
+        "RUNS_MCP_API__EDITON=vertesia runs-mcp serve"
+    ),
+    "…: Input should be …": Terminal("runs-mcp serve", {"streaming": {"max_wait_s": 0}}),
+    "api.auth: give exactly one of value, env, file, command (not … and …)": Terminal(
+        "RUNS_MCP_API__AUTH__FILE=secret runs-mcp serve", {"api": GIVEN}
+    ),
+    "api.auth.env (…): this environment variable is not set.": Terminal("runs-mcp serve"),
+    "api.auth.file (…): cannot be read: …": Terminal("runs-mcp serve", {"api": {"auth": {"file": "secret"}}}),
+    "api.auth.value: the secret holds a space or something that is not ASCII": Terminal(
+        "runs-mcp serve", {"api": {"auth": {"value": "export TOKEN=x"}}}
+    ),
+    "api.auth.token_url: set it; where … exchanges API keys is not known": Terminal(
+        "runs-mcp serve",
+        {"api": {"edition": "vertesia", "base_url": "https://runs.example.com/api/v1", "auth": {"value": "sk-1"}}},
+    ),
+    "http would send the credential in the clear; use https, or set api.allow_plain_http": Terminal(
+        "runs-mcp serve", {"api": {**GIVEN, "base_url": "http://runs.example.com/api/v1"}}
+    ),
+    "server.tools: no such tool: …. There are …": Terminal(
+        "runs-mcp serve", {"api": GIVEN, "server": {"tools": ["list_run"]}}
+    ),
+    "profiles: server.http.auth.kind is none, so callers have no names; set bearer or jwt": Terminal(
+        "runs-mcp serve", {"profiles": {"a": {"callers": ["x"]}}}
+    ),
+    "… does not resolve: …": Check(api={"base_url": "https://nowhere.invalid/api/v1"}),
+    "… refuses connections": Check(api={"base_url": "http://127.0.0.1:9/api/v1"}),
+    "the certificate is not trusted: …": Untrusted(lambda api: Check(api=api)),
+    "… holds an API key": Check(api={"auth": {"value": "sk-1", "kind": "token"}}),
+    "expired since …": Check({"GET /runs": reply([])}, {"auth": {"value": EXPIRED}}),
+    "The Runs API found nothing there (404)": Check({"GET /runs": reply({}, 404)}),
+    "something else answers there, such as a web page or the login of a proxy": Check({"GET /runs": login}),
+    "There is no tool '…' here. There are …": Tool("list_run", {}),
+    "`…`: no such argument. Did you mean `…`? Nothing was sent.": Tool("list_runs", {"limt": 3}),
+    "`…`: Input should be … (got …). Nothing was sent.": Tool("list_runs", {"limit": 300}),
+    "`…`: no run has used '…'.": Tool(
+        "list_runs", {"environment": "Nowhere"}, {"GET /runs/filter-options/environment": reply(ENVIRONMENTS)}
+    ),
+    "`…`: … have the name …: … Pass one's id.": Tool(
+        "list_runs", {"environment": "Staging"}, {"GET /runs/filter-options/environment": reply(ENVIRONMENTS)}
+    ),
+    "The Runs API did not accept the server's credential (401).": listing(401),
+    "The server's credential may not do this (403).": listing(403),
+    "The Runs API found nothing there (404).": listing(404),
+    "The Runs API refused the request (…).": listing(422),
+    "The Runs API is limiting its rate (429).": listing(429),
+    "The Runs API failed (…).": listing(500),
+    "The Runs API cannot be reached (…).": Tool("list_runs", {}, settings={"api": {"base_url": "http://127.0.0.1:9"}}),
+    "The Runs API did not answer in time (…).": Tool(
+        "list_runs", {}, {"GET /runs": events(anyio.Event())}, {"api": {"timeout_s": 0.05}}
+    ),
+    "The certificate of the Runs API is not trusted, so nothing was sent to it.": Untrusted(
+        lambda api: Tool("list_runs", {}, settings={"api": api})
+    ),
+    "The Runs API answered something that is not JSON (…).": Tool("list_runs", {}, {"GET /runs": login}),
+    "Still running; do not create it again. Go on with stream_run(…).": Tool(
+        "create_run",
+        CREATE,
+        {"POST /runs": reply(CREATED), "GET /runs/r1/stream": events(anyio.Event())},
+        {"streaming": {"max_wait_s": 0.05}},
+    ),
+    "No run carries its tag …, so none was made. Create it again if you still want it.": Tool(
+        "create_run", CREATE, {"POST /runs": lost, "GET /runs": reply([])}
+    ),
+    "It is not known whether a run was created.": Tool(
+        "create_run", CREATE, {"POST /runs": lost, "GET /runs": reply({}, 500)}
+    ),
+    "Run … was accepted, but following it failed.": Tool(
+        "create_run",
+        CREATE,
+        {"POST /runs": reply(CREATED), "GET /runs/r1/stream": reply({}, 500), "GET /runs/r1": reply({}, 500)},
+    ),
+    "Run … was created and has not been started. Following it would start it, which is not allowed here": Tool(
+        "stream_run", {"run_id": "r1"}, {"GET /runs/r1": reply(CREATED)}, {"server": {"read_only": True}}
+    ),
+    "Creating runs has to be confirmed by a person here (server.confirm_create), and this client cannot ask one.": Tool(
+        "create_run", CREATE, settings={"server": {"confirm_create": True}}
+    ),
+    "create_run needs the scope runs:create, which this caller was not given.": Request(BEARER, tool="create_run"),
+    "The arguments take … bytes; at most … are taken (server.max_arguments_bytes).": Tool(
+        "create_run", {**CREATE, "data": {"text": "x" * 20_000}}, settings={"server": {"max_arguments_bytes": 10_000}}
+    ),
+    "… characters cut; whole in runs://…": Tool(
+        "get_run",
+        {"run_id": "r1"},
+        {"GET /runs/r1": reply({"id": "r1", "status": "completed", "result": "x" * 5_000})},
+        {"server": {"max_result_chars": 1_000}},
+    ),
+    "401 Authentication is required": Request(),
+    "401 The token is expired, revoked, or was not made for this server": Request({"Authorization": "Bearer x"}),
+    "403 Needed: runs:read": Request(BEARER, scopes=("runs:create",)),
+    "403 No profile of this server names this caller; its operator can add one": Request(
+        BEARER, profiles={"a": {"callers": ["x"]}}
+    ),
+    "403 Invalid Origin header": Request({**BEARER, "Origin": "https://example.com"}),
+    "404 Not Found": Request(BEARER, path="/"),
+    "413 Request body too large": Request(BEARER, body=b"x" * 50_000, server={"max_arguments_bytes": 10_000}),
+    "421 Invalid Host header": Request({**BEARER, "Host": "runs.example.com"}),
+    "429 … requests a minute are allowed (rate_limit).": Request(BEARER, rate_limit=1, times=2),
+    "503 … requests are being served already (server.http.max_requests).": Full(),
+}
+"""Each text as the guide has it, after the status where there is one."""
+
+
+def quoted() -> Iterator[str]:
+    """What the tables of the guide quote: in code, in the first column, or in the second after a status."""
+    cells: list[str] = []
+    for token in tokens(GUIDE):
+        if token.type == "tr_open":
+            cells = []
+        elif token.type == "inline":
+            cells.append(token.content)
+        elif token.type == "tr_close":
+            status, said = (cells[0], cells[1]) if cells[0].isdigit() else ("", cells[0])
+            if code := re.fullmatch(r"(`+) ?(.+?) ?\1", said):
+                yield f"{status} {code[2]}".strip()
+
+
+def pattern(text: str) -> str:
+    """What matches a text whatever stands where it has `…`, and between a status and the text."""
+    status, _, said = text.partition(" ") if text[:3].isdigit() else ("", "", text)
+    return f"{status}.*{re.escape(said)}".replace("…", ".+")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creating, "LOOK_AFTER_S", (0, 0))
+
+
+@pytest.mark.parametrize("text", HOW)
+async def test_what_is_quoted_is_said(text: str, tmp_path: Path) -> None:
+    said = " ".join((await HOW[text].says(tmp_path)).split())
+    assert re.search(pattern(text), said), said
+
+
+def test_the_guide_quotes_all_of_that_and_nothing_else() -> None:
+    assert [*quoted()] == [*HOW]
