@@ -2,16 +2,17 @@
 
 python -m benchmarks.api      prints its port; ends with its standard input
 
-The runs `small` and `large` are there. `stream-NAMExCHUNKSxRATE` is a run that writes so many chunks, so many a second,
-from when its stream is opened; each chunk is its number and when it was written, by the clock that processes share.
-`POST /runs` makes such a run of its `data`. `GET /opened/RUN` says how often the stream of a run was opened.
+The runs `small` and `large` are there. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that writes so many chunks, so
+many a second, from when so many streams of its group are open; each chunk is its number and when it was written, by the
+clock that processes share. `POST /runs` makes such a run of its `data`. `GET /opened/RUN` says how often the stream of a
+run was opened.
 """
 
 import json
 import os
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
@@ -29,7 +30,7 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-E
 UNKNOWN = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 GONE = (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError)
 ROOT = "/api/v1"
-STREAMED = re.compile(r"stream-\w+x(\d+)x(\d+)")
+STREAMED = re.compile(r"stream-(\w+)-\d+x(\d+)x(\d+)x(\d+)")
 TICK_S = 0.005
 STAMP = re.compile(rb"(\d+)@(\d+);")
 """A chunk: its number, and the nanoseconds of the monotonic clock at which it was written."""
@@ -82,14 +83,18 @@ class Stream:
     def __init__(self, descriptor: int, chunks: int, per_s: int) -> None:
         self.ended = anyio.Event()
         self._descriptor, self._chunks, self._per_s = descriptor, chunks, per_s
-        self._started = monotonic()
+        self._began = float("inf")
         self._written = 0
         self._pending = bytearray(STREAM_HEAD)
 
+    def begin(self) -> None:
+        """Write from now on."""
+        self._began = monotonic()
+
     def write_due(self) -> None:
         """Write the chunks that are due by now, as far as the socket takes them."""
-        due = min(int((monotonic() - self._started) * self._per_s), self._chunks)
-        while self._written < due:
+        due = min(max(monotonic() - self._began, 0) * self._per_s, self._chunks)
+        while self._written < int(due):
             self._event(b'data: "%d@%d;"\n\n' % (self._written, monotonic_ns()))
             self._written += 1
             if self._written == self._chunks:
@@ -116,6 +121,7 @@ class Api:
     def __init__(self) -> None:
         self._numbers = count()
         self._streams: set[Stream] = set()
+        self._waiting: dict[str, list[Stream]] = defaultdict(list)
         self._opened = Counter[str]()
         self._ended: set[str] = set()
 
@@ -145,10 +151,16 @@ class Api:
                 stream.write_due()
 
     async def _stream(self, run_id: str, descriptor: int) -> None:
-        chunks, per_s = self._plan(run_id)
+        found = STREAMED.fullmatch(run_id)
+        assert found, run_id
+        chunks, per_s, together = map(int, found.groups()[1:])
         self._opened[run_id] += 1
         stream = Stream(descriptor, chunks, per_s)
         self._streams = {*self._streams, stream}
+        self._waiting[found[1]].append(stream)
+        if len(self._waiting[found[1]]) == together:
+            for one in self._waiting.pop(found[1]):
+                one.begin()
         await stream.ended.wait()
         self._streams = self._streams - {stream}
         self._ended.add(run_id)
@@ -159,7 +171,7 @@ class Api:
         name = request.rpartition("/")[2]
         if request == f"POST {ROOT}/runs":
             data = json.loads(body)["data"]
-            return self._run(f"stream-{next(self._numbers)}x{data['chunks']}x{data['per_s']}")
+            return self._run(f"stream-{next(self._numbers)}-0x{data['chunks']}x{data['per_s']}x1")
         if "/opened/" in request:
             return answered({"opened": self._opened[name]})
         return self._run(name) if STREAMED.fullmatch(name) else UNKNOWN
@@ -168,12 +180,6 @@ class Api:
         status = "completed" if run_id in self._ended else "processing" if self._opened[run_id] else "created"
         done = {"result": {"text": "done"}} if status == "completed" else {}
         return answered({**run(1), "id": run_id, "status": status, **done})
-
-    @staticmethod
-    def _plan(run_id: str) -> tuple[int, int]:
-        found = STREAMED.fullmatch(run_id)
-        assert found, run_id
-        return int(found[1]), int(found[2])
 
 
 async def main() -> None:

@@ -31,19 +31,23 @@ TYPESCRIPT = {
 }
 LOOPBACK = "127.0.0.1"
 START_S = 30
+SETTINGS = {"COMPOSABLE_TOKEN": "benchmark", "RUNS_MCP_STREAMING__MAX_WAIT_S": "600"}
+"""Of our server: by default a call is answered after 45 s, however long the run goes on."""
 Transport = Literal["stdio", "HTTP"]
 Environment = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server: the command that starts it over stdio, what to add but for the port over HTTP, and what it can do."""
+    """A server: the command that starts it over stdio, what to add before the port over HTTP, and what it can do."""
 
     name: str
     command: tuple[str, ...]
     http: tuple[str, ...] = ()
     eras: tuple[Era, ...] = (LEGACY, MODERN)
     streams: bool = True
+    settings: tuple[tuple[str, str], ...] = ()
+    """Variables that configure it, beside those that say where the API is."""
 
     def at(self, port: int) -> Sequence[str]:
         """The command that starts it over HTTP."""
@@ -112,7 +116,7 @@ async def fixed_api() -> AsyncIterator[Environment]:
         port = int(await process.stdout.receive()) if process.stdout else 0
         url = f"http://{LOOPBACK}:{port}/api/v1"
         try:
-            yield {**inherited(), "API_URL": url, "RUNS_MCP_API__BASE_URL": url, "COMPOSABLE_TOKEN": "benchmark"}
+            yield {**inherited(), "API_URL": url, "RUNS_MCP_API__BASE_URL": url, **SETTINGS}
         finally:
             process.kill()
 
@@ -125,6 +129,7 @@ def inherited() -> dict[str, str]:
 @asynccontextmanager
 async def met(place: Place, environment: Environment) -> AsyncIterator[Server]:
     """The server of `place`, just started, past its handshake."""
+    environment = {**environment, **dict(place.peer.settings)}
     async with AsyncExitStack() as stack:
         if place.over == "stdio":
             session: Session
