@@ -2,10 +2,10 @@
 
 python -m benchmarks.api      prints its port; ends with its standard input
 
-The runs `small` and `large` are there. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that writes so many chunks, so
-many a second, from when so many streams of its group are open; each chunk is its number and when it was written, by the
-clock that processes share. `POST /runs` makes such a run of its `data`. `GET /opened/RUN` says how often the stream of a
-run was opened.
+The runs `small` and `large` are there. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that writes so many chunks,
+so many a second, from when so many streams of its group are open; each chunk is its number and when it was written, by
+the clock that processes share. `POST /runs` makes such a run of its `data`. `GET /opened/RUN` says how often the stream
+of a run was opened.
 """
 
 import json
