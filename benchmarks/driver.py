@@ -87,6 +87,10 @@ class Usage:
         """Its resident memory."""
         return float(sum(one.memory_info().rss for one in self._family())) / MIB
 
+    def files(self) -> int:
+        """How many files and connections it has open."""
+        return sum(one.num_fds() for one in self._family())
+
     def _family(self) -> list[psutil.Process]:
         # Node is started by a small process of its package.
         return [self._process, *self._process.children(recursive=True)]

@@ -10,13 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 from anyio.abc import Process
 
 from benchmarks import endpoint, pipes
-from benchmarks.driver import LEGACY, MODERN, Era, Session, Usage
+from benchmarks.driver import LEGACY, MODERN, Era, Session, Turn, Usage
 from tests.clients import node
 
 HERE = Path(__file__).parent
@@ -74,6 +74,15 @@ class Server:
 
     session: Session
     usage: Usage
+
+    async def turn(
+        self, tool: str, arguments: Mapping[str, Any], *, callers: int, seconds: float = 0, calls: int = 1
+    ) -> Turn:
+        """Make a call as `Session.measure` does, and see what that costs the server."""
+        before = self.usage.busy_s()
+        taken = await self.session.measure(tool, arguments, callers=callers, seconds=seconds, calls=calls)
+        taken.busy_s = self.usage.busy_s() - before
+        return taken
 
 
 def peers() -> Sequence[Peer]:

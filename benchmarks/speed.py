@@ -27,15 +27,6 @@ TRANSPORTS: Sequence[Transport] = ("stdio", "HTTP")
 Turns = Mapping[tuple[Place, int], Turn]
 
 
-async def turn(server: Server, call: str, *, callers: int, seconds: float = 0, calls: int = 1) -> Turn:
-    """Make a call for so many seconds, and see what that costs the server."""
-    tool, arguments = CALLS[call]
-    before = server.usage.busy_s()
-    taken = await server.session.measure(tool, arguments, callers=callers, seconds=seconds, calls=calls)
-    taken.busy_s = server.usage.busy_s() - before
-    return taken
-
-
 async def interleaved(
     servers: Mapping[Place, Server], call: str, callers: Sequence[int], rounds: int, seconds: float
 ) -> Turns:
@@ -43,10 +34,10 @@ async def interleaved(
     turns: dict[tuple[Place, int], Turn] = defaultdict(Turn)
     for number in callers:
         for server in servers.values():
-            await turn(server, call, callers=number, calls=max(1, 20 // number))
+            await server.turn(*CALLS[call], callers=number, calls=max(1, 20 // number))
         for _ in range(rounds):
             for place, server in servers.items():
-                turns[place, number].add(await turn(server, call, callers=number, seconds=seconds))
+                turns[place, number].add(await server.turn(*CALLS[call], callers=number, seconds=seconds))
     return turns
 
 

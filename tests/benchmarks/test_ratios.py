@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.driver import LEGACY
 from benchmarks.peers import OURS, PLAIN, Place, Transport, fixed_api, met
-from benchmarks.speed import turn
+from benchmarks.speed import CALLS
 from benchmarks.starts import Start, started
 
 pytestmark = pytest.mark.anyio
@@ -40,10 +40,10 @@ async def test_a_call_takes_a_fraction_of_the_processor_time_and_of_the_bytes(
     async with fixed_api() as environment, AsyncExitStack() as stack:
         servers = {place: await stack.enter_async_context(met(place, environment)) for place in (ours, plain)}
         for server in servers.values():
-            await turn(server, call, callers=CALLERS, calls=5)
+            await server.turn(*CALLS[call], callers=CALLERS, calls=5)
         for _ in range(ROUNDS):
             for place, server in servers.items():
-                taken = await turn(server, call, callers=CALLERS, calls=CALLS_OF_EACH)
+                taken = await server.turn(*CALLS[call], callers=CALLERS, calls=CALLS_OF_EACH)
                 seconds[place].append(taken.busy_s)
                 sizes[place] = taken.answer_bytes
     assert median(seconds[ours]) < time * median(seconds[plain])
