@@ -35,7 +35,7 @@ class Proxied(Endpoint):
 
 
 @asynccontextmanager
-async def nginx(folder: Path, replicas: Sequence[Running]) -> AsyncIterator[str]:
+async def nginx(folder: Path, replicas: Sequence[Endpoint]) -> AsyncIterator[str]:
     """The URL of an nginx in front of `replicas`; the configuration is changed in names, ports and places alone."""
     [port] = free_ports(1)
     servers = "".join(f"server {replica.url.removeprefix('http://')} \\1;" for replica in replicas)
