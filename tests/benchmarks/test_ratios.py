@@ -14,6 +14,7 @@ from benchmarks.driver import LEGACY
 from benchmarks.peers import OURS, PLAIN, Place, Transport, fixed_api, met
 from benchmarks.speed import CALLS
 from benchmarks.starts import Start, started
+from benchmarks.streams import Crowd, crowd
 
 pytestmark = pytest.mark.anyio
 
@@ -60,3 +61,13 @@ async def test_the_first_questions_are_answered_in_a_fraction_of_the_time(tmp_pa
     plain = median(one.listed_ms for one in taken[PLAIN.name][1:])
     assert median(others) < 0.5 * plain
     assert first < 3 * plain, "the very first start has no answers to give from"
+
+
+async def test_many_streams_take_a_fraction_of_the_processor_time_and_lose_nothing() -> None:
+    crowds: dict[str, Crowd] = {}
+    async with fixed_api() as environment:
+        for peer in (OURS, PLAIN):
+            async with met(Place(peer, "HTTP", LEGACY), environment) as server:
+                crowds[peer.name] = await crowd(server, streams=50, chunks=100, per_s=100)
+    assert [(one.lost, one.heard.disordered) for one in crowds.values()] == [(0, 0)] * 2
+    assert crowds[OURS.name].cpu_us_a_chunk < 0.7 * crowds[PLAIN.name].cpu_us_a_chunk
