@@ -17,7 +17,7 @@ import psutil
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
 Era = Literal["2025-11-25", "2026-07-28"]
-Heard = Callable[[bytes], None]
+Listener = Callable[[bytes], None]
 """What is told of each notification that belongs to a request."""
 Message = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ class Session(ABC):
         self._numbers = count()
 
     @abstractmethod
-    async def exchange(self, number: int, message: Message, heard: Heard | None) -> bytes:
+    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
         """The line that answers the request `message`, whose id is `number` as `identity` writes it."""
 
     @abstractmethod
@@ -117,7 +117,7 @@ class Session(ABC):
             await self.ask("initialize", {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": ABOUT})
             await self.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
-    async def ask(self, method: str, params: Mapping[str, Any], heard: Heard | None = None) -> bytes:
+    async def ask(self, method: str, params: Mapping[str, Any], heard: Listener | None = None) -> bytes:
         """The line a request is answered with; `heard` is told of its progress."""
         number = next(self._numbers)
         meta: dict[str, Any] = {**ENVELOPE} if self.era == MODERN else {}
@@ -127,7 +127,7 @@ class Session(ABC):
         request = {"jsonrpc": "2.0", "id": identity(number), "method": method, "params": params}
         return await self.exchange(number, request, heard)
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], heard: Heard | None = None) -> bytes:
+    async def call(self, tool: str, arguments: Mapping[str, Any], heard: Listener | None = None) -> bytes:
         """The line a call is answered with.
 
         Raises:

@@ -10,7 +10,7 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from typing_extensions import override
 
-from benchmarks.driver import LEGACY, Era, Heard, Message, Session, is_progress
+from benchmarks.driver import LEGACY, CallError, Era, Listener, Message, Session, is_progress, number_in
 
 PATH = "/mcp"
 MOST_HEAD_BYTES = 65_536
@@ -84,7 +84,7 @@ class Endpoint(Session):
         self._lines.append(f"MCP-Protocol-Version: {self.era}")
 
     @override
-    async def exchange(self, number: int, message: Message, heard: Heard | None) -> bytes:
+    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
         async with self._sent(message) as connection:
             answer, held = b"", b""
             async for piece in connection.pieces():
@@ -99,6 +99,8 @@ class Endpoint(Session):
                         answer = line[6:].rstrip()
                     elif heard:
                         heard(line)
+            if number_in(answer) != number:
+                raise CallError(f"not answered: {answer[:300]!r}")
             return answer
 
     @override

@@ -4,6 +4,7 @@ Our server stands before a sandbox with one run, a thousand and a hundred thousa
 which the last should cost what the second eighth did.
 """
 
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import anyio
 import click
 
 from benchmarks import report
-from benchmarks.driver import LEGACY, MODERN, Turn
+from benchmarks.driver import LEGACY, MIB, MODERN, Turn
 from benchmarks.peers import LOOPBACK, OURS, Environment, Place, Server, fixed_api, free_port, inherited, listening, met
 from benchmarks.speed import CALLS as FIXED
 from runs_mcp.sandbox import DEMO_KEY, samples
@@ -35,7 +36,6 @@ CALLS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 MIXED = ("list_runs of 10", "get_run of 2 KB")
 CALLERS = 8
 SLICES = 8
-KIB_IN_MIB = 1024
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def sandbox(runs: int) -> AsyncIterator[Environment]:
         file = Path(folder, "runs.sqlite")
         await anyio.to_thread.run_sync(_fill, file, runs)
         port = free_port()
-        command = [*OURS.command[:-1], "sandbox", "--port", str(port), "--data", str(file)]
+        command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", str(port), "--data", str(file)]
         async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL) as process:
             try:
                 await listening(port)
@@ -83,13 +83,15 @@ async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
                     one = await server.turn(tool, arguments, callers=1, seconds=seconds)
                     if number:  # the one before warmed up
                         turns[call, size].add(one)
-    heads = ["with so many runs", *(f"{size:,}: CPU ms | p50 ms" for size in sizes), "the most beside the fewest, CPU"]
+    heads = ["runs in the sandbox"]
+    for size in sizes:
+        heads += [f"{size:,}: CPU ms", "p50 ms"]
     rows = []
     for call in CALLS:
         costs = [turns[call, size] for size in sizes]
-        cells = [f"{one.cpu_ms:.2f} | {one.percentile(50):.2f}" for one in costs]
+        cells = [cell for one in costs for cell in (f"{one.cpu_ms:.2f}", f"{one.percentile(50):.2f}")]
         rows.append([call, *cells, f"{costs[-1].cpu_ms / costs[0].cpu_ms:.2f}"])
-    return report.table([head for cell in heads for head in cell.split(" | ")], rows)
+    return report.table([*heads, "CPU, last beside first"], rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _grown(place: Place, slices: Sequence[Slice]) -> Sequence[str]:
         *_ratio(early.turn.cpu_ms, late.turn.cpu_ms, 2),
         *_ratio(early.turn.percentile(50), late.turn.percentile(50), 2),
         *_ratio(early.memory_mib, late.memory_mib, 1),
-        f"{(late.memory_mib - early.memory_mib) * KIB_IN_MIB * 1024 / between:.0f}",
+        f"{(late.memory_mib - early.memory_mib) * MIB / between:.0f}",
         f"{early.files}, then {late.files}",
     ]
 

@@ -6,7 +6,7 @@ other: against one process, and against replicas behind nginx with `deploy/nginx
 
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ import httpx
 import psutil
 
 from benchmarks import endpoint, report
-from benchmarks.driver import LEGACY, MODERN, CallError, Era, Session, Usage, percentile
+from benchmarks.driver import LEGACY, MODERN, CallError, Era, Listener, Session, Usage, percentile
 from benchmarks.endpoint import StatusError
 from benchmarks.peers import LOOPBACK, OURS, Environment, fixed_api, free_port, listening, serving
 from benchmarks.streams import Heard, Reader
@@ -185,12 +185,12 @@ class Load:
         except ERRORS as error:
             self.outcome.count(error)
 
-    async def _timed(self, tool: str, call: Any) -> None:
+    async def _timed(self, tool: str, call: Awaitable[object]) -> None:
         began = perf_counter()
         await call
         self.outcome.taken_ms[tool].append((perf_counter() - began) * 1_000)
 
-    async def _create(self, client: Session, data: Mapping[str, int], reader: Reader, heard: Any) -> None:
+    async def _create(self, client: Session, data: Mapping[str, int], reader: Reader, heard: Listener) -> None:
         await client.call("create_run", {"interaction": "Writer", "data": data}, heard)
         self.outcome.expected += data["chunks"]
         if reader.next != data["chunks"]:

@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import Process
 from typing_extensions import override
 
-from benchmarks.driver import Era, Heard, Message, Session, is_progress, number_in
+from benchmarks.driver import CallError, Era, Listener, Message, Session, is_progress, number_in
 
 START_S = 30
 
@@ -21,11 +21,11 @@ class Pipes(Session):
         super().__init__(era)
         self._process = process
         self._waiting: dict[int, anyio.Event] = {}
-        self._heard: dict[int, Heard] = {}
+        self._heard: dict[int, Listener] = {}
         self._answers: dict[int, bytes] = {}
 
     @override
-    async def exchange(self, number: int, message: Message, heard: Heard | None) -> bytes:
+    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
         answered = self._waiting[number] = anyio.Event()
         if heard:
             self._heard[number] = heard
@@ -40,7 +40,11 @@ class Pipes(Session):
         await self._process.stdin.send(json.dumps(message).encode() + b"\n")
 
     async def listen(self) -> None:
-        """Match what the server says to the requests, until it ends."""
+        """Match what the server says to the requests.
+
+        Raises:
+            CallError: the server ended.
+        """
         assert self._process.stdout
         held = bytearray()
         async for piece in self._process.stdout:
@@ -49,6 +53,7 @@ class Pipes(Session):
                 *lines, held = held.split(b"\n")
                 for line in lines:
                     self._take(bytes(line))
+        raise CallError("the server ended")
 
     def _take(self, line: bytes) -> None:
         number = number_in(line)
