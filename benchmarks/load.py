@@ -40,8 +40,8 @@ READS: Sequence[Call] = (
 )
 SHORT = {"chunks": 10, "per_s": 50}
 """The run that an agent creates after its reads, and follows to its end."""
-OPENING_S = 20
-"""Seconds that streams last beyond the agents' calls: they are opened before."""
+OPENING_S = 30
+"""Seconds that streams last beyond the agents' calls: they are opened, and the agents connected, before."""
 LONGEST_S = 300
 ERRORS = (CallError, StatusError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream)
 REDIS = "redis_url"
@@ -74,6 +74,8 @@ class Outcome:
     expected: int = 0
     """Chunks that the runs wrote whose streams ended."""
     errors: Counter[str] = field(default_factory=Counter)
+    connected_s: float = 0
+    """Seconds until all agents had done their handshakes and were answered once, all at the same time."""
     seconds: float = 0
     busy: Sequence[float] = ()
     """How busy each replica kept a processor, 1 being all the time."""
@@ -127,35 +129,39 @@ class Load:
         self.outcome = Outcome()
         self._at = at
         self._seconds = seconds
+        self._all_are_there = anyio.Event()
         self._long = {"chunks": int(per_s * (seconds + OPENING_S)), "per_s": per_s}
 
     async def run(self, streams: int, agents: int) -> None:
-        """Open the streams; have the agents call when all are open; wait for the ends."""
-        openings = [anyio.Event() for _ in range(streams)]
+        """Open the streams, and connect the agents; have them call when all are there; wait for the ends."""
+        there = [anyio.Event() for _ in range(streams + agents)]
         with anyio.fail_after(LONGEST_S):
             async with anyio.create_task_group() as watching:
-                for number, opening in enumerate(openings):
-                    watching.start_soon(self._watch, number, opening)
-                for opening in openings:
-                    await opening.wait()
+                for number in range(streams):
+                    watching.start_soon(self._watch, number, there[number])
+                await _all(there[:streams])
                 report.progress("all streams are open")
-                await self._call_for_a_while(agents)
+                await self._call(there[streams:])
 
-    async def _call_for_a_while(self, agents: int) -> None:
+    async def _call(self, there: Sequence[anyio.Event]) -> None:
+        """Connect the agents and let them call; see what the processes take from the first call to the last answer."""
         at, outcome = self._at, self.outcome
-        before = [one.busy_s() for one in (*at.replicas, *at.proxies)]
-        driving, began = process_time(), monotonic()
+        connecting = monotonic()
         async with anyio.create_task_group() as calling:
-            for number in range(agents):
-                calling.start_soon(self._work, number)
+            for number, connected in enumerate(there):
+                calling.start_soon(self._work, number, connected)
+            await _all(there)
+            busy, driving, began = self._busy(), process_time(), monotonic()
+            outcome.connected_s = began - connecting
+            self._all_are_there.set()
         outcome.seconds = monotonic() - began
-        used = [
-            (one.busy_s() - earlier) / outcome.seconds
-            for one, earlier in zip((*at.replicas, *at.proxies), before, strict=True)
-        ]
+        used = [(now - before) / outcome.seconds for now, before in zip(self._busy(), busy, strict=True)]
         outcome.busy, outcome.proxy_busy = used[: len(at.replicas)], sum(used[len(at.replicas) :])
         outcome.client_busy = (process_time() - driving) / outcome.seconds
         outcome.memory_mib = [one.memory_mib() for one in at.replicas]
+
+    def _busy(self) -> Sequence[float]:
+        return [one.busy_s() for one in (*self._at.replicas, *self._at.proxies)]
 
     async def _watch(self, number: int, opening: anyio.Event) -> None:
         """Create a run, and follow it to its end."""
@@ -172,10 +178,13 @@ class Load:
             self.outcome.count(error)
         opening.set()
 
-    async def _work(self, number: int) -> None:
-        """Make one call after the other."""
+    async def _work(self, number: int, connected: anyio.Event) -> None:
+        """Connect; when all have, make one call after the other."""
         try:
             async with self._client(f"agent-{number}", number) as client:
+                await client.call(*READS[0])
+                connected.set()
+                await self._all_are_there.wait()
                 over = perf_counter() + self._seconds
                 while perf_counter() < over:
                     for tool, arguments in READS:
@@ -184,6 +193,7 @@ class Load:
                     await self._timed("create_run", self._create(client, SHORT, reader, reader))
         except ERRORS as error:
             self.outcome.count(error)
+        connected.set()
 
     async def _timed(self, tool: str, call: Awaitable[object]) -> None:
         began = perf_counter()
@@ -203,6 +213,11 @@ class Load:
             yield session
 
 
+async def _all(events: Sequence[anyio.Event]) -> None:
+    for event in events:
+        await event.wait()
+
+
 def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
     """What came of a setup."""
     reads = [one for tool, taken in outcome.taken_ms.items() if tool != "create_run" for one in taken]
@@ -211,6 +226,7 @@ def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
     return [
         setup.name,
         f"{(len(reads) + len(created)) / outcome.seconds:,.0f}",
+        f"{outcome.connected_s:.1f}",
         *(f"{percentile(one, 50):,.0f} / {percentile(one, 99):,.0f}" for one in (reads, created, delays)),
         f"{outcome.errors.total()}",
         f"{lost}, {outcome.heard.disordered}",
@@ -231,7 +247,12 @@ async def measured(of: Sequence[Setup], *, streams: int, agents: int, seconds: f
         rows.append(row(setup, load.outcome))
         for error, times in load.outcome.errors.most_common():
             report.progress(f"{times} times: {error}")
-    heads = [f"{streams:,} streams of {per_s} chunks a second, {agents} agents", "calls/s", "reads, p50 / p99 ms"]
+    heads = [
+        f"{streams:,} streams of {per_s} chunks a second, {agents} agents",
+        "calls/s",
+        "connected after s",
+        "reads, p50 / p99 ms",
+    ]
     heads += ["create_run to its end", "a chunk's delay", "errors", "chunks lost, out of order"]
     heads += ["busy, each process", "nginx, the client", "MiB, each process"]
     return report.table(heads, rows)
