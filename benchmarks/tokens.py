@@ -7,7 +7,6 @@ on the first run into a virtual environment of its own, `.cache/fastmcp`.
 import json
 import subprocess
 import sys
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ import httpx
 from mcp.client import Client
 from mcp_types import TextContent
 
+from benchmarks import report
+from benchmarks.peers import FASTMCP, fastmcp
 from runs_mcp import __version__
 from runs_mcp.cli.sandboxing import sandbox_api
 from runs_mcp.config import ApiSettings, Config
@@ -26,9 +27,6 @@ from runs_mcp.server import build_server
 
 HERE = Path(__file__).parent
 DOCUMENTS = (HERE / "runs-openapi.json", HERE / "runs-openapi-types.json")
-REPORT = HERE.parent / "docs" / "benchmarks.md"
-MARKS = ("<!-- tokens -->", "<!-- /tokens -->")
-FASTMCP = "fastmcp==4.1.2"
 GENERATE = """
 import asyncio, json, sys
 import httpx2
@@ -74,15 +72,10 @@ PAGES: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any] | None]] = 
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Write the tables into docs/benchmarks.md.")
+@report.write_option
 def main(*, write: bool) -> None:
     """Measure what an agent has to read."""
-    text = anyio.run(measured)
-    click.echo(text)
-    if write:
-        head, _, rest = REPORT.read_text(encoding="utf-8").partition(MARKS[0])
-        tail = rest.partition(MARKS[1])[2]
-        REPORT.write_text(f"{head}{MARKS[0]}\n{text}\n{MARKS[1]}{tail}", encoding="utf-8")
+    report.publish("tokens", anyio.run(measured), write=write)
 
 
 async def measured() -> str:
@@ -145,12 +138,7 @@ async def page(client: Client, url: str, name: str) -> str:
 
 def generated_tools(document: Path) -> list[dict[str, Any]]:
     """The tools that FastMCP makes of an OpenAPI document."""
-    folder = HERE.parent / ".cache" / "fastmcp"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", FASTMCP], check=True)  # noqa: S603 - ours
-    command = [str(python), "-c", GENERATE, str(document)]
+    command = [str(fastmcp()), "-c", GENERATE, str(document)]
     made = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=sys.stderr)  # noqa: S603 - ours
     tools: list[dict[str, Any]] = json.loads(made.stdout)
     return tools

@@ -99,18 +99,19 @@ def _was_sent(message: SessionMessage, opening: Opening) -> bool:
             return False
 
 
-def _line(message: SessionMessage) -> bytes:
+def _unsent(message: SessionMessage, opening: Opening) -> bytes:
+    """The line of a message; nothing, where it has been sent."""
+    if _was_sent(message, opening):
+        return b""
     return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
 
 
 def _joined(message: SessionMessage, ready: MemoryObjectReceiveStream[SessionMessage], opening: Opening) -> bytes:
     """`message` and what else is `ready`, up to a piece: one write for many costs as much as for one."""
-    joined = bytearray()
+    joined = bytearray(_unsent(message, opening))
     with suppress(anyio.WouldBlock, anyio.EndOfStream):
         while len(joined) < PIECE:
-            if not _was_sent(message, opening):
-                joined += _line(message)
-            message = ready.receive_nowait()
+            joined += _unsent(ready.receive_nowait(), opening)
     return bytes(joined)
 
 

@@ -1,66 +1,73 @@
 """How the server stands beside one built plainly of the same SDK: ratios of one run, held to generous bounds.
 
-`python -m benchmarks.speed` measures all of it, beside more servers; docs/benchmarks.md has the figures.
+`python -m benchmarks` measures all of it, beside more servers; docs/benchmarks.md has the figures.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
 
-import psutil
 import pytest
 
-from benchmarks.speed.__main__ import CALLS, OURS, PLAIN, fixed_api, python_servers
-from benchmarks.speed.driver import Session, cold_start_ms, session
+from benchmarks.driver import LEGACY
+from benchmarks.peers import OURS, PLAIN, Place, Transport, fixed_api, met
+from benchmarks.speed import CALLS
+from benchmarks.starts import Start, started
+from benchmarks.streams import Crowd, crowd
 
 pytestmark = pytest.mark.anyio
 
 ROUNDS = 3
 CALLERS = 8
-CALLS_A_ROUND = 150
-SERVERS = {name: command for name, command in python_servers().items() if name in (OURS, PLAIN)}
+CALLS_OF_EACH = 20
 
 
 @pytest.mark.parametrize(
-    ("call", "time", "size"),
-    [("list_runs of 10", 0.6, 0.6), ("list_runs of 100", 0.7, 0.7), ("get_run of 2 KB", 0.6, 1)],
+    ("over", "call", "time", "size"),
+    [
+        ("stdio", "list_runs of 10", 0.6, 0.6),
+        ("stdio", "list_runs of 100", 0.7, 0.7),
+        ("stdio", "get_run of 2 KB", 0.6, 1),
+        ("HTTP", "list_runs of 10", 0.8, 0.6),
+    ],
 )
 async def test_a_call_takes_a_fraction_of_the_processor_time_and_of_the_bytes(
-    call: str, time: float, size: float
+    over: Transport, call: str, time: float, size: float
 ) -> None:
-    tool, arguments = CALLS[call]
-    seconds: Mapping[str, list[float]] = {name: [] for name in SERVERS}
-    sizes: dict[str, int] = {}
+    seconds: dict[Place, list[float]] = defaultdict(list)
+    sizes: dict[Place, int] = {}
+    ours, plain = (Place(peer, over, LEGACY) for peer in (OURS, PLAIN))
     async with fixed_api() as environment, AsyncExitStack() as stack:
-        started: dict[str, tuple[Session, psutil.Process]] = {}
-        for name, command in SERVERS.items():
-            one, opened = await stack.enter_async_context(session(command, environment))
-            await one.measure(tool, arguments, callers=CALLERS, calls=50)
-            started[name] = one, psutil.Process(opened.pid)
+        servers = {place: await stack.enter_async_context(met(place, environment)) for place in (ours, plain)}
+        for server in servers.values():
+            await server.turn(*CALLS[call], callers=CALLERS, calls=5)
         for _ in range(ROUNDS):
-            for name, (one, process) in started.items():
-                before = busy_s(process)
-                figures = await one.measure(tool, arguments, callers=CALLERS, calls=CALLS_A_ROUND)
-                seconds[name].append(busy_s(process) - before)
-                sizes[name] = figures.bytes_a_call
-    assert median(seconds[OURS]) < time * median(seconds[PLAIN])
-    assert sizes[OURS] < size * sizes[PLAIN]
+            for place, server in servers.items():
+                taken = await server.turn(*CALLS[call], callers=CALLERS, calls=CALLS_OF_EACH)
+                seconds[place].append(taken.busy_s)
+                sizes[place] = taken.answer_bytes
+    assert median(seconds[ours]) < time * median(seconds[plain])
+    assert sizes[ours] < size * sizes[plain]
 
 
 async def test_the_first_questions_are_answered_in_a_fraction_of_the_time(tmp_path: Path) -> None:
-    taken: Mapping[str, list[float]] = {name: [] for name in SERVERS}
+    taken: dict[str, list[Start]] = defaultdict(list)
     async with fixed_api() as environment:
         for _ in range(ROUNDS + 1):
-            for name, command in SERVERS.items():
-                taken[name].append(await cold_start_ms(command, {**environment, "XDG_CACHE_HOME": str(tmp_path)}))
-    first, *others = taken[OURS]
-    plain = median(taken[PLAIN][1:])
+            for peer in (OURS, PLAIN):
+                taken[peer.name].append(await started(peer, {**environment, "XDG_CACHE_HOME": str(tmp_path)}))
+    first, *others = (one.listed_ms for one in taken[OURS.name])
+    plain = median(one.listed_ms for one in taken[PLAIN.name][1:])
     assert median(others) < 0.5 * plain
     assert first < 3 * plain, "the very first start has no answers to give from"
 
 
-def busy_s(process: psutil.Process) -> float:
-    """Seconds that a process has kept a processor busy."""
-    times = process.cpu_times()
-    return times.user + times.system
+async def test_many_streams_take_a_fraction_of_the_processor_time_and_lose_nothing() -> None:
+    crowds: dict[str, Crowd] = {}
+    async with fixed_api() as environment:
+        for peer in (OURS, PLAIN):
+            async with met(Place(peer, "HTTP", LEGACY), environment) as server:
+                crowds[peer.name] = await crowd(server, streams=50, chunks=100, per_s=100)
+    assert [(one.lost, one.heard.disordered) for one in crowds.values()] == [(0, 0)] * 2
+    assert crowds[OURS.name].cpu_us_a_chunk < 0.7 * crowds[PLAIN.name].cpu_us_a_chunk

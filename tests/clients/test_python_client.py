@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 
+import anyio
 import httpx
 import pytest
 from mcp.client import Client
@@ -44,6 +45,19 @@ async def test_a_whole_session(remote: Client, mode: str) -> None:
 
     refused = await call(remote, "get_run", run_id="../x")
     assert refused.failed
+
+
+async def test_every_one_of_many_large_answers_arrives(remote: Client) -> None:
+    listed: list[int] = []
+
+    async def list_runs() -> None:
+        listed.append(len((await call(remote, "list_runs", limit=100)).structured["runs"]))
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(40):
+                tasks.start_soon(list_runs)
+    assert listed == [100] * 40
 
 
 async def test_a_server_that_is_told_to_stop_answers_the_calls_in_flight(mode: str) -> None:

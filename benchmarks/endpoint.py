@@ -1,0 +1,163 @@
+"""A session with a server over streamable HTTP: plain HTTP/1.1 over as many connections as there are callers."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import anyio
+from anyio.abc import SocketStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+from typing_extensions import override
+
+from benchmarks.driver import LEGACY, CallError, Era, Listener, Message, Session, is_progress, number_in
+
+PATH = "/mcp"
+MOST_HEAD_BYTES = 65_536
+KEPT_S = 1
+"""Seconds that an idle connection is used again: servers close them after some."""
+
+
+class StatusError(Exception):
+    """A request was answered with a status other than 2xx."""
+
+
+class Connection:
+    """A connection to a server, and the answer that is being read from it."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self.stream = stream
+        self.last_used = monotonic()
+        self.head = b""
+        self._incoming = BufferedByteReceiveStream(stream)
+
+    async def send(self, request: bytes) -> None:
+        """Send a request, and read the head of its answer.
+
+        Raises:
+            StatusError: its status is not 2xx.
+        """
+        await self.stream.send(request)
+        self.head = (await self._incoming.receive_until(b"\r\n\r\n", MOST_HEAD_BYTES)).lower()
+        if self.head.split(b" ", 2)[1][:1] != b"2":
+            raise StatusError(self.head.partition(b"\r\n")[0].decode())
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, as it comes."""
+        if b"transfer-encoding: chunked" in self.head:
+            while size := int(await self._incoming.receive_until(b"\r\n", MOST_HEAD_BYTES), 16):
+                yield await self._incoming.receive_exactly(size)
+                await self._incoming.receive_exactly(2)
+            await self._incoming.receive_exactly(2)
+        elif size := int(self.header(b"content-length") or 0):
+            yield await self._incoming.receive_exactly(size)
+        self.last_used = monotonic()
+
+    def header(self, name: bytes) -> bytes:
+        """A header of the answer, in lower case."""
+        return self.head.partition(b"\r\n" + name + b":")[2].partition(b"\r\n")[0].strip()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more goes over it."""
+        return monotonic() - self.last_used > KEPT_S or self.header(b"connection") == b"close"
+
+
+class Endpoint(Session):
+    """A session with the server at `host:port`; as `caller`, where that is given."""
+
+    def __init__(self, host: str, port: int, era: Era, caller: str = "") -> None:
+        super().__init__(era)
+        self._host, self._port = host, port
+        self._idle: list[Connection] = []
+        self._lines = [
+            f"POST {PATH} HTTP/1.1",
+            f"Host: {host}:{port}",
+            "Content-Type: application/json",
+            "Accept: application/json, text/event-stream",
+            *([f"Authorization: Bearer {caller}"] if caller else []),
+        ]
+
+    @override
+    async def greet(self) -> None:
+        await super().greet()
+        self._lines.append(f"MCP-Protocol-Version: {self.era}")
+
+    @override
+    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
+        async with self._sent(message) as connection:
+            answer, held = b"", b""
+            async for piece in connection.pieces():
+                if b"content-type: application/json" in connection.head:
+                    answer = piece if not answer else answer + piece
+                    continue
+                *lines, held = (held + piece).split(b"\n")
+                for line in lines:
+                    if not line.startswith(b"data: {"):
+                        continue
+                    if not is_progress(line):
+                        answer = line[6:].rstrip()
+                    elif heard:
+                        heard(line)
+            if number_in(answer) != number:
+                raise CallError(f"not answered: {answer[:300]!r}")
+            return answer
+
+    @override
+    async def tell(self, message: Message) -> None:
+        async with self._sent(message) as connection:
+            async for _ in connection.pieces():
+                pass
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        while self._idle:
+            await self._idle.pop().stream.aclose()
+
+    @asynccontextmanager
+    async def _sent(self, message: Message) -> AsyncIterator[Connection]:
+        """The connection on which `message` is being answered; kept for others, if it was read to its end."""
+        connection = await self._connection()
+        try:
+            await connection.send(self._request(message))
+            if self.era == LEGACY and message["method"] == "initialize":
+                self._join(connection.header(b"mcp-session-id").decode())
+            yield connection
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await connection.stream.aclose()
+            raise
+        self._idle.append(connection)
+
+    def _join(self, session: str) -> None:
+        if session:
+            self._lines.append(f"Mcp-Session-Id: {session}")
+
+    async def _connection(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_done:
+                return connection
+            await connection.stream.aclose()
+        return Connection(await anyio.connect_tcp(self._host, self._port))
+
+    def _request(self, message: Message) -> bytes:
+        body = json.dumps(message).encode()
+        lines = [*self._lines, *(self._routing(message) if self.era != LEGACY else ()), f"Content-Length: {len(body)}"]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+    def _routing(self, message: Message) -> list[str]:
+        """The headers of 2026-07-28, which say what the body says."""
+        params: Mapping[str, str] = message.get("params", {})
+        return [f"Mcp-Method: {message['method']}", *([f"Mcp-Name: {params['name']}"] if "name" in params else [])]
+
+
+@asynccontextmanager
+async def connected(host: str, port: int, era: Era, caller: str = "") -> AsyncIterator[Endpoint]:
+    """A session past its handshake."""
+    session = Endpoint(host, port, era, caller)
+    await session.greet()
+    try:
+        yield session
+    finally:
+        await session.aclose()

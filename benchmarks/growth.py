@@ -1,0 +1,164 @@
+"""Whether a call costs more the more there is, or the more there has been: `python -m benchmarks.growth`.
+
+Our server stands before a sandbox with one run, a thousand and a hundred thousand; and it answers call after call, of
+which the last should cost what the second eighth did.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from subprocess import DEVNULL
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+import click
+
+from benchmarks import report
+from benchmarks.driver import LEGACY, MIB, MODERN, Turn
+from benchmarks.peers import LOOPBACK, OURS, Environment, Place, Server, fixed_api, free_port, inherited, listening, met
+from benchmarks.speed import CALLS as FIXED
+from runs_mcp.sandbox import DEMO_KEY, samples
+from runs_mcp.sandbox.store import Store
+
+NEWEST = "66a1f0c2e4b0a1b2c3d4ffff"
+PLACES = (Place(OURS, "stdio", LEGACY), Place(OURS, "HTTP", LEGACY), Place(OURS, "HTTP", MODERN))
+RUNS = (1, 1_000, 100_000)
+CALLS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "list_runs of 1": ("list_runs", {"limit": 1}),
+    "get_run": ("get_run", {"run_id": NEWEST}),
+    "compute_run_facets": ("compute_run_facets", {}),
+}
+MIXED = ("list_runs of 10", "get_run of 2 KB")
+CALLERS = 8
+SLICES = 8
+
+
+@asynccontextmanager
+async def sandbox(runs: int) -> AsyncIterator[Environment]:
+    """A sandbox with so many runs, of which the newest is always the same; the variables that tell a server of it."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "runs.sqlite")
+        await anyio.to_thread.run_sync(_fill, file, runs)
+        port = free_port()
+        command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", str(port), "--data", str(file)]
+        async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL) as process:
+            try:
+                await listening(port)
+                yield {
+                    **inherited(),
+                    "RUNS_MCP_API__BASE_URL": f"http://{LOOPBACK}:{port}/api/v1",
+                    "RUNS_MCP_API__AUTH__KIND": "api_key",
+                    "RUNS_MCP_API__AUTH__VALUE": DEMO_KEY,
+                    "RUNS_MCP_API__AUTH__TOKEN_URL": f"http://{LOOPBACK}:{port}/auth/token",
+                }
+            finally:
+                process.kill()
+
+
+def _fill(file: Path, runs: int) -> None:
+    now = datetime.now(UTC)
+    store = Store(file)
+    store.add(samples.generate(runs - 1, now=now))
+    store.add([{**next(iter(samples.generate(1, now=now))), "id": NEWEST, "updated_at": now.isoformat()}])
+    store.close()
+
+
+async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
+    """What calls cost with so many runs there, in turns."""
+    turns = {(call, size): Turn() for call in CALLS for size in sizes}
+    async with AsyncExitStack() as stack:
+        servers: dict[int, Server] = {}
+        for size in sizes:
+            report.progress(f"a sandbox with {size:,} runs")
+            environment = await stack.enter_async_context(sandbox(size))
+            servers[size] = await stack.enter_async_context(met(PLACES[0], environment))
+        for number in range(rounds + 1):
+            for call, (tool, arguments) in CALLS.items():
+                for size, server in servers.items():
+                    one = await server.turn(tool, arguments, callers=1, seconds=seconds)
+                    if number:  # the one before warmed up
+                        turns[call, size].add(one)
+    heads = ["runs in the sandbox"]
+    for size in sizes:
+        heads += [f"{size:,}: CPU ms", "p50 ms"]
+    rows = []
+    for call in CALLS:
+        costs = [turns[call, size] for size in sizes]
+        cells = [cell for one in costs for cell in (f"{one.cpu_ms:.2f}", f"{one.percentile(50):.2f}")]
+        rows.append([call, *cells, f"{costs[-1].cpu_ms / costs[0].cpu_ms:.2f}"])
+    return report.table([*heads, "CPU, last beside first"], rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What a number of calls cost, and how the server stood after them."""
+
+    turn: Turn
+    memory_mib: float
+    files: int
+
+
+async def by_calls(calls: int) -> str:
+    """What calls cost, and how much memory the server has, after ever more of them."""
+    slices: dict[Place, list[Slice]] = {place: [] for place in PLACES}
+    async with fixed_api() as environment, AsyncExitStack() as stack:
+        servers = {place: await stack.enter_async_context(met(place, environment)) for place in PLACES}
+        for number in range(SLICES):
+            report.progress(f"calls, slice {number + 1} of {SLICES}")
+            for place, server in servers.items():
+                slices[place].append(await _slice(server, calls // SLICES))
+    heads = [f"{calls:,} calls, {CALLERS} callers", "protocol"]
+    for what in ("CPU ms a call", "p50 ms", "memory, MiB"):
+        heads += [f"{what}, 2nd eighth", "last"]
+    return report.table([*heads, "bytes a call kept", "open files"], [_grown(*one) for one in slices.items()])
+
+
+async def _slice(server: Server, calls: int) -> Slice:
+    whole = Turn()
+    for call in MIXED:
+        each = calls // len(MIXED) // CALLERS
+        whole.add(await server.turn(*FIXED[call], callers=CALLERS, calls=each))
+    return Slice(whole, server.usage.memory_mib(), server.usage.files())
+
+
+def _grown(place: Place, slices: Sequence[Slice]) -> Sequence[str]:
+    early, late = slices[1], slices[-1]
+    between = sum(one.turn.calls for one in slices[2:])
+    return [
+        *(place.over, place.era),
+        *_ratio(early.turn.cpu_ms, late.turn.cpu_ms, 2),
+        *_ratio(early.turn.percentile(50), late.turn.percentile(50), 2),
+        *_ratio(early.memory_mib, late.memory_mib, 1),
+        f"{(late.memory_mib - early.memory_mib) * MIB / between:.0f}",
+        f"{early.files}, then {late.files}",
+    ]
+
+
+def _ratio(early: float, late: float, digits: int) -> Sequence[str]:
+    return [f"{early:.{digits}f}", f"{late:.{digits}f} ({late / early:.2f})"]
+
+
+async def measured(*, runs: Sequence[int], calls: int, rounds: int, seconds: float) -> str:
+    """The tables, in Markdown."""
+    return "\n\n".join([await by_runs(runs, rounds, seconds), await by_calls(calls)])
+
+
+@click.command()
+@click.option("--runs", multiple=True, type=int, default=RUNS, show_default=True, help="Runs in the sandbox.")
+@click.option("--calls", default=50_000, show_default=True, help="How many calls, over each transport.")
+@click.option("--rounds", default=3, show_default=True, help="Turns of each number of runs.")
+@click.option("--seconds", default=1.0, show_default=True, help="How long a turn lasts.")
+@report.write_option
+def main(*, runs: Sequence[int], calls: int, rounds: int, seconds: float, write: bool) -> None:
+    """Measure whether calls come to cost more."""
+    run = partial(measured, runs=runs, calls=calls, rounds=rounds, seconds=seconds)
+    report.publish("growth", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
+
+
+if __name__ == "__main__":
+    main()

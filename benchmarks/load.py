@@ -1,0 +1,289 @@
+"""Many agents at once, over HTTP: `python -m benchmarks.load`.
+
+A thousand runs are created and followed, each by a caller of its own, while hundreds of agents call one thing after the
+other: against one process, and against replicas behind nginx with `deploy/nginx.conf`. Half of all speak each era.
+"""
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from subprocess import DEVNULL
+from tempfile import TemporaryDirectory
+from time import monotonic, perf_counter, process_time
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import click
+import httpx
+import psutil
+
+from benchmarks import endpoint, report
+from benchmarks.driver import LEGACY, MODERN, CallError, Era, Listener, Session, Usage, percentile
+from benchmarks.endpoint import StatusError
+from benchmarks.peers import LOOPBACK, OURS, Environment, fixed_api, free_port, listening, serving
+from benchmarks.streams import Heard, Reader
+from runs_mcp.config import ServerSettings
+from tests.deploy.behind_nginx import nginx
+from tests.service.running import Endpoint as Address
+
+Call = tuple[str, Mapping[str, Any]]
+READS: Sequence[Call] = (
+    ("list_runs", {"limit": 10}),
+    ("get_run", {"run_id": "small"}),
+    ("compute_run_facets", {}),
+    ("list_runs", {"limit": 100}),
+)
+SHORT = {"chunks": 10, "per_s": 50}
+"""The run that an agent creates after its reads, and follows to its end."""
+OPENING_S = 30
+"""Seconds that streams last beyond the agents' calls: they are opened, and the agents connected, before."""
+LONGEST_S = 300
+ERRORS = (CallError, StatusError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream)
+REDIS = "redis_url"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is put under load."""
+
+    name: str
+    processes: int = 1
+    redis: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A setup that was started: where clients reach it, and what each of its processes takes."""
+
+    port: int
+    replicas: Sequence[Usage]
+    proxies: Sequence[Usage]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What clients saw, and what the processes took."""
+
+    taken_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    heard: Heard = field(default_factory=Heard)
+    expected: int = 0
+    """Chunks that the runs wrote whose streams ended."""
+    errors: Counter[str] = field(default_factory=Counter)
+    connected_s: float = 0
+    """Seconds until all agents had done their handshakes and were answered once, all at the same time."""
+    seconds: float = 0
+    busy: Sequence[float] = ()
+    """How busy each replica kept a processor, 1 being all the time."""
+    proxy_busy: float = 0
+    client_busy: float = 0
+    memory_mib: Sequence[float] = ()
+
+    def count(self, error: BaseException) -> None:
+        """Note what went wrong."""
+        self.errors[f"{type(error).__name__}: {error}"[:200]] += 1
+
+
+@asynccontextmanager
+async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Deployment]:
+    """The processes of `setup`, one by itself and several behind nginx."""
+    async with AsyncExitStack() as stack:
+        if setup.redis:
+            url = await stack.enter_async_context(redis())
+            environment = {**environment, f"RUNS_MCP_SERVER__{REDIS.upper()}": url}
+        started = [await stack.enter_async_context(serving(OURS, environment)) for _ in range(setup.processes)]
+        replicas = [Usage(process.pid) for _, process in started]
+        if len(started) == 1:
+            yield Deployment(started[0][0], replicas, [])
+            return
+        http = await stack.enter_async_context(httpx.AsyncClient())
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        addresses = [Address(f"http://{LOOPBACK}:{port}", http) for port, _ in started]
+        port = urlsplit(await stack.enter_async_context(nginx(folder, addresses))).port
+        assert port
+        masters = [one.pid for one in psutil.Process().children() if one.name() == "nginx"]
+        yield Deployment(port, replicas, [Usage(pid) for pid in masters])
+
+
+@asynccontextmanager
+async def redis() -> AsyncIterator[str]:
+    """The URL of a Redis that keeps nothing."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--save", "", "--appendonly", "no"]
+    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL) as process:
+        try:
+            await listening(port)
+            yield f"redis://{LOOPBACK}:{port}/0"
+        finally:
+            process.kill()
+
+
+class Load:
+    """Streams and agents against a deployment."""
+
+    def __init__(self, at: Deployment, *, seconds: float, per_s: int) -> None:
+        self.outcome = Outcome()
+        self._at = at
+        self._seconds = seconds
+        self._all_are_there = anyio.Event()
+        self._long = {"chunks": int(per_s * (seconds + OPENING_S)), "per_s": per_s}
+
+    async def run(self, streams: int, agents: int) -> None:
+        """Open the streams, and connect the agents; have them call when all are there; wait for the ends."""
+        there = [anyio.Event() for _ in range(streams + agents)]
+        with anyio.fail_after(LONGEST_S):
+            async with anyio.create_task_group() as watching:
+                for number in range(streams):
+                    watching.start_soon(self._watch, number, there[number])
+                await _all(there[:streams])
+                report.progress("all streams are open")
+                await self._call(there[streams:])
+
+    async def _call(self, there: Sequence[anyio.Event]) -> None:
+        """Connect the agents and let them call; see what the processes take from the first call to the last answer."""
+        at, outcome = self._at, self.outcome
+        connecting = monotonic()
+        async with anyio.create_task_group() as calling:
+            for number, connected in enumerate(there):
+                calling.start_soon(self._work, number, connected)
+            await _all(there)
+            busy, driving, began = self._busy(), process_time(), monotonic()
+            outcome.connected_s = began - connecting
+            self._all_are_there.set()
+        outcome.seconds = monotonic() - began
+        used = [(now - before) / outcome.seconds for now, before in zip(self._busy(), busy, strict=True)]
+        outcome.busy, outcome.proxy_busy = used[: len(at.replicas)], sum(used[len(at.replicas) :])
+        outcome.client_busy = (process_time() - driving) / outcome.seconds
+        outcome.memory_mib = [one.memory_mib() for one in at.replicas]
+
+    def _busy(self) -> Sequence[float]:
+        return [one.busy_s() for one in (*self._at.replicas, *self._at.proxies)]
+
+    async def _watch(self, number: int, opening: anyio.Event) -> None:
+        """Create a run, and follow it to its end."""
+        reader = self.outcome.heard.reader()
+
+        def heard(line: bytes) -> None:
+            reader(line)
+            opening.set()
+
+        try:
+            async with self._client(f"watcher-{number}", number) as client:
+                await self._create(client, self._long, reader, heard)
+        except ERRORS as error:
+            self.outcome.count(error)
+        opening.set()
+
+    async def _work(self, number: int, connected: anyio.Event) -> None:
+        """Connect; when all have, make one call after the other."""
+        try:
+            async with self._client(f"agent-{number}", number) as client:
+                await client.call(*READS[0])
+                connected.set()
+                await self._all_are_there.wait()
+                over = perf_counter() + self._seconds
+                while perf_counter() < over:
+                    for tool, arguments in READS:
+                        await self._timed(tool, client.call(tool, arguments))
+                    reader = self.outcome.heard.reader()
+                    await self._timed("create_run", self._create(client, SHORT, reader, reader))
+        except ERRORS as error:
+            self.outcome.count(error)
+        connected.set()
+
+    async def _timed(self, tool: str, call: Awaitable[object]) -> None:
+        began = perf_counter()
+        await call
+        self.outcome.taken_ms[tool].append((perf_counter() - began) * 1_000)
+
+    async def _create(self, client: Session, data: Mapping[str, int], reader: Reader, heard: Listener) -> None:
+        await client.call("create_run", {"interaction": "Writer", "data": data}, heard)
+        self.outcome.expected += data["chunks"]
+        if reader.next != data["chunks"]:
+            self.outcome.errors["a stream that was not heard to its end"] += 1
+
+    @asynccontextmanager
+    async def _client(self, name: str, number: int) -> AsyncIterator[Session]:
+        era: Era = MODERN if number % 2 else LEGACY
+        async with endpoint.connected(LOOPBACK, self._at.port, era, name) as session:
+            yield session
+
+
+async def _all(events: Sequence[anyio.Event]) -> None:
+    for event in events:
+        await event.wait()
+
+
+def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
+    """What came of a setup."""
+    reads = [one for tool, taken in outcome.taken_ms.items() if tool != "create_run" for one in taken]
+    created, delays = outcome.taken_ms["create_run"], outcome.heard.delays_ms
+    lost = outcome.expected - len(delays)
+    return [
+        setup.name,
+        f"{(len(reads) + len(created)) / outcome.seconds:,.0f}",
+        f"{outcome.connected_s:.1f}",
+        *(f"{percentile(one, 50):,.0f} / {percentile(one, 99):,.0f}" for one in (reads, created, delays)),
+        f"{outcome.errors.total()}",
+        f"{lost}, {outcome.heard.disordered}",
+        " ".join(f"{one:.2f}" for one in outcome.busy),
+        f"{outcome.proxy_busy:.2f}, {outcome.client_busy:.2f}",
+        " ".join(f"{one:.0f}" for one in outcome.memory_mib),
+    ]
+
+
+async def measured(of: Sequence[Setup], *, streams: int, agents: int, seconds: float, per_s: int) -> str:
+    """The table, in Markdown."""
+    rows = []
+    for setup in of:
+        report.progress(f"{streams:,} streams and {agents} agents, {setup.name}")
+        async with fixed_api() as environment, deployed(setup, environment) as at:
+            load = Load(at, seconds=seconds, per_s=per_s)
+            await load.run(streams, agents)
+        rows.append(row(setup, load.outcome))
+        for error, times in load.outcome.errors.most_common():
+            report.progress(f"{times} times: {error}")
+    heads = [
+        f"{streams:,} streams of {per_s} chunks a second, {agents} agents",
+        "calls/s",
+        "connected after s",
+        "reads, p50 / p99 ms",
+    ]
+    heads += ["create_run to its end", "a chunk's delay", "errors", "chunks lost, out of order"]
+    heads += ["busy, each process", "nginx, the client", "MiB, each process"]
+    return report.table(heads, rows)
+
+
+@click.command()
+@click.option("--streams", default=1_000, show_default=True, help="Runs that are followed all the while.")
+@click.option("--agents", default=200, show_default=True, help="Callers, one call after the other.")
+@click.option("--seconds", default=15.0, show_default=True, help="How long agents call.")
+@click.option("--per-s", default=2, show_default=True, help="Chunks a second in each stream.")
+@click.option("--replicas", default=3, show_default=True, help="Processes behind nginx.")
+@click.option(
+    "--redis/--no-redis",
+    "with_redis",
+    default=None,
+    help="Also replicas that share a Redis; where they can, by default.",
+)
+@report.write_option
+def main(
+    *, streams: int, agents: int, seconds: float, per_s: int, replicas: int, with_redis: bool | None, write: bool
+) -> None:
+    """Measure one process and several under the load of many agents."""
+    can = REDIS in ServerSettings.model_fields and shutil.which("redis-server") is not None
+    if with_redis and not can:
+        raise click.UsageError("--redis: no redis-server, or no setting server.redis_url")
+    setups = [Setup("one process"), Setup(f"{replicas} replicas behind nginx", replicas)]
+    if can and with_redis is not False:
+        setups.append(Setup(f"{replicas} replicas behind nginx, with Redis", replicas, redis=True))
+    run = partial(measured, setups, streams=streams, agents=agents, seconds=seconds, per_s=per_s)
+    report.publish("load", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The servers that are measured, and how each is started: all in front of the same Runs API of fixed answers."""
+
+import os
+import socket
+import subprocess
+import sys
+import venv
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import Any, Literal
+
+import anyio
+from anyio.abc import Process
+
+from benchmarks import endpoint, pipes
+from benchmarks.driver import LEGACY, MODERN, Era, Session, Turn, Usage
+from tests.clients import node
+
+HERE = Path(__file__).parent
+SERVERS = HERE / "servers"
+DOCUMENT = HERE / "runs-openapi.json"
+FASTMCP = "fastmcp==4.1.2"
+TYPESCRIPT = {
+    "@modelcontextprotocol/sdk": "1.32.2",
+    "@modelcontextprotocol/server": "2.4.0",
+    "@modelcontextprotocol/node": "2.1.2",
+    "zod": "4.4.3",
+}
+LOOPBACK = "127.0.0.1"
+START_S = 30
+SETTINGS = {"COMPOSABLE_TOKEN": "benchmark", "RUNS_MCP_STREAMING__MAX_WAIT_S": "600"}
+"""Of our server: by default a call is answered after 45 s, however long the run goes on."""
+Transport = Literal["stdio", "HTTP"]
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A server: the command that starts it over stdio, what to add before the port over HTTP, and what it can do."""
+
+    name: str
+    command: tuple[str, ...]
+    http: tuple[str, ...] = ()
+    eras: tuple[Era, ...] = (LEGACY, MODERN)
+    streams: bool = True
+    settings: tuple[tuple[str, str], ...] = ()
+    """Variables that configure it, beside those that say where the API is."""
+
+    def at(self, port: int) -> Sequence[str]:
+        """The command that starts it over HTTP."""
+        return [*self.command, *self.http, str(port)]
+
+
+OURS = Peer("runs-mcp", (sys.executable, "-m", "runs_mcp", "serve"), ("--http", "--port"))
+PLAIN = Peer("MCPServer, typed results, httpx", (sys.executable, str(SERVERS / "plain.py")))
+FLOOR = Peer("a loop by hand (the floor)", (sys.executable, str(SERVERS / "floor.py")), eras=(LEGACY,))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server is met: over a transport, in an era of the protocol."""
+
+    peer: Peer
+    over: Transport
+    era: Era
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that was started: a session with it, and what it takes of the machine."""
+
+    session: Session
+    usage: Usage
+
+    async def turn(
+        self, tool: str, arguments: Mapping[str, Any], *, callers: int, seconds: float = 0, calls: int = 1
+    ) -> Turn:
+        """Make a call as `Session.measure` does, and see what that costs the server."""
+        before = self.usage.busy_s()
+        taken = await self.session.measure(tool, arguments, callers=callers, seconds=seconds, calls=calls)
+        taken.busy_s = self.usage.busy_s() - before
+        return taken
+
+
+def peers() -> Sequence[Peer]:
+    """Every server; what they need is installed on the first run, below `.cache/`."""
+    modules = node.installed("peers", TYPESCRIPT)
+    for script in SERVERS.glob("*.mjs"):
+        (modules / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
+    run_node = str(node.BIN / "node")
+    generated = (str(fastmcp()), str(SERVERS / "generated.py"), str(DOCUMENT))
+    return [
+        OURS,
+        PLAIN,
+        Peer(f"{FASTMCP.replace('==', ' ')}, generated", generated, streams=False),
+        Peer("TypeScript SDK 1.32.2", (run_node, str(modules / "typescript-1.mjs")), eras=(LEGACY,)),
+        Peer("TypeScript SDK 2.4.0", (run_node, str(modules / "typescript-2.mjs"))),
+        FLOOR,
+    ]
+
+
+def places(of: Sequence[Peer], over: Transport) -> Sequence[Place]:
+    """Every way to meet these servers over a transport."""
+    return [Place(peer, over, era) for peer in of for era in peer.eras]
+
+
+def fastmcp() -> Path:
+    """A Python that has FastMCP, which is installed on the first run."""
+    folder = node.CACHE / "fastmcp"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", FASTMCP], check=True)  # noqa: S603 - ours
+    return python
+
+
+@asynccontextmanager
+async def fixed_api() -> AsyncIterator[Environment]:
+    """A Runs API of fixed answers in a process of its own; the variables that tell servers where it is."""
+    command = [sys.executable, "-m", "benchmarks.api"]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=None) as process:
+        port = int(await process.stdout.receive()) if process.stdout else 0
+        url = f"http://{LOOPBACK}:{port}/api/v1"
+        try:
+            yield {**inherited(), "API_URL": url, "RUNS_MCP_API__BASE_URL": url, **SETTINGS}
+        finally:
+            process.kill()
+
+
+def inherited() -> dict[str, str]:
+    """The environment, without what would configure our server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RUNS_MCP_")}
+
+
+@asynccontextmanager
+async def met(place: Place, environment: Environment) -> AsyncIterator[Server]:
+    """The server of `place`, just started, past its handshake."""
+    environment = {**environment, **dict(place.peer.settings)}
+    async with AsyncExitStack() as stack:
+        if place.over == "stdio":
+            session: Session
+            session, process = await stack.enter_async_context(
+                pipes.started(place.peer.command, environment, place.era)
+            )
+        else:
+            port, process = await stack.enter_async_context(serving(place.peer, environment))
+            session = await stack.enter_async_context(endpoint.connected(LOOPBACK, port, place.era))
+        yield Server(session, Usage(process.pid))
+
+
+@asynccontextmanager
+async def serving(peer: Peer, environment: Environment) -> AsyncIterator[tuple[int, Process]]:
+    """The port at which a server just started serves HTTP, and its process."""
+    port = free_port()
+    command = peer.at(port)
+    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment) as one:
+        try:
+            await listening(port)
+            yield port, one
+        finally:
+            one.kill()
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+async def listening(port: int) -> None:
+    """Wait until somebody listens at `port`.
+
+    Raises:
+        TimeoutError: nobody does.
+    """
+    with anyio.fail_after(START_S):
+        while True:
+            try:
+                stream = await anyio.connect_tcp(LOOPBACK, port)
+            except OSError:
+                await anyio.sleep(0.02)
+                continue
+            await stream.aclose()
+            return

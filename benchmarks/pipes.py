@@ -1,0 +1,85 @@
+"""A session with a server over its standard streams."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from subprocess import DEVNULL, PIPE
+
+import anyio
+from anyio.abc import Process
+from typing_extensions import override
+
+from benchmarks.driver import CallError, Era, Listener, Message, Session, is_progress, number_in
+
+START_S = 30
+
+
+class Pipes(Session):
+    """A session over the standard streams of `process`."""
+
+    def __init__(self, process: Process, era: Era) -> None:
+        super().__init__(era)
+        self._process = process
+        self._waiting: dict[int, anyio.Event] = {}
+        self._heard: dict[int, Listener] = {}
+        self._answers: dict[int, bytes] = {}
+
+    @override
+    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
+        answered = self._waiting[number] = anyio.Event()
+        if heard:
+            self._heard[number] = heard
+        await self.tell(message)
+        await answered.wait()
+        self._heard.pop(number, None)
+        return self._answers.pop(number)
+
+    @override
+    async def tell(self, message: Message) -> None:
+        assert self._process.stdin
+        await self._process.stdin.send(json.dumps(message).encode() + b"\n")
+
+    async def listen(self) -> None:
+        """Match what the server says to the requests.
+
+        Raises:
+            CallError: the server ended.
+        """
+        assert self._process.stdout
+        held = bytearray()
+        async for piece in self._process.stdout:
+            held += piece
+            if b"\n" in piece:
+                *lines, held = held.split(b"\n")
+                for line in lines:
+                    self._take(bytes(line))
+        raise CallError("the server ended")
+
+    def _take(self, line: bytes) -> None:
+        number = number_in(line)
+        if number is None:
+            return
+        if is_progress(line):
+            if heard := self._heard.get(number):
+                heard(line)
+        elif answered := self._waiting.pop(number, None):
+            self._answers[number] = line
+            answered.set()
+
+
+@asynccontextmanager
+async def started(
+    command: Sequence[str], environment: Mapping[str, str], era: Era
+) -> AsyncIterator[tuple[Pipes, Process]]:
+    """A server just started, past its handshake."""
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment) as process:
+        session = Pipes(process, era)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.listen)
+            try:
+                with anyio.fail_after(START_S):
+                    await session.greet()
+                yield session, process
+            finally:
+                process.kill()
+                tasks.cancel_scope.cancel()

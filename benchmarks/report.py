@@ -1,0 +1,33 @@
+"""docs/benchmarks.md, whose tables are written between marks, and the words of the tables."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+FILE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+write_option = click.option("--write", is_flag=True, help="Write the tables into docs/benchmarks.md.")
+
+
+def publish(name: str, text: str, *, write: bool) -> None:
+    """Print a report; `write` it between its marks as well."""
+    click.echo(text)
+    if not write:
+        return
+    opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
+    head, found, rest = FILE.read_text(encoding="utf-8").partition(opening)
+    _, ended, tail = rest.partition(closing)
+    if not (found and ended):
+        raise click.ClickException(f"{FILE} has no {opening} … {closing}")
+    FILE.write_text(f"{head}{opening}\n{text}\n{closing}{tail}", encoding="utf-8")
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def progress(text: str) -> None:
+    """Say what is being measured, to who waits for it."""
+    click.echo(text, err=True)

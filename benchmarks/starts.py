@@ -1,0 +1,166 @@
+"""How soon a server that was just started answers, and what it takes at rest: `python -m benchmarks.starts`.
+
+Ours answers the first questions of a host from what it answered at the last start, and so is measured twice: with that,
+and with none. Beside it stands what nobody can do without who builds on the same SDK.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import anyio
+import click
+
+from benchmarks import pipes, report
+from benchmarks.driver import LEGACY, MIB, Turn, Usage
+from benchmarks.peers import FLOOR, OURS, PLAIN, Environment, Peer, Place, Server, fixed_api, met, peers
+
+IMPORTED = {
+    "Python alone": "",
+    "`import mcp_types`": "import mcp_types",
+    "`import mcp.server.lowlevel`": "import mcp.server.lowlevel",
+    "`import mcp.server.mcpserver`": "import mcp.server.mcpserver",
+}
+MEMORY = """
+import psutil, sys
+sys.stdout.write(str(psutil.Process().memory_info().rss))
+"""
+QUESTIONS_A_TURN = 200
+Question = tuple[str, Mapping[str, Any]]
+"""A method, and what it is asked with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Milliseconds from starting the process to its first answers, and the memory it takes then."""
+
+    listed_ms: float
+    called_ms: float
+    memory_mib: float
+
+
+async def started(peer: Peer, environment: Environment) -> Start:
+    """Start a server over stdio, ask for its tools, and call one."""
+    began = perf_counter()
+    async with pipes.started(peer.command, environment, LEGACY) as (session, process):
+        await session.ask("tools/list", {})
+        listed = perf_counter()
+        await session.call("list_runs", {"limit": 10})
+        called = perf_counter()
+        return Start((listed - began) * 1_000, (called - began) * 1_000, Usage(process.pid).memory_mib())
+
+
+async def starts(of: Sequence[Peer], rounds: int) -> str:
+    """Every server started again and again, in turns."""
+    first: dict[str, list[Start]] = defaultdict(list)
+    others: dict[str, list[Start]] = defaultdict(list)
+    async with fixed_api() as environment:
+        for number in range(rounds + 1):
+            report.progress(f"start {number} of {rounds}")
+            for peer in of:
+                with TemporaryDirectory() as empty:
+                    cache = {**environment, "XDG_CACHE_HOME": empty}
+                    once, again = await started(peer, cache), await started(peer, cache)
+                if number:  # the one before had to read the files from the disk
+                    first[peer.name].append(once)
+                    others[peer.name].append(again)
+    ours = _middle(others[OURS.name])
+    rows = [_row(peer.name, _middle(first[peer.name]), _middle(others[peer.name]), ours) for peer in of]
+    heads = ["server, over stdio", "`tools/list`, ms", "`tools/list`, first start ever", "a call, ms", "memory, MiB"]
+    return report.table(heads, rows)
+
+
+def _row(name: str, first: Start, other: Start, ours: Start) -> Sequence[str]:
+    return [
+        name,
+        f"{other.listed_ms:.0f} ({ours.listed_ms / other.listed_ms:.2f})",
+        f"{first.listed_ms:.0f}",
+        f"{other.called_ms:.0f} ({ours.called_ms / other.called_ms:.2f})",
+        f"{other.memory_mib:.0f} ({ours.memory_mib / other.memory_mib:.2f})",
+    ]
+
+
+def _middle(taken: Sequence[Start]) -> Start:
+    return Start(
+        median(one.listed_ms for one in taken),
+        median(one.called_ms for one in taken),
+        median(one.memory_mib for one in taken),
+    )
+
+
+async def imports() -> str:
+    """The memory of a Python that has imported so much of the SDK, and the time that takes."""
+    rows = []
+    for name, statement in IMPORTED.items():
+        command = [sys.executable, "-c", statement + MEMORY]
+        await anyio.run_process(command)
+        began = perf_counter()
+        printed = (await anyio.run_process(command)).stdout
+        rows.append([name, f"{(perf_counter() - began) * 1_000:.0f}", f"{int(printed) / MIB:.0f}"])
+    return report.table(["in a process", "ms from start to end", "memory, MiB"], rows)
+
+
+PING: Question = ("ping", {})
+REFUSED: Question = ("tools/call", {"name": "list_runs", "arguments": {"limit": "many"}})
+"""A call whose arguments do not fit, so that it never reaches the API."""
+CALL: Question = ("tools/call", {"name": "list_runs", "arguments": {"limit": 10}})
+QUESTIONS: Mapping[str, tuple[Peer, Question]] = {
+    "`ping`, plain MCPServer": (PLAIN, PING),
+    "`ping`, runs-mcp": (OURS, PING),
+    "a refused call, plain MCPServer": (PLAIN, REFUSED),
+    "a refused call, runs-mcp": (OURS, REFUSED),
+    "`list_runs` of 10, plain MCPServer": (PLAIN, CALL),
+    "`list_runs` of 10, runs-mcp": (OURS, CALL),
+    "`list_runs` of 10, the floor": (FLOOR, CALL),
+}
+
+
+async def least(rounds: int) -> str:
+    """What the SDK takes for a question that nothing need be done for, by one caller, beside a call."""
+    turns: dict[str, Turn] = defaultdict(Turn)
+    async with fixed_api() as environment, AsyncExitStack() as stack:
+        places = {peer: Place(peer, "stdio", LEGACY) for peer in (OURS, PLAIN, FLOOR)}
+        servers = {peer: await stack.enter_async_context(met(place, environment)) for peer, place in places.items()}
+        for number in range(rounds + 1):
+            for name, (peer, question) in QUESTIONS.items():
+                turn = await _turn(servers[peer], question)
+                if number:  # the one before warmed up
+                    turns[name].add(turn)
+    rows = [[name, f"{turn.percentile(50):.2f}", f"{turn.cpu_ms:.2f}"] for name, turn in turns.items()]
+    return report.table(["one caller, over stdio", "p50 ms", "CPU ms"], rows)
+
+
+async def _turn(server: Server, question: Question) -> Turn:
+    turn = Turn()
+    before, began = server.usage.busy_s(), perf_counter()
+    for _ in range(QUESTIONS_A_TURN):
+        asked = perf_counter()
+        await server.session.ask(*question)
+        turn.taken_ms.append((perf_counter() - asked) * 1_000)
+    turn.seconds, turn.busy_s = perf_counter() - began, server.usage.busy_s() - before
+    return turn
+
+
+async def measured(of: Sequence[Peer], rounds: int) -> str:
+    """The tables, in Markdown."""
+    return "\n\n".join([await starts(of, rounds), await imports(), await least(rounds)])
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="Starts of each server; figures are medians over them.")
+@report.write_option
+def main(*, rounds: int, write: bool) -> None:
+    """Measure starts of servers of the same API beside each other."""
+    run = partial(measured, peers(), rounds)
+    report.publish("starts", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
+
+
+if __name__ == "__main__":
+    main()

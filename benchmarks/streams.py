@@ -1,0 +1,229 @@
+"""How soon what a run writes reaches the client, of one run and of a thousand: `python -m benchmarks.streams`.
+
+The API stamps each chunk with the time at which it is written, by a clock that processes share; the client reads the
+stamps of what arrives as progress. A chunk that is missing, or comes out of order, is counted.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from time import monotonic, monotonic_ns, process_time
+from uuid import uuid4
+
+import anyio
+import click
+import httpx
+
+from benchmarks import report
+from benchmarks.api import STAMP
+from benchmarks.driver import LEGACY, CallError, percentile
+from benchmarks.peers import OURS, PLAIN, Environment, Peer, Place, Server, fixed_api, met, peers, places
+
+AT_ONCE = replace(OURS, name="runs-mcp, flush_ms 0", settings=(("RUNS_MCP_STREAMING__FLUSH_MS", "0"),))
+LOOK_S = 0.25
+"""Seconds between two looks at the memory of a server."""
+LONGEST_S = 120
+"""Seconds after which streams that have not ended are given up."""
+KIB_IN_MIB = 1024
+
+
+@dataclass(slots=True)
+class Heard:
+    """What has arrived of the streams of a server."""
+
+    delays_ms: list[float] = field(default_factory=list)
+    notifications: int = 0
+    disordered: int = 0
+    began_ns: int = 0
+    """When the first chunk was written."""
+
+    def reader(self) -> "Reader":
+        """Who hears one more stream."""
+        return Reader(self)
+
+
+class Reader:
+    """Hears what arrives of one stream."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self.next = 0
+        """The chunk that should come next."""
+
+    def __call__(self, line: bytes) -> None:
+        now = monotonic_ns()
+        self._heard.notifications += 1
+        for number, stamp in STAMP.findall(line):
+            if int(number) != self.next:
+                self._heard.disordered += 1
+            self.next = int(number) + 1
+            self._heard.began_ns = self._heard.began_ns or int(stamp)
+            self._heard.delays_ms.append((now - int(stamp)) / 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What came of many streams at once."""
+
+    heard: Heard
+    lost: int
+    open_after_s: float
+    """Seconds until all were open, which is when they begin."""
+    kib_a_stream: float
+    cpu_us_a_chunk: float
+    driver_busy: float
+    """The part of the time in which the client was busy: near 1, it is what is measured."""
+
+
+def some_runs(number: int, chunks: int, per_s: int) -> Sequence[str]:
+    """The ids of runs that are yet to write so many chunks, so many a second, from when all their streams are open."""
+    group = uuid4().hex
+    return [f"stream-{group}-{one}x{chunks}x{per_s}x{number}" for one in range(number)]
+
+
+async def one_stream(of: Sequence[Place], rounds: int, chunks: int, per_s: int) -> str:
+    """One stream at a time, of each server in turns."""
+    heard: dict[Place, Heard] = defaultdict(Heard)
+    async with fixed_api() as environment, AsyncExitStack() as stack:
+        servers = {place: await stack.enter_async_context(met(place, environment)) for place in of}
+        for number in range(rounds):
+            report.progress(f"one stream, round {number + 1} of {rounds}")
+            for place, server in servers.items():
+                await server.session.call("list_runs", {"limit": 10})
+                [run] = some_runs(1, chunks, per_s)
+                await server.session.call("stream_run", {"run_id": run}, heard[place].reader())
+    heads = ["one stream", "over", "protocol", "p50 ms", "p99", "notifications a chunk", "lost, out of order"]
+    return report.table(heads, [_one_row(place, one, rounds * chunks) for place, one in heard.items()])
+
+
+def _one_row(place: Place, heard: Heard, chunks: int) -> Sequence[str]:
+    return [
+        *(place.peer.name, place.over, place.era),
+        *(f"{percentile(heard.delays_ms, 50):.2f}", f"{percentile(heard.delays_ms, 99):.1f}"),
+        f"{heard.notifications / chunks:.2f}",
+        f"{chunks - len(heard.delays_ms)}, {heard.disordered}",
+    ]
+
+
+async def crowd(server: Server, *, streams: int, chunks: int, per_s: int) -> Crowd:
+    """So many streams of a server at once."""
+    heard = Heard()
+    await server.session.call("list_runs", {"limit": 10})
+    resting, busy, driving, began = server.usage.memory_mib(), server.usage.busy_s(), process_time(), monotonic()
+    highest = resting
+
+    async def look() -> None:
+        nonlocal highest
+        while True:
+            highest = max(highest, server.usage.memory_mib())
+            await anyio.sleep(LOOK_S)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look)
+        await _all_followed(server, heard, some_runs(streams, chunks, per_s))
+        tasks.cancel_scope.cancel()
+    whole = streams * chunks
+    return Crowd(
+        heard,
+        lost=whole - len(heard.delays_ms),
+        open_after_s=max(heard.began_ns / 1_000_000_000 - began, 0),
+        kib_a_stream=(highest - resting) * KIB_IN_MIB / streams,
+        cpu_us_a_chunk=(server.usage.busy_s() - busy) * 1_000_000 / whole,
+        driver_busy=(process_time() - driving) / (monotonic() - began),
+    )
+
+
+async def _all_followed(server: Server, heard: Heard, runs: Sequence[str]) -> Sequence[Reader]:
+    """Follow these runs to their ends, as far as the server lets one; who heard them."""
+    readers = [heard.reader() for _ in runs]
+
+    async def follow(run: str, reader: Reader) -> None:
+        try:
+            await server.session.call("stream_run", {"run_id": run}, reader)
+        except (CallError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError) as error:
+            report.progress(f"a stream failed: {error}")  # what it did not say is counted as lost
+
+    with anyio.move_on_after(LONGEST_S):
+        async with anyio.create_task_group() as tasks:
+            for run, reader in zip(runs, readers, strict=True):
+                tasks.start_soon(follow, run, reader)
+    return readers
+
+
+async def many_streams(of: Sequence[Place], streams: int, chunks: int, per_s: int) -> str:
+    """Many streams of each server, one server after the other."""
+    crowds: dict[Place, Crowd] = {}
+    async with fixed_api() as environment:
+        for place in of:
+            report.progress(f"{streams:,} streams, {place.peer.name}, {place.over}, {place.era}")
+            async with met(place, environment) as server:
+                crowds[place] = await crowd(server, streams=streams, chunks=chunks, per_s=per_s)
+    ours = {place.era: one for place, one in crowds.items() if place.peer == OURS and place.over == "HTTP"}
+    heads = [f"{streams:,} streams, each {chunks} chunks at {per_s} a second", "over", "protocol", "p50 ms", "p99"]
+    heads += ["lost, out of order", "all open after s", "CPU µs a chunk", "KiB a stream", "the client was busy"]
+    return report.table(heads, [_crowd_row(place, one, ours.get(place.era)) for place, one in crowds.items()])
+
+
+def _crowd_row(place: Place, crowd: Crowd, ours: Crowd | None) -> Sequence[str]:
+    delays = crowd.heard.delays_ms or [float("nan")]
+    return [
+        *(place.peer.name, place.over, place.era),
+        *(f"{percentile(delays, 50):,.0f}", f"{percentile(delays, 99):,.0f}"),
+        *(f"{crowd.lost}, {crowd.heard.disordered}", f"{crowd.open_after_s:.1f}"),
+        f"{crowd.cpu_us_a_chunk:.0f}" + (f" ({ours.cpu_us_a_chunk / crowd.cpu_us_a_chunk:.2f})" if ours else ""),
+        f"{crowd.kib_a_stream:.0f}",
+        f"{crowd.driver_busy:.2f}",
+    ]
+
+
+async def one_run_for_many(of: Sequence[Place], callers: int, chunks: int, per_s: int) -> str:
+    """One run that many callers follow at once."""
+    rows = []
+    async with fixed_api() as environment:
+        for place in of:
+            report.progress(f"{callers} callers of one run, {place.peer.name}, {place.era}")
+            async with met(place, environment) as server:
+                [run] = some_runs(1, chunks, per_s)
+                readers = await _all_followed(server, Heard(), [run] * callers)
+                whole = sum(reader.next == chunks for reader in readers)
+                rows.append([place.peer.name, place.era, f"{await _opened(run, environment)}", f"{whole} of {callers}"])
+    heads = [f"{callers} callers follow one run, over HTTP", "protocol", "streams opened at the API", "heard all"]
+    return report.table(heads, rows)
+
+
+async def _opened(run: str, environment: Environment) -> int:
+    async with httpx.AsyncClient() as http:
+        answer: Mapping[str, int] = (await http.get(f"{environment['API_URL']}/opened/{run}")).json()
+    return answer["opened"]
+
+
+async def measured(of: Sequence[Peer], *, rounds: int, streams: int, seconds: int, per_s: int) -> str:
+    """The tables, in Markdown."""
+    streaming = [peer for peer in of if peer.streams]
+    met_once = [AT_ONCE, *streaming]
+    crowded = [*places(streaming, "HTTP"), Place(OURS, "stdio", LEGACY)]
+    return "\n\n".join(
+        [
+            await one_stream([*places(met_once, "stdio"), *places(met_once, "HTTP")], rounds, 100, 100),
+            await many_streams(crowded, streams, seconds * per_s, per_s),
+            await one_run_for_many(places([OURS, PLAIN], "HTTP"), 50, 100, 50),
+        ]
+    )
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True, help="How often each server has one stream.")
+@click.option("--streams", default=1_000, show_default=True, help="How many streams are many.")
+@click.option("--seconds", default=2, show_default=True, help="How long each of many lasts.")
+@click.option("--per-s", default=50, show_default=True, help="Chunks a second in each of many.")
+@report.write_option
+def main(*, rounds: int, streams: int, seconds: int, per_s: int, write: bool) -> None:
+    """Measure streams of servers of the same API beside each other."""
+    run = partial(measured, peers(), rounds=rounds, streams=streams, seconds=seconds, per_s=per_s)
+    report.publish("streams", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
+
+
+if __name__ == "__main__":
+    main()
