@@ -16,7 +16,7 @@ from runs_mcp.config import BearerAuthSettings, Config
 from runs_mcp.service import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.deploy.test_container import ROOT, free_ports
+from tests.deploy.here import ROOT, free_ports
 from tests.service.running import Endpoint, Running, configured, connected, running
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 

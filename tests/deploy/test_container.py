@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -17,11 +16,11 @@ import yaml
 from anyio.abc import Process
 
 from tests.calls import Notifications, call
+from tests.deploy.here import ROOT, free_ports
 from tests.service.running import Endpoint, connected
 
 pytestmark = pytest.mark.anyio
 
-ROOT = Path(__file__).parents[2]
 INSTALLED = Path(sys.executable).parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
@@ -82,16 +81,6 @@ class Containers:
             yield process
             process.terminate()
             await process.wait()
-
-
-def free_ports(count: int) -> list[str]:
-    """Ports that are free now."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [str(listener.getsockname()[1]) for listener in listeners]
-    finally:
-        for listener in listeners:
-            listener.close()
 
 
 async def test_what_compose_starts_is_healthy_and_serves_a_caller_with_a_key(tmp_path: Path) -> None:
