@@ -225,7 +225,8 @@ class ServerSettings(_Section):
     max_arguments_bytes: int = Field(default=2_000_000, ge=10_000)
     """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
     max_calls: int = Field(default=2_000, ge=1)
-    """How many tool calls one process answers at once, in each profile; further ones are refused, with nothing done."""
+    """How many tool calls one process answers at once, in each profile, and how many other requests that ask the API
+    for something; further ones are refused, with nothing done."""
     redis_url: SecretStr | None = None
     """Redis where replicas of `serve --http` share what one of them knows, e.g. `redis://redis:6379/0`; `rediss` is
     encrypted. Unset: each is by itself."""

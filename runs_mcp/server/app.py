@@ -15,6 +15,7 @@ from runs_mcp import __version__
 from runs_mcp.api import RunsApiError, connect
 from runs_mcp.config import Config, ConfigError
 from runs_mcp.server import answers, apps, asking, completions, failures, pipes, prompts, resources
+from runs_mcp.server.bounding import Bound
 from runs_mcp.server.callers import CREATE, ForReaders, may_create
 from runs_mcp.server.calling import ToolCalls
 from runs_mcp.server.creating import Creator
@@ -91,6 +92,7 @@ class RunsServer(MCPServer[Services]):
             extensions=[Tasks(), apps.extension()],
             middleware=[
                 *observers.messages,
+                Bound(config.server.max_calls).serve,
                 Subscriptions(sharing.bus).serve,
                 ToolCalls(self.call_tool, about).serve,
                 ForReaders({one.name for one in reading}, _instructions(config, reading)).serve,

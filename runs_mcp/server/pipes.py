@@ -28,6 +28,8 @@ from pydantic import ValidationError
 from runs_mcp.opening import Opening
 
 PIECE = 65_536
+MOST_UNREAD = 1_000
+"""Answers that may wait for a client to read before nothing more is read of it."""
 
 Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
 Outgoing = MemoryObjectSendStream[SessionMessage]
@@ -47,6 +49,7 @@ async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Inco
     outgoing, goes = anyio.create_memory_object_stream[SessionMessage]()
     with _standard_streams() as (source, sink):
         async with anyio.create_task_group() as tasks:
+            written = anyio.Event()
 
             async def read() -> None:
                 async with came, outgoing.clone() as refusals:
@@ -57,11 +60,16 @@ async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Inco
                             case message:
                                 _note(message, opening)
                                 await came.send(message)
+                        while goes.statistics().tasks_waiting_send > MOST_UNREAD:
+                            await written.wait()
 
             async def write() -> None:
+                nonlocal written
                 try:
                     async for message in goes:
                         await _write(sink, _joined(message, goes, opening))
+                        written.set()
+                        written = anyio.Event()
                 except ConnectionError:
                     tasks.cancel_scope.cancel()  # the client is gone
 

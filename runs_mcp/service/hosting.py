@@ -41,6 +41,7 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
         service.app,
         host=host,
         port=port,
+        http="h11",  # httptools, quicker by a tenth, leaves blanks around the values of headers, which may not count
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=DRAIN_S,

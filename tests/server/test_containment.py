@@ -4,6 +4,9 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp.shared.exceptions import MCPError
+from starlette.requests import Request
+from starlette.responses import Response
 
 from runs_mcp.config import Config, ServerSettings
 from tests import upstream
@@ -104,6 +107,26 @@ async def test_calls_beyond_the_limit_are_refused_and_nothing_is_sent(connect: C
             assert refused
             assert all("(server.max_calls). Nothing was sent. Call again" in text for text in refused)
             assert not (await call(client, "list_runs")).failed
+
+
+async def test_other_requests_beyond_the_limit_are_refused_too(connect: Connect) -> None:
+    both, asked = anyio.Event(), anyio.Event()
+
+    async def slow(request: Request) -> Response:
+        asked.set()
+        await both.wait()
+        return await reply({"id": "r1", "status": "completed"})(request)
+
+    async with upstream.serving({"GET /runs/r1": slow}) as api:
+        async with connect(Config(api=api.api, server=ServerSettings(max_calls=1))) as client:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(client.read_resource, "runs://r1")
+                await asked.wait()
+                with pytest.raises(MCPError, match=r"\(server\.max_calls\)\. Nothing was sent"):
+                    await client.read_resource("runs://r1")
+                both.set()
+            assert api.count("GET /runs/r1") == 1
+            await client.read_resource("runs://r1")
 
 
 async def test_facets_show_the_most_frequent_values_and_none_of_our_own_tags(connect: Connect) -> None:

@@ -1,0 +1,36 @@
+"""A bound on requests that ask the API for something. Tool calls have theirs at the border, where it is said in words."""
+
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR
+
+from runs_mcp.server import failures
+from runs_mcp.server.services import Services
+
+ASKING = frozenset({"completion/complete", "resources/list", "resources/read", "resources/subscribe", "tasks/get"})
+
+
+class Bound:
+    """Refuses requests beyond so many at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+
+    async def serve(self, ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
+        """Answer a request, or refuse it.
+
+        Raises:
+            MCPError: so many are being answered already.
+        """
+        if ctx.method not in ASKING:
+            return await call_next(ctx)
+        if self._count >= self._most:
+            raise MCPError(INTERNAL_ERROR, failures.too_many(self._most))
+        self._count += 1
+        try:
+            return await call_next(ctx)
+        finally:
+            self._count -= 1
