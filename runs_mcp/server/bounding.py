@@ -1,4 +1,4 @@
-"""A bound on requests that ask the API for something. Tool calls have theirs at the border, where it is said in words."""
+"""A bound on requests that ask the API for something. Tool calls have theirs at the border, where words say so."""
 
 from typing import Any
 

@@ -117,16 +117,19 @@ async def test_other_requests_beyond_the_limit_are_refused_too(connect: Connect)
         await both.wait()
         return await reply({"id": "r1", "status": "completed"})(request)
 
-    async with upstream.serving({"GET /runs/r1": slow}) as api:
-        async with connect(Config(api=api.api, server=ServerSettings(max_calls=1))) as client:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(client.read_resource, "runs://r1")
-                await asked.wait()
-                with pytest.raises(MCPError, match=r"\(server\.max_calls\)\. Nothing was sent"):
-                    await client.read_resource("runs://r1")
-                both.set()
-            assert api.count("GET /runs/r1") == 1
-            await client.read_resource("runs://r1")
+    one = ServerSettings(max_calls=1)
+    async with (
+        upstream.serving({"GET /runs/r1": slow}) as api,
+        connect(Config(api=api.api, server=one)) as client,
+    ):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.read_resource, "runs://r1")
+            await asked.wait()
+            with pytest.raises(MCPError, match=r"\(server\.max_calls\)\. Nothing was sent"):
+                await client.read_resource("runs://r1")
+            both.set()
+        assert api.count("GET /runs/r1") == 1
+        await client.read_resource("runs://r1")
 
 
 async def test_facets_show_the_most_frequent_values_and_none_of_our_own_tags(connect: Connect) -> None:
