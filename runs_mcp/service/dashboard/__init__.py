@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
+from typing_extensions import override
 
 from runs_mcp.server import apps
 from runs_mcp.server.app import RunsServer
@@ -28,11 +29,24 @@ async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None])
     """Serve the dashboard until told to stop; `opened` is given its address."""
     token = secrets.token_urlsafe(24)
     with socket.create_server((HOST, port)) as listener:
-        opened(f"http://{HOST}:{listener.getsockname()[1]}/{token}/")
+        address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
         settings = uvicorn.Config(
             build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
         )
-        await uvicorn.Server(settings).serve(sockets=[listener])
+        await _Server(settings, partial(opened, address)).serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that says when it serves, and so hears when it is told to stop."""
+
+    def __init__(self, settings: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(settings)
+        self._started = started
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()
 
 
 def build(server: RunsServer, token: str) -> Starlette:
