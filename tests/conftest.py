@@ -1,5 +1,6 @@
 """What most tests start from: a real sandbox on a real port, and real MCP clients of both protocol eras."""
 
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -14,6 +15,9 @@ from runs_mcp.cli.sandboxing import sandbox_api
 from runs_mcp.config import ApiSettings, Config, StreamingSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
+
+# A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ERAS = {"handshake": "legacy", "2026-07-28": "auto"}
 
