@@ -16,8 +16,8 @@ from runs_mcp.server import relaxing, tables
 from runs_mcp.server.cutting import Cut, fit
 from runs_mcp.server.follower import Follower
 from runs_mcp.server.services import Call, services
+from runs_mcp.server.uris import PARTS
 
-PARTS = ("result", "parameters", "prompt")
 """The fields of a run that are resources of their own, `runs://{run_id}/{part}`."""
 DOCUMENTS = (*PARTS, "result_schema", "config", "source")
 """The fields of a run that can be large, and that `get_run` includes by name."""

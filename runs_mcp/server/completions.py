@@ -15,8 +15,8 @@ from mcp_types import (
 )
 
 from runs_mcp.api import RunsApiError, RunsClient
-from runs_mcp.server.answers import PARTS
 from runs_mcp.server.services import Services
+from runs_mcp.server.uris import PARTS
 
 MOST_VALUES = 100
 NEWEST_RUNS = 50

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from runs_mcp.server.uris import uri_of
+
 SMALLEST_CUT_CHARS = 200
-_RESOURCE_PARTS = ("result", "parameters", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ def fit(document: Mapping[str, Any], budget: int, run_id: str) -> Cut:
     texts = {name: _text(value) for name, value in document.items()}
     share = max(_share([len(text) for text in texts.values()], budget), SMALLEST_CUT_CHARS)
     long = {name for name, text in texts.items() if len(text) > share}
-    where = {name: _resource(run_id, name) for name in document if name in long}
+    where = {name: uri_of(run_id, name) for name in document if name in long}
     fitted = {
         name: _shortened(texts[name], share, where[name]) if name in long else value for name, value in document.items()
     }
@@ -42,10 +43,6 @@ def _shortened(text: str, size: int, resource: str) -> str:
     head, tail = size * 2 // 3, size // 3
     cut = len(text) - head - tail
     return f"{text[:head]}\n[… {cut:,} characters cut; whole in {resource} (or ?offset=&limit=) …]\n{text[-tail:]}"
-
-
-def _resource(run_id: str, field: str) -> str:
-    return f"runs://{run_id}/{field}" if field in _RESOURCE_PARTS else f"runs://{run_id}"
 
 
 def _text(value: Any) -> str:

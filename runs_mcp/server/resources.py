@@ -13,8 +13,8 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ListResourcesResult, Resou
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import failures, params, pieces, tables
-from runs_mcp.server.answers import PARTS
 from runs_mcp.server.services import Call, Services, services
+from runs_mcp.server.uris import PARTS, uri_of
 
 PAGE_SIZE = 50
 JSON = "application/json"
@@ -55,14 +55,14 @@ async def read_run_piece(
 ) -> str:
     """What is at `path` in a run, or `limit` of it from `offset` on."""
     run = await _run(call, run_id)
-    return _json(_piece(run.raw, f"runs://{run_id}", path, offset, limit))
+    return _json(_piece(run.raw, uri_of(run_id), path, offset, limit))
 
 
 async def read_part_piece(
     run_id: str, part: str, call: Context[Services, Any], *, path: str = "", offset: str = "", limit: str = ""
 ) -> str:
     """What is at `path` in a part of a run, or `limit` of it from `offset` on."""
-    return _json(_piece(await _part(call, run_id, part), f"runs://{run_id}/{part}", path, offset, limit))
+    return _json(_piece(await _part(call, run_id, part), uri_of(run_id, part), path, offset, limit))
 
 
 async def list_newest_runs(ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
@@ -117,7 +117,7 @@ async def _run(call: Call, run_id: str) -> Run:
 def _resource(run: Run) -> Resource:
     row = tables.run_row(run)
     return Resource(
-        uri=f"runs://{run.id}",
+        uri=uri_of(run.id),
         name=run.id,
         title=" ".join(filter(None, [row["interaction"], row["status"], row["created"]])) or run.id,
         description=" · ".join(filter(None, [row["model"], row["environment"], row["tags"]])) or None,

@@ -1,6 +1,6 @@
 """What the processes of one service share; and what a process by itself has in its place."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -35,6 +35,9 @@ class Looks(Protocol):
 
     async def changed(self, run_id: str, status: str) -> bool:
         """Whether `status` is not what whoever looked last saw."""
+
+    def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:
+        """The URIs to tell of a change by, where this process watches the run by some."""
 
     def forget(self, run_id: str) -> None:
         """Take note that this process watches the run no longer."""
@@ -80,6 +83,10 @@ class OwnLooks:
         """Whether `status` is not what was seen last."""
         before, self._seen[run_id] = self._seen.get(run_id, status), status
         return status != before
+
+    def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:  # noqa: ARG002 - there are no others
+        """Those that this process watches it by."""
+        return list(watched)
 
     def forget(self, run_id: str) -> None:
         """Forget what was seen."""

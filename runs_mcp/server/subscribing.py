@@ -20,12 +20,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, RunsApiError
 from runs_mcp.server import failures, params
-from runs_mcp.server.answers import PARTS
 from runs_mcp.server.progress import LEVELS
 from runs_mcp.server.services import Services
+from runs_mcp.server.uris import PARTS, SCHEME
 from runs_mcp.server.watching import Watchers
 
-SCHEME = "runs://"
 MOST_UNSENT = 1_000
 Request = ServerRequestContext[Services, Any]
 

@@ -73,7 +73,7 @@ class Watchers:
                 if due and (run := await self._look(run_id, watch)):
                     if run.status and await self._looks.changed(run_id, run.status):
                         pause = FIRST_LOOK_S
-                        for uri in list(watch.uris):
+                        for uri in self._looks.told_of(run_id, watch.uris):
                             await self._bus.publish(ResourceUpdated(uri=uri))
                     if run.is_final:
                         return

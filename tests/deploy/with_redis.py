@@ -197,6 +197,31 @@ async def test_a_change_is_told_by_every_replica(redis: Redis) -> None:
     assert sorted(told) == [f"{number} runs://r1" for number in range(3)]
 
 
+async def test_whoever_looks_tells_of_the_parts_that_others_watch(redis: Redis) -> None:
+    watched, told, ended = ["runs://r1", "runs://r1/result"], list[str](), anyio.Event()
+    listening = {uri: anyio.Event() for uri in watched}
+
+    async def listen(at: Running, uri: str) -> None:
+        async with connected(at, "auto") as client, client.listen(resource_subscriptions=[uri]) as subscription:
+            listening[uri].set()
+            async for event in subscription:
+                assert isinstance(event, ResourceUpdated)
+                told.append(event.uri)
+                return
+
+    async with (
+        upstream.serving({GET: until(ended, PROCESSING, DONE)}) as api,
+        replicas(sharing(api, redis.url), 2) as fleet,
+        anyio.create_task_group() as tasks,
+    ):
+        for one, uri in zip(fleet, watched, strict=True):
+            tasks.start_soon(listen, one, uri)
+        for event in listening.values():
+            await event.wait()
+        ended.set()
+    assert sorted(told) == watched
+
+
 async def test_replicas_look_at_a_run_in_turns_and_see_what_each_saw(redis: Redis) -> None:
     async with Client.from_url(redis.url, decode_responses=True) as client:
         first, second = RedisLooks(client, "here"), RedisLooks(client, "here")

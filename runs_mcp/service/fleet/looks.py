@@ -1,8 +1,12 @@
 """Looking at watched runs in turns: one look serves the watchers of all replicas."""
 
+from collections.abc import Iterable
+
 from redis.asyncio import Redis
+from typing_extensions import override
 
 from runs_mcp.server.sharing import OwnLooks
+from runs_mcp.server.uris import uris_of
 from runs_mcp.service.fleet.failing import without_redis
 
 KEPT_S = 3_600
@@ -17,6 +21,7 @@ class RedisLooks(OwnLooks):
         self._redis = redis
         self._place = place
 
+    @override
     async def due(self, run_id: str, seconds: float) -> bool:
         """Whether no replica has looked for so many `seconds`."""
         with without_redis("watching a run"):
@@ -24,6 +29,12 @@ class RedisLooks(OwnLooks):
             return bool(await self._redis.set(f"{self._place}:look:{run_id}", "1", px=ms, nx=True))
         return True
 
+    @override
+    def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:
+        """All there are: other replicas may watch the run by others."""
+        return uris_of(run_id)
+
+    @override
     async def changed(self, run_id: str, status: str) -> bool:
         """Whether `status` is not what whoever looked last saw."""
         here = await super().changed(run_id, status)
