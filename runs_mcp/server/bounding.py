@@ -9,7 +9,9 @@ from mcp_types import INTERNAL_ERROR
 from runs_mcp.server import failures
 from runs_mcp.server.services import Services
 
-ASKING = frozenset({"completion/complete", "resources/list", "resources/read", "resources/subscribe", "tasks/get"})
+ASKING = frozenset(
+    "completion/complete resources/list resources/read resources/subscribe tasks/cancel tasks/get tasks/update".split()
+)
 
 
 class Bound:
