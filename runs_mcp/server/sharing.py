@@ -1,7 +1,7 @@
 """What the processes of one service share; and what a process by itself has in its place."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -63,10 +63,9 @@ class OwnRelay:
         """Nobody else follows the run."""
         return "leader"
 
-    @asynccontextmanager
-    async def leading(self, follower: Follower) -> AsyncIterator[None]:  # noqa: ARG002 - there is nobody to tell
+    def leading(self, follower: Follower) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there is nobody to tell
         """Nobody else is told."""
-        yield
+        return nullcontext()
 
 
 class OwnLooks:
@@ -133,9 +132,4 @@ class Sharing:
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """What has to run while it is used."""
-        return _nothing()
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield
+        return nullcontext()

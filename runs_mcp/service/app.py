@@ -65,10 +65,10 @@ def _fleet(config: Config) -> "Fleet | None":
     if config.server.redis_url is None:
         return None
     try:
-        from runs_mcp.service.fleet import connect  # noqa: PLC0415 - an extra, that others need not install
+        from runs_mcp.service.fleet import Fleet  # noqa: PLC0415 - an extra, that others need not install
     except ModuleNotFoundError:
         raise ConfigError("server.redis_url: install runs-mcp[redis] to share by Redis.") from None
-    return connect(config.server.redis_url.get_secret_value())
+    return Fleet(config.server.redis_url.get_secret_value())
 
 
 def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:

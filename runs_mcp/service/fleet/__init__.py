@@ -3,6 +3,6 @@
 A Redis that cannot be reached takes nothing down: each replica then goes on by itself, as one without Redis does.
 """
 
-from runs_mcp.service.fleet.connecting import Fleet, connect
+from runs_mcp.service.fleet.connecting import Fleet
 
-__all__ = ["Fleet", "connect"]
+__all__ = ["Fleet"]

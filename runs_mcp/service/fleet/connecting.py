@@ -25,8 +25,7 @@ from runs_mcp.service.fleet.rates import RedisRates
 from runs_mcp.service.fleet.relay import RedisRelay
 from runs_mcp.service.fleet.request_keys import RedisRequestKeys
 
-CONNECT_S = 2.0
-ANSWER_S = 5.0
+_TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": 2.0, "socket_timeout": 5.0}
 AGAIN = ConstantBackoff(0.1)
 
 
@@ -92,14 +91,6 @@ class Fleet:
         with BlockingRedis.from_url(self._url, decode_responses=True, **_TIMEOUTS) as redis:
             redis.set(name, secrets.token_hex(32), nx=True)
             return str(redis.get(name))
-
-
-_TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S}
-
-
-def connect(url: str) -> Fleet:
-    """The fleet that meets at `url`."""
-    return Fleet(url)
 
 
 def _place(config: Config, profile: str | None) -> str:
