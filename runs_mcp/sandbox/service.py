@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 from typing_extensions import override
 
+from runs_mcp.announcing import Announcing
 from runs_mcp.sandbox import samples
 from runs_mcp.sandbox.app import Api, build
 from runs_mcp.sandbox.credentials import LIFETIME_S, Tokens
@@ -48,17 +50,8 @@ class Sandbox:
     """Its root, e.g. `http://127.0.0.1:8090`; the API is below `/api/v1`."""
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn that says when it is ready, and leaves signals to whoever started it."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = anyio.Event()
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
+class _Guest(Announcing):
+    """Leaves signals to whoever started it."""
 
     @override
     @contextlib.contextmanager
@@ -78,9 +71,10 @@ async def running(
     async with _application(options or SandboxOptions()) as app:
         with _listening(host, port) as listener:
             async with anyio.create_task_group() as serving:
-                server = _Server(_config(app))
+                ready = anyio.Event()
+                server = _Guest(_config(app), ready.set)
                 serving.start_soon(server.serve, [listener])
-                await server.ready.wait()
+                await ready.wait()
                 try:
                     yield _sandbox(host, listener)
                 finally:
@@ -95,8 +89,7 @@ async def serve(options: SandboxOptions, *, host: str, port: int, tell: Callable
     """
     async with _application(options) as app:
         with _listening(host, port) as listener:
-            tell(_sandbox(host, listener))
-            await uvicorn.Server(_config(app)).serve([listener])
+            await Announcing(_config(app), partial(tell, _sandbox(host, listener))).serve([listener])
 
 
 @asynccontextmanager

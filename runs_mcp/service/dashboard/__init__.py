@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
-from typing_extensions import override
 
+from runs_mcp.announcing import Announcing
 from runs_mcp.server import apps
 from runs_mcp.server.app import RunsServer
 from runs_mcp.server.apps import inlining
@@ -33,20 +33,7 @@ async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None])
         settings = uvicorn.Config(
             build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
         )
-        await _Server(settings, partial(opened, address)).serve(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn that says when it serves, and so hears when it is told to stop."""
-
-    def __init__(self, settings: uvicorn.Config, started: Callable[[], None]) -> None:
-        super().__init__(settings)
-        self._started = started
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._started()
+        await Announcing(settings, partial(opened, address)).serve(sockets=[listener])
 
 
 def build(server: RunsServer, token: str) -> Starlette:
