@@ -20,10 +20,11 @@ import click
 
 from benchmarks import report
 from benchmarks.driver import LEGACY, MIB, MODERN, Turn
-from benchmarks.peers import LOOPBACK, OURS, Environment, Place, Server, fixed_api, free_port, inherited, listening, met
+from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, met
 from benchmarks.speed import CALLS as FIXED
 from runs_mcp.sandbox import DEMO_KEY, samples
 from runs_mcp.sandbox.store import Store
+from tests.here import LOOPBACK, free_ports, listening
 
 NEWEST = "66a1f0c2e4b0a1b2c3d4ffff"
 PLACES = (Place(OURS, "stdio", LEGACY), Place(OURS, "HTTP", LEGACY), Place(OURS, "HTTP", MODERN))
@@ -44,7 +45,7 @@ async def sandbox(runs: int) -> AsyncIterator[Environment]:
     with TemporaryDirectory() as folder:
         file = Path(folder, "runs.sqlite")
         await anyio.to_thread.run_sync(_fill, file, runs)
-        port = free_port()
+        [port] = free_ports(1)
         command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", str(port), "--data", str(file)]
         async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL) as process:
             try:

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
 from time import monotonic, perf_counter, process_time
 from typing import Any
@@ -19,17 +18,16 @@ from urllib.parse import urlsplit
 
 import anyio
 import click
-import httpx
 import psutil
 
 from benchmarks import endpoint, report
 from benchmarks.driver import LEGACY, MODERN, CallError, Era, Listener, Session, Usage, percentile
 from benchmarks.endpoint import StatusError
-from benchmarks.peers import LOOPBACK, OURS, Environment, fixed_api, free_port, listening, serving
+from benchmarks.peers import OURS, Environment, fixed_api, serving
 from benchmarks.streams import Heard, Reader
-from runs_mcp.config import ServerSettings
 from tests.deploy.behind_nginx import nginx
-from tests.service.running import Endpoint as Address
+from tests.deploy.redis_server import redis_server
+from tests.here import LOOPBACK
 
 Call = tuple[str, Mapping[str, Any]]
 READS: Sequence[Call] = (
@@ -44,7 +42,6 @@ OPENING_S = 30
 """Seconds that streams last beyond the agents' calls: they are opened, and the agents connected, before."""
 LONGEST_S = 300
 ERRORS = (CallError, StatusError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream)
-REDIS = "redis_url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,34 +89,20 @@ class Outcome:
 async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Deployment]:
     """The processes of `setup`, one by itself and several behind nginx."""
     async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
         if setup.redis:
-            url = await stack.enter_async_context(redis())
-            environment = {**environment, f"RUNS_MCP_SERVER__{REDIS.upper()}": url}
+            redis = await stack.enter_async_context(redis_server(folder))
+            environment = {**environment, "RUNS_MCP_SERVER__REDIS_URL": redis.url}
         started = [await stack.enter_async_context(serving(OURS, environment)) for _ in range(setup.processes)]
         replicas = [Usage(process.pid) for _, process in started]
         if len(started) == 1:
             yield Deployment(started[0][0], replicas, [])
             return
-        http = await stack.enter_async_context(httpx.AsyncClient())
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        addresses = [Address(f"http://{LOOPBACK}:{port}", http) for port, _ in started]
-        port = urlsplit(await stack.enter_async_context(nginx(folder, addresses))).port
+        urls = [f"http://{LOOPBACK}:{port}" for port, _ in started]
+        port = urlsplit(await stack.enter_async_context(nginx(folder, urls))).port
         assert port
         masters = [one.pid for one in psutil.Process().children() if one.name() == "nginx"]
         yield Deployment(port, replicas, [Usage(pid) for pid in masters])
-
-
-@asynccontextmanager
-async def redis() -> AsyncIterator[str]:
-    """The URL of a Redis that keeps nothing."""
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--save", "", "--appendonly", "no"]
-    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL) as process:
-        try:
-            await listening(port)
-            yield f"redis://{LOOPBACK}:{port}/0"
-        finally:
-            process.kill()
 
 
 class Load:
@@ -268,16 +251,16 @@ async def measured(of: Sequence[Setup], *, streams: int, agents: int, seconds: f
     "--redis/--no-redis",
     "with_redis",
     default=None,
-    help="Also replicas that share a Redis; where they can, by default.",
+    help="Also replicas that share a Redis; where there is one, by default.",
 )
 @report.write_option
 def main(
     *, streams: int, agents: int, seconds: float, per_s: int, replicas: int, with_redis: bool | None, write: bool
 ) -> None:
     """Measure one process and several under the load of many agents."""
-    can = REDIS in ServerSettings.model_fields and shutil.which("redis-server") is not None
+    can = shutil.which("redis-server") is not None
     if with_redis and not can:
-        raise click.UsageError("--redis: no redis-server, or no setting server.redis_url")
+        raise click.UsageError("--redis: there is no redis-server")
     setups = [Setup("one process"), Setup(f"{replicas} replicas behind nginx", replicas)]
     if can and with_redis is not False:
         setups.append(Setup(f"{replicas} replicas behind nginx, with Redis", replicas, redis=True))

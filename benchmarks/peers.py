@@ -1,7 +1,6 @@
 """The servers that are measured, and how each is started: all in front of the same Runs API of fixed answers."""
 
 import os
-import socket
 import subprocess
 import sys
 import venv
@@ -18,6 +17,7 @@ from anyio.abc import Process
 from benchmarks import endpoint, pipes
 from benchmarks.driver import LEGACY, MODERN, Era, Session, Turn, Usage
 from tests.clients import node
+from tests.here import LOOPBACK, free_ports, listening
 
 HERE = Path(__file__).parent
 SERVERS = HERE / "servers"
@@ -29,8 +29,6 @@ TYPESCRIPT = {
     "@modelcontextprotocol/node": "2.1.2",
     "zod": "4.4.3",
 }
-LOOPBACK = "127.0.0.1"
-START_S = 30
 SETTINGS = {"COMPOSABLE_TOKEN": "benchmark", "RUNS_MCP_STREAMING__MAX_WAIT_S": "600"}
 """Of our server: by default a call is answered after 45 s, however long the run goes on."""
 Transport = Literal["stdio", "HTTP"]
@@ -154,7 +152,7 @@ async def met(place: Place, environment: Environment) -> AsyncIterator[Server]:
 @asynccontextmanager
 async def serving(peer: Peer, environment: Environment) -> AsyncIterator[tuple[int, Process]]:
     """The port at which a server just started serves HTTP, and its process."""
-    port = free_port()
+    [port] = free_ports(1)
     command = peer.at(port)
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment) as one:
         try:
@@ -162,26 +160,3 @@ async def serving(peer: Peer, environment: Environment) -> AsyncIterator[tuple[i
             yield port, one
         finally:
             one.kill()
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-async def listening(port: int) -> None:
-    """Wait until somebody listens at `port`.
-
-    Raises:
-        TimeoutError: nobody does.
-    """
-    with anyio.fail_after(START_S):
-        while True:
-            try:
-                stream = await anyio.connect_tcp(LOOPBACK, port)
-            except OSError:
-                await anyio.sleep(0.02)
-                continue
-            await stream.aclose()
-            return

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
-from typing import Protocol
 
 import anyio
 import httpx
@@ -16,7 +15,7 @@ from runs_mcp.config import BearerAuthSettings, Config
 from runs_mcp.service import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.deploy.here import ROOT, free_ports
+from tests.here import ROOT, free_ports, listening
 from tests.service.running import Endpoint, Running, configured, connected, running
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
@@ -25,14 +24,6 @@ pytestmark = pytest.mark.anyio
 CALLERS = [f"caller-{number}" for number in range(30)]
 CREATED = {"id": "r1", "status": "created"}
 DONE = {"id": "r1", "status": "completed", "result": "one two "}
-
-
-class Served(Protocol):
-    """A replica."""
-
-    @property
-    def url(self) -> str:
-        """Where it serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +35,10 @@ class Proxied(Endpoint):
 
 
 @asynccontextmanager
-async def nginx(folder: Path, replicas: Sequence[Served]) -> AsyncIterator[str]:
-    """The URL of an nginx in front of `replicas`; the configuration is changed in names, ports and places alone."""
+async def nginx(folder: Path, urls: Sequence[str]) -> AsyncIterator[str]:
+    """The URL of an nginx in front of `urls`; the configuration is changed in names, ports and places alone."""
     [port] = free_ports(1)
-    servers = "".join(f"server {replica.url.removeprefix('http://')} \\1;" for replica in replicas)
+    servers = "".join(f"server {url.removeprefix('http://')} \\1;" for url in urls)
     text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
     text = re.sub(r"server runs-mcp:8000 (.*);", servers, text)
     text = text.replace("listen 8080", f"listen 127.0.0.1:{port}").replace("/tmp/", f"{folder}/")
@@ -57,21 +48,11 @@ async def nginx(folder: Path, replicas: Sequence[Served]) -> AsyncIterator[str]:
     command = ["nginx", "-c", str(file), "-g", "daemon off; user root;"]
     async with await anyio.open_process(command, stdout=DEVNULL, stderr=None) as process:
         try:
-            await _listening(int(port))
+            await listening(port)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
             await process.wait()
-
-
-async def _listening(port: int) -> None:
-    while True:
-        try:
-            stream = await anyio.connect_tcp("127.0.0.1", port)
-        except OSError:
-            continue
-        await stream.aclose()
-        return
 
 
 @asynccontextmanager
@@ -84,7 +65,7 @@ async def proxied(api: Upstream, folder: Path) -> AsyncIterator[Proxied]:
     async with (
         running(config) as first,
         running(config) as second,
-        nginx(folder, [first, second]) as url,
+        nginx(folder, [first.url, second.url]) as url,
         httpx.AsyncClient(timeout=30) as http,
     ):
         yield Proxied(url, http, [f"Bearer {key}" for key in bearer], [first, second])
@@ -136,7 +117,7 @@ async def test_callers_of_a_replica_that_is_gone_are_served_by_another(tmp_path:
     async with upstream.serving({}) as api, httpx.AsyncClient(timeout=30) as http:
         async with running(configured(api)) as gone:
             pass
-        async with running(configured(api)) as left, nginx(tmp_path, [gone, left]) as url:
+        async with running(configured(api)) as left, nginx(tmp_path, [gone.url, left.url]) as url:
             at = Endpoint(url, http)
             statuses = [(await at.ask("tools/list", authorization=f"Bearer {name}")).status_code for name in CALLERS]
     assert statuses == [200] * len(CALLERS)

@@ -9,6 +9,8 @@ from subprocess import DEVNULL
 import anyio
 from anyio.abc import Process
 
+from tests.here import LOOPBACK, free_ports, listening
+
 
 @dataclass(frozen=True, slots=True)
 class Redis:
@@ -20,24 +22,13 @@ class Redis:
 
 @asynccontextmanager
 async def redis_server(folder: Path) -> AsyncIterator[Redis]:
-    """A Redis that keeps nothing on disk, at a socket in `folder`."""
-    place = folder / "redis.sock"
-    command = ["redis-server", "--port", "0", "--unixsocket", str(place), "--save", "", "--dir", str(folder)]
+    """A Redis that works in `folder`, and keeps nothing there."""
+    [port] = free_ports(1)
+    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--save", "", "--dir", str(folder)]
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=None) as process:
         try:
-            await _listening(place)
-            yield Redis(f"unix://{place}", process)
+            await listening(port)
+            yield Redis(f"redis://{LOOPBACK}:{port}/0", process)
         finally:
             if process.returncode is None:
                 process.kill()
-
-
-async def _listening(place: Path) -> None:
-    while True:
-        try:
-            stream = await anyio.connect_unix(place)
-        except OSError:
-            await anyio.sleep(0.01)  # nothing tells when a server is there but that it is
-            continue
-        await stream.aclose()
-        return

@@ -98,7 +98,7 @@ async def test_every_stream_ends_with_the_whole_text_and_the_final_run(tmp_path:
         sandbox_running(SandboxOptions(max_executing=AGENTS)) as sandbox,
         signed_in(sandbox.url) as api,
         fleet(sandbox, redis.url) as replicas,
-        nginx(tmp_path, replicas) as url,
+        nginx(tmp_path, [one.url for one in replicas]) as url,
         httpx.AsyncClient(timeout=30) as http,
     ):
         at = Endpoint(url, http)

@@ -16,7 +16,7 @@ import yaml
 from anyio.abc import Process
 
 from tests.calls import Notifications, call
-from tests.deploy.here import ROOT, free_ports
+from tests.here import ROOT, free_ports
 from tests.service.running import Endpoint, connected
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ class Containers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.ports = dict(zip(("8000", "8090", "9464"), free_ports(3), strict=True))
+        self.ports = dict(zip(("8000", "8090", "9464"), map(str, free_ports(3)), strict=True))
         self._here = {
             **self.ports,
             "http://sandbox": "http://127.0.0.1",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runs_mcp.config import BearerAuthSettings, load
-from tests.deploy.here import ROOT
+from tests.here import ROOT
 
 UNIT = (ROOT / "deploy" / "runs-mcp.service").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")

@@ -1,7 +1,6 @@
 """A sandbox that is killed at any moment: every run it answered is there afterwards, and its file is whole."""
 
 import random
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -15,18 +14,13 @@ import pytest
 from anyio.abc import Process
 
 from tests.clients.processes import CLEAN
+from tests.here import free_ports
 from tests.sandbox.serving import get, signed_in
 
 pytestmark = pytest.mark.anyio
 
 KILLS = 12
 WRITERS = 4
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @asynccontextmanager
@@ -64,7 +58,7 @@ async def write(client: httpx.AsyncClient, answered: dict[str, str]) -> None:
 async def test_killed_many_times_it_loses_no_run_that_it_answered(tmp_path: Path) -> None:
     data, rng, answered = tmp_path / "runs.db", random.Random(7), dict[str, str]()
     for _ in range(KILLS):
-        port, known = free_port(), len(answered)
+        [port], known = free_ports(1), len(answered)
         async with process_of(data, port) as process, signed_in(f"http://127.0.0.1:{port}") as client:
             for run_id, status in answered.items():
                 now = (await get(client, run_id))["status"]

@@ -1,0 +1,38 @@
+"""What there is on this machine: the project, and ports."""
+
+import socket
+from pathlib import Path
+
+import anyio
+
+ROOT = Path(__file__).parents[1]
+"""The project."""
+LOOPBACK = "127.0.0.1"
+START_S = 30
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now."""
+    listeners = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
+    try:
+        return [int(listener.getsockname()[1]) for listener in listeners]
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+async def listening(port: int) -> None:
+    """Wait until somebody listens at `port`.
+
+    Raises:
+        TimeoutError: nobody does.
+    """
+    with anyio.fail_after(START_S):
+        while True:
+            try:
+                stream = await anyio.connect_tcp(LOOPBACK, port)
+            except OSError:
+                await anyio.sleep(0.02)  # nothing tells but that it can be reached
+                continue
+            await stream.aclose()
+            return
