@@ -124,7 +124,7 @@ class RunsServer(MCPServer[Services]):
             self._idle = anyio.Event()
             await self._idle.wait()
 
-    async def serve(self, incoming: pipes.Incoming, outgoing: pipes.Outgoing) -> None:
+    async def serve(self, incoming: pipes.Reading, outgoing: pipes.Writing) -> None:
         """Serve one client over a pair of streams, until it has nothing more to send."""
         # The SDK serves streams of one's own by its lower layer alone, which MCPServer keeps to its subclasses.
         await self._lowlevel_server.run(incoming, outgoing, self._lowlevel_server.create_initialization_options())

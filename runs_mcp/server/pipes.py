@@ -9,10 +9,11 @@ import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Self
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.stdio import stdio_server
+from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     INVALID_REQUEST,
@@ -31,51 +32,140 @@ PIECE = 65_536
 MOST_UNREAD = 1_000
 """Answers that may wait for a client to read before nothing more is read of it."""
 
-Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
-Outgoing = MemoryObjectSendStream[SessionMessage]
+Reading = ReadStream[SessionMessage | Exception]
+Writing = WriteStream[SessionMessage]
+
+
+class Incoming:
+    """What the client sends, read when the SDK asks for the next message."""
+
+    def __init__(self, messages: AsyncGenerator[SessionMessage]) -> None:
+        self._messages = messages
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage:
+        return await anext(self._messages)
+
+    async def receive(self) -> SessionMessage:
+        """The next message.
+
+        Raises:
+            EndOfStream: there is none.
+        """
+        try:
+            return await anext(self._messages)
+        except StopAsyncIteration:
+            raise anyio.EndOfStream from None
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        await self._messages.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class Outgoing:
+    """What the client is sent: messages that become ready while others are being written are one write."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._lines = bytearray()
+        self._unread = 0
+        self._closed = False
+        self._ready = anyio.Event()
+        self._taken = anyio.Event()
+
+    async def send(self, message: SessionMessage) -> None:
+        """Have `message` written, and wait while the client has not read enough of what came before.
+
+        Raises:
+            ClosedResourceError: nothing is written any more.
+        """
+        if self._closed:
+            raise anyio.ClosedResourceError
+        self._lines += _unsent(message, self._opening)
+        self._ready.set()
+        if len(self._lines) > PIECE:
+            self._unread += 1
+            try:
+                await self._taken.wait()
+            finally:
+                self._unread -= 1
+
+    async def room(self) -> None:
+        """Wait until the client has read so much that it may ask for more."""
+        while self._unread > MOST_UNREAD:
+            await self._taken.wait()
+
+    async def write(self, sink: int) -> None:
+        """Write what is sent until all of it is written and nothing more will be.
+
+        Raises:
+            ConnectionError: the client is gone.
+        """
+        while self._lines or not self._closed:
+            await self._ready.wait()
+            lines, self._lines = self._lines, bytearray()
+            if not self._closed:
+                self._ready = anyio.Event()
+            self._taken.set()
+            self._taken = anyio.Event()
+            await _write(sink, lines)
+
+    async def aclose(self) -> None:
+        """Send nothing more."""
+        self._closed = True
+        self._ready.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 @asynccontextmanager
-async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Incoming, Outgoing]]:
+async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
     """What the client sends and what it is sent, while the block lasts; a message above `max_bytes` is refused unread.
 
     It begins with what was said in `opening`. Stray writes to standard output go to standard error meanwhile.
     """
     if not (_is_pipe(0) and _is_pipe(1)):
-        async with stdio_server() as (incoming, outgoing):
-            yield incoming, outgoing
+        async with stdio_server() as streams:
+            yield streams
             return
-    came, incoming = anyio.create_memory_object_stream[SessionMessage | Exception]()
-    outgoing, goes = anyio.create_memory_object_stream[SessionMessage]()
     with _standard_streams() as (source, sink):
-        async with anyio.create_task_group() as tasks:
-            written = anyio.Event()
-
-            async def read() -> None:
-                async with came, outgoing.clone() as refusals:
-                    async for line in _lines(source, bytes(opening.heard), max_bytes):
-                        match _message(line, max_bytes):
-                            case JSONRPCError() as refusal:
-                                await refusals.send(SessionMessage(refusal))
-                            case message:
-                                _note(message, opening)
-                                await came.send(message)
-                        while goes.statistics().tasks_waiting_send > MOST_UNREAD:
-                            await written.wait()
+        outgoing = Outgoing(opening)
+        incoming = Incoming(_messages(source, outgoing, opening, max_bytes))
+        async with anyio.create_task_group() as tasks, outgoing:
 
             async def write() -> None:
-                nonlocal written
-                try:
-                    async for message in goes:
-                        await _write(sink, _joined(message, goes, opening))
-                        written.set()
-                        written = anyio.Event()
-                except ConnectionError:
-                    tasks.cancel_scope.cancel()  # the client is gone
+                with suppress(ConnectionError):
+                    await outgoing.write(sink)
+                    return
+                tasks.cancel_scope.cancel()  # the client is gone
 
-            tasks.start_soon(read)
             tasks.start_soon(write)
             yield incoming, outgoing
+
+
+async def _messages(
+    source: int, outgoing: Outgoing, opening: Opening, max_bytes: int
+) -> AsyncGenerator[SessionMessage]:
+    async for line in _lines(source, bytes(opening.heard), max_bytes):
+        match _message(line, max_bytes):
+            case JSONRPCError() as refusal:
+                await outgoing.send(SessionMessage(refusal))
+            case message:
+                _note(message, opening)
+                yield message
+        await outgoing.room()
 
 
 def _message(line: bytes | None, max_bytes: int) -> SessionMessage | JSONRPCError:
@@ -114,15 +204,6 @@ def _unsent(message: SessionMessage, opening: Opening) -> bytes:
     return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
 
 
-def _joined(message: SessionMessage, ready: MemoryObjectReceiveStream[SessionMessage], opening: Opening) -> bytes:
-    """`message` and what else is `ready`, up to a piece: one write for many costs as much as for one."""
-    joined = bytearray(_unsent(message, opening))
-    with suppress(anyio.WouldBlock, anyio.EndOfStream):
-        while len(joined) < PIECE:
-            joined += _unsent(ready.receive_nowait(), opening)
-    return bytes(joined)
-
-
 async def _lines(source: int, heard: bytes, max_bytes: int) -> AsyncGenerator[bytes | None]:
     """Lines, of what was `heard` before and then until the end of input; None stands for one that was too long."""
     held, too_long = bytearray(), False
@@ -151,8 +232,8 @@ async def _read(source: int) -> bytes:
         return b""
 
 
-async def _write(sink: int, message: bytes) -> None:
-    left = memoryview(message)
+async def _write(sink: int, lines: bytearray) -> None:
+    left = memoryview(lines)
     while left:
         try:
             left = left[os.write(sink, left) :]
