@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "canceled", "aborted", "expired", "timeout"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """Something a run refers to: the API sends an object, or its bare id."""
 
     id: str | None
@@ -22,8 +21,7 @@ class Ref:
         return self.name or self.id or ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunError:
+class RunError(NamedTuple):
     """Why a run failed."""
 
     code: str | None
@@ -35,8 +33,7 @@ class RunError:
         return ": ".join(filter(None, [self.code, self.message])) or "no reason given"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUse:
+class TokenUse(NamedTuple):
     """Tokens read and written."""
 
     prompt: int | None
@@ -135,7 +132,7 @@ class Run:
     def execution_time_ms(self) -> float | None:
         """How long it took."""
         sent = self.raw.get("execution_time")
-        return sent if isinstance(sent, int | float) and not isinstance(sent, bool) else None
+        return sent if type(sent) in (int, float) else None
 
     @property
     def finish_reason(self) -> str | None:
@@ -246,7 +243,7 @@ def _text(value: Any) -> str | None:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if type(value) is int else None
 
 
 def _moment(value: Any) -> datetime | None:

@@ -93,7 +93,7 @@ def page(
         structured["advice"] = advice or relaxing.IN_GENERAL
         nothing = f"No runs for {same_call(call)} ({_origin(call)}). {structured['advice']}"
         return _answer(nothing, structured)
-    return _answer(_page_text(call, [tables.run_row(run) for run in runs], offset, follow_up), structured)
+    return _answer(_page_text(call, tables.of_runs(runs), len(runs), offset, follow_up), structured)
 
 
 def found(call: Call, runs: Sequence[Run], *, limit: int, selected: bool) -> CallToolResult:
@@ -103,7 +103,7 @@ def found(call: Call, runs: Sequence[Run], *, limit: int, selected: bool) -> Cal
     budget = services(call).config.server.max_result_chars // max(len(runs), 1)
     documents = [fit(_document(run), budget, run.id).document for run in runs]
     structured = {"runs": documents, "offset": 0, "next_offset": None, "workspace": services(call).workspace}
-    return _answer(_page_text(call, [tables.field_row(one) for one in documents], 0, None), structured)
+    return _answer(_page_text(call, tables.of_fields(documents), len(documents), 0, None), structured)
 
 
 def one_run(call: Call, run: Run, *, include: Sequence[str] | None = None) -> CallToolResult:
@@ -199,9 +199,11 @@ def facets(call: Call, counts: Facets) -> CallToolResult:
 def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallToolResult:
     """The values a filter can take, up to a limit."""
     shown = choices[:MOST_OPTIONS]
-    rows = [
-        {"id": tables.cell(one.id or ""), "name": tables.cell(one.name or ""), "runs": str(one.count)} for one in shown
-    ]
+    columns = {
+        "id": [one.id or "" for one in shown],
+        "name": [one.name or "" for one in shown],
+        "runs": [str(one.count) for one in shown],
+    }
     cut = len(choices) - len(shown)
     head = f"{len(choices)} values of {field} ({_origin(call)})"
     structured = {
@@ -210,7 +212,7 @@ def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallTool
         "workspace": services(call).workspace,
     }
     more = f"\n{cut:,} more are left out; filters take any of them by id or name." if cut else ""
-    return _answer(f"{head}\n{tables.table(rows)}{more}" if rows else f"{head}.", structured)
+    return _answer(f"{head}\n{tables.table(columns)}{more}" if shown else f"{head}.", structured)
 
 
 def same_call(call: Call, **changes: object) -> str:
@@ -251,17 +253,16 @@ def _answer(text: str, structured: dict[str, Any], links: Sequence[ResourceLink]
     return CallToolResult(content=content, structured_content=structured)
 
 
-def _page_text(call: Call, rows: Sequence[tables.Row], offset: int, follow_up: str | None) -> str:
-    head = f"{len(rows)} runs, {offset + 1} to {offset + len(rows)} ({_origin(call)})"
+def _page_text(call: Call, columns: tables.Columns, count: int, offset: int, follow_up: str | None) -> str:
+    head = f"{count} runs, {offset + 1} to {offset + count} ({_origin(call)})"
     more = f"For more: {follow_up}" if follow_up else "No more."
-    return f"{head}\n{tables.table(rows)}\n{more}"
+    return f"{head}\n{tables.table(columns)}\n{more}"
 
 
 def _facts(run: Run) -> list[str]:
-    row = {name: value for name, value in tables.run_row(run).items() if value and name not in ("id", "error")}
-    lines = [" · ".join(f"{name} {value}" for name, value in row.items())]
-    if run.token_use:
-        lines.append(f"tokens: prompt {run.token_use.prompt}, result {run.token_use.result}")
+    lines = [" · ".join(f"{name} {said}" for name, said in tables.facts(run).items() if name not in ("id", "error"))]
+    if used := run.token_use:
+        lines.append(f"tokens: prompt {used.prompt}, result {used.result}")
     return lines
 
 
@@ -309,7 +310,9 @@ def _origin(call: Call, run: Run | None = None) -> str:
 
 def _document(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """What the API sent of a run; id and status are texts, as the output schema has them, or not there."""
-    document = {name: value for name, value in run.raw.items() if name not in without}
+    document = dict(run.raw)
+    for name in without:
+        document.pop(name, None)
     if "id" in document:
         document["id"] = run.id
     if run.status is None:

@@ -115,12 +115,12 @@ async def _run(call: Call, run_id: str) -> Run:
 
 
 def _resource(run: Run) -> Resource:
-    row = tables.run_row(run)
+    facts = tables.facts(run)
     return Resource(
         uri=uri_of(run.id),
         name=run.id,
-        title=" ".join(filter(None, [row["interaction"], row["status"], row["created"]])) or run.id,
-        description=" · ".join(filter(None, [row["model"], row["environment"], row["tags"]])) or None,
+        title=" ".join(facts[name] for name in ("interaction", "status", "created") if name in facts) or run.id,
+        description=" · ".join(facts[name] for name in ("model", "environment", "tags") if name in facts) or None,
         mime_type=JSON,
     )
 
