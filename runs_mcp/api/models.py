@@ -254,9 +254,9 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _reference(value: Any) -> Ref | None:
-    if isinstance(value, str):
-        return Ref(value)
-    return Ref(_text(_id(value)), _text(value.get("name"))) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        return Ref(_text(_id(value)), _text(value.get("name")))
+    return Ref(value) if isinstance(value, str) else None
 
 
 def _parts(result: Any) -> Sequence[Mapping[str, Any]] | None:

@@ -15,7 +15,7 @@ async def stdio(config: Config, *, opening: Opening | None = None) -> None:
         ConfigError, CredentialError: the configuration cannot work.
     """
     connect(config.api)  # a credential that is not there is better said now than at the first call
-    observers = Observers(exchanges=[tracing.traced]) if tracing.start() else NOBODY
+    observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NOBODY
     await hosting.serve_stdio(build_server(config, observers), opening or Opening())
 
 

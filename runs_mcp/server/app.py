@@ -100,6 +100,8 @@ class RunsServer(MCPServer[Services]):
                 completions.complete,
             ],
         )
+        if not observers.spans:
+            del self.middleware[0]  # the SDK's: a span of each message, which nobody reads
         resources.register(self)
         prompts.register(self)
         completions.register(self)

@@ -21,6 +21,8 @@ class Cut:
 
 def fit(document: Mapping[str, Any], budget: int, run_id: str) -> Cut:
     """`document` in about `budget` characters of JSON, fields of equal share or less left whole."""
+    if len(to_json(document)) <= budget:
+        return Cut(dict(document), {})
     texts = {name: _text(value) for name, value in document.items()}
     share = max(_share([len(text) for text in texts.values()], budget), SMALLEST_CUT_CHARS)
     long = {name for name, text in texts.items() if len(text) > share}

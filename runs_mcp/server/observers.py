@@ -20,5 +20,8 @@ class Observers:
     waits: Sequence[OnWait] = ()
     """Each is told when a request is about to be repeated, and why."""
 
+    spans: bool = False
+    """Whether somebody reads the spans that the SDK makes of messages."""
+
 
 NOBODY = Observers()

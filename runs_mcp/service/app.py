@@ -80,6 +80,7 @@ def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
             *([tracing.traced] if traced else []),
         ],
         waits=[metrics.count_retry] if metrics else [],
+        spans=traced,
     )
 
 
