@@ -6,21 +6,19 @@ and with none. Beside it stands what nobody can do without who builds on the sam
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
 
 import anyio
 import click
 
 from benchmarks import pipes, report
-from benchmarks.driver import LEGACY, MIB, Turn, Usage
-from benchmarks.peers import FLOOR, OURS, PLAIN, Environment, Peer, Place, Server, fixed_api, met, peers
+from benchmarks.driver import LEGACY, MIB, Usage
+from benchmarks.peers import OURS, Environment, Peer, fixed_api, peers
 
 IMPORTED = {
     "Python alone": "",
@@ -32,9 +30,6 @@ MEMORY = """
 import psutil, sys
 sys.stdout.write(str(psutil.Process().memory_info().rss))
 """
-QUESTIONS_A_TURN = 200
-Question = tuple[str, Mapping[str, Any]]
-"""A method, and what it is asked with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,50 +102,9 @@ async def imports() -> str:
     return report.table(["in a process", "ms from start to end", "memory, MiB"], rows)
 
 
-PING: Question = ("ping", {})
-REFUSED: Question = ("tools/call", {"name": "list_runs", "arguments": {"limit": "many"}})
-"""A call whose arguments do not fit, so that it never reaches the API."""
-CALL: Question = ("tools/call", {"name": "list_runs", "arguments": {"limit": 10}})
-QUESTIONS: Mapping[str, tuple[Peer, Question]] = {
-    "`ping`, plain MCPServer": (PLAIN, PING),
-    "`ping`, runs-mcp": (OURS, PING),
-    "a refused call, plain MCPServer": (PLAIN, REFUSED),
-    "a refused call, runs-mcp": (OURS, REFUSED),
-    "`list_runs` of 10, plain MCPServer": (PLAIN, CALL),
-    "`list_runs` of 10, runs-mcp": (OURS, CALL),
-    "`list_runs` of 10, the floor": (FLOOR, CALL),
-}
-
-
-async def least(rounds: int) -> str:
-    """What the SDK takes for a question that nothing need be done for, by one caller, beside a call."""
-    turns: dict[str, Turn] = defaultdict(Turn)
-    async with fixed_api() as environment, AsyncExitStack() as stack:
-        places = {peer: Place(peer, "stdio", LEGACY) for peer in (OURS, PLAIN, FLOOR)}
-        servers = {peer: await stack.enter_async_context(met(place, environment)) for peer, place in places.items()}
-        for number in range(rounds + 1):
-            for name, (peer, question) in QUESTIONS.items():
-                turn = await _turn(servers[peer], question)
-                if number:  # the one before warmed up
-                    turns[name].add(turn)
-    rows = [[name, f"{turn.percentile(50):.2f}", f"{turn.cpu_ms:.2f}"] for name, turn in turns.items()]
-    return report.table(["one caller, over stdio", "p50 ms", "CPU ms"], rows)
-
-
-async def _turn(server: Server, question: Question) -> Turn:
-    turn = Turn()
-    before, began = server.usage.busy_s(), perf_counter()
-    for _ in range(QUESTIONS_A_TURN):
-        asked = perf_counter()
-        await server.session.ask(*question)
-        turn.taken_ms.append((perf_counter() - asked) * 1_000)
-    turn.seconds, turn.busy_s = perf_counter() - began, server.usage.busy_s() - before
-    return turn
-
-
 async def measured(of: Sequence[Peer], rounds: int) -> str:
     """The tables, in Markdown."""
-    return "\n\n".join([await starts(of, rounds), await imports(), await least(rounds)])
+    return "\n\n".join([await starts(of, rounds), await imports()])
 
 
 @click.command()
