@@ -5,7 +5,7 @@ import re
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from pathlib import Path
@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from runs_mcp.cli.checking import CHECKS, WIDEST, examine, report
 from runs_mcp.cli.checking.examination import Examination
-from runs_mcp.cli.checking.findings import Finding, Outcome, check, ok
+from runs_mcp.cli.checking.findings import Check, Finding, Outcome, check, ok
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from runs_mcp.server.tools import OPERATIONS as TOOLS
 from tests import upstream
@@ -57,6 +57,11 @@ GOOD: Replies = {
 }
 Found = Mapping[str, Finding]
 PAGE = (Path(__file__).parents[1] / "docs" / "check.md").read_text(encoding="utf-8")
+
+
+def until(name: str) -> Sequence[Check]:
+    """The checks up to that of `name`."""
+    return HERE[: [one.name for one in HERE].index(name) + 1]
 
 
 def documented(name: str) -> set[str]:
@@ -358,7 +363,9 @@ async def test_a_file_of_certificates_that_is_of_no_use_is_warned_of(
     if content:
         file.write_text(content, encoding="utf-8")
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    found = await examined(folder, {"api": {"base_url": "https://127.0.0.1:9", "auth": {"value": TOKEN}}}, HERE[:5])
+    found = await examined(
+        folder, {"api": {"base_url": "https://127.0.0.1:9", "auth": {"value": TOKEN}}}, until("route")
+    )
     assert warnings(found) == {"route"}
     assert f"SSL_CERT_FILE ({file}), but that file is {flaw}" in found["route"].text
 
@@ -437,6 +444,14 @@ async def test_a_clock_that_is_wrong_is_warned_of(folder: Path, told_by: str, sk
     assert abs(abs(found["clock"].facts["skew_s"]) - 7_200) < 60
 
 
+async def test_a_redis_that_cannot_be_used_is_a_failure_that_shows_no_password(folder: Path) -> None:
+    settings = {"server": {"redis_url": "redis://:a-pass-word@127.0.0.1:9/0"}}
+    found = await examined(folder, settings, until("redis"))
+    assert failures(found) == {"redis"}
+    assert found["redis"].text.startswith("server.redis_url: Redis cannot be used: ConnectionError")
+    assert "a-pass-word" not in shown(found)
+
+
 @pytest.mark.parametrize("source", ["file", "value"])
 async def test_a_secret_that_others_can_read_is_warned_of(folder: Path, source: str) -> None:
     secret = folder / "secret"
@@ -447,7 +462,7 @@ async def test_a_secret_that_others_can_read_is_warned_of(folder: Path, source: 
     file.write_text(json.dumps({"api": {"base_url": "http://127.0.0.1:9", "auth": auth}}), encoding="utf-8")
     file.chmod(0o644)
     found: dict[str, Finding] = {}
-    await examine(file, tell=found.__setitem__, checks=HERE[:4])
+    await examine(file, tell=found.__setitem__, checks=until("secret"))
     assert warnings(found) == {"secret"}
     assert found["secret"].fix == f"chmod 600 {secret if source == 'file' else file}"
     assert report.exit_code(found) == 0

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
@@ -12,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from runs_mcp.config import Config, ConfigError, JwtAuthSettings
+from runs_mcp.config import Config, JwtAuthSettings
 from runs_mcp.server.app import build_server
 from runs_mcp.server.observers import Observers
 from runs_mcp.service import access_log, origins, request_id, tracing
@@ -22,12 +21,10 @@ from runs_mcp.service.health import Health, Readiness
 from runs_mcp.service.limits import InFlight, RateLimit, RateLimiter, TokenBuckets
 from runs_mcp.service.metadata import metadata_routes
 from runs_mcp.service.metrics import CountedRequests, Metrics
+from runs_mcp.service.replicas import fleet
 from runs_mcp.service.request_id import RequestId
 from runs_mcp.service.tenants import Build, Tenants, by_itself
 from runs_mcp.service.tracing import CallersTrace
-
-if TYPE_CHECKING:
-    from runs_mcp.service.fleet import Fleet
 
 PATH = "/mcp"
 Clock = Callable[[], float]
@@ -50,25 +47,15 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
     """
     metrics = Metrics() if config.server.http.metrics else None
     traced = tracing.start()
-    fleet = _fleet(config)
-    share = fleet.sharing if fleet else by_itself
+    replicas = fleet(config)
+    share = replicas.sharing if replicas else by_itself
     tenants = Tenants(config, _observers(metrics, traced=traced), build=build, share=share)
     if metrics:
         metrics.gauge(tenants)
-    app: ASGIApp = _routes(tenants, fleet.rates() if fleet else TokenBuckets(now), host=host)
+    app: ASGIApp = _routes(tenants, replicas.rates() if replicas else TokenBuckets(now), host=host)
     for layer in reversed(_layers(tenants, metrics, traced=traced, now=now)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return Service(app, tenants, metrics)
-
-
-def _fleet(config: Config) -> "Fleet | None":
-    if config.server.redis_url is None:
-        return None
-    try:
-        from runs_mcp.service.fleet import Fleet  # noqa: PLC0415 - an extra, that others need not install
-    except ModuleNotFoundError:
-        raise ConfigError("server.redis_url: install runs-mcp[redis] to share by Redis.") from None
-    return Fleet(config.server.redis_url.get_secret_value())
 
 
 def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:

@@ -15,6 +15,9 @@ from redis.asyncio import Redis as Client
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runs_mcp.cli.checking import examine, settings
+from runs_mcp.cli.checking.findings import Finding, Outcome
+from runs_mcp.cli.checking.sharing import redis as check_of_redis
 from runs_mcp.config import BearerAuthSettings, Config, ConfigError, ProfileSettings
 from runs_mcp.service import keys
 from runs_mcp.service.app import build_service
@@ -300,3 +303,12 @@ async def test_a_redis_that_cannot_be_used_is_said_at_the_start_without_its_pass
             build_service(config, host="127.0.0.1")
     assert "hidden" not in str(refused.value)
     assert "hidden" not in repr(config)
+
+
+async def test_check_says_which_redis_answers(redis: Redis, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"server": {"redis_url": redis.url}}), encoding="utf-8")
+    found: dict[str, Finding] = {}
+    await examine(file, tell=found.__setitem__, checks=[settings.configuration, check_of_redis])
+    assert found["redis"].outcome is Outcome.OK
+    assert found["redis"].text == f"Redis {found['redis'].facts['version']} answers"

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from runs_mcp.cli.checking import answers, credential, network, operations, protocol, settings
+from runs_mcp.cli.checking import answers, credential, network, operations, protocol, settings, sharing
 from runs_mcp.cli.checking.examination import Examination
 from runs_mcp.cli.checking.explaining import explain
 from runs_mcp.cli.checking.findings import Check, Finding, Outcome, failed, skipped
@@ -20,6 +20,7 @@ CHECKS: Sequence[Check] = (
     settings.configuration,
     settings.tools,
     settings.edition,
+    sharing.redis,
     credential.secret,
     network.route,
     network.dns,

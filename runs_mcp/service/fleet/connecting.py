@@ -2,8 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +61,19 @@ class Fleet:
         Raises:
             ConfigError: Redis cannot be reached.
         """
-        try:
+        with _usable():
             return self._sharing(_place(config, profile))
-        except (RedisError, OSError, ValueError) as error:
-            raise ConfigError(f"server.redis_url: Redis cannot be used: {type(error).__name__}: {error}") from None
+
+    async def version(self) -> str:
+        """Which Redis it is.
+
+        Raises:
+            ConfigError: it cannot be reached.
+        """
+        with _usable():
+            async with self._redis() as redis:
+                about = await redis.info("server")
+        return str(about.get("redis_version"))
 
     def _sharing(self, place: str) -> Sharing:
         redis = self._redis()
@@ -91,6 +100,14 @@ class Fleet:
         with BlockingRedis.from_url(self._url, decode_responses=True, **_TIMEOUTS) as redis:
             redis.set(name, secrets.token_hex(32), nx=True)
             return str(redis.get(name))
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError, ValueError) as error:
+        raise ConfigError(f"server.redis_url: Redis cannot be used: {type(error).__name__}: {error}") from None
 
 
 def _place(config: Config, profile: str | None) -> str:
