@@ -1,5 +1,6 @@
 """Metrics for Prometheus, in a registry of their own."""
 
+import logging
 import platform
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
 
 from runs_mcp import __version__
 from runs_mcp.api import Exchange, RunsApiError
@@ -52,6 +54,9 @@ class Metrics:
         self._retries = Counter(
             "runs_mcp_upstream_retries", "Requests to the Runs API repeated, by why.", ["error"], registry=registry
         )
+        self._warnings = _Warnings(
+            Counter("runs_mcp_warnings", "Warnings and errors logged, by their logger.", ["logger"], registry=registry)
+        )
         self.responses = Counter(
             "runs_mcp_http_responses", "Requests answered, by status; health apart.", ["status"], registry=registry
         )
@@ -75,13 +80,18 @@ class Metrics:
     def served(self, host: str, port: int) -> Iterator[tuple[str, int]]:
         """Serve `/metrics` while the block lasts, and tell where; by a thread, which a busy event loop cannot hold up.
 
+        Warnings that are logged meanwhile are counted.
+
         Raises:
             OSError: the address cannot be had.
         """
         listener, thread = start_http_server(port, host, self.registry)
+        ours = logging.getLogger("runs_mcp")
+        ours.addHandler(self._warnings)
         try:
             yield host, listener.server_port
         finally:
+            ours.removeHandler(self._warnings)
             listener.shutdown()
             listener.server_close()
             thread.join()
@@ -121,6 +131,18 @@ class Metrics:
         finally:
             self._upstream.labels(operation, exchange.status or "none").inc()
             self._upstream_seconds.labels(operation).observe(time.perf_counter() - started)
+
+
+class _Warnings(logging.Handler):
+    """Counts what is worth a look: Redis that fails, a request that is refused, a defect."""
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__(logging.WARNING)
+        self._counter = counter
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._counter.labels(record.name).inc()
 
 
 def _is_error(result: HandlerResult) -> bool:

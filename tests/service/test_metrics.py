@@ -15,8 +15,10 @@ from starlette.responses import Response
 from runs_mcp import __version__
 from runs_mcp.api.observing import template
 from runs_mcp.config import Config
+from runs_mcp.service.fleet.failing import without_redis
 from tests import upstream
 from tests.calls import Notifications, call
+from tests.here import LOOPBACK
 from tests.service.running import Running, configured, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
@@ -84,6 +86,16 @@ async def test_requests_to_the_api_are_counted_by_operation_and_status_and_timed
             assert seen == count, operation
         assert measured(at, "runs_mcp_upstream_retries_total", error="UnavailableError") == 2
         assert measured(at, "runs_mcp_upstream_seconds_count", operation="GET /runs") == 3
+
+
+async def test_warnings_are_counted_by_what_logs_them_while_metrics_are_served() -> None:
+    async with upstream.serving({}) as api, running(kept(api)) as at:
+        assert at.service.metrics
+        with at.service.metrics.served(LOOPBACK, 0), without_redis("testing"):
+            raise OSError
+        with without_redis("testing"):
+            raise OSError
+        assert measured(at, "runs_mcp_warnings_total", logger="runs_mcp.service.fleet.failing") == 1
 
 
 async def test_a_request_that_gets_no_answer_has_no_status() -> None:
