@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
 BIN = Path(sys.executable).parent
 CACHE = Path(__file__).parents[2] / ".cache"
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
@@ -19,12 +21,13 @@ def installed(name: str, dependencies: Mapping[str, str], *, overrides: Mapping[
         {"private": True, "type": "module", "dependencies": dict(dependencies), "overrides": dict(overrides or {})}
     )
     done = folder / "installed.json"
-    if not done.is_file() or done.read_text(encoding="utf-8") != wanted:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text(wanted, encoding="utf-8")
-        npm = [str(BIN / "npm"), "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
-        subprocess.run(npm, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
-        done.write_text(wanted, encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "installing.lock"):  # several processes may test at once
+        if not done.is_file() or done.read_text(encoding="utf-8") != wanted:
+            (folder / "package.json").write_text(wanted, encoding="utf-8")
+            npm = [str(BIN / "npm"), "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
+            subprocess.run(npm, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+            done.write_text(wanted, encoding="utf-8")
     return folder
 
 
