@@ -76,6 +76,7 @@ class Usage:
     """What a process, with those that it started, takes of the machine."""
 
     def __init__(self, pid: int) -> None:
+        self.pid = pid
         self._process = psutil.Process(pid)
 
     def busy_s(self) -> float:
