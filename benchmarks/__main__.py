@@ -12,7 +12,7 @@ import psutil
 
 from benchmarks import report
 
-PARTS = ("tokens", "starts", "layers", "speed", "streams", "growth", "load")
+PARTS = ("tokens", "starts", "layers", "speed", "streams", "kept", "growth", "load")
 
 
 def machine() -> str:

@@ -241,6 +241,7 @@ class RunsServer(MCPServer[Services]):
         async with client as runs, sharing.running(), anyio.create_task_group() as tasks:
             creator = Creator(runs, sharing.request_keys, tagging=self._config.server.create_tag)
             followers = Followers(runs, tasks, sharing.relay, stall_s=streaming.stall_s)
+            tasks.start_soon(followers.leave_silent_streams)
             watchers = Watchers(runs, followers, tasks, sharing.bus, sharing.looks)
             self.services = Services(runs, followers, self._waiting, watchers, Names(runs), creator, self._config)
             yield self.services

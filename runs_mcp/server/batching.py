@@ -37,7 +37,7 @@ async def watch(
     """Wait for every run to end, and say so of each; who stops waiting keeps what has ended by then."""
 
     async def wait_for(outcome: Outcome, follower: Follower) -> None:
-        async with followers.watching(follower):
+        with followers.watching(follower):
             await follower.ended.wait()
         if follower.error:
             cause = FollowingError(follower.run_id, follower.error)

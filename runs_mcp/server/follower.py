@@ -1,5 +1,7 @@
 """One run being followed: what it has written so far, and how it ended."""
 
+from time import monotonic
+
 import anyio
 
 from runs_mcp.api import Run, RunsApiError
@@ -23,7 +25,16 @@ class Follower:
         self._chunks: list[str] = []
         self._forgotten_chunks = 0
         self._kept_chars = 0
-        self._grew = anyio.Event()
+        self._grew: anyio.Event | None = None
+        self._heard_at = monotonic()
+
+    def heard(self) -> None:
+        """Take note that the run has said something."""
+        self._heard_at = monotonic()
+
+    def silent_s(self) -> float:
+        """Seconds for which it has said nothing."""
+        return monotonic() - self._heard_at
 
     def append(self, text: str) -> None:
         """Add what the run has just written; beyond a limit the oldest text is forgotten."""
@@ -32,8 +43,8 @@ class Follower:
         self._kept_chars += len(text)
         if self._kept_chars > MAX_KEPT_CHARS:
             self._forget_half()
-        self._grew.set()
-        self._grew = anyio.Event()
+        self.heard()
+        self._wake()
 
     def join(self, at: int, text: str) -> None:
         """Add `text`, which begins at character `at` of the run's: what is here already is skipped, what is missing is
@@ -53,7 +64,7 @@ class Follower:
         """Record how the run ended, and wake whoever waits."""
         self.run, self.error = run, error
         self.ended.set()
-        self._grew.set()
+        self._wake()
 
     @property
     def position(self) -> int:
@@ -68,12 +79,18 @@ class Follower:
     async def wait_beyond(self, position: int) -> None:
         """Wait until there is a chunk at `position`, or the run has ended."""
         while not self.ended.is_set() and self.position <= position:
+            self._grew = self._grew or anyio.Event()
             await self._grew.wait()
 
     def text(self, offset: int = 0) -> str:
         """What is kept of the text from character `offset` on."""
         kept = "".join(self._chunks)
         return kept[max(offset - (self.length - len(kept)), 0) :]
+
+    def _wake(self) -> None:
+        if self._grew:
+            self._grew.set()
+            self._grew = None
 
     def _forget_half(self) -> None:
         while self._kept_chars > MAX_KEPT_CHARS // 2 and len(self._chunks) > 1:

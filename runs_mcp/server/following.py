@@ -1,8 +1,8 @@
 """Following runs: each stream is read once, whoever asks gets its text from the start."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 
 import anyio
@@ -37,6 +37,7 @@ class Followers:
         self._tasks = tasks
         self._stall_s = stall_s
         self._following: dict[str, Follower] = {}
+        self._reading: dict[Follower, anyio.CancelScope] = {}
 
     @property
     def count(self) -> int:
@@ -59,12 +60,12 @@ class Followers:
         self._tasks.start_soon(partial(self._follow, follower, limiter or nullcontext(), starts=starts))
         return follower
 
-    @asynccontextmanager
-    async def watching(self, follower: Follower) -> AsyncIterator[Follower]:
+    @contextmanager
+    def watching(self, follower: Follower) -> Iterator[None]:
         """Keep `follower` at it while the block lasts."""
         follower.watchers += 1
         try:
-            yield follower
+            yield
         finally:
             follower.watchers -= 1
 
@@ -102,12 +103,13 @@ class Followers:
 
     async def _read_stream(self, follower: Follower) -> RunsApiError | None:
         """Read the stream to its end, or to that of its run; an error is why it broke off."""
-        error = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._leave_with_the_run, follower, tasks.cancel_scope)
-            error = await self._read(follower)
-            tasks.cancel_scope.cancel()
-        return error
+        with anyio.CancelScope() as reading:
+            self._reading[follower] = reading
+            try:
+                return await self._read(follower)
+            finally:
+                del self._reading[follower]
+        return None
 
     async def _read(self, follower: Follower) -> RunsApiError | None:
         try:
@@ -119,14 +121,20 @@ class Followers:
             return error
         return None
 
-    async def _leave_with_the_run(self, follower: Follower, reading: anyio.CancelScope) -> None:
-        """Stop reading a stream that stays silent although its run has ended."""
+    async def leave_silent_streams(self) -> None:
+        """Stop reading streams that stay silent although their runs have ended, for as long as this is run.
+
+        It is one task for all of them: one each would be woken by every chunk.
+        """
         while True:
-            with anyio.move_on_after(self._stall_s) as silence:
-                await follower.wait_beyond(follower.position)
-            if silence.cancelled_caught and await self._has_ended(follower.run_id):
-                reading.cancel()
-                return
+            await anyio.sleep(self._stall_s / 2)
+            for follower in [one for one in self._reading if one.silent_s() >= self._stall_s]:
+                follower.heard()  # what follows is asked once in a while
+                self._tasks.start_soon(self._leave_with_the_run, follower)
+
+    async def _leave_with_the_run(self, follower: Follower) -> None:
+        if await self._has_ended(follower.run_id) and follower in self._reading:
+            self._reading[follower].cancel()
 
     async def _has_started(self, run_id: str) -> bool:
         return (await self._runs.get_run(run_id)).status != "created"

@@ -97,6 +97,7 @@ async def create_run(
     follower = here.followers.follow(run, starts=stream and run.status == "created")
     if not wait or tasks.wanted(call):
         return answers.accepted(call, run, as_task=wait)
+    del run  # it can be large, and would be kept for as long as it is followed
     return await _watch(call, follower, progress)
 
 
@@ -114,6 +115,7 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait:
         if starts and (here.config.server.read_only or not may_create(call.request_context)):
             raise ToolError(failures.not_started(run_id))
         follower = here.followers.follow(run, starts=starts)
+        del run  # it can be large, and would be kept for as long as it is followed
     if wait and tasks.wanted(call):
         return answers.accepted(call, await here.runs.get_run(run_id), as_task=True)
     return await _watch(call, follower, Progress.of(call), offset=offset, wait=wait)
@@ -124,9 +126,8 @@ async def _watch(
 ) -> CallToolResult:
     here = services(call)
     streaming = here.config.streaming
-    async with here.followers.watching(follower):
-        with here.waiting.at_most(streaming.max_wait_s if wait else 0):
-            await forward(follower, progress, streaming, offset=offset)
+    with here.followers.watching(follower), here.waiting.at_most(streaming.max_wait_s if wait else 0):
+        await forward(follower, progress, streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
     return answers.ended(call, follower.run) if follower.run else answers.still_going(call, follower, offset)
