@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Self
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.stdio import stdio_server
-from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     INVALID_REQUEST,
@@ -31,9 +31,6 @@ from runs_mcp.opening import Opening
 PIECE = 65_536
 MOST_UNREAD = 1_000
 """Answers that may wait for a client to read before nothing more is read of it."""
-
-Reading = ReadStream[SessionMessage | Exception]
-Writing = WriteStream[SessionMessage]
 
 
 class Incoming:
@@ -128,6 +125,10 @@ class Outgoing:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+Reading = Incoming | MemoryObjectReceiveStream[SessionMessage | Exception]
+Writing = Outgoing | MemoryObjectSendStream[SessionMessage]
 
 
 @asynccontextmanager
