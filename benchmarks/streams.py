@@ -214,7 +214,7 @@ async def measured(of: Sequence[Peer], *, rounds: int, streams: int, seconds: in
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, help="How often each server has one stream.")
+@click.option("--rounds", default=5, show_default=True, help="How often each server has one stream.")
 @click.option("--streams", default=1_000, show_default=True, help="How many streams are many.")
 @click.option("--seconds", default=2, show_default=True, help="How long each of many lasts.")
 @click.option("--per-s", default=50, show_default=True, help="Chunks a second in each of many.")

@@ -85,8 +85,9 @@ async def forward(follower: Follower, progress: Progress, settings: StreamingSet
         fresh, offset = text[offset:], max(offset - len(text), 0)
         if fresh or quiet.cancelled_caught:
             await progress.say(fresh or None)
-        with anyio.move_on_after(settings.flush_ms / 1000):
-            await follower.ended.wait()
+        if settings.flush_ms:
+            with anyio.move_on_after(settings.flush_ms / 1000):
+                await follower.ended.wait()
 
 
 @asynccontextmanager
