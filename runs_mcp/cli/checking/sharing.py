@@ -1,6 +1,6 @@
 """The check of what replicas of `serve --http` share."""
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from runs_mcp.cli.checking.examination import Examination
 from runs_mcp.cli.checking.findings import Finding, check, ok
@@ -14,7 +14,7 @@ async def redis(about: Examination) -> Finding:
     if url is None:
         return ok("not used: server.redis_url is not set", used=False)
     if password := urlsplit(url.get_secret_value()).password:
-        about.secrets.add(password)
+        about.secrets.add(unquote(password))
     replicas = fleet(about.config)
     version = await replicas.version() if replicas else None
     return ok(f"Redis {version} answers", used=True, version=version)
