@@ -15,7 +15,6 @@ import click
 
 from runs_mcp import __version__, logs
 from runs_mcp.config import CONFIG_VARIABLE, BearerAuthSettings, Config, ConfigError, Scope, json_schema, load
-from runs_mcp.opening import Opening
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 COLLECT_AFTER = (50_000, 20, 100)
@@ -58,9 +57,7 @@ def main() -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to serve HTTP on.")
 @click.option("--sandbox", is_flag=True, help="Front a sandbox of the Runs API on this machine: no account needed.")
 @click.option("--or-sandbox", is_flag=True, help="The same, but only where no credential is set.")
-@click.pass_obj
 def serve(
-    opening: Opening | None,
     *,
     config_file: Path | None,
     http: bool,
@@ -76,7 +73,7 @@ def serve(
     config = _configured(config_file)
     from runs_mcp.cli import serving  # noqa: PLC0415 - --help need not wait for the server's imports
 
-    serve_it = partial(serving.http, host=host, port=port) if http else partial(serving.stdio, opening=opening)
+    serve_it = partial(serving.http, host=host, port=port) if http else serving.stdio
     if sandbox or (or_sandbox and not config.api.auth.given):
         from runs_mcp.cli import sandboxing  # noqa: PLC0415 - nor a server with an account for the sandbox's
 

@@ -2,21 +2,20 @@
 
 from runs_mcp.api import connect
 from runs_mcp.config import Config
-from runs_mcp.opening import Opening
 from runs_mcp.server import build_server, hosting
 from runs_mcp.server.observers import NOBODY, Observers
 from runs_mcp.service import tracing
 
 
-async def stdio(config: Config, *, opening: Opening | None = None) -> None:
-    """Serve one MCP client over standard input and output, after an `opening`.
+async def stdio(config: Config) -> None:
+    """Serve one MCP client over standard input and output.
 
     Raises:
         ConfigError, CredentialError: the configuration cannot work.
     """
     connect(config.api)  # a credential that is not there is better said now than at the first call
     observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NOBODY
-    await hosting.serve_stdio(build_server(config, observers), opening or Opening())
+    await hosting.serve_stdio(build_server(config, observers))
 
 
 async def http(config: Config, *, host: str, port: int) -> None:

@@ -6,7 +6,6 @@ import sys
 
 import anyio
 
-from runs_mcp.opening import Opening
 from runs_mcp.server import pipes
 from runs_mcp.server.app import RunsServer
 
@@ -19,15 +18,12 @@ FLUSH_S = 0.5
 STOPPING = "stopping: calls in flight answer with how to go on"
 
 
-async def serve_stdio(server: RunsServer, opening: Opening) -> None:
-    """Serve one client over standard input and output, until its input ends or the process is told to stop.
-
-    `opening`: what it said before.
-    """
+async def serve_stdio(server: RunsServer) -> None:
+    """Serve one client over standard input and output, until its input ends or the process is told to stop."""
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":  # where nothing but closing the input ends a process gently
             tasks.start_soon(_stop_when_told, server, tasks.cancel_scope)
-        async with pipes.stdio(opening, max_bytes=server.config.server.max_message_bytes) as (incoming, outgoing):
+        async with pipes.stdio(max_bytes=server.config.server.max_message_bytes) as (incoming, outgoing):
             await server.serve(incoming, outgoing)
         tasks.cancel_scope.cancel()
 
