@@ -24,7 +24,6 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-
 PIECE = 65_536
 MOST_UNREAD = 1_000
 """Answers that may wait for a client to read before nothing more is read of it."""
