@@ -53,6 +53,7 @@ class Reader:
         """The chunk that should come next."""
 
     def __call__(self, line: bytes) -> None:
+        """Count the chunks in a progress notification."""
         now = monotonic_ns()
         self._heard.notifications += 1
         for number, stamp in STAMP.findall(line):
