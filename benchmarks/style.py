@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-PRONOUNS = "this|that|such|which|each|the same|the right|the wrong|the other|the first|the last|the new|the old"
+PRONOUNS = "that|such|which|each|the same|the right|the wrong|the other|the first|the last|the new|the old"
 
 PHRASES: Mapping[str, str] = {
     r"\bthere (?:is|are) (?:not|none)\b": "name the missing thing, or use “unknown”",

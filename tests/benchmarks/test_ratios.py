@@ -16,7 +16,7 @@ from benchmarks.speed import CALLS
 from benchmarks.starts import Start, started
 from benchmarks.streams import Crowd, crowd
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROUNDS = 3
 CALLERS = 8

@@ -11,7 +11,7 @@ import pytest
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from tests.clients import node
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 DRIVER = Path(__file__).parent / "platform.mjs"
 SENTIMENT = {"sentiment": "positive", "score": 1.0, "evidence": ["love", "fast"]}

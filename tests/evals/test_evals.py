@@ -14,6 +14,7 @@ from evals.scoring import Question, questions
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.slow
 def test_the_reference_agent_answers_every_question_in_few_calls(tmp_path: Path) -> None:
     report = tmp_path / "scores.json"
     result = CliRunner().invoke(main, ["--json", str(report)])

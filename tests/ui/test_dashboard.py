@@ -10,7 +10,7 @@ from runs_mcp.sandbox import SandboxOptions, running
 from tests.ui.conftest import dashboard_process
 from tests.ui.looking import Look, looking
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ALL = "All 200 runs of the period."
 THEMES = ("light", "dark")

@@ -14,7 +14,7 @@ from tests.calls import call
 from tests.ui.conftest import dashboard_process
 from tests.ui.looking import Look
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PAGES = ("", "dashboard.html", "run.html")
 
