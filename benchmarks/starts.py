@@ -34,7 +34,7 @@ sys.stdout.write(str(psutil.Process().memory_info().rss))
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Milliseconds from starting the process to its first answers, and the memory it takes then."""
+    """Milliseconds from the start of the process to its first responses, and its memory after them."""
 
     listed_ms: float
     called_ms: float
@@ -42,7 +42,7 @@ class Start:
 
 
 async def started(peer: Peer, environment: Environment) -> Start:
-    """Start a server over stdio, ask for its tools, and call one."""
+    """Start a server over stdio, list its tools and call one of them."""
     began = perf_counter()
     async with pipes.started(peer.command, environment, LEGACY) as (session, process):
         await session.ask("tools/list", {})
@@ -91,7 +91,7 @@ def _middle(taken: Sequence[Start]) -> Start:
 
 
 async def imports() -> str:
-    """The memory of a Python that has imported so much of the SDK, and the time that takes."""
+    """Measure the time and memory of importing parts of the SDK."""
     rows = []
     for name, statement in IMPORTED.items():
         command = [sys.executable, "-c", statement + MEMORY]
@@ -103,15 +103,15 @@ async def imports() -> str:
 
 
 async def measured(of: Sequence[Peer], rounds: int) -> str:
-    """The tables, in Markdown."""
+    """Return the tables, in Markdown."""
     return "\n\n".join([await starts(of, rounds), await imports()])
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="Starts of each server; figures are medians over them.")
+@click.option("--rounds", default=5, show_default=True, help="Starts of each server; the figures are medians.")
 @report.write_option
 def main(*, rounds: int, write: bool) -> None:
-    """Measure starts of servers of the same API beside each other."""
+    """Compare the start of servers of the same API."""
     run = partial(measured, peers(), rounds)
     report.publish("starts", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from evals.reference_agent import PLANS
 from evals.run import main
-from evals.scoring import Question, questions
+from evals.questions import Question, questions
 
 
 @pytest.mark.timeout(400)

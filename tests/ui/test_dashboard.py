@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 
 from runs_mcp.sandbox import SandboxOptions, running
 from tests.ui.conftest import dashboard_process
-from tests.ui.looking import Look, looking
+from tests.ui.open_page import Look, looking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

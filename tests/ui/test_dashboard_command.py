@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 from tests.calls import call
 from tests.ui.conftest import dashboard_process
-from tests.ui.looking import Look
+from tests.ui.open_page import Look
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

@@ -19,7 +19,7 @@ from tests import upstream
 from tests.calls import call
 from tests.clients import node
 from tests.clients.processes import serving_http
-from tests.ui.looking import Look, looking
+from tests.ui.open_page import Look, looking
 from tests.upstream import CLOSE, Replies, chunk, events, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
