@@ -2,10 +2,10 @@
 
 `python -m benchmarks.api` prints its port and ends when its standard input ends.
 
-The runs `small` and `large` exist. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that delivers CHUNKS chunks, RATE per
-second, as soon as TOGETHER streams of its group are open. Each chunk contains its number and the time at which it was sent,
-from the monotonic clock that all processes share. `POST /runs` creates such a run from its `data`. `GET /opened/RUN` returns
-how often the stream of a run was opened.
+The runs `small` and `large` exist. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that delivers CHUNKS chunks,
+RATE per second, as soon as TOGETHER streams of its group are open. Each chunk contains its number and the time at
+which it was sent, from the monotonic clock that all processes share. `POST /runs` creates such a run from its `data`.
+`GET /opened/RUN` returns how often the stream of a run was opened.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Processor time of the parts of a call: `python -m benchmarks.layers`.
 
-Compares a request that the SDK answers alone, a call that is rejected before it reaches the API, and complete calls, and
-measures the API client without a server. The differences are the cost of each part.
+Compares a request that the SDK answers alone, a call that is rejected before it reaches the API, and complete calls,
+and measures the API client without a server. The differences are the cost of each part.
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """Latency and cost of calls compared with other servers of the same API: `python -m benchmarks.speed`.
 
-All servers run in front of the same API and are measured in turns, so that a busy moment of the machine affects all of them.
-The ratios are what matters.
+All servers run in front of the same API and are measured in turns, so that a busy moment of the machine affects all of
+them. The ratios are what matters.
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """Delay of the text of one run and of a thousand runs: `python -m benchmarks.streams`.
 
-The API adds to each chunk the time at which it was sent, from a clock that all processes share. The client reads this time
-from the progress that arrives, and counts chunks that are missing or out of order.
+The API adds to each chunk the time at which it was sent, from a clock that all processes share. The client reads this
+time from the progress that arrives, and counts chunks that are missing or out of order.
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """Size of tools and results: compared with tools generated from an OpenAPI document, and with the JSON of the API.
 
-Tokens are estimated as characters / 4. FastMCP, which generates the other tools, is installed in `.cache/fastmcp` on the
-first run.
+Tokens are estimated as characters / 4. FastMCP, which generates the other tools, is installed in `.cache/fastmcp` on
+the first run.
 """
 
 import json

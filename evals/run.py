@@ -1,7 +1,7 @@
 """Run an agent on all questions and score its answers, its calls and the characters it read.
 
-The agent is any command. It is started for each question, with the question on standard input and the command of a stdio MCP
-server in the variable MCP_SERVER, as a JSON list. It prints its answer.
+The agent is any command. It is started for each question, with the question on standard input and the command of a
+stdio MCP server in the variable MCP_SERVER, as a JSON list. It prints its answer.
 """
 
 import json

@@ -1,7 +1,7 @@
 """`runs-mcp`, which reports at each SIGUSR1 the memory that it has allocated since the previous signal and still holds.
 
-It writes a JSON object to the named pipe $MEMORY_PIPE: KiB by component. Allocations of the standard library and anyio count
-for the component that called them.
+It writes a JSON object to the named pipe $MEMORY_PIPE: KiB by component. Allocations of the standard library and anyio
+count for the component that called them.
 """
 
 import gc

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from evals.questions import Question, questions
 from evals.reference_agent import PLANS
 from evals.run import main
-from evals.questions import Question, questions
 
 
 @pytest.mark.timeout(400)
