@@ -74,7 +74,13 @@ async def test_the_public_key_may_only_execute(api: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/runs/nope", 404), ("GET", "/nothing", 404), ("DELETE", "/runs/r1", 405), ("GET", "/runs/a%2Fb", 404)],
+    [
+        ("GET", "/runs/nope", 404),
+        ("GET", "/nothing", 404),
+        ("PATCH", "/runs/r1", 405),
+        ("DELETE", "/runs/r1", 404),
+        ("GET", "/runs/a%2Fb", 404),
+    ],
 )
 async def test_what_is_not_there_is_said_as_the_platform_says_it(
     api: httpx.AsyncClient, method: str, path: str, status: int

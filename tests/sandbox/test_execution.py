@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
-from runs_mcp.sandbox.samples import ENVIRONMENTS
+from runs_mcp.sandbox.demo.demo_environments import ENVIRONMENTS
 from tests.sandbox.serving import chunks, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -159,8 +159,15 @@ async def test_an_interaction_is_named_or_given_by_id(api: httpx.AsyncClient, se
         pytest.param(
             {"interaction": "AlwaysFails", "config": {"environment": "x"}}, 400, "Environment", id="environment"
         ),
-        pytest.param({"interaction": "AlwaysFails", "config": {"model": "x"}}, 400, "No model x", id="model"),
-        pytest.param({"interaction": "AlwaysFails", "result_schema": {"type": 3}}, 400, "no JSON schema", id="schema"),
+        pytest.param(
+            {"interaction": "AlwaysFails", "config": {"model": "x"}},
+            400,
+            "OpenAI production has no model x",
+            id="model",
+        ),
+        pytest.param(
+            {"interaction": "AlwaysFails", "result_schema": {"type": 3}}, 400, "not a JSON schema", id="schema"
+        ),
     ],
 )
 async def test_a_create_that_cannot_work_is_refused(api: httpx.AsyncClient, body: Any, status: int, says: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from runs_mcp.sandbox import find
-from runs_mcp.sandbox.store import SlowFilterError, Store
+from runs_mcp.sandbox.storage import mongo_filter as find
+from runs_mcp.sandbox.storage.run_store import RunStore as Store
+from runs_mcp.sandbox.storage.run_store import SlowFilterError
 from tests.sandbox.serving import JsonObject, answered
 
 pytestmark = pytest.mark.anyio
@@ -123,7 +124,7 @@ def test_a_filter_beyond_all_measure_is_refused(store: Store, query: JsonObject,
 
 
 def test_a_filter_that_takes_too_long_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runs_mcp.sandbox.store.FIND_BUDGET_S", -1)
+    monkeypatch.setattr("runs_mcp.sandbox.storage.run_store.FIND_BUDGET_S", -1)
     with pytest.raises(SlowFilterError, match="narrow it by status, interaction or date"):
         store.find({"prompt": "x"}, limit=1)
 

@@ -181,7 +181,7 @@ async def test_filter_options_of_no_such_field_are_a_400_that_lists_the_fields(a
     response = await api.get("/runs/filter-options/colour")
     assert response.status_code == 400
     assert response.json()["message"] == (
-        "No such filter: colour. There are interaction, environment, model, status, tag."
+        "Unknown filter: colour. The filters are interaction, environment, model, status, tag."
     )
 
 

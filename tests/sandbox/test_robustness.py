@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from httpx_sse import aconnect_sse
 
 from runs_mcp.sandbox import SandboxOptions
-from runs_mcp.sandbox.store import Store
+from runs_mcp.sandbox.storage.run_store import RunStore as Store
 from tests.sandbox.serving import TODAY, JsonObject, answered, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
