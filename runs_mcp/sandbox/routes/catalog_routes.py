@@ -95,8 +95,8 @@ class CatalogRoutes:
     async def list_versions(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/versions` and `GET /interactions/versions/{interaction_id}`."""
         name = self._find(request).name
-        versions = [representations.reference(one) for one in self.catalog.stored if one.name == name]
-        return JSONResponse(versions)
+        published = [one for one in self.catalog.stored if one.name == name and one.status == "published"]
+        return JSONResponse([representations.reference(one) for one in published])
 
     async def list_forks(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/forks`: the sandbox has no forks."""
