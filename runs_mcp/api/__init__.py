@@ -25,7 +25,7 @@ from runs_mcp.api.network import Network
 from runs_mcp.api.observing import Exchange, Observe
 from runs_mcp.api.stream import Chunk, Closed
 from runs_mcp.api.transport import OnWait, Transport
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 
 __all__ = [
     "EDITIONS",

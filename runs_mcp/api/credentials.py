@@ -17,7 +17,7 @@ import jwt
 from pydantic import SecretStr
 
 from runs_mcp.api.errors import AuthenticationError, CredentialError
-from runs_mcp.config import AuthSettings
+from runs_mcp.config.api_settings import AuthSettings
 
 log = logging.getLogger(__name__)
 

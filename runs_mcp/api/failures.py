@@ -22,7 +22,7 @@ from runs_mcp.api.errors import (
     UnavailableError,
     UntrustedError,
 )
-from runs_mcp.masking import mask, one_line
+from runs_mcp.observability.masking import mask, one_line
 
 LONGEST_MESSAGE_CHARS = 500
 MILLISECOND_HEADERS = ("x-ratelimit-retry-ms", "x-retry-after-ms", "retry-after-ms")

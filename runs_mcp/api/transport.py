@@ -20,7 +20,7 @@ from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import CredentialError, ProtocolError, RunsApiError, StreamInterruptedError
 from runs_mcp.api.network import Connections, Network, Request, Response
 from runs_mcp.api.observing import Observe, Observed
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 
 if TYPE_CHECKING:
     import tenacity

@@ -15,7 +15,6 @@ from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 from typing_extensions import override
 
-from runs_mcp.announcing import Announcing
 from runs_mcp.sandbox.access import Tokens
 from runs_mcp.sandbox.demo import samples
 from runs_mcp.sandbox.demo.demo_interactions import InteractionCatalog
@@ -27,6 +26,7 @@ from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.sandbox.sandbox_options import SandboxOptions
 from runs_mcp.sandbox.schema_check import SchemaChecker
 from runs_mcp.sandbox.storage.run_store import RunStore
+from runs_mcp.startup import Announcing
 
 SHUTDOWN_S = 1
 

@@ -13,7 +13,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from runs_mcp.api import RunsClient, failures
 from runs_mcp.api.network import Request, Response
 from runs_mcp.api.transport import Transport
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 
 BASE = {
     "composable": "https://studio-server-production.api.becomposable.com/api/v1",

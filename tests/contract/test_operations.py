@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp_types import Tool
 
-from runs_mcp.config import Config, ServerSettings
+from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox.access import Tokens
 from runs_mcp.sandbox.demo.demo_interactions import InteractionCatalog
 from runs_mcp.sandbox.routes.application import API, build
