@@ -23,7 +23,7 @@ from benchmarks.driver import LEGACY, MIB, MODERN, Turn
 from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, met
 from benchmarks.speed import CALLS as FIXED
 from runs_mcp.sandbox import DEMO_KEY
-from runs_mcp.sandbox.demo import samples
+from runs_mcp.sandbox.content import samples
 from runs_mcp.sandbox.storage.run_store import RunStore
 from tests.here import LOOPBACK, free_ports, listening
 

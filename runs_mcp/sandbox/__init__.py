@@ -2,6 +2,16 @@
 
 from runs_mcp.sandbox.access import DEMO_KEY
 from runs_mcp.sandbox.lifecycle import Sandbox, running, serve
-from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation, SandboxOptions, closed
+from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation, SandboxOptions, closed, closed_operations
 
-__all__ = ["DEMO_KEY", "FixedAnswer", "Operation", "Sandbox", "SandboxOptions", "closed", "running", "serve"]
+__all__ = [
+    "DEMO_KEY",
+    "FixedAnswer",
+    "Operation",
+    "Sandbox",
+    "SandboxOptions",
+    "closed",
+    "closed_operations",
+    "running",
+    "serve",
+]

@@ -11,9 +11,9 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from runs_mcp.sandbox.demo import demo_work, samples
-from runs_mcp.sandbox.demo.demo_interactions import Interaction, InteractionCatalog, temporary
-from runs_mcp.sandbox.demo.demo_work import ModelError
+from runs_mcp.sandbox.content import demo_work, samples
+from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog, temporary
+from runs_mcp.sandbox.content.demo_work import ModelError
 from runs_mcp.sandbox.schema_check import SchemaChecker
 from runs_mcp.sandbox.storage.run_schema import EXECUTION_SETTINGS
 from runs_mcp.sandbox.storage.run_store import RunStore

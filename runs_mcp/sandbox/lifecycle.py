@@ -16,8 +16,8 @@ from starlette.applications import Starlette
 from typing_extensions import override
 
 from runs_mcp.sandbox.access import Tokens
-from runs_mcp.sandbox.demo import samples
-from runs_mcp.sandbox.demo.demo_interactions import InteractionCatalog
+from runs_mcp.sandbox.content import samples
+from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
 from runs_mcp.sandbox.execution import Database, Executions, recover
 from runs_mcp.sandbox.routes.application import build
 from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes

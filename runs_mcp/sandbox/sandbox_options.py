@@ -1,12 +1,14 @@
 """The options of a sandbox, with those that make it misbehave for tests."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal, get_args
 
 from runs_mcp.sandbox.access import LIFETIME_S
-from runs_mcp.sandbox.demo.samples import SEED
+from runs_mcp.sandbox.content.samples import SEED
 
 Operation = Literal[
     "list_runs",
@@ -35,12 +37,29 @@ class FixedAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def closed(*operations: Operation, status: Literal[401, 403, 404, 405] = 403) -> dict[Operation, FixedAnswer]:
+def closed(*operations: Operation, status: int = 403) -> dict[Operation, FixedAnswer]:
     """Return the answers that close `operations` to every credential, as the platform closes its internal ones."""
-    phrases = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"}
-    phrase = phrases[status]
-    body = f'{{"error":"{phrase}","status":{status},"message":"{phrase}"}}'
+    phrase = HTTPStatus(status).phrase
+    body = json.dumps({"error": phrase, "status": status, "message": phrase})
     return dict.fromkeys(operations, FixedAnswer(status=status, body=body))
+
+
+def closed_operations(texts: Iterable[str]) -> dict[Operation, FixedAnswer]:
+    """Return the answers of the operations that `texts` close: `facets` with 403, `facets=404` with 404.
+
+    Raises:
+        ValueError: A text names no operation, or a status that is not an error.
+    """
+    answers: dict[Operation, FixedAnswer] = {}
+    for text in texts:
+        name, _, status = text.partition("=")
+        operation = next((one for one in OPERATIONS if one == name), None)
+        if operation is None:
+            raise ValueError(f"unknown operation {name}; the operations are {', '.join(OPERATIONS)}")
+        if status and not (status.isdecimal() and 400 <= int(status) < 600):  # noqa: PLR2004 - the errors of HTTP
+            raise ValueError(f"{status} is not the status of an error")
+        answers |= closed(operation, status=int(status or 403))
+    return answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,14 +34,22 @@ class SchemaChecker:
 
     async def _check(self, schema: str, value: str | None = None) -> str | None:
         async with self._turn:
-            with move_on_after(MAX_SECONDS):
-                # Each idle worker may have died since its last check; after those, a new one is tried.
-                for _ in range(MAX_CHECKS + 1):
-                    with suppress(BrokenWorkerProcess):
-                        return await to_process.run_sync(
-                            check, schema, value, cancellable=True, limiter=self._processes
-                        )
+            await self._ready()
+            with move_on_after(MAX_SECONDS), suppress(BrokenWorkerProcess):
+                return await to_process.run_sync(check, schema, value, cancellable=True, limiter=self._processes)
         return TOO_SLOW
+
+    async def _ready(self) -> None:
+        """Start a worker, unless an idle one is alive: that time does not count as the time of a check."""
+        for _ in range(MAX_CHECKS + 1):
+            with suppress(BrokenWorkerProcess):
+                await to_process.run_sync(load, cancellable=True, limiter=self._processes)
+                return
+
+
+def load() -> None:
+    """Import the modules that a check needs."""
+    import jsonschema  # noqa: F401, PLC0415 - slow, and needed in the worker alone
 
 
 def check(schema_text: str, value_text: str | None = None) -> str | None:

@@ -10,7 +10,7 @@ from mcp_types import Tool
 
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox.access import Tokens
-from runs_mcp.sandbox.demo.demo_interactions import InteractionCatalog
+from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
 from runs_mcp.sandbox.routes.application import API, build
 from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
 from runs_mcp.sandbox.routes.run_routes import RunRoutes

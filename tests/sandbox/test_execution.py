@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
-from runs_mcp.sandbox.demo.demo_environments import ENVIRONMENTS
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS
 from tests.sandbox.serving import chunks, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runs_mcp.sandbox.demo import samples
-from runs_mcp.sandbox.demo.demo_interactions import INTERACTIONS
+from runs_mcp.sandbox.content import samples
+from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS
 from tests.sandbox.serving import JsonObject
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)

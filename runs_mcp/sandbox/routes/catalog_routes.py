@@ -8,8 +8,8 @@ from pydantic import MISSING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runs_mcp.sandbox.demo.demo_environments import ENVIRONMENTS, find_environment
-from runs_mcp.sandbox.demo.demo_interactions import Interaction, InteractionCatalog
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, find_environment
+from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog
 from runs_mcp.sandbox.routes.run_creation import environment_and_model
 from runs_mcp.sandbox.routes.run_queries import optional
 from runs_mcp.sandbox.wire import representations, request_bodies

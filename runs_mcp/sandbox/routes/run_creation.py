@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.sandbox.demo import samples
-from runs_mcp.sandbox.demo.demo_environments import ENVIRONMENTS, Environment, find_environment
-from runs_mcp.sandbox.demo.demo_interactions import (
+from runs_mcp.sandbox.content import samples
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment, find_environment
+from runs_mcp.sandbox.content.demo_interactions import (
     MEMORY_PACKS,
     STORED_SCHEMAS,
     Interaction,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.sandbox.demo import samples
+from runs_mcp.sandbox.content import samples
 from runs_mcp.sandbox.storage.run_filters import Filters
 from runs_mcp.sandbox.storage.run_store import Breakdown, Count
 from runs_mcp.sandbox.wire.contract import FACET_FIELDS, Contract

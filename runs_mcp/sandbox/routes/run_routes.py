@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runs_mcp.sandbox.demo.demo_interactions import InteractionCatalog
+from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
 from runs_mcp.sandbox.execution import Database, Executions, LiveRun, now, text_of
 from runs_mcp.sandbox.routes.run_creation import RunFactory, conversation
 from runs_mcp.sandbox.routes.run_queries import counted, facet_fields, list_filters, optional, search_filters

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runs_mcp.sandbox.access import ACCOUNT, PROJECT
-from runs_mcp.sandbox.demo.demo_environments import CREATED, OWNER, find_environment
-from runs_mcp.sandbox.demo.demo_interactions import Interaction, InteractionCatalog, prompt_id
+from runs_mcp.sandbox.content.demo_environments import CREATED, OWNER, find_environment
+from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog, prompt_id
 from runs_mcp.sandbox.storage.run_schema import EXECUTION_SETTINGS
 from runs_mcp.sandbox.wire.contract import Contract
 

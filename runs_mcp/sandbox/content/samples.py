@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runs_mcp.sandbox.access import ACCOUNT, PROJECT
-from runs_mcp.sandbox.demo.demo_environments import ENVIRONMENTS, Environment
-from runs_mcp.sandbox.demo.demo_interactions import INTERACTIONS, Interaction
-from runs_mcp.sandbox.demo.demo_work import ModelError
-from runs_mcp.sandbox.demo.sample_inputs import INPUTS, contract
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment
+from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS, Interaction
+from runs_mcp.sandbox.content.demo_work import ModelError
+from runs_mcp.sandbox.content.sample_inputs import INPUTS, contract
 
 Document = dict[str, Any]
 SEED = 7

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runs_mcp.sandbox.demo import demo_work
-from runs_mcp.sandbox.demo.demo_work import JsonObject, Work
+from runs_mcp.sandbox.content import demo_work
+from runs_mcp.sandbox.content.demo_work import JsonObject, Work
 
 Kind = Literal["stored", "sys", "app"]
 Status = Literal["draft", "published", "archived"]
