@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ async def running(
     Raises:
         OSError: The port is taken or the file cannot be opened.
     """
-    async with _application(options or SandboxOptions()) as app:
+    async with _application(options or SandboxOptions()) as (app, _):
         with _listening(host, port) as listener:
             async with anyio.create_task_group() as serving:
                 ready = anyio.Event()
@@ -75,31 +76,45 @@ async def serve(options: SandboxOptions, *, host: str, port: int, tell: Callable
 
     Raises:
         OSError: The port is taken or the file cannot be opened.
+        KeyboardInterrupt: The signal was SIGINT.
     """
-    async with _application(options) as app:
+    received: list[signal.Signals] = []
+    async with _application(options) as (app, executing):
         with _listening(host, port) as listener:
-            server = Announcing(_config(app), partial(tell, _sandbox(host, listener)))
+            ready = partial(tell, _sandbox(host, listener))
+            if sys.platform == "win32":  # whose event loop knows no signals
+                await Announcing(_config(app), ready).serve([listener])
+                return
+            server = _Guest(_config(app), ready)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_stop_at_hangup, server)
+                tasks.start_soon(_stop_at_signals, server, executing, received)
                 await server.serve([listener])
                 tasks.cancel_scope.cancel()
+    if signal.SIGINT in received:
+        raise KeyboardInterrupt
 
 
-async def _stop_at_hangup(server: uvicorn.Server) -> None:
-    """Stop the server when its terminal is closed; uvicorn itself handles the other signals."""
-    if not hasattr(signal, "SIGHUP"):
-        return
-    with anyio.open_signal_receiver(signal.SIGHUP) as signals:
-        async for _ in signals:
-            server.should_exit = True
+async def _stop_at_signals(
+    server: uvicorn.Server, executing: anyio.CancelScope, received: list[signal.Signals]
+) -> None:
+    """Stop the runs that are executing and the server at a signal.
+
+    uvicorn would end the process by the signal itself, before the workers that check schemas are stopped.
+    """
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            executing.cancel()
+            server.should_exit, server.force_exit = True, bool(received)  # a second signal waits for no request
+            received.append(number)
 
 
 @asynccontextmanager
-async def _application(options: SandboxOptions) -> AsyncIterator[Starlette]:
+async def _application(options: SandboxOptions) -> AsyncIterator[tuple[Starlette, anyio.CancelScope]]:
+    """Yield the application and the scope in which its runs execute."""
     store = RunStore(options.data)
     try:
         async with anyio.create_task_group() as tasks:
-            yield _build(options, store, tasks)
+            yield _build(options, store, tasks), tasks.cancel_scope
             tasks.cancel_scope.cancel()
     finally:
         store.close()
