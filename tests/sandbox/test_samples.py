@@ -95,3 +95,15 @@ def test_last_nights_contract_reviews_failed_where_the_contract_was_too_long(hou
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 50])
 def test_any_number_can_be_made(count: int) -> None:
     assert len(list(samples.generate(count, now=NOW))) == count
+
+
+def test_some_runs_have_costs_and_cached_tokens_and_others_have_not(runs: Sequence[JsonObject]) -> None:
+    used = [run["token_use"] for run in runs if "token_use" in run]
+    for name in ("provider_cost_usd", "prompt_cached"):
+        assert 10 < sum(name in use for use in used) < len(used) - 10
+    assert all(use["prompt_cached"] <= use["prompt"] for use in used if "prompt_cached" in use)
+
+
+def test_some_ended_runs_have_no_execution_time(runs: Sequence[JsonObject]) -> None:
+    ended = [run for run in runs if run["status"] != "created"]
+    assert 0 < sum("execution_time" not in run for run in ended) < len(ended) / 10
