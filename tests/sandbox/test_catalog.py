@@ -177,7 +177,7 @@ async def test_the_catalogue_has_stored_system_and_app_interactions(api: httpx.A
 ODD = {"BrokenResultSchema", "billing:Invoice", "文書要約", "ReviewText", "review_text", "BrokenInputSchema", "NoInput"}
 
 
-async def test_odd_interactions_are_offered_only_where_asked_for(api: httpx.AsyncClient) -> None:
+async def test_odd_interactions_need_an_option(api: httpx.AsyncClient) -> None:
     usual = {one["name"] for one in await endpoints(api)}
     assert not usual & ODD
     async with sandbox(SandboxOptions(seed_runs=0, odd_interactions=True)) as odd:
@@ -200,7 +200,7 @@ async def test_environments_hold_secrets_that_no_client_may_pass_on(
         assert "never-show-this" in str(one)
 
 
-async def test_all_environments_are_listed_where_asked_for(api: httpx.AsyncClient) -> None:
+async def test_all_lists_environments_of_other_projects_too(api: httpx.AsyncClient) -> None:
     usable = await answered(await api.get("/environments"))
     every = await answered(await api.get("/environments", params={"all": "true"}))
     assert [one["name"] for one in every if one not in usable] == ["Archive"]

@@ -24,7 +24,7 @@ BODIES = {"facets": {"facets": []}, "find": {"query": {}}}
 
 
 async def statuses(api: httpx.AsyncClient) -> dict[str, int]:
-    """The status with which each operation answers."""
+    """Return the status with which each operation answers."""
     found: dict[str, int] = {}
     for operation, (method, path) in REQUESTS.items():
         found[operation] = (await api.request(method, path, json=BODIES.get(operation))).status_code
@@ -63,7 +63,7 @@ def test_operations_are_closed_by_their_names() -> None:
 
 
 @pytest.mark.parametrize("text", ["nothing", "find=200", "find=x"])
-async def test_the_command_rejects_what_cannot_be_closed(text: str) -> None:
+async def test_the_command_rejects_unknown_operations_and_statuses(text: str) -> None:
     command = [sys.executable, "-m", "runs_mcp", "sandbox", "--close", text]
     finished = await anyio.run_process(command, check=False)
     assert finished.returncode == 2

@@ -126,7 +126,7 @@ async def test_facets_follow_a_run_as_its_status_changes() -> None:
         ({"facets": [{"name": "statuses"}]}, TODAY, "facets.0.field: Field required"),
     ],
 )
-async def test_facets_that_there_are_not_are_a_400(
+async def test_unknown_facets_are_a_400(
     api: httpx.AsyncClient, body: JsonObject, headers: dict[str, str], said: str
 ) -> None:
     response = await api.post("/runs/facets", json=body, headers=headers)

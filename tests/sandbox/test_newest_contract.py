@@ -241,7 +241,7 @@ async def test_data_may_name_a_memory_pack(today: httpx.AsyncClient, data: Any) 
 
 
 @pytest.mark.parametrize(("data", "status"), [("memory:nothing", 404), ("text", 422), ([1], 422)])
-async def test_other_data_is_refused(today: httpx.AsyncClient, data: Any, status: int) -> None:
+async def test_other_data_is_rejected(today: httpx.AsyncClient, data: Any, status: int) -> None:
     assert (await today.post("/runs", json={"interaction": "AlwaysFails", "data": data})).status_code == status
 
 

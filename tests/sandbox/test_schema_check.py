@@ -1,4 +1,4 @@
-"""JSON schemas made to take for ever: they fail their run, and the sandbox goes on."""
+"""JSON schemas that take forever to check fail their run, and the sandbox continues."""
 
 import contextlib
 import signal
@@ -31,7 +31,7 @@ ENDLESS = pytest.mark.parametrize("schema", [BACKTRACKING, MULTIPLYING], ids=["a
 
 
 @ENDLESS
-async def test_a_schema_that_takes_for_ever_fails_its_run(
+async def test_an_endless_schema_check_fails_its_run(
     api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, schema: JsonObject
 ) -> None:
     monkeypatch.setattr(schema_check, "MAX_SECONDS", 3)
@@ -48,7 +48,7 @@ async def test_a_pattern_of_keys_is_checked_as_well(api: httpx.AsyncClient, monk
 
 
 @pytest.mark.parametrize("schema", [{"type": 3}, {"pattern": "("}, {"patternProperties": {"[": {}}}], ids=str)
-async def test_what_is_no_schema_is_a_400(api: httpx.AsyncClient, schema: JsonObject) -> None:
+async def test_an_invalid_schema_is_a_400(api: httpx.AsyncClient, schema: JsonObject) -> None:
     response = await api.post("/runs", json={"interaction": "AlwaysFails", "result_schema": schema})
     assert response.status_code == 400
     assert response.json()["message"].startswith("result_schema is not a JSON schema")
@@ -56,7 +56,7 @@ async def test_what_is_no_schema_is_a_400(api: httpx.AsyncClient, schema: JsonOb
 
 @asynccontextmanager
 async def sandbox_process() -> AsyncIterator[tuple[Process, str]]:
-    """The `sandbox` command and its address, once it answers."""
+    """Yield the process of the `sandbox` command and its address once it answers."""
     [port] = free_ports(1)
     command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", str(port), "--runs", "1"]
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=CLEAN) as process:
@@ -70,7 +70,7 @@ async def sandbox_process() -> AsyncIterator[tuple[Process, str]]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
-async def test_while_schemas_are_checked_requests_are_answered_and_signals_obeyed(name: str) -> None:
+async def test_requests_and_signals_are_handled_during_endless_schema_checks(name: str) -> None:
     body = {"interaction": "tmp:text", "prompts": PROMPTS, "result_schema": BACKTRACKING}
     async with sandbox_process() as (process, url), signed_in(url) as client:
 
