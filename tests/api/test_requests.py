@@ -264,7 +264,7 @@ async def test_a_create_with_a_header_that_cannot_be_sent_sends_nothing(
     router: respx.MockRouter, open_client: Open, tag: str
 ) -> None:
     async with open_client() as client:
-        with pytest.raises(InvalidArgumentError, match="interaction_tag: .* cannot be sent as a header") as refused:
+        with pytest.raises(InvalidArgumentError, match=r"interaction_tag: .* cannot be sent as a header") as refused:
             await client.create_run(interaction="i1", interaction_tag=tag)
     assert not refused.value.outcome_unknown
     assert not router.calls
@@ -273,7 +273,7 @@ async def test_a_create_with_a_header_that_cannot_be_sent_sends_nothing(
 @pytest.mark.parametrize("name", ["project", "api_version"])
 def test_a_setting_that_no_header_can_hold_is_rejected_at_start(name: str) -> None:
     settings = ApiSettings.model_validate({"auth": {"value": "a-token"}, name: "two\nlines"})
-    with pytest.raises(SetupError, match=f"api.{name}: .* cannot be sent as a header"):
+    with pytest.raises(SetupError, match=rf"api.{name}: .* cannot be sent as a header"):
         connect(settings)
 
 

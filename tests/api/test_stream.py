@@ -57,23 +57,15 @@ async def read(client: RunsClient, run_id: str = "r1", *, into: list[Any] | None
         pytest.param('data: "日本\\n語"\n\n', [Chunk("日本\n語", "日本\n語")], id="not ASCII"),
         pytest.param('\ufeffdata: "x"\n\n', [Chunk("x", "x")], id="a byte order mark"),
         pytest.param(
-            r'data: "a\ud83d'
-            '"\n\n'
-            r'data: "\ude00b"'
-            "\n\n",
+            'data: "a\\ud83d"\n\ndata: "\\ude00b"\n\n',
             [Chunk("a", "a"), Chunk("😀b", "😀b")],
             id="a surrogate pair across two chunks",
         ),
         pytest.param(
-            r'data: "\ud83d"'
-            "\n\n"
-            r'data: "\ude00"'
-            "\n\n",
-            [Chunk("😀", "😀")],
-            id="a surrogate pair in halves alone",
+            'data: "\\ud83d"\n\ndata: "\\ude00"\n\n', [Chunk("😀", "😀")], id="a surrogate pair in halves alone"
         ),
-        pytest.param(r'data: "a\ud83d"' "\n\n" 'data: "b"\n\n', [Chunk("a", "a"), Chunk("�b", "�b")], id="half a pair"),
-        pytest.param(r'data: "a\ud83d"' "\n\n", [Chunk("a", "a"), Chunk("�", "�")], id="half a pair at the end"),
+        pytest.param('data: "a\\ud83d"\n\ndata: "b"\n\n', [Chunk("a", "a"), Chunk("�b", "�b")], id="half a pair"),
+        pytest.param('data: "a\\ud83d"\n\n', [Chunk("a", "a"), Chunk("�", "�")], id="half a pair at the end"),
     ],
 )
 async def test_the_pieces_of_a_stream(
