@@ -19,7 +19,7 @@ from benchmarks import report
 from benchmarks.driver import LEGACY
 from benchmarks.peers import FLOOR, SETTINGS, Peer, Place, Server, fixed_api, met, peers
 from runs_mcp.api import connect
-from runs_mcp.config import ApiSettings, AuthSettings
+from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 Question = tuple[str, Mapping[str, Any]]
 """A method, and what it is asked with."""

@@ -20,8 +20,9 @@ from mcp_types import TextContent
 from benchmarks import report
 from benchmarks.peers import FASTMCP, fastmcp
 from runs_mcp import __version__
-from runs_mcp.cli.sandboxing import sandbox_api
-from runs_mcp.config import ApiSettings, Config
+from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
 from runs_mcp.server import build_server
 

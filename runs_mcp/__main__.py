@@ -1,6 +1,6 @@
 """`python -m runs_mcp` is the console script `runs-mcp`."""
 
-from runs_mcp.start import main
+from runs_mcp.cli.main import main
 
 if __name__ == "__main__":
     main()

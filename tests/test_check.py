@@ -20,9 +20,10 @@ from anyio.streams.tls import TLSStream
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from runs_mcp.cli.checking import CHECKS, WIDEST, examine, report
-from runs_mcp.cli.checking.examination import Examination
-from runs_mcp.cli.checking.findings import Check, Finding, Outcome, check, ok
+from runs_mcp.cli.check import report
+from runs_mcp.cli.check.examination import Examination
+from runs_mcp.cli.check.findings import Check, Finding, Outcome, check, ok
+from runs_mcp.cli.check.runner import CHECKS, WIDEST, examine
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from runs_mcp.server.tools import OPERATIONS as TOOLS
 from tests import upstream

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runs_mcp.cli.checking.explaining import NETWORK
-from runs_mcp.cli.checking.report import MARKS
-from runs_mcp.config import Config
+from runs_mcp.cli.check.explanations import NETWORK
+from runs_mcp.cli.check.report import MARKS
+from runs_mcp.config.settings import Config
 from tests.clients.processes import CLEAN
 
 DONE, FAILED, USAGE = 0, 1, 2

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runs_mcp.config import ApiSettings, Config, ConfigError, load
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.load import load
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.json"
 KEYS = {"kind": "bearer", "keys_file": "keys.json"}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from runs_mcp import logs
+from runs_mcp.observability import logs
 from tests.clients.processes import http_process
 
 PIPE_BYTES = 65_536

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from runs_mcp.config import ApiSettings, AuthSettings
+from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 TOKEN = "upstream-secret-token"
 Reply = Callable[[Request], Awaitable[Response]]

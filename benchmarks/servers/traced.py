@@ -12,7 +12,7 @@ import tracemalloc
 from collections import Counter
 from pathlib import Path
 
-from runs_mcp.start import main
+from runs_mcp.cli.main import main
 
 OWNERS = {
     "/runs_mcp/": "ours",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright, expect
 
-from tests.apps.conftest import FLAGS, chromium, dashboard_process
-from tests.apps.looking import looking
+from tests.ui.conftest import FLAGS, chromium, dashboard_process
+from tests.ui.looking import looking
 
 
 async def taken(file: Path) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from docs.generate.schemas import default_of, type_of
-from runs_mcp.config import ENV_PREFIX, json_schema
+from runs_mcp.config.load import json_schema
+from runs_mcp.config.settings import ENV_PREFIX
 
 ANY_NAME = "*"
 

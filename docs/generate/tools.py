@@ -10,11 +10,12 @@ from mcp_types import TextContent, TextResourceContents
 from mcp_types import Tool as PublishedTool
 
 from docs.generate.schemas import default_of, type_of
-from runs_mcp.cli.sandboxing import sandbox_api
-from runs_mcp.config import ApiSettings, Config, StreamingSettings
+from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import running
 from runs_mcp.server import build_server
-from runs_mcp.server.answers import written_call
+from runs_mcp.server.render.results import written_call
 from runs_mcp.server.tools import OPERATIONS
 
 A_RUN, STARTED = "3bed2520a5ff6bac89812ca3", "RUN_ID"

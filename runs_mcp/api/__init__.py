@@ -27,7 +27,7 @@ from runs_mcp.api.models import Bucket, Facets, FilterOption, Ref, Run, RunError
 from runs_mcp.api.retry import OnWait
 from runs_mcp.api.stream import Chunk, Closed, Event
 from runs_mcp.api.transport import DefaultTransport
-from runs_mcp.config import ApiSettings, AuthSettings
+from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 __all__ = [
     "EDITIONS",

@@ -25,7 +25,7 @@ from runs_mcp.api.requester import Requester, check_header
 from runs_mcp.api.retry import OnWait
 from runs_mcp.api.search_fallback import search_for, select_fields
 from runs_mcp.api.stream import Event
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 
 
 def connect(

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from runs_mcp.masking import MASK, mask
+from runs_mcp.observability.masking import MASK, mask
 
 SHORTEST_SECRET_CHARS = 6
 """Shorter secrets are not replaced: they would be found in ordinary words."""

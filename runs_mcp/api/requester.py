@@ -31,7 +31,7 @@ from runs_mcp.api.redaction import Redactor
 from runs_mcp.api.retry import OnWait, Sleep, retry
 from runs_mcp.api.stream import EVENT_STREAM, Event, read_events
 from runs_mcp.api.transport import DefaultTransport
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 from typing_extensions import override
 
-from runs_mcp.announcing import Announcing
 from runs_mcp.sandbox import samples
 from runs_mcp.sandbox.app import Api, build
 from runs_mcp.sandbox.credentials import LIFETIME_S, Tokens
 from runs_mcp.sandbox.execution import Database, Executions
 from runs_mcp.sandbox.store import Store
+from runs_mcp.startup import Announcing
 
 SHUTDOWN_S = 1
 

@@ -20,13 +20,9 @@ from mcp_types import (
     PARSE_ERROR,
     ErrorData,
     JSONRPCError,
-    JSONRPCRequest,
-    JSONRPCResponse,
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
-
-from runs_mcp.opening import Opening
 
 PIECE = 65_536
 MOST_UNREAD = 1_000
@@ -70,8 +66,7 @@ class Incoming:
 class Outgoing:
     """What the client is sent: messages that become ready while others are being written are one write."""
 
-    def __init__(self, opening: Opening) -> None:
-        self._opening = opening
+    def __init__(self) -> None:
         self._lines = bytearray()
         self._unread = 0
         self._closed = False
@@ -86,7 +81,7 @@ class Outgoing:
         """
         if self._closed:
             raise anyio.ClosedResourceError
-        self._lines += _unsent(message, self._opening)
+        self._lines += _line(message)
         self._ready.set()
         if len(self._lines) > PIECE:
             self._unread += 1
@@ -132,18 +127,18 @@ Writing = Outgoing | MemoryObjectSendStream[SessionMessage]
 
 
 @asynccontextmanager
-async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
+async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
     """What the client sends and what it is sent, while the block lasts; a message above `max_bytes` is refused unread.
 
-    It begins with what was said in `opening`. Stray writes to standard output go to standard error meanwhile.
+    Stray writes to standard output go to standard error meanwhile.
     """
     if not (_is_pipe(0) and _is_pipe(1)):
         async with stdio_server() as streams:
             yield streams
             return
     with _standard_streams() as (source, sink):
-        outgoing = Outgoing(opening)
-        incoming = Incoming(_messages(source, outgoing, opening, max_bytes))
+        outgoing = Outgoing()
+        incoming = Incoming(_messages(source, outgoing, max_bytes))
         async with anyio.create_task_group() as tasks, outgoing:
 
             async def write() -> None:
@@ -156,15 +151,12 @@ async def stdio(opening: Opening, *, max_bytes: int) -> AsyncIterator[tuple[Read
             yield incoming, outgoing
 
 
-async def _messages(
-    source: int, outgoing: Outgoing, opening: Opening, max_bytes: int
-) -> AsyncGenerator[SessionMessage]:
-    async for line in _lines(source, bytes(opening.heard), max_bytes):
+async def _messages(source: int, outgoing: Outgoing, max_bytes: int) -> AsyncGenerator[SessionMessage]:
+    async for line in _lines(source, max_bytes):
         match _message(line, max_bytes):
             case JSONRPCError() as refusal:
                 await outgoing.send(SessionMessage(refusal))
             case message:
-                _note(message, opening)
                 yield message
         await outgoing.room()
 
@@ -182,34 +174,15 @@ def _refusal(code: int, message: str) -> JSONRPCError:
     return JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=code, message=message))
 
 
-def _note(message: SessionMessage, opening: Opening) -> None:
-    if isinstance(message.message, JSONRPCRequest):
-        opening.asked(message.message.id, message.message.method, message.message.params)
-
-
-def _was_sent(message: SessionMessage, opening: Opening) -> bool:
-    """Whether it is an answer that the client was given in the opening."""
-    match message.message:
-        case JSONRPCResponse(id=request, result=result):
-            return opening.answered(request, result)
-        case JSONRPCError(id=request):
-            return opening.answered(request, None)
-        case _:
-            return False
-
-
-def _unsent(message: SessionMessage, opening: Opening) -> bytes:
-    """The line of a message; nothing, where it has been sent."""
-    if _was_sent(message, opening):
-        return b""
+def _line(message: SessionMessage) -> bytes:
+    """Return the line that carries a message."""
     return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
 
 
-async def _lines(source: int, heard: bytes, max_bytes: int) -> AsyncGenerator[bytes | None]:
-    """Lines, of what was `heard` before and then until the end of input; None stands for one that was too long."""
+async def _lines(source: int, max_bytes: int) -> AsyncGenerator[bytes | None]:
+    """Yield lines until the end of input; None stands for a line longer than `max_bytes`."""
     held, too_long = bytearray(), False
-    while piece := heard or await _read(source):
-        heard = b""
+    while piece := await _read(source):
         held += piece
         if b"\n" in piece:
             *lines, rest = held.split(b"\n")

@@ -9,9 +9,9 @@ import anyio
 from mcp_types import LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParams
 
 from runs_mcp.api import RunsApiError
-from runs_mcp.config import StreamingSettings
-from runs_mcp.server.follower import Follower
-from runs_mcp.server.services import Call, services
+from runs_mcp.config.settings import StreamingSettings
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.runs.run_stream import Follower
 
 SETTLE_S = 0.02
 """Seconds between the last progress and the answer: clients of the TypeScript SDK drop progress that they read together

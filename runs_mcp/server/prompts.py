@@ -15,9 +15,9 @@ from mcp_types import INVALID_PARAMS
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from yaml import YAMLError
 
-from runs_mcp.config import ConfigError
-from runs_mcp.masking import one_line
-from runs_mcp.server.services import Services
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.observability.masking import one_line
+from runs_mcp.server.context import Services
 
 
 class Argument(BaseModel):

@@ -15,8 +15,9 @@ from mcp_types import HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, CallToolR
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
-from runs_mcp.server import answers, failures, params, tables
-from runs_mcp.server.services import Call, Services
+from runs_mcp.server import params
+from runs_mcp.server.context import Call, Services
+from runs_mcp.server.render import error_messages, results, tables
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 POLL_MS = 2_000
@@ -46,7 +47,7 @@ class Tasks(Extension):
 
 async def standing_in(ctx: Request, result: object) -> dict[str, Any] | None:
     """The task that stands in for `result`, where that says that a run was accepted for one."""
-    if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(answers.RUN_OF_TASK)):
+    if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(results.RUN_OF_TASK)):
         run = await _run(ctx, str(run_id))
         return {"resultType": "task", **_task(ctx, run)}
     return None
@@ -63,7 +64,7 @@ async def get(ctx: Request, asked: TaskParams) -> HandlerResult:
     run = await _run_of(ctx, asked)
     answer: dict[str, Any] = {"resultType": "complete", **_task(ctx, run)}
     if run.is_final:
-        result = answers.ended(Context(request_context=ctx), run)
+        result = results.ended(Context(request_context=ctx), run)
         answer["result"] = result.model_dump(by_alias=True, mode="json", exclude_none=True)
     return answer
 
@@ -113,4 +114,4 @@ async def _run(ctx: Request, task_id: str) -> Run:
     except (ValueError, NotFoundError):
         raise MCPError(INVALID_PARAMS, f"There is no task {task_id!r}: tasks are runs, by their ids.") from None
     except RunsApiError as error:
-        raise MCPError(INTERNAL_ERROR, failures.explain("tasks/get", error, changes=False)) from None
+        raise MCPError(INTERNAL_ERROR, error_messages.explain("tasks/get", error, changes=False)) from None

@@ -10,7 +10,7 @@ import respx
 
 from runs_mcp.api import RunsClient
 from runs_mcp.api.requester import Requester
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 
 BASE = {
     "composable": "https://studio-server-production.api.becomposable.com/api/v1",

@@ -15,7 +15,7 @@ import respx
 from runs_mcp.api import AuthenticationError, Credential, CredentialError, ProtocolError, UnavailableError, connect
 from runs_mcp.api.auth import Tokens
 from runs_mcp.api.redaction import Redactor
-from runs_mcp.config import ApiSettings, AuthSettings
+from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from tests.api.conftest import BASE, Open
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ import pytest
 import respx
 
 from runs_mcp.api import RunsApiError
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 from tests.api.conftest import Open
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 
 from runs_mcp.api import UnavailableError, connect
-from runs_mcp.config import ApiSettings
+from runs_mcp.config.api_settings import ApiSettings
 
 pytestmark = pytest.mark.anyio
 

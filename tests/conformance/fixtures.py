@@ -25,20 +25,20 @@ from mcp_types import (
 )
 from pydantic import MISSING, Field
 
-from runs_mcp import logs
 from runs_mcp.api import FilterOption, InvalidArgumentError
-from runs_mcp.cli import sandboxing
-from runs_mcp.config import Config
-from runs_mcp.server.app import RunsServer
-from runs_mcp.server.naming import UnclearNameError
+from runs_mcp.cli import sandbox
+from runs_mcp.config.settings import Config
+from runs_mcp.http import listener
+from runs_mcp.observability import logs
+from runs_mcp.server.context import Call
 from runs_mcp.server.observers import Observers
-from runs_mcp.server.operation import operation, operations_in
 from runs_mcp.server.progress import Progress
-from runs_mcp.server.services import Call
-from runs_mcp.server.sharing import Sharing
+from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.shared_state import Sharing
+from runs_mcp.server.server import RunsServer
 from runs_mcp.server.tasks import EXTENSION
-from runs_mcp.server.tools import OPERATIONS, executing
-from runs_mcp.service import hosting
+from runs_mcp.server.tools import OPERATIONS, execute
+from runs_mcp.server.tools.operation import operation, operations_in
 
 fixture = operation("the suite", title="A fixture", output={"type": "object"})
 Told = Annotated[str | MISSING, Field(description="What a person was asked for")]
@@ -70,7 +70,7 @@ def told(key: str, value: str | MISSING) -> str:
 
 async def run(call: Call, interaction: str, data: dict[str, Any]) -> CallToolResult:
     """What the product's own tool answers, for those who know tasks with a task."""
-    return await executing.create_run.function(call, interaction=interaction, data=data)
+    return await execute.create_run.function(call, interaction=interaction, data=data)
 
 
 @fixture
@@ -256,9 +256,9 @@ def build_server(config: Config, observers: Observers, sharing: Sharing) -> Runs
 
 async def serve(config: Config) -> None:
     """Serve over HTTP, on a port that the log tells."""
-    await hosting.serve(config, host="127.0.0.1", port=0, build=build_server)
+    await listener.serve(config, host="127.0.0.1", port=0, build=build_server)
 
 
 if __name__ == "__main__":
     logs.configure("info")
-    anyio.run(partial(sandboxing.behind, serve, Config()))
+    anyio.run(partial(sandbox.behind, serve, Config()))

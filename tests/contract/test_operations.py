@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp_types import Tool
 
-from runs_mcp.config import Config, ServerSettings
+from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox.app import API, Api, build
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 from pydantic.alias_generators import to_camel
 
 from runs_mcp import __version__
-from runs_mcp.config import load
+from runs_mcp.config.load import load
 from tests.contract.conftest import ROOT
 
 Text = Annotated[str, Field(min_length=1, max_length=100)]

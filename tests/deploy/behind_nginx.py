@@ -11,12 +11,13 @@ import anyio
 import httpx
 import pytest
 
-from runs_mcp.config import BearerAuthSettings, Config
-from runs_mcp.service import keys
+from runs_mcp.config.http_settings import BearerAuthSettings
+from runs_mcp.config.settings import Config
+from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.here import ROOT, free_ports, listening
-from tests.service.running import Endpoint, Running, configured, connected, running
+from tests.http.running import Endpoint, Running, configured, connected, running
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runs_mcp.config import BearerAuthSettings, load
+from runs_mcp.config.http_settings import BearerAuthSettings
+from runs_mcp.config.load import load
 from tests.here import ROOT
 
 UNIT = (ROOT / "deploy" / "runs-mcp.service").read_text(encoding="utf-8")

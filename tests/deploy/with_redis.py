@@ -15,17 +15,20 @@ from redis.asyncio import Redis as Client
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runs_mcp.cli.checking import examine, settings
-from runs_mcp.cli.checking.findings import Finding, Outcome
-from runs_mcp.cli.checking.sharing import redis as check_of_redis
-from runs_mcp.config import BearerAuthSettings, Config, ConfigError, ProfileSettings
-from runs_mcp.service import keys
-from runs_mcp.service.app import build_service
-from runs_mcp.service.fleet.looks import RedisLooks
+from runs_mcp.cli.check import configuration
+from runs_mcp.cli.check.findings import Finding, Outcome
+from runs_mcp.cli.check.redis_connection import redis as check_of_redis
+from runs_mcp.cli.check.runner import examine
+from runs_mcp.config.http_settings import BearerAuthSettings
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config, ProfileSettings
+from runs_mcp.http.app import build_service
+from runs_mcp.http.auth import keys
+from runs_mcp.redis.poll_turns import RedisLooks
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
-from tests.service.running import MODERN, Running, configured, connected, running
+from tests.http.running import MODERN, Running, configured, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -309,6 +312,6 @@ async def test_check_says_which_redis_answers(redis: Redis, tmp_path: Path) -> N
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"server": {"redis_url": redis.url}}), encoding="utf-8")
     found: dict[str, Finding] = {}
-    await examine(file, tell=found.__setitem__, checks=[settings.configuration, check_of_redis])
+    await examine(file, tell=found.__setitem__, checks=[configuration.configuration, check_of_redis])
     assert found["redis"].outcome is Outcome.OK
     assert found["redis"].text == f"Redis {found['redis'].facts['version']} answers"

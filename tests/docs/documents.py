@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from runs_mcp.config import Config
+from runs_mcp.config.settings import Config
 
 ROOT = Path(__file__).parents[2]
 GUIDES = [Path("README.md"), *sorted(file.relative_to(ROOT) for file in ROOT.glob("docs/*.md"))]

@@ -21,16 +21,17 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 
-from runs_mcp.cli.checking import CHECKS, WIDEST, examine
-from runs_mcp.cli.checking.report import line
-from runs_mcp.config import Config, Scope
+from runs_mcp.cli.check.report import line
+from runs_mcp.cli.check.runner import CHECKS, WIDEST, examine
+from runs_mcp.config.http_settings import Scope
+from runs_mcp.config.settings import Config
+from runs_mcp.http.auth import keys
 from runs_mcp.server import build_server
-from runs_mcp.service import keys
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN
 from tests.docs.machine import BIN
-from tests.service.running import ACCEPT, configured, running
+from tests.http.running import ACCEPT, configured, running
 from tests.upstream import TOKEN, Replies, reply
 
 Settings = Mapping[str, Any]

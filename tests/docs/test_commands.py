@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from runs_mcp.cli import main
+from runs_mcp.cli.main import main
 from tests.docs.conftest import EXAMPLE, NewMachine
 from tests.docs.documents import GUIDES, ROOT, Block, Span, blocks, code, each, is_ours
 from tests.docs.machine import Machine, added

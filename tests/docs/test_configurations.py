@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mcp_types import jsonrpc_message_adapter, server_notification_adapter
 
-from runs_mcp.config import load
+from runs_mcp.config.load import load
 from tests.docs.documents import Block, blocks, each, is_a_clients, is_ours, read
 from tests.docs.machine import Machine, servers
 

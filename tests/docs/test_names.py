@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from docs.generate.settings import paths
-from runs_mcp.config import CONFIG_VARIABLE, ENV_PREFIX
+from runs_mcp.config.problems import CONFIG_VARIABLE
+from runs_mcp.config.settings import ENV_PREFIX
 from runs_mcp.server.tools import OPERATIONS
 from tests.docs.documents import DOCUMENTS, ROOT, code
 

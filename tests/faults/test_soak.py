@@ -5,7 +5,7 @@ import psutil
 import pytest
 from mcp.client import Client
 
-from runs_mcp.config import Config
+from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from tests.clients.processes import http_process
 from tests.faults.soak import Footprint, Soak, behind_faults, broken_promises, environment_for, settings_for, settled

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from runs_mcp.cli.installing.changing import BACKUP, make, worked_out
-from runs_mcp.cli.installing.clients import find
-from runs_mcp.cli.installing.formats import NotEditableError
+from runs_mcp.cli.install.clients import find
+from runs_mcp.cli.install.edit import BACKUP, make, worked_out
+from runs_mcp.cli.install.formats import NotEditableError
 
 ENTRY: dict[str, Any] = {"command": "/x/runs-mcp", "args": ["serve", "--sandbox"]}
 CURSOR, CODEX = find("cursor"), find("codex")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runs_mcp.cli.installing.clients import CLIENTS, Machine, Server, find
+from runs_mcp.cli.install.clients import CLIENTS, Machine, Server, find
 
 SERVER = Server("/x/runs-mcp", ("serve", "--config", "/x/config.json"), ("A_TOKEN",))
 PLAIN = {"command": "/x/runs-mcp", "args": ["serve", "--config", "/x/config.json"]}

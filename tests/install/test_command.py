@@ -10,7 +10,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
-from runs_mcp.cli.installing.clients import CLIENTS, Machine, find
+from runs_mcp.cli.install.clients import CLIENTS, Machine, find
 from tests.clients.processes import CLEAN
 from tests.test_cli import DONE, FAILED, USAGE, configuration, runs_mcp
 

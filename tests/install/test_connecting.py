@@ -8,10 +8,10 @@ from typing import Any
 import click
 import pytest
 
-from runs_mcp.cli.installing.clients import CLIENTS, Client, Machine, Server, find
-from runs_mcp.cli.installing.connecting import Setup, connect, disconnect, set_up
-from runs_mcp.cli.installing.launching import Launcher
-from runs_mcp.config import ConfigError
+from runs_mcp.cli.install.clients import CLIENTS, Client, Machine, Server, find
+from runs_mcp.cli.install.command import Setup, connect, disconnect, set_up
+from runs_mcp.cli.install.launcher import Launcher
+from runs_mcp.config.problems import ConfigError
 
 LAUNCHER = Launcher(("/x/runs-mcp",), "the script of this environment")
 SANDBOX = Setup(("serve", "--sandbox"))

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from runs_mcp.cli.installing.guide import NAME, SERVER, guide, table
-from runs_mcp.cli.installing.links import LINKS, OWN_SCHEMES, Link
+from docs.generate.install_guide import NAME, SERVER, guide, table
+from docs.generate.install_links import LINKS, OWN_SCHEMES, Link
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = {"command": "uvx", "args": ["runs-mcp", "serve", "--sandbox"]}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from runs_mcp.cli.installing import jsonc
-from runs_mcp.cli.installing.formats import NotEditableError
+from runs_mcp.cli.install import jsonc
+from runs_mcp.cli.install.formats import NotEditableError
 
 PATH = ("servers", "runs")
 ENTRY = {"command": "/x/runs-mcp", "args": ["serve", "--sandbox"]}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runs_mcp.cli.installing.launching import launcher, origin
+from runs_mcp.cli.install.launcher import launcher, origin
 
 UV = {"UV": "/opt/uv"}
 CACHED = "cache/uv/archive-v0/aSZHIpnJzbJGXqTW/bin"

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from mcp.client import Client
 
-from runs_mcp.config import ApiSettings, Config
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import call

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runs_mcp.config import ApiSettings, Config
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config
 from tests.calls import call
 from tests.conftest import Connect
 

@@ -10,7 +10,7 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestFormParams, ElicitResult
 
-from runs_mcp.config import Config, StreamingSettings
+from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.server import build_server
 from tests.calls import Notifications, call
 

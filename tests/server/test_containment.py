@@ -8,7 +8,7 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runs_mcp.config import Config, ServerSettings
+from runs_mcp.config.settings import Config, ServerSettings
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect

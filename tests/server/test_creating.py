@@ -8,8 +8,8 @@ from mcp.client import Client
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runs_mcp.config import Config, ServerSettings
-from runs_mcp.server import creating
+from runs_mcp.config.settings import Config, ServerSettings
+from runs_mcp.server.runs import idempotent_create
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
@@ -24,7 +24,7 @@ DONE = {"id": "r1", "status": "completed", "result": "Hello"}
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(creating, "LOOK_AFTER_S", (0, 0, 0))
+    monkeypatch.setattr(idempotent_create, "LOOK_AFTER_S", (0, 0, 0))
 
 
 async def lost(_: Request) -> Response:

@@ -14,8 +14,8 @@ from runs_mcp.api import (
     RunsApiError,
     UnavailableError,
 )
-from runs_mcp.server.failures import explain
-from runs_mcp.server.following import FollowingError
+from runs_mcp.server.render.error_messages import explain
+from runs_mcp.server.runs.stream_hub import FollowingError
 
 CASES = [
     pytest.param(

@@ -8,7 +8,7 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import EmptyResult, LoggingLevel, LoggingMessageNotificationParams, Request
 
-from runs_mcp.config import Config
+from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from tests import upstream
 from tests.calls import call

@@ -8,7 +8,7 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, TextContent
 
-from runs_mcp.config import ConfigError
+from runs_mcp.config.problems import ConfigError
 from runs_mcp.server.prompts import directory, load
 from runs_mcp.server.tools import OPERATIONS
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 from mcp.client import Client
 
-from runs_mcp.config import Config, StreamingSettings
-from runs_mcp.server.batching import AT_ONCE, MOST
+from runs_mcp.config.settings import Config, StreamingSettings
+from runs_mcp.server.tools.batch import AT_ONCE, MOST
 from tests.calls import Notifications, call
 from tests.conftest import Connect
 

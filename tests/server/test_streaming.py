@@ -7,7 +7,7 @@ import anyio
 import pytest
 from mcp.client import Client
 
-from runs_mcp.config import Config, StreamingSettings
+from runs_mcp.config.settings import Config, StreamingSettings
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.conftest import Connect

@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY, CallToolResult, Request, Result
 from pydantic import ConfigDict, TypeAdapter
 
-from runs_mcp.config import Config
+from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.tasks import EXTENSION
 from tests.calls import call

@@ -8,8 +8,8 @@ import pytest
 from mcp.client import Client
 
 from runs_mcp import api
-from runs_mcp.config import Config
-from runs_mcp.server.answers import DOCUMENTS
+from runs_mcp.config.settings import Config
+from runs_mcp.server.render.results import DOCUMENTS
 from tests.calls import Answer, call
 
 pytestmark = pytest.mark.anyio

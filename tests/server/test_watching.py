@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runs_mcp.api import connect
-from runs_mcp.config import Config
+from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
-from runs_mcp.server.app import RunsServer
-from runs_mcp.server.following import Followers
-from runs_mcp.server.sharing import OwnLooks, OwnRelay
-from runs_mcp.server.subscribing import Session
-from runs_mcp.server.watching import Watchers
+from runs_mcp.server.resources.subscriptions import Session
+from runs_mcp.server.runs.run_poller import Watchers
+from runs_mcp.server.runs.shared_state import OwnLooks, OwnRelay
+from runs_mcp.server.runs.stream_hub import Followers
+from runs_mcp.server.server import RunsServer
 from tests.calls import call
 from tests.upstream import Upstream, reply, serving
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from runs_mcp.server.operation import Operation, operations_in
-from runs_mcp.server.tools import executing, reading, searching
+from runs_mcp.server.tools import execute, read, search
+from runs_mcp.server.tools.operation import Operation, operations_in
 
-OPERATIONS: Sequence[Operation] = tuple(operations_in(reading, executing, searching))
+OPERATIONS: Sequence[Operation] = tuple(operations_in(read, execute, search))
 """Every operation there is, in the order they are listed to clients."""

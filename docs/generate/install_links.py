@@ -1,0 +1,55 @@
+"""Links that have a client add a server when a person clicks on them."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from runs_mcp.cli.install.clients import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a person clicks on to add a server."""
+
+    title: str
+    """The client that it opens."""
+    url: Callable[[str, Server], str]
+
+
+def _json(server: Server, **more: str) -> str:
+    return json.dumps({**more, "command": server.command, "args": server.args}, separators=(",", ":"))
+
+
+def _encoded(address: str) -> Callable[[str, Server], str]:
+    """Links whose configuration is JSON in base64."""
+    return lambda name, server: f"{address}?{urlencode({'name': name, 'config': b64encode(_json(server).encode())})}"
+
+
+def _quoted(address: str, **more: str) -> Callable[[str, Server], str]:
+    """Links whose configuration is JSON as it is."""
+    return lambda name, server: (
+        f"{address}?{urlencode({'name': name, 'config': _json(server), **more}, quote_via=quote)}"
+    )
+
+
+def _vscode(name: str, server: Server) -> str:
+    return f"vscode:mcp/install?{quote(_json(server, name=name, type='stdio'), safe='')}"
+
+
+LINKS = (
+    Link("Cursor", _encoded("https://cursor.com/en/install-mcp")),
+    Link("VS Code", _quoted("https://vscode.dev/redirect/mcp/install")),
+    Link("VS Code Insiders", _quoted("https://insiders.vscode.dev/redirect/mcp/install", quality="insiders")),
+    Link("Kiro", _quoted("https://kiro.dev/launch/mcp/add")),
+    Link("LM Studio", _encoded("https://lmstudio.ai/install-mcp")),
+)
+"""Through the web, since GitHub lets no other links through."""
+
+OWN_SCHEMES = (
+    Link("Cursor", _encoded("cursor://anysphere.cursor-deeplink/mcp/install")),
+    Link("VS Code", _vscode),
+    Link("LM Studio", _encoded("lmstudio://add_mcp")),
+)
+"""The same, for pages that may link to anything."""

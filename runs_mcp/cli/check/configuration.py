@@ -1,0 +1,57 @@
+"""Checks of the configuration, before anything is sent."""
+
+import os
+
+from runs_mcp.api import EDITIONS
+from runs_mcp.cli.check.examination import Examination
+from runs_mcp.cli.check.findings import Finding, check, failed, ok, warning
+from runs_mcp.config.load import file_in_use, load
+from runs_mcp.config.problems import CONFIG_VARIABLE
+from runs_mcp.config.settings import ENV_PREFIX
+from runs_mcp.server.server import selected
+
+
+@check("configuration")
+async def configuration(about: Examination) -> Finding:
+    """Whether there is a configuration that can be used, and which."""
+    about.config = load(about.config_file)
+    file = file_in_use(about.config_file)
+    variables = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name != CONFIG_VARIABLE)
+    beside = f", with {', '.join(variables)}" if variables else ""
+    text = f"{file} is valid{beside}" if file else f"no file; defaults{beside} are valid"
+    return ok(text, file=str(file.absolute()) if file else None, variables=variables)
+
+
+@check("tools", after=("configuration",))
+async def tools(about: Examination) -> Finding:
+    """Whether the tools that are configured are tools there are."""
+    settings = about.config.server
+    names = [operation.name for operation in selected(about.config)]
+    about.offered = frozenset(names)
+    if not names:
+        return failed("none is offered", "Name some in server.tools that server.read_only leaves.", offered=names)
+    mode = " (read only)" if settings.read_only else ""
+    mode += " (create_run asks a person first)" if settings.confirm_create and "create_run" in names else ""
+    return ok(f"{len(names)} offered{mode}", offered=names)
+
+
+@check("edition", after=("configuration",))
+async def edition(about: Examination) -> Finding:
+    """Whether the host is one of the edition that is configured."""
+    configured, guessed = about.config.api.edition, _edition_of(about.host)
+    facts = {"configured": configured, "by_host": guessed}
+    if guessed is None:
+        return ok(f"{configured}, as configured; {about.host} belongs to neither", **facts)
+    if guessed == configured:
+        return ok(f"{configured}, which {about.host} speaks", **facts)
+    fix = f"Set api.edition to {guessed}, or api.base_url to {about.edition.base_url}."
+    return warning(f"{configured} is configured, but {about.host} is a host of {guessed}", fix, **facts)
+
+
+def _edition_of(host: str) -> str | None:
+    """The edition under whose domain `host` is."""
+    for one in EDITIONS.values():
+        domain = ".".join(one.base_url.split("/")[2].split(".")[-2:])
+        if host == domain or host.endswith(f".{domain}"):
+            return one.name
+    return None

@@ -1,0 +1,20 @@
+"""The check of what replicas of `serve --http` share."""
+
+from urllib.parse import unquote, urlsplit
+
+from runs_mcp.cli.check.examination import Examination
+from runs_mcp.cli.check.findings import Finding, check, ok
+from runs_mcp.http.replicas import fleet
+
+
+@check("redis", after=("configuration",))
+async def redis(about: Examination) -> Finding:
+    """Whether the Redis of `server.redis_url` can be used, if there is to be one."""
+    url = about.config.server.redis_url
+    if url is None:
+        return ok("not used: server.redis_url is not set", used=False)
+    if password := urlsplit(url.get_secret_value()).password:
+        about.secrets.add(unquote(password))
+    replicas = fleet(about.config)
+    version = await replicas.version() if replicas else None
+    return ok(f"Redis {version} answers", used=True, version=version)

@@ -1,0 +1,98 @@
+"""`check`: a doctor, who looks at one thing after the other, and says what is wrong and what to do."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from runs_mcp.cli.check import configuration, connection, credential, permissions, protocol, redis_connection, responses
+from runs_mcp.cli.check.examination import Examination
+from runs_mcp.cli.check.explanations import explain
+from runs_mcp.cli.check.findings import Check, Finding, Outcome, failed, skipped
+from runs_mcp.observability.masking import one_line
+
+TOTAL_S = 30.0
+"""Seconds that all checks together may take."""
+CHECKS: Sequence[Check] = (
+    configuration.configuration,
+    configuration.tools,
+    configuration.edition,
+    redis_connection.redis,
+    credential.secret,
+    connection.route,
+    connection.dns,
+    connection.connection,
+    connection.tls,
+    credential.credential,
+    credential.expiry,
+    responses.api,
+    responses.latency,
+    responses.clock,
+    responses.contract,
+    permissions.list_runs,
+    permissions.get_run,
+    permissions.search_runs,
+    permissions.find_runs,
+    permissions.compute_run_facets,
+    permissions.get_run_filter_options,
+    permissions.create_run,
+    permissions.stream_run,
+    protocol.handshake,
+    protocol.stateless,
+)
+"""Every check, in the order they are looked at and shown."""
+WIDEST = max(len(check.name) for check in CHECKS)
+
+Tell = Callable[[str, Finding], None]
+
+
+async def examine(
+    config_file: Path | None, *, tell: Tell, checks: Sequence[Check] = CHECKS, within_s: float = TOTAL_S
+) -> None:
+    """Look at everything that can be looked at, and `tell` each finding as it is made."""
+    broken: dict[str, str] = {}  # checks that failed, or could not be made, to the failure behind it
+    deadline = anyio.current_time() + within_s
+    async with AsyncExitStack() as opened:
+        about = Examination(config_file, opened)
+        for check in checks:
+            if cause := next((broken[name] for name in check.after if name in broken), None):
+                finding = skipped(f"not looked at, since {cause} failed")
+            elif (left_s := deadline - anyio.current_time()) <= 0:
+                finding = skipped(f"not looked at: {within_s:g} s are over")
+            else:
+                finding = _showable(await _made(check, about, min(check.within_s, left_s)), about)
+            if cause or finding.outcome is Outcome.FAILED:
+                broken[check.name] = cause or check.name
+            tell(check.name, finding)
+
+
+async def _made(check: Check, about: Examination, within_s: float) -> Finding:
+    with anyio.move_on_after(within_s):
+        try:
+            return await check.look(about)
+        except Exception as error:  # noqa: BLE001 - the border: whatever fails becomes words, and the rest is looked at
+            return explain(error, about)
+    return failed(f"took longer than {within_s:.0f} s", "Check again; if it stays, see whether a VPN or proxy is slow.")
+
+
+def _showable(finding: Finding, about: Examination) -> Finding:
+    """`finding` on one line and without secrets, wherever its words and facts were taken from."""
+    return replace(
+        finding,
+        text=about.without_secrets(one_line(finding.text)),
+        fix=finding.fix and about.without_secrets(one_line(finding.fix)),
+        facts={name: _hidden(fact, about) for name, fact in finding.facts.items()},
+    )
+
+
+def _hidden(fact: Any, about: Examination) -> Any:
+    match fact:
+        case str():
+            return about.without_secrets(fact)
+        case list() | tuple():
+            return [_hidden(one, about) for one in fact]
+        case _:
+            return fact

@@ -1,0 +1,228 @@
+"""JSON with comments and trailing commas, as editors write their settings: changed in place, member by member."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from runs_mcp.cli.install.formats import Keys, NotEditableError, found
+
+LANGUAGE = "json"
+INDENT = "  "
+
+_STRING = r'"(?:[^"\\]|\\.)*+"'
+_COMMENT = re.compile(rf"{_STRING}|//[^\r\n]*|/\*.*?\*/", re.DOTALL)
+# A comma with nothing before it is matched together with its bracket, and so left for the parser to refuse.
+_COMMA = re.compile(rf"{_STRING}|[\[{{]\s*,|,(?=\s*[\]}}])", re.DOTALL)
+_SPACE = re.compile(r"[ \t\r\n]*")
+_COMMA_AFTER = re.compile(r"\s*,")
+_BLANKS = re.compile(r"[ \t]*(?=\r?\n)")
+_REST_OF_LINE = re.compile(r"[ \t]*\r?\n")
+
+
+def read(text: str) -> dict[str, Any]:
+    """What the text says. Nothing but space and comments says `{}`."""
+    return _Document(text).value
+
+
+def insert(text: str, path: Keys, entry: Any) -> str:
+    """The text with `entry` at `path`, merged into an entry that is there already."""
+    held = found(read(text), path)
+    if held == entry:
+        return text
+    if not (isinstance(held, dict) and isinstance(entry, dict)):
+        return _put(text, path, entry)
+    for key, value in entry.items():
+        text = insert(text, [*path, key], value)
+    return text
+
+
+def remove(text: str, path: Keys) -> str:
+    """The text without the member at `path`, its comma, and the lines that were its own."""
+    document = _Document(text)
+    outer: _Object | None = document.root
+    for key in path[:-1]:
+        outer = outer and document.inside(outer, key)
+    if outer is None or (member := outer.member(path[-1])) is None:
+        return text
+    around = text[outer.start + 1 : member.start] + text[member.end : outer.end - 1]
+    if not around.strip(" \t\r\n,"):
+        return f"{text[: outer.start]}{{}}{text[outer.end :]}"
+    start, end = member.start, member.end
+    if (comma := document.comma_of(outer, member)) is not None:
+        text = text[:comma] + text[comma + 1 :]
+        start, end = (start - 1, end - 1) if comma < start else (start, end)
+    return _without(text, start, end)
+
+
+def _put(text: str, path: Keys, value: Any) -> str:
+    document = _Document(text)
+    outer = document.root
+    for depth, key in enumerate(path[:-1], start=1):
+        if (inner := document.inside(outer, key)) is None:
+            return document.with_member(outer, key, _nested(path[depth:], value))
+        outer = inner
+    return document.with_member(outer, path[-1], value)
+
+
+def _nested(path: Keys, value: Any) -> Any:
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def _without(text: str, start: int, end: int) -> str:
+    """`text` without a stretch, and without the lines that had nothing else."""
+    line = text.rfind("\n", 0, start) + 1
+    rest = _REST_OF_LINE.match(text, end)
+    if rest and not text[line:start].strip(" \t"):
+        return text[:line] + text[rest.end() :]
+    return text[:start].rstrip(" \t") + text[end:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Where a member of an object is: its key, its value, and what follows."""
+
+    name: str
+    start: int
+    value: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """Where an object is: its bracket, what follows it, and its members."""
+
+    start: int
+    end: int
+    members: tuple[_Member, ...]
+
+    def member(self, name: str) -> _Member | None:
+        """The member of that name.
+
+        Raises:
+            NotEditableError: there are two.
+        """
+        match [member for member in self.members if member.name == name]:
+            case []:
+                return None
+            case [member]:
+                return member
+            case _:
+                raise NotEditableError(f'"{name}" is in there more than once.')
+
+
+class _Document:
+    """A text, and the same text as strict JSON: what JSON does not know is blanked, so that offsets are the same."""
+
+    def __init__(self, text: str) -> None:
+        self.newline = "\r\n" if "\r\n" in text else "\n"
+        self.bare = _without_comments(text)
+        if not self.bare.strip():
+            text = f"{text}{self.newline if text.strip() else ''}{{}}{self.newline}"
+            self.bare = _without_comments(text)
+        self.text = text
+        self._strict = _COMMA.sub(lambda one: " " if one[0] == "," else one[0], self.bare)
+        self.value = _parsed(self._strict)
+        self.root = self._object(self._past_space(0))
+        self._indent = self._indent_at(self.root.members[0].start) if self._is_spread(self.root) else INDENT
+
+    def inside(self, outer: _Object, key: str) -> _Object | None:
+        """The object that `outer` holds under `key`.
+
+        Raises:
+            NotEditableError: it holds something else.
+        """
+        if (member := outer.member(key)) is None:
+            return None
+        if self._strict[member.value] != "{":
+            raise NotEditableError(f'"{key}" is no object in there.')
+        return self._object(member.value)
+
+    def comma_after(self, member: _Member) -> int | None:
+        """Where the comma is that follows a member."""
+        comma = _COMMA_AFTER.match(self.bare, member.end)
+        return comma.end() - 1 if comma else None
+
+    def comma_of(self, outer: _Object, member: _Member) -> int | None:
+        """Where the comma is that goes with a member: the one that follows at once, else the one before, if any."""
+        after = self.comma_after(member)
+        ends = [other.end for other in outer.members if other.end < member.start]
+        if ends and (after is None or self.text[member.end : after].strip()):
+            return self.bare.index(",", ends[-1])
+        return after
+
+    def with_member(self, outer: _Object, name: str, value: Any) -> str:
+        """The text with a member's value replaced, or with one more member at the end of `outer`."""
+        if member := outer.member(name):
+            written = self._written(value, self._indent_at(member.start), spread=self._is_spread(outer))
+            return f"{self.text[: member.value]}{written}{self.text[member.end :]}"
+        if outer.members and not self._is_spread(outer):
+            last = outer.members[-1].end
+            return f"{self.text[:last]}, {_key(name)}{self._written(value)}{self.text[last:]}"
+        return self._with_line(outer, name, value)
+
+    def _with_line(self, outer: _Object, name: str, value: Any) -> str:
+        """The text with one more member of `outer`, on a line of its own after all that is in there."""
+        last = outer.members[-1] if outer.members else None
+        indent = self._indent_at(last.start) if last else self._indent_at(outer.start) + self._indent
+        trailing = last and self.comma_after(last) is not None
+        at = len(self.text[: outer.end - 1].rstrip(" \t\r\n"))
+        if blanks := _BLANKS.match(self.text, at):  # they may be the end of a comment
+            at = blanks.end()
+        line = f"{self.newline}{indent}{_key(name)}{self._written(value, indent, spread=True)}{',' if trailing else ''}"
+        if not last and "\n" not in self.text[at : outer.end]:
+            line += self.newline + self._indent_at(outer.start)
+        text = f"{self.text[:at]}{line}{self.text[at:]}"
+        return text if last is None or trailing else f"{text[: last.end]},{text[last.end :]}"
+
+    def _written(self, value: Any, indent: str = "", *, spread: bool = False) -> str:
+        written = json.dumps(value, indent=self._indent if spread else None, ensure_ascii=False)
+        return written.replace("\n", self.newline + indent)
+
+    def _is_spread(self, outer: _Object) -> bool:
+        return bool(outer.members) and "\n" in self.text[outer.start : outer.members[0].start]
+
+    def _indent_at(self, at: int) -> str:
+        line = self.text[self.text.rfind("\n", 0, at) + 1 :]
+        return line[: len(line) - len(line.lstrip(" \t"))]
+
+    def _object(self, start: int) -> _Object:
+        members = list(self._members(start))
+        return _Object(start, self._past_space(members[-1].end if members else start + 1) + 1, tuple(members))
+
+    def _members(self, start: int) -> Iterator[_Member]:
+        decode = json.JSONDecoder().raw_decode
+        at = self._past_space(start + 1)
+        while self._strict[at] != "}":
+            name, colon = decode(self._strict, at)
+            value = self._past_space(self._past_space(colon) + 1)
+            _, end = decode(self._strict, value)
+            yield _Member(name, at, value, end)
+            at = self._past_space(end)
+            if self._strict[at] == ",":
+                at = self._past_space(at + 1)
+
+    def _past_space(self, at: int) -> int:
+        space = _SPACE.match(self._strict, at)
+        return space.end() if space else at
+
+
+def _key(name: str) -> str:
+    return f"{json.dumps(name, ensure_ascii=False)}: "
+
+
+def _without_comments(text: str) -> str:
+    return _COMMENT.sub(lambda one: one[0] if one[0][0] == '"' else re.sub(r"[^\r\n]", " ", one[0]), text)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotEditableError(f"It is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise NotEditableError("It holds no JSON object.")
+    return value

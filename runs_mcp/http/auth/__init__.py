@@ -1,0 +1,1 @@
+"""Authentication of callers: keys, JWTs and the metadata that OAuth clients read."""

@@ -1,0 +1,49 @@
+"""Files that decide who may call: read again when they change, and trusted only while they can be read."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from runs_mcp.config.problems import ConfigError
+
+log = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
+
+
+class Reread(Generic[Content]):
+    """What a file holds now; nothing while it cannot be used, so that nobody is let in by mistake."""
+
+    def __init__(self, file: Path, read: Callable[[Path], Content], *, nothing: Content) -> None:
+        """Read `file` for the first time.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        self._file = file
+        self._read = read
+        self._nothing = nothing
+        self._state = _state(file)
+        self._content = read(file)
+
+    def current(self) -> Content:
+        """What it holds, read again if it was changed."""
+        state = _state(self._file)
+        if state != self._state:
+            self._state = state
+            try:
+                self._content = self._read(self._file)
+            except ConfigError as error:
+                log.warning("%s Nobody is let in until it can be read.", error)
+                self._content = self._nothing
+        return self._content
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    """What differs after each change; None where there is no file."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

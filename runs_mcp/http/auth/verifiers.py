@@ -1,0 +1,115 @@
+"""Verifying what callers present: a key, or a JWT."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jwt
+from mcp.server.auth.provider import AccessToken, TokenVerifier
+from starlette.authentication import AuthenticationError
+from typing_extensions import override
+
+from runs_mcp.config.http_settings import BearerAuthSettings, JwtAuthSettings
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.http.auth import keys
+from runs_mcp.http.auth.jwks import KeysAtUrl, KeysInFile, KeysUnavailableError, SigningKeys
+from runs_mcp.http.auth.reloaded_file import Reread
+from runs_mcp.observability.masking import MASK
+
+log = logging.getLogger(__name__)
+
+
+def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> TokenVerifier:
+    """What verifies callers as `auth` says.
+
+    Raises:
+        ConfigError: a file it needs cannot be used.
+    """
+    match auth:
+        case BearerAuthSettings():
+            return KeyVerifier(auth)
+        case JwtAuthSettings(jwks_url=str(url)):
+            return JwtVerifier(auth, KeysAtUrl(url))
+        case JwtAuthSettings(jwks_file=Path() as file):
+            return JwtVerifier(auth, KeysInFile(file))
+        case _:
+            raise ConfigError("server.http.auth: there is no saying where the issuer's keys are.")
+
+
+class KeyVerifier(TokenVerifier):
+    """Knows callers by their keys."""
+
+    def __init__(self, settings: BearerAuthSettings) -> None:
+        self._keys = Reread[Mapping[str, keys.Key]](settings.keys_file, keys.by_hash, nothing={})
+
+    @override
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Whose key this is, or None."""
+        key = self._keys.current().get(keys.hashed(token))
+        if key is None:
+            log.info("a caller was refused: the key is unknown")
+        elif not key.is_good(datetime.now(UTC)):
+            log.info("a caller was refused: the key of %s has expired", key.name)
+        else:
+            return AccessToken(token=MASK, client_id=key.name, scopes=list(key.scopes))
+        return None
+
+
+class JwtVerifier(TokenVerifier):
+    """Knows callers by JWTs that the issuer signed for this endpoint."""
+
+    def __init__(self, settings: JwtAuthSettings, signing_keys: SigningKeys) -> None:
+        self._settings = settings
+        self._keys = signing_keys
+
+    @override
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Whose token this is, or None.
+
+        Raises:
+            AuthenticationError: it cannot be said, since the issuer's keys cannot be had.
+        """
+        try:
+            claims = await self._claims(token)
+        except jwt.PyJWTError as error:
+            log.info("a caller was refused: %s", error)
+            return None
+        except KeysUnavailableError:
+            raise AuthenticationError("The issuer's keys cannot be fetched") from None
+        return AccessToken(
+            token=MASK,  # nothing behind needs it, and what is not there cannot be passed on
+            client_id=str(claims.get("client_id") or claims.get("azp") or claims["sub"]),
+            scopes=[*_scopes(claims), *self._settings.granted_scopes],
+            subject=claims["sub"],
+            claims=claims,
+        )
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        kid = jwt.get_unverified_header(token).get("kid")
+        key = await self._keys.find(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise jwt.InvalidKeyError("the token's kid is none of the issuer's keys")
+        settings = self._settings
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=settings.algorithms,
+            audience=settings.audience or settings.resource_url,
+            issuer=settings.issuer,
+            leeway=settings.leeway_s,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+        return claims
+
+
+def _scopes(claims: Mapping[str, Any]) -> Iterable[str]:
+    """The scopes of a token: in `scope` by the standard, in `scp` with some issuers; a text or a list."""
+    match claims.get("scope", claims.get("scp")):
+        case str(text):
+            return text.split()
+        case list(scopes):
+            return [scope for scope in scopes if isinstance(scope, str)]
+        case _:
+            return ()

@@ -1,0 +1,58 @@
+"""The pages of the MCP App without a host that shows them: a small host of our own, on loopback."""
+
+import secrets
+import socket
+from collections.abc import Callable
+from functools import partial
+from importlib.resources import files
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from runs_mcp.server import ui
+from runs_mcp.server.server import RunsServer
+from runs_mcp.server.stdio import DRAIN_S
+from runs_mcp.server.ui import inline_page
+from runs_mcp.startup import Announcing
+
+HOST = "127.0.0.1"
+HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+HOST_POLICY = {"connect-src": "'self'", "frame-src": "'self'"}
+PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
+"""A page is of no origin: all it can reach is the host around it, also where it is opened by itself."""
+
+
+async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None]) -> None:
+    """Serve the dashboard until told to stop; `opened` is given its address."""
+    token = secrets.token_urlsafe(24)
+    with socket.create_server((HOST, port)) as listener:
+        address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
+        settings = uvicorn.Config(
+            build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
+        )
+        await Announcing(settings, partial(opened, address)).serve(sockets=[listener])
+
+
+def build(server: RunsServer, token: str) -> Starlette:
+    """The host's page, the pages it shows, and the MCP endpoint they call, all below a path that nobody can guess."""
+    app = server.streamable_http_app(
+        streamable_http_path=f"/{token}/mcp",
+        json_response=True,
+        host=HOST,
+        max_request_body_size=server.config.server.max_message_bytes,
+    )
+    pages = [Route(f"/{token}/{page.file}", partial(_page, page.file)) for page in ui.PAGES]
+    app.router.routes.extend([Route(f"/{token}/", _host), *pages])
+    return app
+
+
+async def _host(_: Request) -> HTMLResponse:
+    html = inline_page.document(files("runs_mcp.service") / "dashboard", "host.html", HOST_POLICY)
+    return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"})
+
+
+async def _page(file: str, _: Request) -> HTMLResponse:
+    return HTMLResponse(ui.document(file), headers={**HEADERS, "Content-Security-Policy": PAGE_POLICY})

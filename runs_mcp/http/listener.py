@@ -1,0 +1,106 @@
+"""Serving MCP over streamable HTTP, until told to stop."""
+
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from typing_extensions import override
+
+from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
+from runs_mcp.http.app import PATH, build_service
+from runs_mcp.http.tenants import Build, Tenants
+from runs_mcp.observability.metrics import Metrics
+from runs_mcp.server.server import build_server
+from runs_mcp.server.stdio import DRAIN_S, FLUSH_S, STOPPING
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept: longer than proxies do, so that they never write to a closed one."""
+
+
+async def serve(config: Config, *, host: str, port: int, build: Build = build_server) -> None:
+    """Serve any number of clients at `http://{host}:{port}/mcp` by servers that `build` makes, until told to stop.
+
+    Raises:
+        ConfigError: `host` is reachable from elsewhere, and nothing says who may call; or `config` cannot work.
+        CredentialError: there is no credential for the Runs API.
+        OSError: the port is taken, or may not be served on.
+    """
+    if host not in LOOPBACK and config.server.http.auth.kind == "none":
+        raise ConfigError(
+            f"--host {host}: server.http.auth.kind is none, which serves loopback only (127.0.0.1). "
+            "Set it to bearer or jwt to say who may call."
+        )
+    service = build_service(config, host=host, build=build)
+    settings = uvicorn.Config(
+        service.app,
+        host=host,
+        port=port,
+        http="h11",  # httptools, quicker by a tenth, leaves blanks around the values of headers, which may not count
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
+    )
+    with _metrics_served(service.metrics, config.server.http.metrics_address):
+        await _Server(settings, service.tenants).serve()
+
+
+@contextmanager
+def _metrics_served(metrics: Metrics | None, address: tuple[str, int] | None) -> Iterator[None]:
+    if metrics is None or address is None:
+        yield
+        return
+    with metrics.served(*address) as (host, port):
+        log.info("serving metrics at %s/metrics", _url(host, port))
+        yield
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that says where it serves, also when it chose the port, and drains calls before it stops."""
+
+    def __init__(self, settings: uvicorn.Config, tenants: Tenants) -> None:
+        super().__init__(settings)
+        self._tenants = tenants
+        self._told_to_stop: float | None = None
+        self._last_busy = 0.0
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._told_to_stop is not None:
+            super().handle_exit(sig, frame)  # told twice: at once
+            return
+        log.info(STOPPING)
+        self._told_to_stop = time.monotonic()
+        self._tenants.drain()
+
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        now = time.monotonic()
+        if self._tenants.calls_in_flight:
+            self._last_busy = now
+        if self._told_to_stop is not None:
+            answered = now - max(self._told_to_stop, self._last_busy) > FLUSH_S
+            # Only now, since what serves the streams cuts them once it sees this.
+            self.should_exit = self.should_exit or answered or now - self._told_to_stop > DRAIN_S
+        return await super().on_tick(counter) or self.should_exit
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit as gave_up:  # as uvicorn does where it cannot listen, after it has logged why
+            raise (gave_up.__context__ or gave_up) from None
+        for listener in (one for server in self.servers for one in server.sockets):
+            log.info("serving MCP at %s%s", _url(*listener.getsockname()[:2]), PATH)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

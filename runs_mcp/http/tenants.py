@@ -1,0 +1,95 @@
+"""For whom the service works: one MCP server a profile, each with an API and all that follows of its own."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from starlette.types import Receive, Scope, Send
+
+from runs_mcp.api import SetupError, connect
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
+from runs_mcp.server.observers import NOBODY, Observers
+from runs_mcp.server.runs.shared_state import Sharing
+from runs_mcp.server.scopes import caller_of
+from runs_mcp.server.server import RunsServer, build_server
+
+log = logging.getLogger(__name__)
+
+Build = Callable[[Config, Observers, Sharing], RunsServer]
+"""Makes the server of a profile."""
+Share = Callable[[Config, str | None], Sharing]
+"""What the server of a profile shares with those of other replicas."""
+
+
+def by_itself(_: Config, __: str | None) -> Sharing:
+    """Nothing: this replica is the only one."""
+    return Sharing()
+
+
+class Tenants:
+    """The servers of one process: of each profile, and of callers outside of all. They share nothing.
+
+    As an ASGI application, it hands each request to the server of its caller.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        observers: Observers = NOBODY,
+        *,
+        build: Build = build_server,
+        share: Share = by_itself,
+    ) -> None:
+        """Raises: ConfigError, SetupError: the settings of one cannot work; the text names the profile."""
+        self.config = config
+        profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
+        self._servers = {profile: _server(config, profile, observers, build, share) for profile in profiles}
+
+    @property
+    def servers(self) -> Iterable[RunsServer]:
+        """All of them."""
+        return self._servers.values()
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Tool calls that have not been answered yet."""
+        return sum(server.calls_in_flight for server in self.servers)
+
+    @property
+    def runs_followed(self) -> int:
+        """Runs whose stream is read or polled."""
+        return sum(server.services.followers.count for server in self.servers if server.services)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service is about to stop."""
+        return any(server.draining for server in self.servers)
+
+    def drain(self) -> None:
+        """Have calls that wait for runs answer now, with how to go on: the service is about to stop."""
+        for server in self.servers:
+            server.drain()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve requests while the block lasts."""
+        async with AsyncExitStack() as stack:
+            for server in self.servers:
+                await stack.enter_async_context(server.session_manager.run())
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the server of the request's caller answer it."""
+        caller = caller_of(scope)
+        server = self._servers[caller.profile if caller else None]
+        await server.session_manager.handle_request(scope, receive, send)
+
+
+def _server(config: Config, profile: str | None, observers: Observers, build: Build, share: Share) -> RunsServer:
+    own = config.of(profile)
+    try:
+        connect(own.api)  # a credential that is not there is better said now than at the first call
+        return build(own, observers, share(own, profile))
+    except (ConfigError, SetupError) as error:
+        raise type(error)(f"profiles.{profile}: {error}" if profile else str(error)) from None

@@ -1,0 +1,178 @@
+"""Metrics for Prometheus, in a registry of their own."""
+
+import logging
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, start_http_server
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from runs_mcp import __version__
+from runs_mcp.api import Exchange, RunsApiError
+from runs_mcp.http.tenants import Tenants
+from runs_mcp.server.tools import OPERATIONS
+
+TOOLS = frozenset(operation.name for operation in OPERATIONS)
+EVENT_STREAM = "text/event-stream"
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+"""Upper bounds of the buckets of latencies."""
+
+
+class Metrics:
+    """What is counted, measured and gauged. Labels are of our own words: no caller can make new ones."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._calls = Counter(
+            "runs_mcp_calls", "Tool calls, by how they ended.", ["tool", "outcome"], registry=registry
+        )
+        self._call_seconds = Histogram(
+            "runs_mcp_call_seconds", "How long tool calls took.", ["tool"], buckets=SECONDS, registry=registry
+        )
+        self._upstream = Counter(
+            "runs_mcp_upstream_requests",
+            "Requests to the Runs API, repetitions included, by the status of their answer.",
+            ["operation", "status"],
+            registry=registry,
+        )
+        self._upstream_seconds = Histogram(
+            "runs_mcp_upstream_seconds",
+            "How long the Runs API took to begin its answer.",
+            ["operation"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._retries = Counter(
+            "runs_mcp_upstream_retries", "Requests to the Runs API repeated, by why.", ["error"], registry=registry
+        )
+        self._warnings = _Warnings(
+            Counter("runs_mcp_warnings", "Warnings and errors logged, by their logger.", ["logger"], registry=registry)
+        )
+        self.responses = Counter(
+            "runs_mcp_http_responses", "Requests answered, by status; health apart.", ["status"], registry=registry
+        )
+        self.requests_in_flight = Gauge(
+            "runs_mcp_http_requests_in_flight", "Requests being answered, streams included.", registry=registry
+        )
+        self.streams_open = Gauge("runs_mcp_http_streams_open", "Answers being streamed.", registry=registry)
+        Info("runs_mcp_build", "What is running.", registry=registry).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
+        ProcessCollector(registry=registry)
+
+    def gauge(self, tenants: Tenants) -> None:
+        """Gauge what `tenants` are doing, whenever that is asked for."""
+        calls = Gauge("runs_mcp_calls_in_flight", "Tool calls being answered.", registry=self.registry)
+        calls.set_function(lambda: tenants.calls_in_flight)
+        followed = Gauge("runs_mcp_runs_followed", "Runs whose stream is read or polled.", registry=self.registry)
+        followed.set_function(lambda: tenants.runs_followed)
+
+    @contextmanager
+    def served(self, host: str, port: int) -> Iterator[tuple[str, int]]:
+        """Serve `/metrics` while the block lasts, and tell where; by a thread, which a busy event loop cannot hold up.
+
+        Warnings that are logged meanwhile are counted.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        listener, thread = start_http_server(port, host, self.registry)
+        ours = logging.getLogger("runs_mcp")
+        ours.addHandler(self._warnings)
+        try:
+            yield host, listener.server_port
+        finally:
+            ours.removeHandler(self._warnings)
+            listener.shutdown()
+            listener.server_close()
+            thread.join()
+
+    async def count_call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Count and time a message if it calls a tool."""
+        if ctx.method != "tools/call":
+            return await call_next(ctx)
+        name = ctx.params.get("name") if ctx.params else None
+        tool = str(name) if name in TOOLS else "unknown"
+        started, outcome = time.perf_counter(), "cancelled"
+        try:
+            result = await call_next(ctx)
+            outcome = "failed" if _is_error(result) else "ok"
+        except (MCPError, ValidationError):
+            outcome = "refused"
+            raise
+        except Exception:
+            outcome = "crashed"
+            raise
+        finally:
+            self._calls.labels(tool, outcome).inc()
+            self._call_seconds.labels(tool).observe(time.perf_counter() - started)
+        return result
+
+    async def count_retry(self, _: float, error: RunsApiError) -> None:
+        """Count a request that is about to be repeated."""
+        self._retries.labels(type(error).__name__).inc()
+
+    @contextmanager
+    def count_exchange(self, exchange: Exchange) -> Iterator[None]:
+        """Count and time a request to the Runs API."""
+        operation = f"{exchange.method} {exchange.template}"
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._upstream.labels(operation, exchange.status or "none").inc()
+            self._upstream_seconds.labels(operation).observe(time.perf_counter() - started)
+
+
+class _Warnings(logging.Handler):
+    """Counts what is worth a look: Redis that fails, a request that is refused, a defect."""
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__(logging.WARNING)
+        self._counter = counter
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._counter.labels(record.name).inc()
+
+
+def _is_error(result: HandlerResult) -> bool:
+    match result:
+        case CallToolResult(is_error=True) | {"isError": True}:
+            return True
+        case _:
+            return False
+
+
+class CountedRequests:
+    """Counts requests, and gauges those being answered."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with ExitStack() as answering:
+            answering.enter_context(self._metrics.requests_in_flight.track_inprogress())
+
+            async def counted(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    self._metrics.responses.labels(message["status"]).inc()
+                    if Headers(raw=message["headers"]).get("content-type", "").startswith(EVENT_STREAM):
+                        answering.enter_context(self._metrics.streams_open.track_inprogress())
+                await send(message)
+
+            await self._app(scope, receive, counted)

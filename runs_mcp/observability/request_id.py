@@ -1,0 +1,67 @@
+"""An id for each request: the caller's own or one of ours, in answers, errors, logs, and requests to the API."""
+
+import re
+import secrets
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import CallToolResult
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runs_mcp.api import Exchange
+from runs_mcp.observability.logs import request_id
+
+HEADER = "X-Request-Id"
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestId:
+    """Gives each request an id, and says it in the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        chosen = given if _SANE.fullmatch(given) else secrets.token_hex(8)
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = chosen
+            await send(message)
+
+        token = request_id.set(chosen)
+        try:
+            await self._app(scope, receive, stamped)
+        finally:
+            request_id.reset(token)
+
+
+async def quoted_in_errors(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """End the text of a failed call with the id of its request, by which the operator finds it."""
+    result = await call_next(ctx)
+    match result:
+        case CallToolResult(is_error=True):
+            return _quoted(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+        case dict() if result.get("isError"):
+            return _quoted(result)
+        case _:
+            return result
+
+
+def forwarded(exchange: Exchange) -> AbstractContextManager[None]:
+    """Tell the API which request it works for."""
+    if current := request_id.get():
+        exchange.headers[HEADER] = current
+    return nullcontext()
+
+
+def _quoted(result: dict[str, Any]) -> dict[str, Any]:
+    first, *others = result["content"]
+    return {**result, "content": [{**first, "text": f"{first['text']} (Request {request_id.get()}.)"}, *others]}

@@ -1,0 +1,108 @@
+"""Traces by OpenTelemetry: from the caller's, through the call, to the request to the Runs API."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+
+from opentelemetry import context, trace
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runs_mcp import __version__
+from runs_mcp.api import Exchange
+from runs_mcp.config.problems import ConfigError
+
+log = logging.getLogger(__name__)
+
+EXPORTER = "OTEL_TRACES_EXPORTER"
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+EXPORTERS = {"otlp": "otlp_proto_http"}
+"""Names of exporters where they differ from those they are installed by."""
+FIRST_ERROR = 400
+
+# Not that of the environment, which passes a caller's baggage on to the API too.
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+def start() -> bool:
+    """Have traces exported as the OTEL_… variables say; false where they ask for none.
+
+    Raises:
+        ConfigError: they ask for what is not installed.
+    """
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return True  # whoever started the process has seen to it
+    wanted = os.environ.get(EXPORTER) or ("otlp" if any(os.environ.get(name) for name in ENDPOINTS) else "none")
+    if wanted == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    _export(wanted)
+    return True
+
+
+def _export(wanted: str) -> None:
+    try:
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - an optional extra
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
+
+        [exporter] = entry_points(group="opentelemetry_traces_exporter", name=EXPORTERS.get(wanted, wanted))
+        exporting = BatchSpanProcessor(exporter.load()())
+    except (ImportError, ValueError):
+        raise ConfigError(
+            f"Traces are asked for ({EXPORTER} {wanted}), and no such exporter is installed: "
+            f"pip install 'runs-mcp[otel]', or set {EXPORTER}=none."
+        ) from None
+    ours = Resource.create({"service.name": "runs-mcp", "service.version": __version__})
+    provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
+    provider.add_span_processor(exporting)
+    trace.set_tracer_provider(provider)
+    log.info("traces are exported (%s)", wanted)
+
+
+class CallersTrace:
+    """Makes what a request does part of its caller's trace, as its `traceparent` header says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        token = context.attach(_PROPAGATOR.extract(Headers(scope=scope)))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            context.detach(token)
+
+
+@contextmanager
+def traced(exchange: Exchange) -> Iterator[None]:
+    """A span for a request to the API, which the API is told of."""
+    tracer = trace.get_tracer("runs-mcp", __version__)
+    attributes = {
+        "http.request.method": exchange.method,
+        "url.template": exchange.template,
+        "server.address": exchange.host,
+    }
+    with tracer.start_as_current_span(
+        f"{exchange.method} {exchange.template}",
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        _PROPAGATOR.inject(exchange.headers)
+        try:
+            yield
+        finally:
+            if exchange.status is not None:
+                span.set_attribute("http.response.status_code", exchange.status)
+            if exchange.status is None or exchange.status >= FIRST_ERROR:
+                span.set_attribute("error.type", str(exchange.status or "no answer"))
+                span.set_status(StatusCode.ERROR)

@@ -1,0 +1,183 @@
+"""Every failure as one paragraph for a model: what happened, whether anything changed, what to do next."""
+
+import difflib
+import logging
+from collections.abc import Iterable
+
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import ValidationError
+
+from runs_mcp.api import (
+    ApiTimeoutError,
+    AuthenticationError,
+    InvalidArgumentError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitedError,
+    ResponseTooLargeError,
+    RunsApiError,
+    SetupError,
+    StreamInterruptedError,
+    UnavailableError,
+)
+from runs_mcp.server.runs.idempotent_create import LostCreateError
+from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.stream_hub import FollowingError
+
+log = logging.getLogger(__name__)
+
+NOTHING_SENT = "Nothing was sent."
+NO_CHANGE = "Nothing was changed."
+NO_RUN = "No run was created."
+NOBODY_TO_ASK = (
+    "Creating runs has to be confirmed by a person here (server.confirm_create), and this client cannot ask one. "
+    f"{NOTHING_SENT} {NO_RUN} Connect with a client that supports elicitation, or have the operator turn it off; "
+    "no argument stands in for it."
+)
+LONGEST_ECHO_CHARS = 100
+
+
+def explain(tool: str, error: BaseException, *, changes: bool) -> str:
+    """What `error` means to the model that called `tool`; `changes` says whether the tool can change anything."""
+    match error:
+        case ValidationError():
+            return f"{_invalid_arguments(error)} {NOTHING_SENT}"
+        case InvalidArgumentError() | SetupError():
+            return f"{_sentence(str(error))} {NOTHING_SENT}"
+        case UnclearNameError():
+            return f"{error} {NO_RUN if changes else NO_CHANGE}"
+        case LostCreateError(looked=True, tag=tag, cause=cause):
+            found = f"No run carries its tag {tag}, so none was made. Create it again if you still want it."
+            return f"{_what_happened(cause)} {found}"
+        case LostCreateError(tag=tag, cause=cause):
+            advice = f'list_runs(tag="{tag}") shows it if there is one: look before you create it again.'
+            return f"{_what_happened(cause)} It is not known whether a run was created. {advice}"
+        case FollowingError(run_id=run_id, cause=cause):
+            advice = f'Do not create it again: get_run(run_id="{run_id}") shows how it stands.'
+            return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
+        case RunsApiError():
+            return " ".join(
+                [_what_happened(error), _what_changed(error, changes=changes), _what_next(error, changes=changes)]
+            )
+        case ToolError():
+            return str(error)
+        case _:
+            log.error("%s crashed", tool, exc_info=error)
+            return f"`{tool}` failed inside the server; its log has the details. {_what_changed(None, changes=changes)}"
+
+
+def too_large(size: int, most: int) -> str:
+    """Arguments beyond what the server takes."""
+    return (
+        f"The arguments take {size:,} bytes; at most {most:,} are taken (server.max_arguments_bytes). {NOTHING_SENT} "
+        "Pass less, or pass a document by reference."
+    )
+
+
+def too_many(most: int) -> str:
+    """A call beyond those the server answers at once."""
+    return f"{most:,} calls are being answered already (server.max_calls). {NOTHING_SENT} Call again in a moment."
+
+
+def not_confirmed(tool: str) -> str:
+    """What to say where the person who was asked did not agree to a call of `tool`."""
+    return f"The person asked to confirm {tool} did not agree. {NO_RUN} Do not call it again unless they ask for it."
+
+
+def not_allowed(tool: str, scope: str) -> str:
+    """What to say to a caller whose scopes do not allow a call of `tool`."""
+    return (
+        f"{tool} needs the scope {scope}, which this caller was not given. {NOTHING_SENT} {NO_RUN} "
+        "The operator of the server can give it; no argument stands in for it."
+    )
+
+
+def not_started(run_id: str) -> str:
+    """What to say of a run that following would start, to those who may only read."""
+    return (
+        f"Run {run_id} was created and has not been started. Following it would start it, which is not allowed here "
+        f"(server.read_only, or no scope runs:create). {NO_CHANGE} Call again once it has been started."
+    )
+
+
+def misspelled(names: Iterable[str], known: Iterable[str]) -> str | None:
+    """What to say of arguments the tool does not have, if there are any."""
+    legal = sorted(known)
+    for name in names:
+        if name not in legal:
+            near = difflib.get_close_matches(name, legal, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(legal)}."
+            return f"`{name}`: no such argument. {hint} {NOTHING_SENT}"
+    return None
+
+
+def _invalid_arguments(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
+        given = problem["input"]
+        got = (
+            f" (got {given!r})"
+            if isinstance(given, str | int | float) and len(str(given)) <= LONGEST_ECHO_CHARS
+            else ""
+        )
+        problems.append(_sentence(f"`{where}`: {what}{got}"))
+    return " ".join(problems)
+
+
+def _what_happened(error: RunsApiError) -> str:
+    said = f' It says: "{error.api_message}".' if error.api_message else ""
+    details = f" Details: {error.details}." if error.details else ""
+    match error:
+        case AuthenticationError():
+            return f"The Runs API did not accept the server's credential (401).{said}"
+        case PermissionDeniedError():
+            return f"The server's credential may not do this ({error.status}).{said}"
+        case NotFoundError():
+            return f"The Runs API found nothing there (404).{said}"
+        case InvalidRequestError():
+            return f"The Runs API refused the request ({error.status}).{said}{details}"
+        case RateLimitedError():
+            return f"The Runs API is limiting its rate (429).{said}"
+        case UnavailableError() if error.status:
+            return f"The Runs API failed ({error.status}).{said}"
+        case _:
+            return f"{_sentence(str(error))}{said}"
+
+
+def _what_changed(error: RunsApiError | None, *, changes: bool) -> str:
+    if not changes:
+        return NO_CHANGE
+    if error is None or error.outcome_unknown:
+        return "It is not known whether a run was created."
+    return NO_RUN
+
+
+def _what_next(error: RunsApiError, *, changes: bool) -> str:
+    match error:
+        case _ if changes and error.outcome_unknown:
+            return "Do not create it again before looking: list_runs(limit=5) shows the newest runs."
+        case AuthenticationError():
+            return "Someone with access to the server's configuration must renew it; `runs-mcp check` says how."
+        case PermissionDeniedError():
+            return "Another credential is needed for it; other operations may still work."
+        case NotFoundError():
+            return "list_runs and get_run_filter_options show the ids there are."
+        case InvalidRequestError():
+            return "Correct the arguments and call again."
+        case RateLimitedError() | UnavailableError() | ApiTimeoutError() | StreamInterruptedError():
+            wait = f" in {error.retry_after_s:g} s" if error.retry_after_s else ""
+            return f"Try again{wait}." if error.retry_safe else "Trying again at once will not help."
+        case ResponseTooLargeError():
+            return "Ask for less: a lower limit, or fewer fields."
+        case ProtocolError():
+            return "Check the base URL and the edition with `runs-mcp check`."
+        case _:
+            return "Try again."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,100 @@
+"""Rows as compact text: no empty columns, none that says the same in every row."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from runs_mcp.api import Ref, Run
+from runs_mcp.observability.masking import one_line
+
+OWN_TAG_PREFIX = "runs-mcp:"
+"""Of the tags by which created runs are found again; they tell a reader nothing."""
+Columns = Mapping[str, Sequence[str]]
+"""Texts by row, by the name of their column."""
+MAX_CELL_CHARS = 160
+MAX_ERROR_CHARS = 80
+MS_PER_S = 1_000
+LONGEST_IN_SECONDS = 120
+
+
+def table(columns: Columns, *, keep: str = "id") -> str:
+    """`columns` as lines of ` | `-separated cells under a header; what is the same in all rows goes above it."""
+    same, varying = [], {}
+    for name, texts in columns.items():
+        # Most of a page says what the row above it said, and need be made safe only once.
+        cells = {text: cell(text) for text in set(texts)}
+        first = cells[texts[0]]
+        if len(cells) > 1 or name == keep or (first and len(texts) == 1):
+            varying[name] = [cells[text] for text in texts]
+        elif first:
+            same.append(f"{name} {first}")
+    head = [f"All: {', '.join(same)}"] if same else []
+    return "\n".join([*head, " | ".join(varying), *map(_line, zip(*varying.values(), strict=True))])
+
+
+def _line(cells: Sequence[str]) -> str:
+    """`cells` as a line, empty ones at its end left out."""
+    end = len(cells)
+    while end > 1 and not cells[end - 1]:
+        end -= 1
+    return " | ".join(cells[:end])
+
+
+def of_runs(runs: Sequence[Run]) -> Columns:
+    """What tells one run from another."""
+    return {
+        "id": [run.id for run in runs],
+        "status": [run.status or "" for run in runs],
+        "interaction": [_label(run.interaction) for run in runs],
+        "model": [run.model_id or "" for run in runs],
+        "environment": [_label(run.environment) for run in runs],
+        "created": [short_time(run.created_at) for run in runs],
+        "took": [duration(run.execution_time_ms) for run in runs],
+        "tags": [", ".join([tag for tag in run.tags if not tag.startswith(OWN_TAG_PREFIX)]) for run in runs],
+        "parent": [run.parent or "" for run in runs],
+        "error": [cell(run.error.text, MAX_ERROR_CHARS) if run.error else "" for run in runs],
+    }
+
+
+def of_fields(documents: Sequence[Mapping[str, Any]]) -> Columns:
+    """The fields of documents as they are, for a caller who chose them."""
+    names = dict.fromkeys(name for document in documents for name in document)
+    columns = {name: [_text(document.get(name)) for document in documents] for name in names}
+    return {cell(name): texts for name, texts in columns.items() if any(texts)}
+
+
+def facts(run: Run) -> Mapping[str, str]:
+    """What tells one run from another, where there is something to tell."""
+    return {name: cell(text) for name, [text] in of_runs([run]).items() if text}
+
+
+def _label(reference: Ref | None) -> str:
+    return reference.label if reference else ""
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def cell(value: Any, longest: int = MAX_CELL_CHARS) -> str:
+    """`value` on one line without control characters, cut where it is over `longest` characters."""
+    line = one_line(_text(value)).replace(" | ", " ¦ ")
+    return line if len(line) <= longest else f"{line[:longest]}…"
+
+
+def short_time(moment: datetime | None) -> str:
+    """`moment` to the minute, e.g. `2026-11-23 22:14`."""
+    return moment.isoformat(" ", "minutes")[:16] if moment else ""
+
+
+def duration(milliseconds: float | None) -> str:
+    """`milliseconds` as a person says it: `340 ms`, `1.2 s`, `4 min`."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < MS_PER_S:
+        return f"{milliseconds:g} ms"
+    seconds = milliseconds / MS_PER_S
+    return f"{seconds:.1f} s" if seconds < LONGEST_IN_SECONDS else f"{seconds / 60:.0f} min"

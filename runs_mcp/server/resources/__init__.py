@@ -1,0 +1,1 @@
+"""Runs as MCP resources: reading, slicing, subscriptions."""

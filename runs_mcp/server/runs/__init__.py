@@ -1,0 +1,1 @@
+"""Runs in progress: creating, following, polling and naming them."""

@@ -1,0 +1,129 @@
+"""Searching runs: by words and dates, by MongoDB filter, and counting them by value."""
+
+from typing import Annotated, Any, Literal
+
+from mcp_types import CallToolResult
+from pydantic import MISSING, BeforeValidator, Field
+
+from runs_mcp.server import params
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.params import End, Environment, Interaction, Limit, Model, Name, Offset, Start, Status, Tags
+from runs_mcp.server.render import empty_result_hints, results
+from runs_mcp.server.tools.operation import operation
+from runs_mcp.server.ui import DASHBOARD
+
+Text = Annotated[Name, Field(description="Words to find in prompt, parameters and result")]
+RunName = Annotated[Name, Field(description="Name of the run or its interaction")]
+AllTags = Annotated[Tags, Field(description="Only runs with all these tags")]
+Parents = Annotated[list[Name], BeforeValidator(params.listed), Field(description="Ids of parent runs")]
+LinkedObject = Annotated[Name, Field(description="Id of a linked object")]
+FacetName = Literal["environments", "interactions", "models", "tags", "status", "finish_reason"]
+FacetNames = Annotated[
+    list[FacetName], BeforeValidator(params.listed), Field(min_length=1, description="What to count by; default all")
+]
+MongoFilter = Annotated[
+    dict[str, Any],
+    Field(
+        description="MongoDB filter over a run's fields; interaction and environment are ids, the model is modelId",
+        examples=[{"status": "failed", "execution_time": {"$gt": 5000}}],
+    ),
+]
+Select = Annotated[
+    list[Annotated[Name, Field(pattern=r"^-?[^\s]+$")]],
+    BeforeValidator(params.listed),
+    Field(description='Fields to return, e.g. ["status", "error"], or with a minus to leave out'),
+]
+
+
+@operation("POST /runs/search", title="Search runs", output=results.RUN_PAGE, page=DASHBOARD)
+async def search_runs(
+    call: Call,
+    *,
+    query: Text | MISSING = MISSING,
+    name: RunName | MISSING = MISSING,
+    status: Status | MISSING = MISSING,
+    interaction: Interaction | MISSING = MISSING,
+    environment: Environment | MISSING = MISSING,
+    model: Model | MISSING = MISSING,
+    tags: AllTags | MISSING = MISSING,
+    parent: Parents | MISSING = MISSING,
+    object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
+    start: Start | MISSING = MISSING,
+    end: End | MISSING = MISSING,
+    limit: Limit = 20,
+    offset: Offset = 0,
+) -> CallToolResult:
+    """Search runs by words, dates and filters. What these cannot express: find_runs. Counts: compute_run_facets."""
+    here = services(call)
+    filters: dict[str, Any] = {
+        "status": status,
+        "interaction": await here.names.id_of("interaction", interaction),
+        "environment": await here.names.id_of("environment", environment),
+        "model": model,
+    }
+    runs = await here.runs.search_runs(
+        query=query,
+        name=name,
+        tags=tags,
+        parent=parent,
+        object=object,
+        start=start,
+        end=end,
+        limit=limit,
+        offset=offset,
+        **filters,
+    )
+    hint = "" if runs else await empty_result_hints.advice(here.runs, filters)
+    return results.page(call, runs, limit=limit, offset=offset, advice=hint)
+
+
+@operation("POST /runs/find", title="Find runs by MongoDB filter", output=results.RUN_PAGE, page=DASHBOARD)
+async def find_runs(
+    call: Call, *, query: MongoFilter, limit: Limit = 20, select: Select | MISSING = MISSING
+) -> CallToolResult:
+    """Find runs by any condition: comparisons, missing fields, patterns, or/not. Simple filters: list_runs."""
+    runs = await services(call).runs.find_runs(
+        query, limit=limit, select=MISSING if select is MISSING else _with_id(select)
+    )
+    return results.found(call, runs, limit=limit, selected=select is not MISSING)
+
+
+@operation("POST /runs/facets", title="Count runs", output=results.FACETS, page=DASHBOARD)
+async def compute_run_facets(
+    call: Call,
+    *,
+    facets: FacetNames | MISSING = MISSING,
+    query: Text | MISSING = MISSING,
+    name: RunName | MISSING = MISSING,
+    status: Status | MISSING = MISSING,
+    interaction: Interaction | MISSING = MISSING,
+    environment: Environment | MISSING = MISSING,
+    model: Model | MISSING = MISSING,
+    tags: AllTags | MISSING = MISSING,
+    parent: Parents | MISSING = MISSING,
+    object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
+    start: Start | MISSING = MISSING,
+    end: End | MISSING = MISSING,
+) -> CallToolResult:
+    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs. Start here."""
+    here = services(call)
+    counts = await here.runs.compute_facets(
+        facets=facets,
+        query=query,
+        name=name,
+        status=status,
+        interaction=await here.names.id_of("interaction", interaction),
+        environment=await here.names.id_of("environment", environment),
+        model=model,
+        tags=tags,
+        parent=parent,
+        object=object,
+        start=start,
+        end=end,
+    )
+    return results.facets(call, counts)
+
+
+def _with_id(select: list[str]) -> list[str]:
+    """A selection that includes fields includes the id, without which nothing could be done with the run."""
+    return select if any(name.startswith("-") for name in select) or "id" in select else ["id", *select]

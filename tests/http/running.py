@@ -1,0 +1,99 @@
+"""The HTTP service in this process, on a real port, and requests to it by hand."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import httpx2
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+
+from runs_mcp.config.http_settings import HttpSettings
+from runs_mcp.config.settings import Config, ServerSettings, StreamingSettings
+from runs_mcp.http.app import PATH, Service, build_service
+from tests.upstream import Upstream, listening
+
+MODERN = "2026-07-28"
+ACCEPT = {"accept": "application/json, text/event-stream"}
+
+
+class Clock:
+    """A clock that stands still unless it is told not to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a service is, and a plain HTTP client."""
+
+    url: str
+    http: httpx.AsyncClient
+
+    @property
+    def endpoint(self) -> str:
+        """Where it serves MCP."""
+        return self.url + PATH
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """What `path` answers."""
+        return await self.http.get(self.url + path, headers=headers)
+
+    async def ask(self, method: str, *, name: str | None = None, **headers: str) -> httpx.Response:
+        """What the endpoint answers to a message of 2026-07-28, which needs no session."""
+        meta = {
+            PROTOCOL_VERSION_META_KEY: MODERN,
+            CLIENT_CAPABILITIES_META_KEY: {},
+            CLIENT_INFO_META_KEY: {"name": "by hand", "version": "1"},
+        }
+        params = {"_meta": meta, **({"name": name, "arguments": {}} if name else {})}
+        routing = {"mcp-protocol-version": MODERN, "mcp-method": method, **({"mcp-name": name} if name else {})}
+        return await self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, **routing, **headers)
+
+    async def post(self, message: Any, **headers: str) -> httpx.Response:
+        """What the endpoint answers to `message`."""
+        return await self.http.post(self.endpoint, json=message, headers={**ACCEPT, **headers})
+
+
+@dataclass(frozen=True, slots=True)
+class Running(Endpoint):
+    """A service in this process."""
+
+    service: Service
+
+
+def configured(api: Upstream, *, max_retries: int = 0, **http: Any) -> Config:
+    """A configuration that points at `api`, with these settings of `server.http`."""
+    return Config(
+        api=api.api.model_copy(update={"max_retries": max_retries}),
+        server=ServerSettings(http=HttpSettings(**http)),
+        streaming=StreamingSettings(flush_ms=5),
+    )
+
+
+@asynccontextmanager
+async def running(
+    config: Config, *, host: str = "127.0.0.1", now: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Running]:
+    """The service that `config` describes, while the block lasts."""
+    service = build_service(config, host=host, now=now)
+    async with listening(lambda _: service.app, lifespan="on") as url, httpx.AsyncClient(timeout=30) as http:
+        yield Running(url, http, service)
+
+
+@asynccontextmanager
+async def connected(at: Endpoint, mode: str, **headers: str) -> AsyncIterator[Client]:
+    """A client of either era, whose requests carry `headers`."""
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=30) as http,
+        Client(streamable_http_client(at.endpoint, http_client=http), mode=mode) as client,
+    ):
+        yield client

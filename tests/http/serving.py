@@ -1,0 +1,69 @@
+"""The HTTP service in this process, on a real port, and clients that say who they are."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from starlette.types import ASGIApp
+
+from runs_mcp.config.settings import Config
+from runs_mcp.http.app import PATH, build_service
+from tests.upstream import listening
+
+TIMEOUT_S = 30
+SESSION = "mcp-session-id"
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO}
+JSON = {"accept": "application/json, text/event-stream"}
+
+
+@asynccontextmanager
+async def serving(config: Config) -> AsyncIterator[str]:
+    """The URL of an endpoint that is served as `config` says."""
+    async with serving_at(lambda _: config) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving_at(config: Callable[[str], Config]) -> AsyncIterator[str]:
+    """The URL of an endpoint whose configuration needs to know it."""
+
+    def build(url: str) -> ASGIApp:
+        return build_service(config(url + PATH), host="127.0.0.1").app
+
+    async with listening(build, lifespan="on") as url:
+        yield url + PATH
+
+
+@asynccontextmanager
+async def calling(url: str, token: str, mode: str = "auto", **settings: Any) -> AsyncIterator[Client]:
+    """A client that presents `token`."""
+    async with (
+        presenting(token) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode, **settings) as client,
+    ):
+        yield client
+
+
+async def asked(url: str, token: str | None = None, session: str | None = None, **headers: str) -> httpx2.Response:
+    """The answer to a bare request, in a session of 2025-11-25 if there is one."""
+    all_headers = {**JSON, **({SESSION: session} if session else {}), **headers}
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]
+    async with presenting(token) as http:
+        return await http.post(url, json=PING, headers=raw)
+
+
+async def opened(url: str, token: str) -> str:
+    """The id of a session of 2025-11-25 that whoever presents `token` has opened."""
+    async with presenting(token) as http:
+        return str((await http.post(url, json=INITIALIZE, headers=JSON)).headers[SESSION])
+
+
+def presenting(token: str | None) -> httpx2.AsyncClient:
+    """An HTTP client that presents `token`."""
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    return httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S)

@@ -1,0 +1,133 @@
+"""Two tenants of one service: their APIs have runs of the same ids, and nothing else in common."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from runs_mcp.config.settings import Config
+from runs_mcp.http.auth import keys
+from tests.http.serving import serving
+from tests.upstream import CLOSE, Replies, Reply, Upstream, chunk, events
+from tests.upstream import serving as upstream
+
+NAMES = ("acme", "globex")
+Settings = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Tenant:
+    """Callers of one kind, the API they are served from, and what it was asked."""
+
+    name: str
+    key: str
+    ends: anyio.Event = field(default_factory=anyio.Event)
+    """Once set, the run `slow` has ended."""
+    credentials: set[str] = field(default_factory=set)
+    """What the API was shown."""
+    queries: list[str] = field(default_factory=list)
+    created: list[Any] = field(default_factory=list)
+    api: Upstream | None = None
+
+    @property
+    def credential(self) -> str:
+        """What the API wants to be shown."""
+        return f"upstream-credential-of-{self.name}"
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The one run there is."""
+        return {
+            "id": "r1",
+            "status": "completed",
+            "interaction": {"id": f"{self.name}-id", "name": "Review"},
+            "tags": [f"tag-of-{self.name}"],
+            "result": f"words of {self.name}",
+        }
+
+    @property
+    def replies(self) -> Replies:
+        """Its API."""
+        option = {"id": f"{self.name}-id", "name": "Review", "count": 1}
+        written = [f"words of {self.name}, number {number}. " for number in range(20)]
+        return {
+            "GET /runs": self._list,
+            "GET /runs/r1": self._answers(self.run),
+            "GET /runs/slow": self._slow,
+            "POST /runs": self._create,
+            "GET /runs/new": self._answers({**self.run, "id": "new", "result": "".join(written)}),
+            "GET /runs/new/stream": events(*(chunk(text) for text in written), CLOSE),
+            "POST /runs/search": self._answers([self.run]),
+            "POST /runs/facets": self._answers({"tags": [{"_id": f"tag-of-{self.name}", "count": 1}]}),
+            "GET /runs/filter-options/interaction": self._answers([option]),
+        }
+
+    def _answers(self, body: Any) -> Reply:
+        async def answer(request: Request) -> Response:
+            self.credentials.add(request.headers["authorization"])
+            self.queries.append(str(request.query_params))
+            return JSONResponse(body)
+
+        return answer
+
+    async def _list(self, request: Request) -> Response:
+        looked_for = request.query_params.get("tag", "").startswith("runs-mcp:")
+        return await self._answers([] if looked_for else [self.run])(request)
+
+    async def _slow(self, _: Request) -> Response:
+        return JSONResponse({**self.run, "id": "slow", "status": "completed" if self.ends.is_set() else "processing"})
+
+    async def _create(self, request: Request) -> Response:
+        self.created.append(await request.json())
+        return JSONResponse({"id": "new", "status": "created"})
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An endpoint, and whom it serves."""
+
+    url: str
+    acme: Tenant
+    globex: Tenant
+    keys_file: Path
+
+    @property
+    def tenants(self) -> tuple[Tenant, Tenant]:
+        """Both."""
+        return self.acme, self.globex
+
+
+@asynccontextmanager
+async def two_tenants(folder: Path, **profiles: Settings) -> AsyncIterator[Service]:
+    """A service for both, with further settings of their profiles; there is no credential outside of these."""
+    file = folder / "keys.json"
+    acme, globex = (Tenant(name, keys.add(file, f"{name}-agent", ["runs:read", "runs:create"])) for name in NAMES)
+    async with AsyncExitStack() as stack:
+        for tenant in (acme, globex):
+            tenant.api = await stack.enter_async_context(upstream(tenant.replies))
+        settings = {"kind": "bearer", "keys_file": file}
+        config = Config.model_validate(
+            {
+                "streaming": {"flush_ms": 5},
+                "server": {"create_tag": False, "http": {"auth": settings}},
+                "profiles": {one.name: {**profile(one), **profiles.get(one.name, {})} for one in (acme, globex)},
+            }
+        )
+        yield Service(await stack.enter_async_context(serving(config)), acme, globex, file)
+
+
+def profile(tenant: Tenant) -> dict[str, Any]:
+    """The profile of a tenant."""
+    assert tenant.api
+    api = {
+        "base_url": f"{tenant.api.url}/api/v1",
+        "auth": {"value": tenant.credential},
+        "project": f"project-of-{tenant.name}",
+        "max_retries": 0,
+    }
+    return {"callers": [f"{tenant.name}-agent"], "api": api}

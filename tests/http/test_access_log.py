@@ -1,0 +1,137 @@
+"""The log of the service as a process: a JSON line a request, by whose id all that concerns it is found."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from anyio.abc import ByteReceiveStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from runs_mcp.http.auth import keys
+from tests.calls import call
+from tests.clients.processes import CLEAN, SERVE, http_process
+from tests.http.running import Endpoint, connected
+
+pytestmark = pytest.mark.anyio
+
+
+class Log:
+    """What a process logs, and all of it so far."""
+
+    def __init__(self, stream: ByteReceiveStream) -> None:
+        self.text = ""
+        self._stream = BufferedByteReceiveStream(stream)
+
+    async def line(self, request_id: str, **fields: Any) -> dict[str, Any]:
+        """The next line that says this of a request, waited for."""
+        while True:
+            line = (await self._stream.receive_until(b"\n", 100_000)).decode()
+            self.text += line
+            said: dict[str, Any] = json.loads(line)
+            if said.items() >= {"request_id": request_id, **fields}.items():
+                return said
+
+
+@pytest.fixture(scope="module")
+def callers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Keys of callers, by their names."""
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    return {"": str(file), **{name: keys.add(file, name, ("runs:read",)) for name in ("ci", "stranger")}}
+
+
+@pytest.fixture(scope="module")
+async def process(anyio_backend: str, callers: dict[str, str]) -> AsyncIterator[tuple[Endpoint, Log]]:
+    """A service that knows its callers by keys, and its log."""
+    environment = {
+        **CLEAN,
+        "RUNS_MCP_SERVER__HTTP__AUTH": json.dumps({"kind": "bearer", "keys_file": callers[""]}),
+        "RUNS_MCP_PROFILES": json.dumps({"readers": {"callers": ["ci"]}}),
+    }
+    async with http_process(SERVE, environment) as (url, process), httpx.AsyncClient() as http:
+        assert process.stderr
+        yield Endpoint(url.removesuffix("/mcp"), http), Log(process.stderr)
+
+
+async def test_a_request_has_a_line_that_says_who_asked_for_what_and_what_came_of_it(
+    process: tuple[Endpoint, Log], callers: dict[str, str], mode: str
+) -> None:
+    at, log = process
+    headers = {"authorization": f"Bearer {callers['ci']}", "x-request-id": f"ticket-{mode}"}
+    async with connected(at, mode, **headers) as client:
+        await call(client, "list_runs", tag="private words")
+        line = await log.line(f"ticket-{mode}", tool="list_runs")
+        assert set(line) - {"time", "level", "logger", "event"} == {
+            *("request_id", "method", "path", "mcp", "tool", "caller", "status", "ms", "bytes")
+        }
+        assert [line[name] for name in ("method", "path", "mcp", "caller", "status")] == [
+            *("POST", "/mcp", "tools/call", "ci", 200)
+        ]
+        assert line["bytes"] > 100
+        assert line["ms"] > 0
+
+
+async def test_a_failed_call_names_its_request(
+    process: tuple[Endpoint, Log], callers: dict[str, str], mode: str
+) -> None:
+    at, log = process
+    async with connected(at, mode, authorization=f"Bearer {callers['ci']}") as client:
+        refused = await call(client, "get_run", run_id="../x")
+        assert refused.failed
+        request_id = refused.text.rpartition("(Request ")[2].removesuffix(".)")
+        assert (await log.line(request_id))["tool"] == "get_run"
+
+
+async def test_a_refused_request_has_a_line_without_its_query_or_its_credential(
+    process: tuple[Endpoint, Log], callers: dict[str, str]
+) -> None:
+    at, log = process
+    refused = await at.http.get(
+        at.url + "/mcp?access_token=private", headers={"authorization": "Bearer nobody", "x-request-id": "t-401"}
+    )
+    assert (refused.status_code, refused.headers["x-request-id"]) == (401, "t-401")
+    line = await log.line("t-401", event="request")
+    assert [line[name] for name in ("path", "caller", "status")] == ["/mcp", "127.0.0.1", 401]
+
+
+async def test_whatever_is_logged_during_a_request_carries_its_id(
+    process: tuple[Endpoint, Log], callers: dict[str, str]
+) -> None:
+    at, log = process
+    headers = {"authorization": f"Bearer {callers['stranger']}", "x-request-id": "t-403"}
+    assert (await at.ask("tools/list", **headers)).status_code == 403
+    line = await log.line("t-403", logger="runs_mcp.http.auth.middleware")
+    assert line["event"] == "a caller was refused: no profile names stranger"
+
+
+async def test_probes_leave_no_line_and_nothing_private_is_in_any(
+    process: tuple[Endpoint, Log], callers: dict[str, str]
+) -> None:
+    at, log = process
+    assert (await at.get("/healthz", **{"x-request-id": "t-probe"})).status_code == 200
+    await at.get("/nowhere", **{"x-request-id": "t-last"})
+    await log.line("t-last", status=404)
+    assert "t-probe" not in log.text
+    for private in (*callers.values(), "private", "nobody"):
+        assert private not in log.text
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        pytest.param("ticket-17.b_2", True, id="sane"),
+        pytest.param("x" * 64, True, id="long"),
+        pytest.param("x" * 65, False, id="too long"),
+        pytest.param("two words", False, id="a space"),
+        pytest.param('"}{"level":"error"', False, id="JSON"),
+        pytest.param("", False, id="empty"),
+    ],
+)
+async def test_an_id_is_the_callers_if_it_is_sane_and_else_ours(
+    process: tuple[Endpoint, Log], given: str, kept: bool
+) -> None:
+    at, _ = process
+    said = (await at.get("/healthz", **{"x-request-id": given})).headers["x-request-id"]
+    assert (said == given) is kept
+    assert said

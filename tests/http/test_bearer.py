@@ -1,0 +1,178 @@
+"""Callers known by keys: who has one is let in, by both protocol eras, and nobody else is."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitResult, InputRequiredResult, InputResponses
+
+from runs_mcp.config.http_settings import Scope
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
+from runs_mcp.http.app import build_service
+from runs_mcp.http.auth import keys
+from tests.calls import call
+from tests.clients.processes import SERVE, http_process
+from tests.http.serving import asked, calling, opened, serving
+
+pytestmark = pytest.mark.anyio
+
+READ: tuple[Scope, ...] = ("runs:read",)
+
+
+@pytest.fixture
+def keys_file(tmp_path: Path) -> Path:
+    """Where the keys are kept."""
+    return tmp_path / "keys.json"
+
+
+@pytest.fixture
+def guarded(config: Config, keys_file: Path) -> Config:
+    """A configuration that wants keys."""
+    auth = {"kind": "bearer", "keys_file": keys_file}
+    return Config.model_validate({**dict(config), "server": {"http": {"auth": auth}}})
+
+
+async def test_who_has_a_key_is_served(guarded: Config, keys_file: Path, mode: str) -> None:
+    key = keys.add(keys_file, "ci", READ)
+    async with serving(guarded) as url, calling(url, key, mode) as client:
+        assert client.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
+        assert len((await call(client, "list_runs", limit=3)).structured["runs"]) == 3
+
+
+async def test_who_has_none_is_told_so(guarded: Config, keys_file: Path) -> None:
+    keys.add(keys_file, "ci", READ)
+    async with serving(guarded) as url:
+        refused = await asked(url)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == 'Bearer scope="runs:create runs:read"'
+        assert refused.json() == {"error": "unauthorized", "error_description": "Authentication is required"}
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        pytest.param("Bearer rmk_wrong", id="another key"),
+        pytest.param("Bearer {key}x", id="more than the key"),
+        pytest.param("Bearer {hash}", id="what the file holds"),
+        pytest.param("Bearer", id="nothing"),
+        pytest.param("Bearer \xff", id="no ASCII"),
+        pytest.param("Basic {key}", id="another scheme"),
+        pytest.param("{key}", id="no scheme"),
+    ],
+)
+async def test_what_is_no_key_opens_nothing(guarded: Config, keys_file: Path, credentials: str) -> None:
+    key = keys.add(keys_file, "ci", READ)
+    presented = credentials.format(key=key, hash=keys.hashed(key))
+    async with serving(guarded) as url:
+        refused = await asked(url, authorization=presented)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
+
+
+async def test_a_key_in_the_url_is_not_looked_at(guarded: Config, keys_file: Path) -> None:
+    key = keys.add(keys_file, "ci", READ)
+    async with serving(guarded) as url:
+        assert (await asked(f"{url}?access_token={key}")).status_code == 401
+
+
+async def test_keys_come_and_go_while_the_server_runs(guarded: Config, keys_file: Path, mode: str) -> None:
+    first = keys.add(keys_file, "first", READ)
+    async with serving(guarded) as url, calling(url, first, mode) as client:
+        second = keys.add(keys_file, "second", READ)
+        async with calling(url, second, mode) as another:
+            assert not (await call(another, "list_runs")).failed
+        keys.remove(keys_file, "first")
+        with pytest.raises(MCPError):
+            await call(client, "list_runs")
+        assert (await asked(url, first)).status_code == 401
+        keys.add(keys_file, "first", READ)
+        assert (await asked(url, first)).status_code == 401, "a new key of the same name is another key"
+
+
+async def test_while_the_file_cannot_be_read_nobody_is_let_in(guarded: Config, keys_file: Path) -> None:
+    key = keys.add(keys_file, "ci", READ)
+    file = anyio.Path(keys_file)
+    good = await file.read_bytes()
+    async with serving(guarded) as url:
+        for bad in (b"{", b'{"keys": [{"name": "ci"}]}', b"[]"):
+            await file.write_bytes(bad)
+            assert (await asked(url, key)).status_code == 401
+        await file.unlink()
+        assert (await asked(url, key)).status_code == 401
+        await file.write_bytes(good)
+        async with calling(url, key) as client:
+            assert not (await call(client, "list_runs")).failed
+
+
+async def test_a_key_is_good_until_it_expires(guarded: Config, keys_file: Path) -> None:
+    key = keys.add(keys_file, "ci", READ, days=1)
+    [kept] = keys.read(keys_file)
+    assert kept.expires == kept.created + timedelta(days=1)
+    async with serving(guarded) as url:
+        async with calling(url, key) as client:
+            assert not (await call(client, "list_runs")).failed
+        over = kept.model_copy(update={"expires": datetime.now(UTC)}).model_dump(mode="json")
+        await anyio.Path(keys_file).write_text(json.dumps({"keys": [over]}), encoding="utf-8")
+        assert (await asked(url, key)).status_code == 401
+
+
+async def test_an_old_key_stays_good_while_a_new_one_is_handed_out(guarded: Config, keys_file: Path) -> None:
+    old = keys.add(keys_file, "ci", READ)
+    new = keys.add(keys_file, "ci", READ, overlap_hours=24)
+    async with serving(guarded) as url:
+        for key in (old, new):
+            async with calling(url, key) as client:
+                assert not (await call(client, "list_runs")).failed
+
+
+async def test_a_session_belongs_to_whoever_opened_it(guarded: Config, keys_file: Path) -> None:
+    own, other = (keys.add(keys_file, name, READ) for name in ("own", "other"))
+    async with serving(guarded) as url:
+        session = await opened(url, own)
+        assert (await asked(url, own, session)).status_code == 200
+        assert (await asked(url, other, session)).status_code == 404
+        assert (await asked(url, own, session)).status_code == 200
+
+
+async def test_a_question_is_answered_by_whoever_was_asked(guarded: Config, keys_file: Path) -> None:
+    own, other = (keys.add(keys_file, name, ["runs:read", "runs:create"]) for name in ("own", "other"))
+    asking = guarded.model_copy(update={"server": guarded.server.model_copy(update={"confirm_create": True})})
+    create = {"interaction": "ExtractContacts", "data": {"text": "Ann is ann@example.com"}}
+    yes: InputResponses = {"confirm": ElicitResult(action="accept", content={"confirm": "yes"})}
+
+    async def nobody(*_: object) -> ElicitResult:
+        raise AssertionError("the question is answered below")
+
+    async with (
+        serving(asking) as url,
+        calling(url, own, elicitation_callback=nobody) as one,
+        calling(url, other, elicitation_callback=nobody) as another,
+    ):
+        asked_for = await one.session.call_tool("create_run", create, allow_input_required=True)
+        assert isinstance(asked_for, InputRequiredResult)
+        state = asked_for.request_state
+        with pytest.raises(MCPError, match="Invalid or expired requestState"):
+            await another.session.call_tool("create_run", create, input_responses=yes, request_state=state)
+        created = await one.session.call_tool("create_run", create, input_responses=yes, request_state=state)
+        assert not created.is_error
+
+
+async def test_without_a_file_of_keys_nothing_is_served(guarded: Config) -> None:
+    with pytest.raises(ConfigError, match="`runs-mcp keys add` makes it"):
+        build_service(guarded, host="127.0.0.1")
+
+
+async def test_with_keys_other_machines_may_be_served(keys_file: Path) -> None:
+    key = keys.add(keys_file, "ci", READ)
+    settings = {"server": {"http": {"auth": {"kind": "bearer", "keys_file": str(keys_file)}}}}
+    file = keys_file.with_name("config.json")
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    async with http_process((*SERVE, "--config", str(file), "--host", "0.0.0.0")) as (everywhere, _):
+        url = everywhere.replace("0.0.0.0", "127.0.0.1")
+        assert (await asked(url)).status_code == 401
+        async with calling(url, key) as client:
+            assert not (await call(client, "list_runs")).failed

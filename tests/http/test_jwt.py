@@ -1,0 +1,326 @@
+"""Callers known by JWTs: an OAuth 2.1 resource server, which lets in whom its issuer vouches for, and nobody else."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from mcp.client import Client
+from mcp.client.auth import TokenStorage
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
+from runs_mcp.http.app import PATH, build_service
+from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
+from tests.calls import call
+from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
+from tests.http.serving import asked, calling, opened, serving, serving_at
+
+pytestmark = pytest.mark.anyio
+
+METADATA = "https://runs.example.com/.well-known/oauth-protected-resource/mcp"
+
+
+@pytest.fixture(scope="module")
+async def issuer(anyio_backend: str) -> AsyncIterator[Issuer]:
+    """An authorization server."""
+    async with issuing() as started:
+        yield started
+
+
+def configured(config: Config, tokens_of: Issuer, /, **auth: Any) -> Config:
+    """A configuration that wants tokens of an issuer."""
+    source = {} if "jwks_file" in auth else {"jwks_url": f"{tokens_of.url}/jwks"}
+    settings = {"kind": "jwt", "issuer": tokens_of.url, "resource_url": RESOURCE, **source, **auth}
+    return Config.model_validate({**dict(config), "server": {"http": {"auth": settings}}})
+
+
+@pytest.fixture
+async def url(config: Config, issuer: Issuer) -> AsyncIterator[str]:
+    """An endpoint that wants tokens."""
+    async with serving(configured(config, issuer)) as started:
+        yield started
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+async def test_who_has_a_token_is_served(url: str, issuer: Issuer, mode: str, algorithm: str) -> None:
+    async with calling(url, issuer.token(algorithm), mode) as client:
+        assert len((await call(client, "list_runs", limit=3)).structured["runs"]) == 3
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({"aud": ["https://other.example.com", RESOURCE]}, id="for several audiences"),
+        pytest.param({"exp": lambda: int(time.time()) - 5}, id="expired by less than clocks may differ"),
+        pytest.param({"scope": None, "scp": [READ]}, id="scopes as a list, in scp"),
+        pytest.param({"scope": f"openid {BOTH}"}, id="other scopes too"),
+        pytest.param({"scope": None, "scp": READ}, id="scopes as a text, in scp"),
+    ],
+)
+async def test_what_issuers_do_differently_is_understood(url: str, issuer: Issuer, claims: dict[str, Any]) -> None:
+    now = {name: claim() if callable(claim) else claim for name, claim in claims.items()}
+    async with calling(url, issuer.token(**now)) as client:
+        assert not (await call(client, "list_runs")).failed
+
+
+def part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def unsigned(issuer: Issuer) -> str:
+    return f"{part({'alg': 'none', 'kid': issuer.kids['RS256']})}.{part(issuer.claims())}."
+
+
+def signed_by_the_public_key(issuer: Issuer) -> str:
+    secret = issuer.rsa.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    signed = f"{part({'alg': 'HS256', 'kid': issuer.kids['RS256']})}.{part(issuer.claims())}"
+    signature = hmac.digest(secret, signed.encode(), hashlib.sha256)
+    return f"{signed}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def tampered(issuer: Issuer) -> str:
+    header, _, signature = issuer.token().split(".")
+    return f"{header}.{part(issuer.claims(sub='mallory'))}.{signature}"
+
+
+def by_another(issuer: Issuer, **header: Any) -> str:
+    """Signed by somebody else, who says it was the issuer."""
+    forger = Issuer(issuer.url)
+    return forger.token(header={"kid": issuer.kids["ES256"], **header})
+
+
+BAD: dict[str, Callable[[Issuer], str]] = {
+    "expired": lambda issuer: issuer.token(exp=int(time.time()) - 3_600),
+    "not yet good": lambda issuer: issuer.token(nbf=int(time.time()) + 3_600),
+    "for another audience": lambda issuer: issuer.token(aud="https://other.example.com/mcp"),
+    "for no audience": lambda issuer: issuer.token(aud=None),
+    "of another issuer": lambda issuer: issuer.token(iss="https://other.example.com"),
+    "of no issuer": lambda issuer: issuer.token(iss=None),
+    "good for ever": lambda issuer: issuer.token(exp=None),
+    "of nobody": lambda issuer: issuer.token(sub=None),
+    "not signed": unsigned,
+    "signed by the public key": signed_by_the_public_key,
+    "signed by a key there is not": lambda issuer: issuer.token(header={"kid": "nobody's"}),
+    "signed by a key with no id": lambda issuer: jwt.encode(issuer.claims(), issuer.rsa, "RS256"),
+    "signed by another": by_another,
+    "signed by another, key included": lambda issuer: by_another(issuer, jwk=Issuer("").jwks["keys"][1]),
+    "signed by another, key at its URL": lambda issuer: by_another(issuer, jku="https://evil.example.com/jwks"),
+    "signed in a way that is not allowed": lambda issuer: jwt.encode(
+        issuer.claims(), issuer.rsa, "RS512", {"kid": issuer.kids["RS256"]}
+    ),
+    "signed by the key of another way": lambda issuer: issuer.token(header={"kid": issuer.kids["RS256"]}),
+    "tampered with": tampered,
+    "cut short": lambda issuer: issuer.token()[:-9],
+    "no token": lambda _: "a.b.c",
+    "an extension that is not known": lambda issuer: issuer.token(header={"crit": ["x"], "x": 1}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_no_other_token_opens_anything(url: str, issuer: Issuer, name: str) -> None:
+    refused = await asked(url, BAD[name](issuer))
+    assert refused.status_code == 401
+    challenge = refused.headers["www-authenticate"]
+    assert challenge.startswith('Bearer error="invalid_token", error_description="')
+    assert challenge.endswith(f'scope="runs:create runs:read", resource_metadata="{METADATA}"')
+
+
+async def test_who_has_none_is_told_where_to_get_one(url: str) -> None:
+    refused = await asked(url)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == (
+        f'Bearer scope="runs:create runs:read", resource_metadata="{METADATA}"'
+    )
+    metadata = await fetched(url.removesuffix(PATH) + "/.well-known/oauth-protected-resource/mcp")
+    assert metadata["resource"] == RESOURCE
+    assert metadata["scopes_supported"] == ["runs:read", "runs:create"]
+    assert metadata["bearer_methods_supported"] == ["header"]
+
+
+async def fetched(url: str) -> Any:
+    async with httpx2.AsyncClient() as http:
+        return (await http.get(url)).raise_for_status().json()
+
+
+async def test_the_endpoint_answers_to_its_public_name(url: str, issuer: Issuer) -> None:
+    token = issuer.token()
+    assert (await asked(url, token, host="evil.example")).status_code == 421
+    assert (await asked(url, token, host="runs.example.com")).status_code == (await asked(url, token)).status_code
+
+
+async def test_the_issuer_is_named_as_its_tokens_spell_it(config: Config, issuer: Issuer) -> None:
+    async with serving(configured(config, issuer, issuer="https://issuer.example.com")) as url:
+        metadata = await fetched(url.removesuffix(PATH) + "/.well-known/oauth-protected-resource/mcp")
+    assert metadata["authorization_servers"] == ["https://issuer.example.com"], "no slash was added"
+
+
+@pytest.mark.parametrize(
+    ("settings", "scope", "wanted"),
+    [
+        pytest.param({}, "openid", "runs:read", id="none of ours"),
+        pytest.param({}, None, "runs:read", id="none at all"),
+        pytest.param({}, "runs:create", "runs:create runs:read", id="only to create"),
+        pytest.param({"required_scopes": ["mcp"]}, READ, "mcp runs:read", id="not the one the operator requires"),
+    ],
+)
+async def test_who_lacks_a_scope_is_told_which(
+    config: Config, issuer: Issuer, settings: dict[str, Any], scope: str | None, wanted: str
+) -> None:
+    async with serving(configured(config, issuer, **settings)) as url:
+        refused = await asked(url, issuer.token(scope=scope))
+    assert refused.status_code == 403
+    assert refused.headers["www-authenticate"].startswith('Bearer error="insufficient_scope", ')
+    assert f'scope="{wanted}", resource_metadata="{METADATA}"' in refused.headers["www-authenticate"]
+
+
+async def test_an_issuer_that_knows_no_scopes_can_be_made_up_for(config: Config, issuer: Issuer) -> None:
+    granting = configured(config, issuer, granted_scopes=["runs:read"])
+    async with serving(granting) as url, calling(url, issuer.token(scope=None)) as client:
+        assert not (await call(client, "list_runs")).failed
+
+
+async def test_a_session_belongs_to_one_subject_though_others_use_the_same_client(url: str, issuer: Issuer) -> None:
+    alice, bob = (issuer.token(sub=sub, client_id="editor") for sub in ("alice", "bob"))
+    session = await opened(url, alice)
+    assert (await asked(url, bob, session)).status_code == 404
+    assert (await asked(url, issuer.token(sub="alice", client_id="editor"), session)).status_code == 200
+
+
+class Memory(TokenStorage):
+    """Remembers one token."""
+
+    def __init__(self) -> None:
+        self.tokens: OAuthToken | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        """The token."""
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        """Remember it."""
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        """Nothing: the client has its credentials already."""
+        return None
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        """Nothing to remember."""
+
+
+async def test_a_client_that_knows_only_the_url_finds_its_way(config: Config, issuer: Issuer, mode: str) -> None:
+    async with serving_at(lambda url: configured(config, issuer, resource_url=url)) as url:
+        provider = ClientCredentialsOAuthProvider(url, Memory(), "agent", "secret", issuer=issuer.url)
+        async with (
+            httpx2.AsyncClient(auth=provider, timeout=30) as http,
+            Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+        ):
+            assert len((await client.list_tools()).tools) == 8
+
+
+async def test_new_keys_of_the_issuer_are_found_when_first_used(url: str, issuer: Issuer) -> None:
+    old = issuer.token()
+    assert (await asked(url, old)).status_code != 401
+    issuer.rotate()
+    assert (await asked(url, issuer.token())).status_code != 401
+    assert (await asked(url, old)).status_code == 401
+
+
+async def test_keys_in_a_file_are_read_again_when_they_change(config: Config, issuer: Issuer, tmp_path: Path) -> None:
+    file = anyio.Path(tmp_path / "jwks.json")
+    with pytest.raises(ConfigError, match=r"jwks_file .* cannot be read"):
+        build_service(configured(config, issuer, jwks_file=str(file)), host="127.0.0.1")
+    await file.write_text("{}")
+    with pytest.raises(ConfigError, match="holds no keys"):
+        build_service(configured(config, issuer, jwks_file=str(file)), host="127.0.0.1")
+    await file.write_text(json.dumps(issuer.jwks))
+    async with serving(configured(config, issuer, jwks_file=str(file))) as url:
+        assert (await asked(url, issuer.token())).status_code != 401
+        issuer.rotate()
+        assert (await asked(url, issuer.token())).status_code == 401
+        await file.write_text(json.dumps(issuer.jwks))
+        assert (await asked(url, issuer.token())).status_code != 401
+
+
+async def test_while_the_keys_cannot_be_fetched_callers_are_asked_to_come_again(config: Config, issuer: Issuer) -> None:
+    async with serving(configured(config, issuer, jwks_url="http://127.0.0.1:9/jwks")) as url:
+        refused = await asked(url, issuer.token())
+    assert refused.status_code == 503, "a 401 would have clients throw good tokens away"
+    assert refused.headers["retry-after"] == str(PAUSE_S)
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[Issuer]:
+    """An issuer nobody has asked yet."""
+    async with issuing() as started:
+        yield started
+
+
+async def test_made_up_keys_do_not_flood_the_issuer(own: Issuer) -> None:
+    clock = Clock()
+    keys = KeysAtUrl(f"{own.url}/jwks", now=clock)
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(keys.find, f"made up {number}")
+    assert own.fetches == 1
+    assert await keys.find(own.kids["RS256"]), "what was fetched is used"
+    own.rotate()
+    assert await keys.find(own.kids["RS256"]) is None
+    clock.now += PAUSE_S
+    assert await keys.find(own.kids["RS256"])
+    assert own.fetches == 2
+
+
+async def test_keys_are_fetched_again_after_a_while_and_used_for_an_hour_if_they_cannot_be(own: Issuer) -> None:
+    clock = Clock()
+    keys = KeysAtUrl(f"{own.url}/jwks", now=clock)
+    kid = own.kids["RS256"]
+    assert await keys.find(kid)
+    assert await keys.find(kid)
+    assert own.fetches == 1
+    clock.now += FRESH_S + 1
+    own.down = True
+    assert await keys.find(kid)
+    assert own.fetches == 2
+    clock.now = USABLE_S + 1
+    with pytest.raises(KeysUnavailableError):
+        await keys.find(kid)
+    own.down = False
+    own.rotate()
+    clock.now += PAUSE_S
+    assert await keys.find(kid) is None, "the issuer has withdrawn it"
+
+
+async def test_a_symmetric_key_among_the_issuers_is_never_used(config: Config, issuer: Issuer, tmp_path: Path) -> None:
+    secret = "s" * 32
+    shared = {"kty": "oct", "kid": "shared", "k": base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")}
+    file = anyio.Path(tmp_path / "jwks.json")
+    await file.write_text(json.dumps({"keys": [shared, *issuer.jwks["keys"]]}))
+    async with serving(configured(config, issuer, jwks_file=str(file))) as url:
+        token = jwt.encode(issuer.claims(), secret, "HS256", {"kid": "shared"})
+        assert (await asked(url, token)).status_code == 401

@@ -1,0 +1,124 @@
+"""`runs-mcp keys`: a key is shown once, its hash is kept, and who may do what can be listed."""
+
+import json
+import stat
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runs_mcp.config.http_settings import Scope
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.http.auth import keys
+from runs_mcp.observability.masking import mask
+from tests.test_cli import DONE, USAGE, configuration, runs_mcp
+
+READ: tuple[Scope, ...] = ("runs:read",)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration that names a file of keys, which is not there yet."""
+    return configured(tmp_path, {"kind": "bearer", "keys_file": str(tmp_path / "keys.json")})
+
+
+def configured(folder: Path, auth: Any) -> str:
+    return configuration(folder, {"server": {"http": {"auth": auth}}})
+
+
+def test_a_key_is_shown_once_and_its_hash_is_kept(config: str, tmp_path: Path) -> None:
+    made = runs_mcp(
+        "keys", "add", "ci", "--scope", "runs:read", "--scope", "runs:create", "--config", config, cwd=tmp_path
+    )
+    assert (made.returncode, made.stderr) == (DONE, "")
+    key = made.stdout.removesuffix("\n")
+    assert key.startswith("rmk_")
+    assert len(key) == len("rmk_") + 43, "256 bits"
+    file = tmp_path / "keys.json"
+    assert key not in file.read_text(encoding="utf-8")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert {one.name for one in tmp_path.iterdir()} == {"config.json", "keys.json"}, "nothing half-written was left"
+    [kept] = keys.read(file)
+    assert (kept.name, kept.sha256, kept.expires) == ("ci", keys.hashed(key), None)
+    assert set(kept.scopes) == {"runs:read", "runs:create"}
+
+
+def test_keys_are_listed_and_removed_by_name(config: str, tmp_path: Path) -> None:
+    for name in ("ci", "alice@example.com"):
+        keys.add(tmp_path / "keys.json", name, READ)
+    listed = runs_mcp("keys", "list", "--config", config, cwd=tmp_path)
+    assert [line.split(", since ")[0] for line in listed.stdout.splitlines()] == [
+        "ci: runs:read",
+        "alice@example.com: runs:read",
+    ]
+    assert runs_mcp("keys", "remove", "ci", "--config", config, cwd=tmp_path).returncode == DONE
+    assert [key.name for key in keys.read(tmp_path / "keys.json")] == ["alice@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(("add", "no name"), "'no name' is no name for a key", id="a name with a space"),
+        pytest.param(("add", "ci", "--scope", "runs:delete"), "'runs:delete' is not one of", id="an unknown scope"),
+        pytest.param(("add", "ci", "--days", "0"), "0 is not in the range", id="good for no time"),
+        pytest.param(("list",), "keys.json cannot be read", id="no file to list"),
+        pytest.param(("remove", "ci"), "keys.json cannot be read", id="no file to remove from"),
+    ],
+)
+def test_what_cannot_be_done_is_said(config: str, tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    ended = runs_mcp("keys", *arguments, "--config", config, cwd=tmp_path)
+    assert ended.returncode == USAGE
+    assert says in ended.stderr
+
+
+def test_keys_need_a_configuration_that_wants_them(tmp_path: Path) -> None:
+    ended = runs_mcp("keys", "list", "--config", configured(tmp_path, {"kind": "none"}), cwd=tmp_path)
+    assert ended.returncode == USAGE
+    assert "server.http.auth.kind is none: keys are for bearer, which names a keys_file." in ended.stderr
+
+
+def test_a_name_has_one_key_unless_an_overlap_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    keys.add(file, "ci", READ)
+    with pytest.raises(ConfigError, match="ci has a key already"):
+        keys.add(file, "ci", READ)
+    keys.add(file, "ci", READ, overlap_hours=24)
+    old, new = keys.read(file)
+    assert old.expires == new.created + timedelta(hours=24)
+    assert new.expires is None
+
+
+def test_an_overlap_does_not_prolong_a_key_and_expired_ones_are_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    keys.add(file, "ci", READ, days=1)
+    keys.add(file, "ci", READ, overlap_hours=100)
+    old, new = keys.read(file)
+    assert old.expires == old.created + timedelta(days=1)
+    keys.add(file, "ci", READ, overlap_hours=0)
+    keys.add(file, "other", READ)
+    assert [key.name for key in keys.read(file)] == ["ci", "other"]
+    assert new not in keys.read(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("{", id="no JSON"),
+        pytest.param([], id="no object"),
+        pytest.param({"keys": [{"name": "ci"}]}, id="half a key"),
+        pytest.param({"keys": [], "kyes": []}, id="an unknown key"),
+    ],
+)
+def test_a_file_that_holds_no_keys_is_left_as_it_is(tmp_path: Path, content: Any) -> None:
+    file = tmp_path / "keys.json"
+    text = content if isinstance(content, str) else json.dumps(content)
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="holds no keys as `runs-mcp keys` writes them"):
+        keys.add(file, "ci", READ)
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_what_looks_like_a_key_is_masked(tmp_path: Path) -> None:
+    key = keys.add(tmp_path / "keys.json", "ci", READ)
+    assert mask(f"it was {key}.") == "it was [secret]."

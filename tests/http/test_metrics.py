@@ -1,0 +1,189 @@
+"""Metrics: what a Prometheus reads after known calls."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp.shared.exceptions import MCPError
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runs_mcp import __version__
+from runs_mcp.api.instrumentation import path_template
+from runs_mcp.config.settings import Config
+from runs_mcp.redis.fallback import without_redis
+from tests import upstream
+from tests.calls import Notifications, call
+from tests.here import LOOPBACK
+from tests.http.running import Running, configured, connected, running
+from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
+
+pytestmark = pytest.mark.anyio
+
+CREATED = {"id": "r1", "status": "created"}
+DONE = {"id": "r1", "status": "completed", "result": "Hello"}
+
+
+def measured(at: Running, name: str, **labels: str) -> float | None:
+    """The value of one sample; None where there is none."""
+    assert at.service.metrics
+    text = generate_latest(at.service.metrics.registry).decode()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    found = [sample.value for sample in samples if sample.name == name and sample.labels == labels]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def kept(api: Upstream, **settings: Any) -> Config:
+    return configured(api, metrics="127.0.0.1:0", **settings)
+
+
+async def test_calls_are_counted_by_tool_and_outcome_and_timed(mode: str) -> None:
+    replies = {"GET /runs": reply([DONE]), "GET /runs/r2": reply({}, 404)}
+    async with upstream.serving(replies) as api, running(kept(api)) as at, connected(at, mode) as client:
+        await call(client, "list_runs")
+        await call(client, "list_runs", limit=2)
+        assert (await call(client, "list_runs", limits=2)).failed
+        assert (await call(client, "get_run", run_id="r2")).failed
+        with pytest.raises(MCPError):
+            await client.call_tool("no_such_tool_1", {})
+        with pytest.raises(MCPError):
+            await client.call_tool("no_such_tool_2", {})
+        assert measured(at, "runs_mcp_calls_total", tool="list_runs", outcome="ok") == 2
+        assert measured(at, "runs_mcp_calls_total", tool="list_runs", outcome="failed") == 1
+        assert measured(at, "runs_mcp_calls_total", tool="get_run", outcome="failed") == 1
+        assert measured(at, "runs_mcp_calls_total", tool="unknown", outcome="refused") == 2
+        assert measured(at, "runs_mcp_call_seconds_count", tool="list_runs") == 3
+        assert measured(at, "runs_mcp_call_seconds_bucket", tool="list_runs", le="+Inf") == 3
+
+
+async def test_requests_to_the_api_are_counted_by_operation_and_status_and_timed() -> None:
+    again = reply({}, 503, {"retry-after": "0"})
+    replies: Replies = {
+        "GET /runs": [again, again, reply([])],
+        "GET /runs/r2": reply({}, 404),
+        "POST /runs/search": reply([]),
+    }
+    async with (
+        upstream.serving(replies) as api,
+        running(kept(api, max_retries=2)) as at,
+        connected(at, "auto") as client,
+    ):
+        await call(client, "list_runs")
+        await call(client, "get_run", run_id="r2")
+        await call(client, "search_runs", query="words")
+        for operation, status, count in (
+            ("GET /runs", "503", 2),
+            ("GET /runs", "200", 1),
+            ("GET /runs/{run_id}", "404", 1),
+            ("POST /runs/search", "200", 1),
+        ):
+            seen = measured(at, "runs_mcp_upstream_requests_total", operation=operation, status=status)
+            assert seen == count, operation
+        assert measured(at, "runs_mcp_upstream_retries_total", error="UnavailableError") == 2
+        assert measured(at, "runs_mcp_upstream_seconds_count", operation="GET /runs") == 3
+
+
+async def test_warnings_are_counted_by_what_logs_them_while_metrics_are_served() -> None:
+    async with upstream.serving({}) as api, running(kept(api)) as at:
+        assert at.service.metrics
+        with at.service.metrics.served(LOOPBACK, 0), without_redis("testing"):
+            raise OSError
+        with without_redis("testing"):
+            raise OSError
+        assert measured(at, "runs_mcp_warnings_total", logger="runs_mcp.redis.fallback") == 1
+
+
+async def test_a_request_that_gets_no_answer_has_no_status() -> None:
+    asked = anyio.Event()
+
+    async def silent(_: Request) -> Response:
+        asked.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with upstream.serving({"GET /runs": silent}) as api, running(kept(api)) as at:
+        async with anyio.create_task_group() as tasks, connected(at, "auto") as client:
+            tasks.start_soon(call, client, "list_runs")
+            await asked.wait()
+            assert measured(at, "runs_mcp_calls_in_flight") == 1
+            tasks.cancel_scope.cancel()
+        for server in at.service.tenants.servers:
+            await server.idle()
+        assert measured(at, "runs_mcp_upstream_requests_total", operation="GET /runs", status="none") == 1
+        assert measured(at, "runs_mcp_calls_total", tool="list_runs", outcome="cancelled") == 1
+
+
+async def test_what_goes_on_is_gauged_while_it_does() -> None:
+    ended = anyio.Event()
+    gauges = ("http_requests_in_flight", "http_streams_open", "calls_in_flight", "runs_followed")
+    meanwhile: list[float | None] = []
+
+    class Looking(Notifications):
+        async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+            if message == "Hello":
+                meanwhile.extend(measured(at, f"runs_mcp_{name}") for name in gauges)
+                ended.set()
+
+    replies = {
+        "POST /runs": reply(CREATED),
+        "GET /runs/r1": reply(DONE),
+        "GET /runs/r1/stream": events(chunk("Hello"), ended, CLOSE),
+    }
+    async with upstream.serving(replies) as api, running(kept(api)) as at, connected(at, "auto") as client:
+        await call(client, "create_run", interaction="i", progress=Looking())
+        assert meanwhile == [1, 1, 1, 1]
+        assert [measured(at, f"runs_mcp_{name}") for name in gauges] == [0, 0, 0, 0]
+
+
+async def test_answers_are_counted_by_status_and_probes_are_not() -> None:
+    async with upstream.serving({"GET /runs": reply([])}) as api, running(kept(api)) as at:
+        await at.get("/readyz")
+        await at.get("/nowhere")
+        await at.ask("tools/list")
+        await at.ask("tools/list", host="evil.example")
+        for status in ("200", "404", "421"):
+            assert measured(at, "runs_mcp_http_responses_total", status=status) == 1, status
+
+
+@pytest.fixture
+async def scraped() -> AsyncIterator[str]:
+    """What is read at the address of the metrics."""
+    async with upstream.serving({}) as api, running(kept(api)) as at:
+        assert at.service.metrics
+        with at.service.metrics.served("127.0.0.1", 0) as (host, port):
+            yield (await at.http.get(f"http://{host}:{port}/metrics")).text
+            assert (await at.get("/metrics")).status_code == 404, "not where callers can read them"
+        with pytest.raises(httpx.ConnectError):
+            await at.http.get(f"http://{host}:{port}/metrics")
+
+
+async def test_they_are_served_at_an_address_of_their_own_while_the_service_runs(scraped: str) -> None:
+    assert f'version="{__version__}"' in scraped
+    assert "process_resident_memory_bytes" in scraped
+
+
+async def test_none_are_kept_unless_asked_for() -> None:
+    async with upstream.serving({}) as api, running(configured(api)) as at:
+        assert at.service.metrics is None
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        pytest.param("/runs", "/runs", id="list, create"),
+        pytest.param("/runs/search", "/runs/search", id="search"),
+        pytest.param("/runs/filter-options/tag", "/runs/filter-options/{field}", id="filter options"),
+        pytest.param("/runs/65f00c0ffee", "/runs/{run_id}", id="run"),
+        pytest.param("/runs/a%2Fb", "/runs/{run_id}", id="run with a slash in its id"),
+        pytest.param("/runs/65f00c0ffee/stream", "/runs/{run_id}/stream", id="stream"),
+        pytest.param("/auth/token", "(token exchange)", id="token"),
+        pytest.param("/token/issue", "(token exchange)", id="token, elsewhere"),
+    ],
+)
+def test_operations_are_told_apart_without_their_parameters(path: str, named: str) -> None:
+    assert path_template(path) == named

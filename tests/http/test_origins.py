@@ -1,0 +1,78 @@
+"""Where requests may come from: names of the service, and web pages, in both protocol eras."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests import upstream
+from tests.http.running import MODERN, Running, configured, running
+
+pytestmark = pytest.mark.anyio
+
+HOSTS = ("runs.example.com", "runs.example.com:*")
+ORIGINS = ("https://chat.example.com", "http://localhost:*")
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
+
+
+async def opened(at: Running, era: str, **headers: str) -> httpx.Response:
+    """What a first request of either era is answered."""
+    if era == MODERN:
+        return await at.ask("server/discover", **headers)
+    return await at.post({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}, **headers)
+
+
+@pytest.fixture(params=["127.0.0.1", "0.0.0.0"], scope="module")
+async def guarded(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Running]:
+    """A service that is reached by names of its own, bound to loopback or to every address."""
+    async with upstream.serving({}) as api:
+        config = configured(api, allowed_hosts=HOSTS, allowed_origins=ORIGINS)
+        async with running(config, host=request.param) as at:
+            yield at
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", MODERN])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 200, id="loopback"),
+        pytest.param({"host": "runs.example.com"}, 200, id="an allowed host"),
+        pytest.param({"host": "runs.example.com:8443"}, 200, id="an allowed host at any port"),
+        pytest.param({"host": "evil.example"}, 421, id="another host"),
+        pytest.param({"host": "runs.example.com.evil.example"}, 421, id="a host that begins like it"),
+        pytest.param({"host": "127.0.0.1.evil.example:80"}, 421, id="a host that begins like loopback"),
+        pytest.param({"origin": "https://chat.example.com"}, 200, id="an allowed page"),
+        pytest.param({"origin": "http://localhost:5173"}, 200, id="an allowed page at any port"),
+        pytest.param({"origin": "https://runs.example.com"}, 200, id="a page of the service's own"),
+        pytest.param({"origin": "https://evil.example"}, 403, id="another page"),
+        pytest.param({"origin": "http://chat.example.com"}, 403, id="an allowed page, unencrypted"),
+        pytest.param({"origin": "null"}, 403, id="a page of nowhere"),
+    ],
+)
+async def test_only_known_names_and_pages_are_let_in(
+    guarded: Running, era: str, headers: dict[str, str], status: int
+) -> None:
+    assert (await opened(guarded, era, **headers)).status_code == status
+
+
+async def test_a_browser_is_told_what_an_allowed_page_may_send_and_read(guarded: Running) -> None:
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,mcp-name"}
+    for origin in ("https://chat.example.com", "http://localhost:5173"):
+        preflight = await guarded.http.options(guarded.endpoint, headers={"origin": origin, **asked})
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == origin
+        assert preflight.headers["access-control-allow-headers"] == "authorization,mcp-name"
+        assert "access-control-allow-credentials" not in preflight.headers
+    answer = await guarded.ask("server/discover", origin="https://chat.example.com")
+    assert answer.headers["access-control-allow-origin"] == "https://chat.example.com"
+    assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("allowed", [(), ORIGINS], ids=["none allowed", "others allowed"])
+async def test_a_browser_is_told_nothing_of_the_kind_for_other_pages(allowed: tuple[str, ...]) -> None:
+    async with upstream.serving({}) as api, running(configured(api, allowed_origins=allowed)) as at:
+        for origin in ("https://evil.example", "https://chatXexample.com", "http://127.0.0.1:5173"):
+            asked = {"origin": origin, "access-control-request-method": "POST"}
+            preflight = await at.http.options(at.endpoint, headers=asked)
+            assert preflight.status_code >= 400
+            assert "access-control-allow-origin" not in preflight.headers

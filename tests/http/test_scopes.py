@@ -1,0 +1,114 @@
+"""What callers may do: who may only read sees nothing that executes, and is refused it in words."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mcp.client import Client
+
+from runs_mcp.config.settings import Config, ServerSettings
+from runs_mcp.http.auth import keys
+from runs_mcp.server import build_server
+from runs_mcp.server.tools import OPERATIONS
+from tests import upstream
+from tests.calls import Notifications, call
+from tests.http.serving import calling, serving
+from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
+
+pytestmark = pytest.mark.anyio
+
+ALL = {one.name for one in OPERATIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An endpoint, and the keys of two callers."""
+
+    url: str
+    reader: str
+    creator: str
+
+
+@asynccontextmanager
+async def served(config: Config, folder: Path) -> AsyncIterator[Service]:
+    """An endpoint for one who may only read, and one who may create."""
+    file = folder / "keys.json"
+    reader = keys.add(file, "reader", ["runs:read"])
+    creator = keys.add(file, "creator", ["runs:read", "runs:create"])
+    auth = {"kind": "bearer", "keys_file": file}
+    async with serving(Config.model_validate({**dict(config), "server": {"http": {"auth": auth}}})) as url:
+        yield Service(url, reader, creator)
+
+
+@pytest.fixture
+async def service(config: Config, tmp_path: Path) -> AsyncIterator[Service]:
+    """An endpoint in front of the sandbox."""
+    async with served(config, tmp_path) as service:
+        yield service
+
+
+async def test_what_a_caller_may_not_do_is_not_listed(service: Service, mode: str) -> None:
+    async with calling(service.url, service.reader, mode) as reader:
+        assert {tool.name for tool in (await reader.list_tools()).tools} == ALL - {"create_run"}
+        assert "create_run" not in (reader.instructions or "")
+        assert "list_runs" in (reader.instructions or "")
+    async with calling(service.url, service.creator, mode) as creator:
+        assert {tool.name for tool in (await creator.list_tools()).tools} == ALL
+        assert "create_run" in (creator.instructions or "")
+
+
+async def test_and_is_refused_in_words(service: Service, mode: str) -> None:
+    async with calling(service.url, service.reader, mode) as reader:
+        answer = await call(reader, "create_run", interaction="SummarizeText", tags=["by-the-reader"])
+        assert answer.failed
+        assert answer.text.startswith(
+            "create_run needs the scope runs:create, which this caller was not given. Nothing was sent. No run was "
+            "created. The operator of the server can give it; no argument stands in for it. (Request "
+        )
+        assert (await call(reader, "list_runs", tag="by-the-reader")).structured["runs"] == []
+
+
+async def test_who_may_read_follows_what_another_executes(service: Service, mode: str) -> None:
+    async with (
+        calling(service.url, service.creator, mode) as creator,
+        calling(service.url, service.reader, mode) as reader,
+    ):
+        slowly = {"interaction": "SlowWriter", "data": {"chunks": 20, "delay_ms": 20}}
+        run_id = (await call(creator, "create_run", wait=False, **slowly)).structured["id"]
+        heard = Notifications()
+        answer = await call(reader, "stream_run", progress=heard, run_id=run_id)
+        assert heard.text == answer.structured["result"]
+
+
+def waiting_to_be_started() -> Replies:
+    """An API whose one run is executed when its stream is opened."""
+    run = [reply({"id": "r1", "status": status}) for status in ("created", "created", "completed")]
+    return {"GET /runs/r1": run, "GET /runs/r1/stream": events(chunk("Hello"), CLOSE)}
+
+
+async def test_following_starts_no_run_for_who_may_only_read(tmp_path: Path, mode: str) -> None:
+    async with (
+        upstream.serving(waiting_to_be_started()) as api,
+        served(Config(api=api.api), tmp_path) as service,
+        calling(service.url, service.reader, mode) as reader,
+        calling(service.url, service.creator, mode) as creator,
+    ):
+        await expect_not_started(reader, api)
+        assert (await call(creator, "stream_run", run_id="r1")).structured["status"] == "completed"
+        assert api.count("GET /runs/r1/stream") == 1
+
+
+async def test_nor_where_the_server_only_reads(mode: str) -> None:
+    async with upstream.serving(waiting_to_be_started()) as api:
+        config = Config(api=api.api, server=ServerSettings(read_only=True))
+        async with Client(build_server(config), mode=mode) as client:
+            await expect_not_started(client, api)
+
+
+async def expect_not_started(client: Client, api: Upstream) -> None:
+    answer = await call(client, "stream_run", run_id="r1")
+    assert answer.failed
+    assert answer.text.startswith("Run r1 was created and has not been started. Following it would start it")
+    assert api.count("GET /runs/r1/stream") == 0

@@ -1,0 +1,296 @@
+"""The pages in a host written with the official library, in front of the real server over HTTP."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+from playwright.async_api import Browser, Route, expect
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tests import upstream
+from tests.calls import call
+from tests.clients import node
+from tests.clients.processes import serving_http
+from tests.ui.looking import Look, looking
+from tests.upstream import CLOSE, Replies, chunk, events, reply
+
+pytestmark = pytest.mark.anyio
+
+LIBRARIES = {
+    "@modelcontextprotocol/ext-apps": "2.0.4",
+    "@modelcontextprotocol/client": "2.0.0",
+    "esbuild": "0.25.12",
+}
+SOURCE = Path(__file__).with_name("host.mjs")
+BUNDLE = """
+const options = { entryPoints: [process.argv[1]], bundle: true, format: "iife", write: false };
+const made = require("esbuild").buildSync(options);
+process.stdout.write(made.outputFiles[0].text);
+"""
+ALONE: dict[str, Any] = {"capabilities": {}}
+"""A host that shows pages, and calls nothing for them."""
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+
+
+@dataclass(slots=True)
+class Host:
+    """A host, what it shows, and another client of the same server."""
+
+    look: Look
+    client: Client
+
+    async def connect(self, mode: str) -> None:
+        """Have the host connect in the era that `mode` stands for."""
+        await self.look.page.evaluate("mode => host.connect(mode)", mode)
+
+    async def show(self, tool: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Have the host call a tool and show what comes of it."""
+        ask = "([tool, args, options]) => host.show(tool, args, options)"
+        return dict(await self.look.page.evaluate(ask, [tool, arguments, options]))
+
+    async def create(self, **arguments: Any) -> str:
+        """A run that has ended, or was only accepted; its id."""
+        return str((await call(self.client, "create_run", **arguments)).structured["id"])
+
+
+@pytest.fixture(scope="module")
+async def server(anyio_backend: str) -> AsyncIterator[str]:
+    """The address of a server in front of a sandbox."""
+    async with serving_http() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def script() -> str:
+    """The host, bundled."""
+    folder = node.installed("mcp-apps-host", LIBRARIES)
+    (folder / SOURCE.name).write_text(SOURCE.read_text(encoding="utf-8"), encoding="utf-8")
+    return node.run(["-e", BUNDLE, SOURCE.name], cwd=folder)
+
+
+@asynccontextmanager
+async def hosting(browser: Browser, server: str, script: str) -> AsyncIterator[Host]:
+    """A host of `server`, loaded from that one's own origin, which is the only one it lets in."""
+    html = f"<!doctype html><meta charset=utf-8><body style='margin: 0'><script>{script}</script>"
+
+    async def fulfil(route: Route) -> None:
+        await route.fulfill(body=html, content_type="text/html")
+
+    async with looking(browser) as look, Client(server) as client:
+        address = server.replace("/mcp", "/host.html")
+        await look.page.route(address, fulfil)
+        await look.page.goto(address)
+        yield Host(look, client)
+
+
+@pytest.fixture(scope="module")
+async def loaded(browser: Browser, server: str, script: str) -> AsyncIterator[Host]:
+    """A host for all tests."""
+    async with hosting(browser, server, script) as host:
+        yield host
+
+
+@pytest.fixture
+async def host(loaded: Host) -> AsyncIterator[Host]:
+    """A host that has connected; by the end nothing may have gone wrong in it."""
+    await loaded.connect("auto")
+    yield loaded
+    loaded.look.check()
+
+
+async def test_every_tool_with_a_page_is_shown_on_it(host: Host) -> None:
+    """In the handshake era, as all other tests are in that of 2026-07-28."""
+    await host.connect("legacy")
+    run_id = await host.create(interaction="SummarizeText", data={"text": "One. Two."})
+    shown: list[tuple[str, dict[str, Any], str]] = [
+        ("compute_run_facets", {}, "By value"),
+        ("list_runs", {"status": "failed"}, "Newest runs"),
+        ("search_runs", {"start": "7d"}, "Newest runs"),
+        ("find_runs", {"query": {"status": "failed"}}, "Newest runs"),
+        ("get_run", {"run_id": run_id}, "SummarizeText"),
+        ("stream_run", {"run_id": run_id}, "SummarizeText"),
+        ("create_run", {"interaction": "SummarizeText", "data": {"text": "One."}}, "SummarizeText"),
+    ]
+    for tool, arguments, heading in shown:
+        answer = await host.show(tool, arguments)
+        assert answer["content"][0]["text"], "the text is whole without the page"
+        await expect(host.look.view.get_by_role("heading", name=heading)).to_be_visible()
+
+
+async def test_a_page_introduces_itself_and_tells_its_height(host: Host) -> None:
+    await host.show("compute_run_facets", {})
+    await expect(host.look.view.get_by_role("heading", name="Over time")).to_be_visible()
+    view = await host.look.page.evaluate("host.view()")
+    assert view["info"]["name"] == "runs-mcp"
+    assert view["capabilities"] == {"availableDisplayModes": ["inline", "fullscreen"]}
+    await host.look.page.wait_for_function("window.size?.height > 900")
+
+
+async def test_the_filters_of_a_call_are_those_of_the_dashboard(host: Host) -> None:
+    await host.show("list_runs", {"status": "failed", "tag": "legal", "limit": 2})
+    view = host.look.view
+    await expect(view.get_by_role("button", name="Remove filter")).to_contain_text(["status: failed", "tags: legal"])
+    await expect(view.locator(".run-row").nth(3)).to_contain_text("legal")
+    assert set(await view.locator(".run-row .badge").all_inner_texts()) == {"failed"}
+
+
+async def test_what_is_no_search_is_shown_as_it_was_answered(host: Host) -> None:
+    await host.show("find_runs", {"query": {"status": "failed"}, "limit": 4})
+    view = host.look.view
+    await expect(view.get_by_text("The 4 runs of the answer: what was asked is no search.")).to_be_visible()
+    await expect(view.get_by_label("Filters")).to_have_text('query: {"status":"failed"}')
+    await expect(view.locator(".run-row")).to_have_count(4)
+    await expect(view.get_by_label("Period")).not_to_be_visible()
+
+
+async def test_a_run_is_followed_word_by_word_to_its_end(browser: Browser, script: str, tmp_path: Path) -> None:
+    first, second = "The pages follow a run while it writes. ", "Then they show all of it."
+    seen = anyio.Event()
+    prompt = [{"role": "user", "content": "Say what the pages do."}]
+    run = {"id": "r1", "status": "processing", "interaction": {"name": "Explain"}, "modelId": "m-1", "prompt": prompt}
+
+    async def now(request: Request) -> Response:
+        ended = {**run, "status": "completed", "result": first + second, "execution_time": 4_200}
+        return await reply(ended if seen.is_set() else run)(request)
+
+    replies: Replies = {
+        "POST /runs": reply({"id": "r1", "status": "created"}),
+        "GET /runs/r1/stream": events(chunk(first), seen, chunk(second), CLOSE),
+        "GET /runs/r1": now,
+    }
+    config = tmp_path / "config.json"
+    async with upstream.serving(replies) as api:
+        settings = {"base_url": f"{api.url}/api/v1", "auth": {"value": upstream.TOKEN}}
+        config.write_text(json.dumps({"api": settings}), encoding="utf-8")
+        command = ("-m", "runs_mcp", "serve", "--config", str(config))
+        async with serving_http(command) as server, hosting(browser, server, script) as host:
+            await host.connect("auto")
+            await host.show("create_run", {"interaction": "Explain", "wait": False})
+            view = host.look.view
+            await expect(view.get_by_role("log", name="Text so far")).to_have_text(first)
+            assert await host.look.accessibility_problems() == []
+            await host.look.screenshot("run-live")
+            seen.set()
+            await expect(view.locator("details", has_text="Result").locator(".text")).to_have_text(first + second)
+            await expect(view.locator(".run-head .badge")).to_have_text("completed")
+            await expect(view.get_by_role("status")).to_have_text("Run completed")
+        assert api.count("GET /runs/r1/stream") == 1
+
+
+async def test_a_run_that_nobody_started_is_looked_at_and_not_started(host: Host) -> None:
+    listed = await call(host.client, "list_runs", status="created", limit=1)
+    run_id = listed.structured["runs"][0]["id"]
+    await host.show("get_run", {"run_id": run_id})
+    await expect(host.look.view.get_by_text("Created, and not started yet.")).to_be_visible()
+    for _ in range(2):
+        await host.look.page.wait_for_event("requestfinished")
+    assert (await call(host.client, "get_run", run_id=run_id)).structured["status"] == "created"
+
+
+async def test_what_runs_contain_stays_text(host: Host) -> None:
+    run_id = await host.create(interaction="SummarizeText", data={"text": HOSTILE}, tags=[HOSTILE])
+    failed = await host.create(interaction="AlwaysFails", data={"code": HOSTILE, "message": HOSTILE})
+    view = host.look.view
+    for tool, arguments in (
+        ("get_run", {"run_id": run_id}),
+        ("get_run", {"run_id": failed}),
+        ("list_runs", {"limit": 5}),
+        ("find_runs", {"query": {"id": {"$in": [run_id, failed]}}}),
+    ):
+        await host.show(tool, arguments)
+        await expect(view.get_by_text("<img src=x onerror").first).to_be_visible()
+        assert await host.look.frame.title() != "owned"
+        assert await host.look.frame.evaluate("document.querySelectorAll('img, body script').length") == 0
+
+
+async def test_the_hosts_theme_and_colours_win_and_change_at_once(host: Host) -> None:
+    styles = {"variables": {"--color-background-primary": "rgb(1, 2, 3)"}}
+    await host.show("compute_run_facets", {}, context={"theme": "dark", "styles": styles})
+    root = host.look.view.locator("html")
+    await expect(root).to_have_attribute("data-theme", "dark")
+    await expect(root).to_have_css("background-color", "rgb(1, 2, 3)")
+    await host.look.page.evaluate("host.change({ theme: 'light' })")
+    await expect(root).to_have_attribute("data-theme", "light")
+    await expect(root).to_have_css("color-scheme", "light")
+
+
+async def test_full_screen_is_asked_for_where_the_host_has_it(host: Host) -> None:
+    await host.show("compute_run_facets", {})
+    await host.look.view.get_by_role("button", name="Full screen").click()
+    await host.look.page.wait_for_function("window.displayMode === 'fullscreen'")
+    await host.show("compute_run_facets", {}, context={"availableDisplayModes": ["inline"]})
+    await expect(host.look.view.get_by_role("heading", name="By value")).to_be_visible()
+    await expect(host.look.view.get_by_role("button", name="Full screen")).not_to_be_visible()
+
+
+async def test_a_host_that_calls_nothing_for_pages_sees_the_answer_alone(host: Host) -> None:
+    view = host.look.view
+    await host.show("compute_run_facets", {}, **ALONE)
+    await expect(view.get_by_role("region", name="Status")).to_contain_text("completed")
+    await expect(view.get_by_role("button", name="completed")).to_have_count(0)
+    answer = await host.show("list_runs", {"limit": 3}, **ALONE)
+    await expect(view.locator(".run-row")).to_have_count(3)
+    await host.show("get_run", {"run_id": answer["structuredContent"]["runs"][0]["id"]}, **ALONE)
+    await expect(view.get_by_role("heading", name="Parameters")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        pytest.param("get_run", {"run_id": "0" * 24}, id="run viewer"),
+        pytest.param("search_runs", {"start": "yesterday"}, id="dashboard"),
+    ],
+)
+async def test_a_failed_call_is_said_in_the_servers_words(host: Host, tool: str, arguments: dict[str, Any]) -> None:
+    answer = await host.show(tool, arguments)
+    await expect(host.look.view.get_by_role("alert")).to_have_text(answer["content"][0]["text"])
+
+
+async def test_a_cancelled_call_is_said(host: Host) -> None:
+    await host.show("get_run", {"run_id": "0" * 24})
+    await host.look.page.evaluate("host.cancel()")
+    await expect(host.look.view.get_by_role("alert")).to_have_text("The call was cancelled.")
+
+
+async def test_a_field_that_was_cut_can_be_read_whole(host: Host) -> None:
+    run_id = await host.create(interaction="SlowWriter", data={"chunks": 4_000, "delay_ms": 0})
+    await host.show("get_run", {"run_id": run_id})
+    result = host.look.view.locator("details", has_text="Result").first
+    await expect(result).to_contain_text("characters cut")
+    await result.get_by_role("button", name="Show the whole").click()
+    await expect(result).not_to_contain_text("characters cut")
+    await expect(result).to_contain_text("word2000 ")
+
+
+async def test_the_runs_of_a_batch_are_listed_and_open(host: Host) -> None:
+    inputs = [{"text": "I love it."}, {"text": "I hate it."}, {"words": "of no use"}]
+    await host.show("create_run", {"interaction": "ClassifySentiment", "inputs": inputs})
+    view = host.look.view
+    await expect(view.locator(".runs > li")).to_have_count(3)
+    await expect(view.locator(".runs > li").nth(2)).to_contain_text("input 3")
+    await view.get_by_role("button", name=re.compile("completed")).nth(1).click()
+    await expect(view.locator("details", has_text="Result").first).to_contain_text("negative")
+    await view.get_by_role("button", name="All runs").click()
+    await expect(view.locator(".runs > li").nth(1).get_by_role("button")).to_be_focused()
+
+
+async def test_a_page_that_is_torn_down_stops_asking(host: Host) -> None:
+    await host.show("create_run", {**slow_writer(chunks=500), "wait": False})
+    await expect(host.look.view.get_by_role("log")).to_contain_text("word2 ")
+    assert await host.look.page.evaluate("host.teardown()") == {}
+    asked = len(host.look.asked)
+    await host.create(**slow_writer(chunks=25))
+    assert len(host.look.asked) == asked, "though a second has passed"
+
+
+def slow_writer(*, chunks: int) -> dict[str, Any]:
+    """A run that writes 25 words a second."""
+    return {"interaction": "SlowWriter", "data": {"chunks": chunks, "delay_ms": 40}}
