@@ -42,9 +42,7 @@ class DefaultTransport(httpx.AsyncBaseTransport):
 
     def _open(self, proxy: str | None) -> AiohttpTransport:
         trust = self._trust = self._trust or load_trust()
-        self._transports[proxy] = AiohttpTransport(
-            verify=trust, proxy=httpx.Proxy(proxy) if proxy else None, client=lambda: _session(trust)
-        )
+        self._transports[proxy] = AiohttpTransport(verify=trust, client=lambda: _session(trust, proxy))
         return self._transports[proxy]
 
 
@@ -56,10 +54,11 @@ def load_trust() -> ssl.SSLContext:
     return context
 
 
-def _session(trust: ssl.SSLContext) -> aiohttp.ClientSession:
+def _session(trust: ssl.SSLContext, proxy: str | None) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=trust),
         cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=proxy,  # httpx-aiohttp's own `proxy` uses a class that aiohttp has deprecated
         skip_auto_headers=AS_WE_SET_THEM,
         middlewares=[send_once],
     )

@@ -1,5 +1,6 @@
 """The default transport over real connections: a request is sent once, and its error tells whether it was sent."""
 
+import base64
 import gzip
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -228,7 +229,7 @@ async def test_cookies_are_not_kept() -> None:
 
 async def test_requests_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     async with server(answer_well) as met:
-        monkeypatch.setenv("http_proxy", met.url.removeprefix("http://"))
+        monkeypatch.setenv("http_proxy", met.url.replace("http://", "user:p%40ss@"))
         monkeypatch.setenv("no_proxy", "kept.invalid")
         async with client_of("http://runs.invalid", allow_plain_http=True) as client:
             await read(client)
@@ -236,6 +237,7 @@ async def test_requests_go_through_the_proxy_of_the_environment(monkeypatch: pyt
             with pytest.raises(UnavailableError):
                 await read(client)
     assert met.requests[0].startswith(b"GET http://runs.invalid/api/v1/runs/r1 HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"user:p@ss") in met.requests[0]
 
 
 async def test_requests_to_loopback_never_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
