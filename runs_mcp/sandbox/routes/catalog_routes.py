@@ -12,7 +12,7 @@ from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, find_enviro
 from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog
 from runs_mcp.sandbox.routes.run_creation import environment_and_model
 from runs_mcp.sandbox.routes.run_queries import optional
-from runs_mcp.sandbox.wire import representations, request_bodies
+from runs_mcp.sandbox.wire import catalog_bodies, representations
 from runs_mcp.sandbox.wire.contract import read_body, read_query
 from runs_mcp.sandbox.wire.refusal import not_found
 
@@ -27,7 +27,7 @@ class CatalogRoutes:
 
     async def list_endpoints(self, request: Request) -> Response:
         """Handle `POST /interactions/endpoints`: the latest version of each name, or the version asked for."""
-        body = await read_body(request, request_bodies.EndpointsBody)
+        body = await read_body(request, catalog_bodies.EndpointsBody)
         found = [one for one in self.catalog.stored if one.status == (optional(body.status) or one.status)]
         if body.status is MISSING:
             found = [one for one in found if one.status != "archived"]
@@ -48,7 +48,7 @@ class CatalogRoutes:
 
     async def export_interactions(self, request: Request) -> Response:
         """Handle `POST /interactions/export`."""
-        body = await read_body(request, request_bodies.ExportBody)
+        body = await read_body(request, catalog_bodies.ExportBody)
         named = [one for one in self.catalog.stored if one.name == (optional(body.name) or one.name)]
         latest = self.catalog.latest(one for one in named if one.status != "archived")
         chosen = [one for one in named if _is_wanted(one, latest, body.versions) and _has_tags(one, body.tags)]
@@ -56,7 +56,7 @@ class CatalogRoutes:
 
     async def list_interactions(self, request: Request) -> Response:
         """Handle `GET /interactions`: every version."""
-        query = read_query(request, request_bodies.InteractionParameters)
+        query = read_query(request, catalog_bodies.InteractionParameters)
         # The reference document joins tags by commas, in one value.
         tags = [part for tag in query.tags for part in tag.split(",")]
         found = [one for one in self.catalog.stored if _has_tags(one, tags)]
@@ -106,7 +106,7 @@ class CatalogRoutes:
     async def resolve_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/resolve/{interaction_id}`: the interaction and model that a create would run."""
         found = self._find(request)
-        query = read_query(request, request_bodies.ResolveParameters)
+        query = read_query(request, catalog_bodies.ResolveParameters)
         environment, model = environment_and_model(query.environment, query.model)
         runtime = {
             "environment": {"id": environment.id, "name": environment.name, "provider": environment.provider},
@@ -126,7 +126,7 @@ class CatalogRoutes:
 
     async def list_catalog(self, request: Request) -> Response:
         """Handle `GET /interactions/catalog` and its parts `stored`, `sys`, `apps` and `apps/{app}`."""
-        query = read_query(request, request_bodies.CatalogParameters)
+        query = read_query(request, catalog_bodies.CatalogParameters)
         kind = {"apps": "app"}.get(part := request.path_params.get("kind", ""), part)
         found = self.catalog.latest([*self.catalog.stored, *self.catalog.in_code])
         found = [one for one in found if kind in ("", one.kind) and one.status != "archived"]
@@ -149,7 +149,7 @@ class CatalogRoutes:
 
     async def list_environments(self, request: Request) -> Response:
         """Handle `GET /environments`."""
-        query = read_query(request, request_bodies.EnvironmentParameters)
+        query = read_query(request, catalog_bodies.EnvironmentParameters)
         return JSONResponse([one.whole for one in ENVIRONMENTS if query.all or one.usable])
 
     async def get_environment(self, request: Request) -> Response:
@@ -158,7 +158,7 @@ class CatalogRoutes:
 
     async def list_models(self, request: Request) -> Response:
         """Handle `GET /environments/{environment_id}/models`."""
-        models, query = _environment(request).listed_models, read_query(request, request_bodies.ModelParameters)
+        models, query = _environment(request).listed_models, read_query(request, catalog_bodies.ModelParameters)
         if query.text is not MISSING:
             text = query.text.lower()
             models = [one for one in models if text in f"{one['id']} {one['name']}".lower()]
@@ -189,7 +189,7 @@ def _has_tags(interaction: Interaction, tags: Sequence[str]) -> bool:
     return set(tags) <= set(interaction.tags)
 
 
-def _is_included(interaction: Interaction, body: request_bodies.EndpointsBody) -> bool:
+def _is_included(interaction: Interaction, body: catalog_bodies.EndpointsBody) -> bool:
     if body.includes:
         return interaction.name in body.includes
     return interaction.name not in body.excludes

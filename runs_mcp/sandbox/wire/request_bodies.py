@@ -10,7 +10,7 @@ MAX_OFFSET = 2**31
 DEFAULT_LIMIT = 100
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """Return a whole number written with a point (`10.0`) as an integer: JSON does not tell them apart."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -19,11 +19,10 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Limit = Annotated[int, Field(ge=0), BeforeValidator(_whole), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
-Offset = Annotated[int, Field(ge=0), BeforeValidator(_whole), AfterValidator(lambda offset: min(offset, MAX_OFFSET))]
+Limit = Annotated[int, Field(ge=0), BeforeValidator(whole), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
+Offset = Annotated[int, Field(ge=0), BeforeValidator(whole), AfterValidator(lambda offset: min(offset, MAX_OFFSET))]
 Strings = Annotated[list[str], Field(default_factory=list)]
 RunStatus = Literal["created", "processing", "completed", "failed"]
-InteractionStatus = Literal["draft", "published", "archived"]
 
 
 class Body(BaseModel):
@@ -315,70 +314,3 @@ class GetParameters(Parameters):
     """The parameters of get and create."""
 
     include_prompt: bool = True
-
-
-class InteractionParameters(Parameters):
-    """The parameters of the list of interactions."""
-
-    name: str | MISSING = MISSING
-    status: Strings
-    tags: Strings
-    version: str | MISSING = MISSING
-    prompt: str | MISSING = MISSING
-    model: str | MISSING = MISSING
-    environment: str | MISSING = MISSING
-    limit: Limit = DEFAULT_LIMIT
-    offset: Offset = 0
-
-
-class EndpointsBody(Body):
-    """The body of the list of endpoints."""
-
-    limit: Limit = MAX_LIMIT
-    offset: Offset = 0
-    status: InteractionStatus | MISSING = MISSING
-    visibility: Literal["public", "private"] | MISSING = MISSING
-    version: Annotated[int, BeforeValidator(_whole)] | MISSING = MISSING
-    tags: Strings
-    includes: Strings
-    excludes: Strings
-    include_params_schema: bool = False
-    include_result_schema: bool = False
-    is_skill: bool | MISSING = MISSING
-
-
-class ExportBody(Body):
-    """The body of the export of interactions."""
-
-    name: str | MISSING = MISSING
-    tags: Strings
-    versions: Annotated[list[int | Literal["draft", "latest"]], Field(default_factory=list)]
-
-
-class CatalogParameters(Parameters):
-    """The parameters of the catalogue."""
-
-    tag: str | MISSING = MISSING
-    status: str | MISSING = MISSING
-
-
-class ResolveParameters(Parameters):
-    """The parameters of resolving an interaction."""
-
-    environment: str | MISSING = MISSING
-    model: str | MISSING = MISSING
-
-
-class ModelParameters(Parameters):
-    """The parameters of the list of models."""
-
-    text: str | MISSING = MISSING
-    type: str | MISSING = MISSING
-    tags: Strings
-    owner: str | MISSING = MISSING
-
-
-class EnvironmentParameters(Parameters):
-    """The parameters of the list of environments."""
-
-    all: bool = False
