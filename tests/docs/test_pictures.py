@@ -1,5 +1,7 @@
 """The pictures are of the program as it is."""
 
+import pytest
+
 from docs.generate.__main__ import DOCS
 from docs.generate.recording import drawn, headings, recorded, text_of
 
