@@ -245,6 +245,18 @@ class RunsClient:
         answer = _listed(await self._transport.call("GET", path, params=query))
         return [FilterOption.read(one) for one in answer]
 
+    async def list_names(self, kind: Literal["interaction", "environment"]) -> list[FilterOption]:
+        """Return the ids and names of all interactions or environments, without counts.
+
+        `GET /interactions/names`, `GET /environments`. Other fields of environments can hold credentials, and are
+        dropped.
+
+        Raises:
+            RunsApiError: see the class.
+        """
+        path = "/interactions/names" if kind == "interaction" else "/environments"
+        return [FilterOption.read(option) for option in _listed(await self._transport.call("GET", path))]
+
 
 def _runs(answer: Any) -> list[Run]:
     return [Run(one) for one in _listed(answer) if isinstance(one, Mapping)]

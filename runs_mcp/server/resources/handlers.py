@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -14,7 +13,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ListResourcesResult, Resou
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, Services, services
-from runs_mcp.server.render import error_messages, tables
+from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices
 from runs_mcp.server.runs.uris import PARTS, uri_of
 
@@ -44,12 +43,12 @@ def register(server: MCPServer[Services]) -> None:
 
 async def read_run(run_id: str, call: Context[Services, Any]) -> str:
     """The whole run as JSON, nothing the API sent left out."""
-    return _json((await _run(call, run_id)).raw)
+    return portable_json.dumps((await _run(call, run_id)).raw)
 
 
 async def read_part(run_id: str, part: str, call: Context[Services, Any]) -> str:
     """One of a run's large fields as JSON."""
-    return _json(await _part(call, run_id, part))
+    return portable_json.dumps(await _part(call, run_id, part))
 
 
 async def read_run_piece(
@@ -57,14 +56,14 @@ async def read_run_piece(
 ) -> str:
     """What is at `path` in a run, or `limit` of it from `offset` on."""
     run = await _run(call, run_id)
-    return _json(_piece(run.raw, uri_of(run_id), path, offset, limit))
+    return portable_json.dumps(_piece(run.raw, uri_of(run_id), path, offset, limit))
 
 
 async def read_part_piece(
     run_id: str, part: str, call: Context[Services, Any], *, path: str = "", offset: str = "", limit: str = ""
 ) -> str:
     """What is at `path` in a part of a run, or `limit` of it from `offset` on."""
-    return _json(_piece(await _part(call, run_id, part), uri_of(run_id, part), path, offset, limit))
+    return portable_json.dumps(_piece(await _part(call, run_id, part), uri_of(run_id, part), path, offset, limit))
 
 
 async def list_newest_runs(ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
@@ -125,10 +124,6 @@ def _resource(run: Run) -> Resource:
         description=" · ".join(facts[name] for name in ("model", "environment", "tags") if name in facts) or None,
         mime_type=JSON,
     )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _cursor(offset: int) -> str:
