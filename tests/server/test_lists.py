@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -181,12 +182,26 @@ async def test_fields_to_return_and_fields_to_leave_out_do_not_mix(client: Clien
 
 
 async def test_the_rows_of_find_are_bounded_by_characters(connect: Connect) -> None:
-    rows = [{**RUNS[0], "id": f"r{number}", "result": "word " * 100} for number in range(1_001)]
-    async with upstream.serving({"POST /runs/find": reply(rows)}) as api, connect(configured(api)) as client:
-        short = await call(client, "find_runs", query={}, limit=1_000, select=["status"])
+    newest = datetime(2026, 11, 1, tzinfo=UTC)
+    rows = [
+        {
+            "id": f"r{number}",
+            "status": "failed",
+            "result": "word " * 100,
+            "created_at": (newest - timedelta(minutes=number)).isoformat(),
+        }
+        for number in range(1_001)
+    ]
+
+    async def selected(request: Request) -> Response:
+        fields = (await request.json())["select"].split()
+        return await reply([{name: row[name] for name in fields if name in row} for row in rows])(request)
+
+    async with upstream.serving({"POST /runs/find": selected}) as api, connect(configured(api)) as client:
+        short = await call(client, "find_runs", query={}, limit=1_000, select=["status", "-id"])
         long = await call(client, "find_runs", query={}, limit=1_000, select=["result"])
-    assert len(ids(short)) == 1_000
-    assert 50 < len(ids(long)) < 500
+    assert len(short.structured["runs"]) == 1_000
+    assert 50 < len(long.structured["runs"]) < 500
     for answer in (short, long):
         assert len(json.dumps(answer.structured)) < 60_000
         assert answer.structured["next_query"]
@@ -228,3 +243,10 @@ async def test_the_schema_lists_the_facets_of_the_edition(config: Config, editio
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     listed = tools["compute_run_facets"].input_schema["properties"]["facets"]["items"]["enum"]
     assert sorted(listed) == sorted(facets)
+
+
+async def test_rows_that_share_their_time_are_continued_up_to_a_number(connect: Connect) -> None:
+    tied = [{**RUNS[0], "id": f"r{number}"} for number in range(101)]
+    async with upstream.serving({"POST /runs/find": reply(tied)}) as api, connect(configured(api)) as client:
+        answer = await call(client, "find_runs", query={}, limit=100)
+    assert answer.text.endswith("At least 1 more: narrow the query, e.g. by created_at.")

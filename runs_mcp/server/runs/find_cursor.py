@@ -12,6 +12,9 @@ Filter = Mapping[str, Any]
 TIMES = ("updated_at", "created_at")
 """Times by which the API may have ordered the rows, newest first; it does not say which."""
 
+MOST_TIED = 50
+"""Most ids in a condition, which a model has to copy."""
+
 
 async def rows_remain(runs: RunsClient, query: Filter, shown: Sequence[Run]) -> bool:
     """Return whether runs match `query` beside those `shown`, which the API may have cut short by its own limit."""
@@ -26,6 +29,8 @@ async def rows_remain(runs: RunsClient, query: Filter, shown: Sequence[Run]) -> 
 def query_after(query: Filter, shown: Sequence[Run]) -> dict[str, Any] | None:
     """Return the filter that selects the runs after those `shown`; None if their order is not by time.
 
+    Also None if too many rows share the time of the last row.
+
     Rows that are sorted by both times may have been ordered by either, so that the condition covers both. Rows that
     share a time with the last row are excluded by id.
     """
@@ -39,6 +44,8 @@ def query_after(query: Filter, shown: Sequence[Run]) -> dict[str, Any] | None:
     limits = [{name: {"$lte": bound}} for name, bound in bounds.items()]
     if previous and any(limit in limits for limit in previous["$or"]):
         ids = [*previous["_id"]["$nin"], *ids]
+    if len(ids) > MOST_TIED:
+        return None
     return {**query, "$and": [*conditions, {"$or": limits, "_id": {"$nin": list(dict.fromkeys(ids))}}]}
 
 
