@@ -12,9 +12,9 @@ MAX_PAGE = 100
 MAX_FOUND = 1_000
 MAX_AGE = timedelta(days=36_500)
 MS_PER_S = 1_000
-EPOCH_S = range(10**9, 10**11)
-"""Epoch seconds from 2001 to 5138; below are years and dates without separators."""
-EPOCH_MS = range(10**12, 10**14)
+EPOCH_S = range(10**9, 10**10)
+EPOCH_MS = range(10**12, 10**13)
+"""Ten digits of seconds and thirteen of milliseconds: 2001 to 2286."""
 _AGE = re.compile(r"(?P<number>\d{1,9})\s*(?P<unit>[smhdw]|[SHDW])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,199}")

@@ -103,7 +103,7 @@ HOW: dict[str, Provoked] = {
     "The Runs API found nothing there (404)": Check({"GET /runs": reply({}, 404)}),
     "something else answers there, such as a web page or the login of a proxy": Check({"GET /runs": login}),
     "There is no tool '…' here. There are …": Tool("list_run", {}),
-    "`…`: no such argument. Did you mean `…`? Nothing was sent.": Tool("list_runs", {"limt": 3}),
+    "`…` is not an argument of this tool. Did you mean `…`? Nothing was sent.": Tool("list_runs", {"limt": 3}),
     "`…`: Input should be … (got …). Nothing was sent.": Tool("list_runs", {"limit": 300}),
     "`…`: no run has used '…'.": Tool(
         "list_runs", {"environment": "Nowhere"}, {"GET /runs/filter-options/environment": reply(ENVIRONMENTS)}
@@ -114,7 +114,7 @@ HOW: dict[str, Provoked] = {
     "The Runs API did not accept the server's credential (401).": listing(401),
     "The server's credential may not do this (403).": listing(403),
     "The Runs API found nothing there (404).": listing(404),
-    "The Runs API refused the request (…).": listing(422),
+    "The Runs API rejected the request (…).": listing(422),
     "The Runs API is limiting its rate (429).": listing(429),
     "The Runs API failed (…).": listing(500),
     "The Runs API cannot be reached (…).": Tool("list_runs", {}, settings={"api": {"base_url": "http://127.0.0.1:9"}}),
@@ -148,8 +148,8 @@ HOW: dict[str, Provoked] = {
     "Creating runs has to be confirmed by a person here (server.confirm_create), and this client cannot ask one.": Tool(
         "create_run", CREATE, settings={"server": {"confirm_create": True}}
     ),
-    "create_run needs the scope runs:create, which this caller was not given.": Request(BEARER, tool="create_run"),
-    "The arguments take … bytes; at most … are taken (server.max_arguments_bytes).": Tool(
+    "create_run needs the scope runs:create, which this caller does not have.": Request(BEARER, tool="create_run"),
+    "The arguments have … bytes; at most … are accepted (server.max_arguments_bytes).": Tool(
         "create_run", {**CREATE, "data": {"text": "x" * 20_000}}, settings={"server": {"max_arguments_bytes": 10_000}}
     ),
     "… characters cut; whole in runs://…": Tool(

@@ -87,7 +87,7 @@ async def test_arguments_beyond_the_limit_are_refused_and_nothing_is_sent(connec
         answer = await call(client, "create_run", interaction="i1", data={"text": "x" * 10_000})
         assert api.asked == []
     assert answer.failed
-    assert "at most 10,000 are taken (server.max_arguments_bytes). Nothing was sent." in answer.text
+    assert "at most 10,000 are accepted (server.max_arguments_bytes). Nothing was sent." in answer.text
 
 
 async def test_calls_beyond_the_limit_are_refused_and_nothing_is_sent(connect: Connect) -> None:

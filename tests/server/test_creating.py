@@ -88,7 +88,7 @@ async def test_tagging_can_be_turned_off(connect: Connect) -> None:
     async with upstream.serving({CREATE: keep}) as api, connect(untagged(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert "It is not known whether a run was created." in answer.text
-        assert "Do not create it again before looking" in answer.text
+        assert "Before you create it again" in answer.text
         assert api.asked == [CREATE]
     assert bodies == [{"interaction": "i", "stream": True}]
 
