@@ -73,8 +73,8 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
 def too_large(size: int, most: int) -> str:
     """Return the refusal of arguments that are larger than `most` bytes."""
     return (
-        f"The arguments have {size:,} bytes; at most {most:,} are accepted (server.max_arguments_bytes). {NOTHING_SENT} "
-        "Pass less, or pass a document by reference."
+        f"The arguments have {size:,} bytes; at most {most:,} are accepted (server.max_arguments_bytes). "
+        f"{NOTHING_SENT} Pass less, or pass a document by reference."
     )
 
 
