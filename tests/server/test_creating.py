@@ -66,7 +66,7 @@ async def test_where_no_run_carries_the_tag_none_was_made(connect: Connect) -> N
     async with upstream.serving({CREATE: lost, LIST: reply([])}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert answer.failed
-        assert "so none was made. Create it again if you still want it." in answer.text
+        assert "so none was created. Create it again if you still want it." in answer.text
         assert api.count(CREATE) == 1
 
 

@@ -32,7 +32,7 @@ CASES = [
     pytest.param(
         PermissionDeniedError("", status=403),
         "The server's credential may not do this (403). Nothing was changed. "
-        "Another credential is needed for it; other operations may still work.",
+        "This operation needs another credential; other operations may still work.",
         id="403",
     ),
     pytest.param(

@@ -99,11 +99,11 @@ async def test_following_the_next_query_of_find_visits_every_run_once(
 ) -> None:
     everything = ids(await call(client, "find_runs", query=query, limit=1_000, select=["status"]))
     visited: list[str] = []
-    following: dict[str, Any] | None = query
-    while following is not None:
+    answer = await call(client, "find_runs", query=query, limit=17, select=select)
+    visited += ids(answer)
+    while following := answer.structured.get("next_query"):
         answer = await call(client, "find_runs", query=following, limit=17, select=select)
         visited += ids(answer)
-        following = answer.structured.get("next_query")
     assert answer.text.endswith("End of list.")
     assert len(visited) == len(set(visited))
     assert sorted(visited) == sorted(everything)
