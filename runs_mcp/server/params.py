@@ -95,12 +95,10 @@ def _parent(value: Any) -> Any:
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")]
-Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Most runs to return")]
-FoundLimit = Annotated[
-    int, Field(ge=1, le=MAX_FOUND, description="Most runs to return; over 100 only with a short select")
-]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Most runs")]
+FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Most runs; over 100 only with select")]
 Offset = Annotated[int, Field(ge=0, description="Runs to skip")]
-Tail = Annotated[int, Field(ge=1, le=1_000_000, description="Only the last n characters of each large field")]
+Tail = Annotated[int, Field(ge=1, le=1_000_000, description="Last n characters of large fields")]
 Status = Annotated[Literal["created", "processing", "completed", "failed"], BeforeValidator(_lower)]
 Interaction = Annotated[Name, Field(description="Interaction id or name")]
 Environment = Annotated[Name, Field(description="Environment id or name")]
@@ -115,7 +113,7 @@ Parent = Annotated[
 Start = Annotated[
     datetime,
     BeforeValidator(moment),
-    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, epoch, or an age: 90m, 24h, 7d"}),
+    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, epoch, or an age: 24h, 7d"}),
 ]
 End = Annotated[
     datetime,

@@ -125,13 +125,13 @@ HOW: dict[str, Provoked] = {
         lambda api: Tool("list_runs", {}, settings={"api": api})
     ),
     "The Runs API answered something that is not JSON (…).": Tool("list_runs", {}, {"GET /runs": login}),
-    "Still running; do not create it again. Go on with stream_run(…).": Tool(
+    "Still running; do not create it again. Continue with stream_run(…).": Tool(
         "create_run",
         CREATE,
         {"POST /runs": reply(CREATED), "GET /runs/r1/stream": events(anyio.Event())},
         {"streaming": {"max_wait_s": 0.05}},
     ),
-    "No run carries its tag …, so none was made. Create it again if you still want it.": Tool(
+    "No run has its tag …, so none was created. Create it again if you still want it.": Tool(
         "create_run", CREATE, {"POST /runs": lost, "GET /runs": reply([])}
     ),
     "It is not known whether a run was created.": Tool(
@@ -142,10 +142,10 @@ HOW: dict[str, Provoked] = {
         CREATE,
         {"POST /runs": reply(CREATED), "GET /runs/r1/stream": reply({}, 500), "GET /runs/r1": reply({}, 500)},
     ),
-    "Run … was created and has not been started. Following it would start it, which is not allowed here": Tool(
+    "Run … was created and has not been started. Following would start it, which this caller may not do": Tool(
         "stream_run", {"run_id": "r1"}, {"GET /runs/r1": reply(CREATED)}, {"server": {"read_only": True}}
     ),
-    "Creating runs has to be confirmed by a person here (server.confirm_create), and this client cannot ask one.": Tool(
+    "This server requires that a person confirms each new run (server.confirm_create), and this client cannot ask.": Tool(
         "create_run", CREATE, settings={"server": {"confirm_create": True}}
     ),
     "create_run needs the scope runs:create, which this caller does not have.": Request(BEARER, tool="create_run"),

@@ -110,5 +110,5 @@ async def test_nor_where_the_server_only_reads(mode: str) -> None:
 async def expect_not_started(client: Client, api: Upstream) -> None:
     answer = await call(client, "stream_run", run_id="r1")
     assert answer.failed
-    assert answer.text.startswith("Run r1 was created and has not been started. Following it would start it")
+    assert answer.text.startswith("Run r1 was created and has not been started. Following would start it")
     assert api.count("GET /runs/r1/stream") == 0

@@ -87,7 +87,7 @@ async def test_without_an_answer_the_candidates_are_listed(config: Config, mode:
     assert answer.failed
     assert FIRST in answer.text
     assert SECOND in answer.text
-    assert "Pass one's id." in answer.text
+    assert "Pass an id." in answer.text
 
 
 async def test_a_create_that_is_confirmed_is_carried_out(confirming: Config, mode: str) -> None:
@@ -144,4 +144,4 @@ async def test_a_client_that_does_not_answer_gets_the_candidates(config: Config,
     async with asking(impatient, "legacy", person) as client:
         answer = await call(client, "list_runs", environment="Staging")
     assert answer.failed
-    assert "Pass one's id." in answer.text
+    assert "Pass an id." in answer.text

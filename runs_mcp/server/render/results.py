@@ -35,22 +35,28 @@ RUN_PAGE = {
     "properties": {
         "runs": {"type": "array", "items": ANY_OBJECT},
         "offset": {"type": "integer"},
-        "next_offset": {"type": "integer", "description": "Only if there is more"},
-        "next_query": {**ANY_OBJECT, "description": "Of find_runs, only if there is more"},
+        "next_offset": {"type": "integer"},
         "next": {"type": "string"},
-        "advice": {"type": "string"},
-        "workspace": {"type": "string"},
+    },
+    "required": ["runs"],
+}
+FOUND_RUNS = {
+    "type": "object",
+    "properties": {
+        "runs": {"type": "array", "items": ANY_OBJECT},
+        "next_query": ANY_OBJECT,
+        "next": {"type": "string"},
     },
     "required": ["runs"],
 }
 FACETS = {
     "type": "object",
-    "properties": {"total": {"type": "integer"}, "facets": ANY_OBJECT, "workspace": {"type": "string"}},
+    "properties": {"total": {"type": "integer"}, "facets": ANY_OBJECT},
     "required": ["facets"],
 }
 OPTIONS = {
     "type": "object",
-    "properties": {"options": {"type": "array", "items": ANY_OBJECT}, "workspace": {"type": "string"}},
+    "properties": {"options": {"type": "array", "items": ANY_OBJECT}},
     "required": ["options"],
 }
 

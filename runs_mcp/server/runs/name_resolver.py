@@ -185,7 +185,7 @@ def _match(field: Named, given: str, options: Sequence[FilterOption]) -> str | N
     by_id = {option.id: option for option in matches if option.id}
     if len(by_id) > 1:
         candidates = list(by_id.values())
-        text = f"`{field}`: {len(candidates)} have the name {given}: {_listed(candidates)}. Pass the id of one of them."
+        text = f"`{field}`: {len(candidates)} have the name {given}: {_listed(candidates)}. Pass an id."
         raise UnclearNameError(text, field, given, candidates)
     return next(iter(by_id), None)
 

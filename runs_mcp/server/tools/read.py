@@ -20,14 +20,14 @@ Part = Literal["parameters", "result", "result_schema", "prompt", "config", "sou
 Include = Annotated[
     list[Part],
     BeforeValidator(params.listed),
-    Field(description="Large fields to return; default all, cut if too long"),
+    Field(description="Large fields to return; default all"),
 ]
 RunIds = Annotated[
     list[Annotated[params.Name, AfterValidator(params.run_id)]],
     BeforeValidator(params.listed),
     Field(min_length=1, max_length=batch.MOST, description="Ids of several runs"),
 ]
-Compare = Annotated[bool, Field(description="Return only the differences between run_ids, and common values once")]
+Compare = Annotated[bool, Field(description="Only the differences between run_ids")]
 FilterField = Annotated[
     str,
     Field(

@@ -41,14 +41,14 @@ FacetNames = Annotated[
 MongoFilter = Annotated[
     dict[str, Any],
     Field(
-        description="MongoDB filter over a run's fields; interaction and environment by id or name, model as modelId",
+        description="MongoDB filter; interaction and environment by id or name, the model is modelId",
         examples=[{"status": "failed", "execution_time": {"$gt": 5000}}],
     ),
 ]
 Select = Annotated[
     list[Annotated[Name, Field(pattern=r"^-?[^\s]+$")]],
     BeforeValidator(params.listed),
-    Field(description='Fields to return, e.g. ["status", "error"], or with a minus to leave out; -id goes with both'),
+    Field(description='Fields to return, or with a minus to leave out, e.g. ["status", "-id"]'),
 ]
 
 
@@ -92,7 +92,7 @@ async def search_runs(
     return run_lists.page(call, page, hint=hint)
 
 
-@operation("POST /runs/find", title="Find runs by MongoDB filter", output=results.RUN_PAGE, page=DASHBOARD)
+@operation("POST /runs/find", title="Find runs by MongoDB filter", output=results.FOUND_RUNS, page=DASHBOARD)
 async def find_runs(
     call: Call, *, query: MongoFilter, limit: FoundLimit = 20, select: Select | MISSING = MISSING
 ) -> CallToolResult:
