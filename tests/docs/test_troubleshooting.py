@@ -145,7 +145,7 @@ HOW: dict[str, Provoked] = {
     "Run … was created and has not been started. Following would start it, which this caller may not do": Tool(
         "stream_run", {"run_id": "r1"}, {"GET /runs/r1": reply(CREATED)}, {"server": {"read_only": True}}
     ),
-    "This server requires that a person confirms each new run (server.confirm_create), and this client cannot ask.": Tool(
+    "This server requires that a person confirms each new run (server.confirm_create)": Tool(
         "create_run", CREATE, settings={"server": {"confirm_create": True}}
     ),
     "create_run needs the scope runs:create, which this caller does not have.": Request(BEARER, tool="create_run"),
