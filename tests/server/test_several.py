@@ -41,6 +41,13 @@ async def test_a_batch_has_one_line_for_each_input_under_one_header(client: Clie
     assert len(lines) == header + 3
 
 
+async def test_several_runs_without_their_large_fields_show_the_facts_of_each(client: Client) -> None:
+    run = (await call(client, "list_runs", limit=1, status="completed")).structured["runs"][0]
+    answer = await call(client, "get_run", run_ids=[run["id"], "nowhere"], include=[])
+    assert f"Run {run['id']}\nstatus completed · interaction {run['interaction']['name']}" in answer.text
+    assert "nowhere: The Runs API found nothing there (404)" in answer.text
+
+
 async def test_a_batch_has_one_progress_that_counts_its_ends(client: Client) -> None:
     progress = Notifications()
     inputs = [{"text": mail} for mail in MAILS]

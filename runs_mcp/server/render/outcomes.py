@@ -37,7 +37,7 @@ def several(
 ) -> CallToolResult:
     """Return the outcome of each run; together they take the characters of one run.
 
-    One line for each if no large field but the result is included, else each run with its documents.
+    One line for each if the result is all that is included, else each run with its documents.
     """
     share = max(services(call).config.server.max_result_chars // len(outcomes), SMALLEST_RUN_CHARS)
     without = results.unwanted(include)
@@ -45,7 +45,7 @@ def several(
         results.within(results.document_of(one.run, without=without), share, one.run.id, tail=tail) if one.run else None
         for one in outcomes
     ]
-    lines = include is not None and set(include) <= {"result"}
+    lines = include is not None and set(include) == {"result"}
     body = _lines(outcomes, cuts) if lines else _sections(outcomes, cuts, tail)
     ending = [f"Some have not ended: do not create them again. Continue with {follow_up}."] if follow_up else []
     structured = {
