@@ -108,7 +108,7 @@ HOW: dict[str, Provoked] = {
     "`…`: no run has used '…'.": Tool(
         "list_runs", {"environment": "Nowhere"}, {"GET /runs/filter-options/environment": reply(ENVIRONMENTS)}
     ),
-    "`…`: … have the name …: … Pass one's id.": Tool(
+    "`…`: … have the name …: … Pass an id.": Tool(
         "list_runs", {"environment": "Staging"}, {"GET /runs/filter-options/environment": reply(ENVIRONMENTS)}
     ),
     "The Runs API did not accept the server's credential (401).": listing(401),
