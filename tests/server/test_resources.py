@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, TextResourceContents
 
+from runs_mcp.server.resources import slices
 from tests.calls import call
 
 pytestmark = pytest.mark.anyio
@@ -139,3 +141,9 @@ async def test_a_piece_that_is_not_there_says_what_is(client: Client, query: str
         await client.read_resource(f"runs://{created.structured['id']}{query}")
     assert refused.value.code == INVALID_PARAMS
     assert says in str(refused.value)
+
+
+def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> None:
+    piece = slices.cut("x" * 20, "runs://r1", "/result/a b", offset=0, limit=5)
+    found = UriTemplate.parse("runs://{run_id}{?path,offset,limit}").match(piece["next"])
+    assert found == {"run_id": "r1", "path": "/result/a b", "offset": "5", "limit": "5"}
