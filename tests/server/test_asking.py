@@ -237,7 +237,8 @@ Send = Callable[..., Awaitable[dict[str, Any]]]
 @asynccontextmanager
 async def modern(config: Config, *extensions: ClientExtension) -> AsyncIterator[Send]:
     """Yield a function that sends one `tools/call` of 2026-07-28 and returns its result as it is on the wire."""
-    async with Client(build_server(config).mcp, elicitation_callback=refuses, extensions=extensions) as client:
+    unasked: Any = refuses  # declares that forms can be shown; the questions are read off the wire instead
+    async with Client(build_server(config).mcp, elicitation_callback=unasked, extensions=extensions) as client:
 
         async def send(
             tool: str, arguments: dict[str, Any], *, state: str | None = None, confirm: str | None = None
