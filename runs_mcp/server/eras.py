@@ -24,7 +24,7 @@ from mcp_types import (
 from runs_mcp.server.pipes import Reading, Writing
 from runs_mcp.server.server import RunsServer
 
-LAST_ANSWERS_S = 1.0
+LAST_ANSWERS_S = 5.0
 """Seconds that requests have to be answered in once the client has closed its output."""
 
 

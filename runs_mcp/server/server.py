@@ -18,6 +18,7 @@ from mcp_types import (
     SetLevelRequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import BaseModel
 
 from runs_mcp import __version__
 from runs_mcp.config.problems import ConfigError
@@ -36,7 +37,7 @@ from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import Sharing
 from runs_mcp.server.scopes import ReaderInstructions, may_create, principal
 from runs_mcp.server.tasks import Tasks
-from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls
+from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.tools.operation import Operation
 
@@ -178,7 +179,12 @@ def _extend(server: Server[Services], extensions: Sequence[Extension], call_tool
         server.extensions[extension.identifier] = extension.settings()
         for binding in extension.methods():
             server.add_request_handler(binding.method, binding.params_type, _of_its_versions(binding))
-    server.add_request_handler("tools/call", CallToolRequestParams, compose_tool_call_handler(extensions, call_tool))
+    composed = compose_tool_call_handler(extensions, call_tool)
+
+    async def call(ctx: Request, params: CallToolRequestParams) -> dict[str, Any] | BaseModel | None:
+        return to_wire(await composed(ctx, params))
+
+    server.add_request_handler("tools/call", CallToolRequestParams, call)
 
 
 def _of_its_versions(binding: MethodBinding) -> RequestHandler:

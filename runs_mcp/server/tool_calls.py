@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
+from mcp.server.context import HandlerResult
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_PARAMS,
@@ -131,3 +132,14 @@ async def _answer(
     if question and answer and not isinstance(answer, elicitation.Unanswered):
         return await _answer(operation, {**arguments, question.key: answer}, call)
     return results.failure(error_messages.explain(operation.name, failed, changes=operation.changes))
+
+
+def to_wire(result: HandlerResult) -> HandlerResult:
+    """Return the JSON of a tool's result. Its structured content is JSON already: to dump it with the model, as the SDK
+    does, copies every run once more."""
+    if not isinstance(result, CallToolResult):
+        return result
+    wire = result.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"structured_content"})
+    if result.structured_content is not None:
+        wire["structuredContent"] = result.structured_content
+    return wire

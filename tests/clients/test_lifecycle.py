@@ -136,11 +136,14 @@ async def test_a_last_line_without_its_newline_is_answered() -> None:
     command = [sys.executable, *SERVE]
     async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
         assert process.stdin
-        call = request("tools/call", "last", name="list_runs", arguments={"limit": 1}, _meta=ENVELOPE)
-        await process.stdin.send(call.encode())
+        call = {"name": "list_runs", "arguments": {"limit": 1}, "_meta": ENVELOPE}
+        peer = Peer(process)
+        await peer.send(request("tools/call", "first", **call))
+        await peer.answer_to("first")
+        await process.stdin.send(request("tools/call", "last", **call).encode())
         await process.stdin.aclose()
-        with anyio.fail_after(60):
-            answer = await Peer(process).answer_to("last")
+        with anyio.fail_after(SOON_S):
+            answer = await peer.answer_to("last")
             assert await process.wait() == 0
     assert len(answer["result"]["structuredContent"]["runs"]) == 1
 
