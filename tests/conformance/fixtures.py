@@ -16,6 +16,9 @@ from mcp_types import (
     AudioContent,
     BlobResourceContents,
     CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    Completion,
     ContentBlock,
     EmbeddedResource,
     GetPromptRequestParams,
@@ -269,11 +272,17 @@ def build_server(config: Config, observers: Observers, shared: Sharing) -> RunsS
         content = PROMPTS[params.name][1](**params.arguments or {})
         return GetPromptResult(messages=[PromptMessage(role="user", content=content)])
 
+    async def complete(ctx: Request, params: CompleteRequestParams) -> Any:
+        if getattr(params.ref, "name", None) in PROMPTS:
+            return CompleteResult(completion=Completion(values=[]))
+        return await own["completion/complete"](ctx, params)
+
     own: dict[str, Any] = {}
     overrides: list[tuple[str, Any, Any]] = [
         ("resources/read", ReadResourceRequestParams, read),
         ("prompts/list", PaginatedRequestParams, list_prompts),
         ("prompts/get", GetPromptRequestParams, get_prompt),
+        ("completion/complete", CompleteRequestParams, complete),
     ]
     for method, params_type, handler in overrides:
         entry = mcp.get_request_handler(method)
