@@ -239,7 +239,7 @@ async def test_facets_show_the_id_of_values_that_share_a_name(client: Client) ->
 )
 async def test_the_schema_lists_the_facets_of_the_edition(config: Config, edition: str, facets: list[str]) -> None:
     api = config.api.model_copy(update={"edition": edition})
-    async with Client(build_server(config.model_copy(update={"api": api}))) as client:
+    async with Client(build_server(config.model_copy(update={"api": api})).mcp) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     listed = tools["compute_run_facets"].input_schema["properties"]["facets"]["items"]["enum"]
     assert sorted(listed) == sorted(facets)

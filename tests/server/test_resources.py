@@ -1,14 +1,17 @@
 """Runs as resources."""
 
 import json
+from collections.abc import Awaitable, Callable
 
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, TextResourceContents
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runs_mcp.server.resources import slices
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
@@ -62,7 +65,7 @@ async def test_a_run_is_read_fresh(client: Client) -> None:
         pytest.param("runs://nope", "There is no run 'nope'", id="unknown run"),
         pytest.param("runs://a%2Fb", "not a run id", id="an id with a slash"),
         pytest.param("runs://a%3Fb", "not a run id", id="an id with a query"),
-        pytest.param("runs://..%2F..%2Fauth", "Unknown resource", id="an id that climbs"),
+        pytest.param("runs://..%2F..%2Fauth", "not a run id", id="an id that climbs"),
         pytest.param("runs://r1/colour", "it has result, parameters, prompt", id="unknown part"),
         pytest.param("elsewhere://r1", "Unknown resource", id="another scheme"),
     ],
@@ -74,9 +77,17 @@ async def test_what_cannot_be_read_is_an_invalid_request(client: Client, uri: st
     assert says in str(refused.value)
 
 
-async def test_an_unknown_cursor_is_refused(client: Client) -> None:
+@pytest.mark.parametrize(
+    "cursor", ["garbage", "b2Zmc2V0Oi01MA==", "b2Zmc2V0OjUw!", ""], ids=["garbage", "negative", "more", "empty"]
+)
+@pytest.mark.parametrize(
+    "list_page", [Client.list_resources, Client.list_resource_templates, Client.list_prompts, Client.list_tools]
+)
+async def test_an_invalid_cursor_is_refused_by_every_list(
+    client: Client, list_page: Callable[..., Awaitable[object]], cursor: str
+) -> None:
     with pytest.raises(MCPError, match="Unknown cursor") as refused:
-        await client.list_resources(cursor="garbage")
+        await list_page(client, cursor=cursor)
     assert refused.value.code == INVALID_PARAMS
 
 
@@ -157,3 +168,9 @@ async def test_a_resource_is_valid_json_and_keeps_every_digit(connect: Connect) 
         [content] = (await client.read_resource("runs://r1/result", cache_mode="bypass")).contents
     assert isinstance(content, TextResourceContents)
     assert content.text == '{"n": 12345678901234567890, "x": "NaN", "y": "-Infinity"}'
+
+
+def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> None:
+    piece = slices.cut("x" * 20, "runs://r1", "/result/a b", offset=0, limit=5)
+    found = UriTemplate.parse("runs://{run_id}{?path,offset,limit}").match(piece["next"])
+    assert found == {"run_id": "r1", "path": "/result/a b", "offset": "5", "limit": "5"}

@@ -131,9 +131,7 @@ def answer(text: str, structured: Mapping[str, Any], links: Sequence[ResourceLin
 
 def same_call(call: Call, **changes: object) -> str:
     """Return the call that is being answered, with some arguments changed, as a model would write it."""
-    params = call.request_context.params or {}
-    given = {name: value for name, value in (params.get("arguments") or {}).items() if value is not None}
-    return written_call(str(params.get("name")), {**given, **changes})
+    return written_call(call.name, {**call.arguments, **changes})
 
 
 def written_call(tool: str, arguments: Mapping[str, object]) -> str:
