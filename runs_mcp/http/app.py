@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -18,6 +17,8 @@ from runs_mcp.http.auth.metadata import metadata_routes
 from runs_mcp.http.auth.middleware import guarded
 from runs_mcp.http.health import Health, Readiness
 from runs_mcp.http.limits import InFlight, RateLimit, RateLimiter, TokenBuckets
+from runs_mcp.http.message import MessageReader
+from runs_mcp.http.message_ids import MessageIds
 from runs_mcp.http.replicas import fleet
 from runs_mcp.http.tenants import Build, Tenants, by_itself
 from runs_mcp.observability import access_log, request_id, tracing
@@ -110,7 +111,8 @@ def _routes(tenants: Tenants, limiter: RateLimiter, *, host: str) -> Starlette:
 
 def _limited(tenants: Tenants, limiter: RateLimiter) -> ASGIApp:
     settings = tenants.config.server
+    app: ASGIApp = MessageIds(tenants)
     rates = [settings.http.rate_limit, *(profile.rate_limit for profile in tenants.config.profiles.values())]
-    if not any(rates):
-        return tenants
-    return RequestBodyLimitMiddleware(RateLimit(tenants, limiter, settings.http.rate_limit), settings.max_message_bytes)
+    if any(rates):
+        app = RateLimit(app, limiter, settings.http.rate_limit)
+    return MessageReader(app, settings.max_message_bytes)

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Protocol
 
 from mcp_types import INTERNAL_ERROR
-from pydantic_core import from_json
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runs_mcp.http.auth.caller import name_of
+from runs_mcp.http.message import is_request, message_of
 from runs_mcp.server.scopes import caller_of
 
 FULL_RETRY_S = 1
@@ -101,26 +101,12 @@ class RateLimit:
         if scope["type"] != "http" or scope["method"] != "POST" or allowed is None:
             await self._app(scope, receive, send)
             return
-        first = await receive()
-        if _asks(first) and (wait := await self._limiter.wait_s(name_of(scope), allowed)):
+        asked = is_request(message_of(scope))
+        if asked and (wait := await self._limiter.wait_s(name_of(scope), allowed)):
             said = f"{allowed:,} requests a minute are allowed (rate_limit)."
             await _refusal(HTTPStatus.TOO_MANY_REQUESTS, said, math.ceil(wait))(scope, receive, send)
             return
-        pending = [first]
-
-        async def replayed() -> Message:
-            return pending.pop() if pending else await receive()
-
-        await self._app(scope, replayed, send)
-
-
-def _asks(message: Message) -> bool:
-    """Whether the message wants an answer, as one that cannot be read does."""
-    try:
-        body = from_json(message.get("body", b""))
-    except ValueError:
-        return True
-    return not isinstance(body, dict) or ("id" in body and "method" in body)
+        await self._app(scope, receive, send)
 
 
 def _refusal(status: HTTPStatus, said: str, retry_after_s: int) -> JSONResponse:
