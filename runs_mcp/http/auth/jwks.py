@@ -26,6 +26,8 @@ USABLE_S = 3_600
 PAUSE_S = 10
 """Seconds between two fetches that found nothing new: tokens with made-up keys must not have us flood the issuer."""
 TIMEOUT_S = 5
+MAX_BYTES = 256 * 1024
+"""Largest key set that is read: a key takes about 2 KiB."""
 ASYMMETRIC = {"RSA", "EC", "OKP"}
 
 Keys = Mapping[str, jwt.PyJWK]
