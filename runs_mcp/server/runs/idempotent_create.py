@@ -96,4 +96,4 @@ class Creator:
 
 def _record(run: Run, request: Mapping[str, Any]) -> None:
     interaction, model = request.get("interaction"), request.get("model")
-    record_start(run.id, interaction=str(interaction), model=model if isinstance(model, str) else run.model)
+    record_start(run.id, interaction=str(interaction), model=model if isinstance(model, str) else run.model_id)
