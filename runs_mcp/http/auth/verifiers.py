@@ -61,9 +61,9 @@ class KeyVerifier(TokenVerifier):
         """Return the key with this hash, if there is one that has not expired."""
         key = self._keys.current().get(hashed)
         if key is None:
-            log.info("a key was refused: it is unknown or was removed")
+            log.info("a caller was refused: the key is unknown")
         elif not key.is_good(datetime.now(UTC)):
-            log.info("a key was refused: that of %s has expired", key.name)
+            log.info("a caller was refused: the key of %s has expired", key.name)
             return None
         return key
 
