@@ -15,7 +15,7 @@ from typing_extensions import override
 
 log = logging.getLogger(__name__)
 
-DEADLINE_S = 0.5
+DEADLINE_S = 1.0
 """Seconds that a command may take, connecting included."""
 BLOCK_MS = 1_000
 """Milliseconds that a read of streams waits for entries; its deadline is longer by as much."""
