@@ -36,6 +36,13 @@ class CircuitBreaker:
 
     def __init__(self) -> None:
         self.open = False
+        self._closed = 0
+        """Number of times that the circuit was closed."""
+
+    def close(self) -> None:
+        """Close the circuit: Redis answers again."""
+        self.open = False
+        self._closed += 1
 
     @contextmanager
     def guard(self, deadline_s: float) -> Iterator[None]:
@@ -47,11 +54,13 @@ class CircuitBreaker:
         """
         if self.open:
             raise CircuitOpenError("Redis did not answer")
+        closed = self._closed
         try:
             with anyio.fail_after(deadline_s):
                 yield
         except (RedisConnectionError, OSError, TimeoutError):
-            self.open = True
+            # An attempt from before the circuit was closed says nothing about the Redis that answers now.
+            self.open = self.open or closed == self._closed
             raise
 
 
@@ -94,7 +103,7 @@ class GuardedRedis(Redis):
                         await super().execute_command("PING")
                 except FAILURES:
                     continue
-                self.circuit.open = False
+                self.circuit.close()
                 log.info("Redis answers again")
 
 
