@@ -20,7 +20,8 @@ class RequestHeaders:
         if len(scope["headers"]) > self._most:
             await PlainTextResponse(f"More than {self._most} headers", 431)(scope, receive, send)
             return
-        await self._app({**scope, "headers": _completed(scope)}, receive, send)
+        scope["headers"] = _completed(scope)  # in place: the access log reads what later layers add to the scope
+        await self._app(scope, receive, send)
 
 
 def _completed(scope: Scope) -> list[tuple[bytes, bytes]]:

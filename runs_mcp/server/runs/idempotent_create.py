@@ -68,13 +68,10 @@ class Creator:
         own = [] if tags is MISSING else list(tags)
         try:
             run = await self._runs.create_run(tags=[*own, tag] if tag else own, **request)
-            _record(run, request)
-            return run
         except RunsApiError as error:
             if tag is None or not error.outcome_unknown:
                 raise
-            lost = error
-        run = await self._found_again(tag, lost)
+            run = await self._found_again(tag, error)
         _record(run, request)
         return run
 
