@@ -122,7 +122,7 @@ def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
     """Return the routes of the endpoint, and of the metadata that is public."""
     settings = tenants.config.server
     for server in tenants.servers:  # makes its session manager; the application around it is this one
-        server.streamable_http_app(
+        server.mcp.streamable_http_app(
             host=host,
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # see HostCheck
             max_request_body_size=settings.max_message_bytes,

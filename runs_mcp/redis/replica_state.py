@@ -18,6 +18,7 @@ from runs_mcp.redis.poll_turns import RedisLooks
 from runs_mcp.redis.rate_limits import RedisRateLimiter
 from runs_mcp.redis.request_keys import RedisRequestKeys
 from runs_mcp.redis.request_state import SharedKeyCodec
+from runs_mcp.redis.single_use import RedisSingleUse
 from runs_mcp.redis.stream_relay import RedisRelay
 from runs_mcp.redis.subscription_bus import RedisBus
 from runs_mcp.server.runs.shared_state import Sharing
@@ -72,6 +73,7 @@ class Fleet:
             relay=RedisRelay(redis, leases, place),
             looks=RedisLooks(redis, place),
             request_keys=RedisRequestKeys(redis, place),
+            single_use=RedisSingleUse(redis, place),
             request_state=RequestStateSecurity(codec=codec),
             codec=codec,
         )

@@ -341,7 +341,7 @@ async def test_a_replica_starts_without_redis_and_joins_the_others_once_it_answe
 def circuit_of(at: Running) -> CircuitBreaker:
     """Return the circuit breaker of a replica."""
     [server] = at.service.tenants.servers
-    relay = server._sharing.relay
+    relay = server.lifespan._shared.relay
     assert isinstance(relay, RedisRelay)
     return relay._redis.circuit
 
