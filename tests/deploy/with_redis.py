@@ -324,17 +324,19 @@ async def test_a_hung_redis_delays_one_request_and_is_used_again_once_it_answers
 
 async def test_a_replica_starts_without_redis_and_joins_the_others_once_it_answers(tmp_path: Path) -> None:
     [port] = free_ports(1)
-    async with upstream.serving({"GET /runs": reply([])}) as api:
-        async with running(sharing(api, f"redis://127.0.0.1:{port}/0", rate_limit=4)) as at:
-            circuit = circuit_of(at)
-            assert (await at.ask("tools/list")).status_code == 200
-            assert circuit.open
-            async with redis_server(tmp_path, port=port) as redis:
-                with anyio.fail_after(30):
-                    while circuit.open:
-                        await anyio.lowlevel.checkpoint()
-                async with running(sharing(api, redis.url, rate_limit=4)) as other:
-                    both = [(await (at, other)[number % 2].ask("tools/list")).status_code for number in range(6)]
+    async with (
+        upstream.serving({"GET /runs": reply([])}) as api,
+        running(sharing(api, f"redis://127.0.0.1:{port}/0", rate_limit=4)) as at,
+    ):
+        circuit = circuit_of(at)
+        assert (await at.ask("tools/list")).status_code == 200
+        assert circuit.open
+        async with redis_server(tmp_path, port=port) as redis:
+            with anyio.fail_after(30):
+                while circuit.open:
+                    await anyio.lowlevel.checkpoint()
+            async with running(sharing(api, redis.url, rate_limit=4)) as other:
+                both = [(await (at, other)[number % 2].ask("tools/list")).status_code for number in range(6)]
     assert both == [200] * 4 + [429] * 2
 
 

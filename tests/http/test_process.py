@@ -70,7 +70,7 @@ async def test_a_connection_whose_request_does_not_come_is_closed(monkeypatch: p
             await half_open.send(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             with anyio.fail_after(10), pytest.raises(anyio.EndOfStream):
                 await half_open.receive()
-        tasks.cancel_scope.cancel()
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def test_a_body_that_does_not_come_is_refused() -> None:
