@@ -1,9 +1,10 @@
 """The ASGI application: the MCP endpoint, and the layers that a request passes before it."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 from mcp.server.transport_security import TransportSecuritySettings
@@ -43,7 +44,7 @@ from runs_mcp.server.tools import OPERATIONS
 
 PATH = "/mcp"
 Clock = Callable[[], float]
-Task = Callable[[], Awaitable[None]]
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ class HttpProtocol(H11Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        in_progress = self.cycle is not None and not self.cycle.response_complete
-        if in_progress:
+        complete: bool = getattr(self.cycle, "response_complete", True)  # there is no cycle before the first request
+        if not complete:
             self._cancel()
         elif self._deadline is None:
             self._expect_headers()

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from redis import ConnectionError as RedisConnectionError
@@ -60,7 +60,8 @@ class CircuitBreaker:
                 yield
         except (RedisConnectionError, OSError, TimeoutError):
             # An attempt from before the circuit was closed says nothing about the Redis that answers now.
-            self.open = self.open or closed == self._closed
+            if closed == self._closed:
+                self.open = True
             raise
 
 
@@ -78,7 +79,10 @@ class GuardedRedis(Redis):
         """
         # One repetition, for a pooled connection that Redis has closed; a command that took too long is not repeated.
         retry = Retry(ConstantBackoff(0), 1, supported_errors=(RedisConnectionError,))
-        client: GuardedRedis = cls.from_url(url, decode_responses=True, protocol=2, retry=retry, socket_keepalive=True)
+        client = cast(
+            "GuardedRedis",
+            cls.from_url(url, decode_responses=True, protocol=2, retry=retry, socket_keepalive=True),
+        )
         client.circuit = CircuitBreaker()
         return client
 
@@ -91,7 +95,7 @@ class GuardedRedis(Redis):
         """
         blocked_s = BLOCK_MS / 1_000 if args[0] == "XREAD" else 0
         with self.circuit.guard(DEADLINE_S + blocked_s):
-            return await super().execute_command(*args, **options)
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     async def keep_probing(self) -> None:
         """Try to reach a Redis that does not answer, until cancelled, and close the circuit when it does."""
@@ -100,7 +104,7 @@ class GuardedRedis(Redis):
             if self.circuit.open:
                 try:
                     with anyio.fail_after(DEADLINE_S):
-                        await super().execute_command("PING")
+                        await super().execute_command("PING")  # type: ignore[no-untyped-call]
                 except FAILURES:
                     continue
                 self.circuit.close()

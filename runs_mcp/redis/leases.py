@@ -56,7 +56,7 @@ class Leases:
             RedisError, OSError, TimeoutError: Redis cannot tell.
         """
         while not await self._redis.set(name, self.replica, nx=True, ex=HELD_S):
-            holder: str | None = await self._redis.get(name)
+            holder: Any = await self._redis.get(name)
             if holder == self.replica or (holder and await self._redis.exists(self._lives + holder)):
                 return str(holder)
             if holder and await self._redis.eval(REPLACE, 1, name, holder, self.replica, HELD_S):

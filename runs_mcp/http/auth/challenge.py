@@ -11,7 +11,7 @@ class Challenge:
     """Writes the header: the error, the scopes that would do, and the URL of the endpoint's metadata."""
 
     def __init__(self, auth: AuthenticationSettings) -> None:
-        self.needed = {READ}
+        self.needed: set[str] = {READ}
         """The scopes that every caller needs."""
         self._metadata = {}
         if isinstance(auth, JwtAuthSettings):
