@@ -15,8 +15,8 @@ from typing_extensions import override
 
 log = logging.getLogger(__name__)
 
-DEADLINE_S = 1.0
-"""Seconds that a command may take, connecting included."""
+DEADLINE_S = 2.0
+"""Seconds that a command may take, connecting included: a busy process must not mistake its own delay for a failure."""
 BLOCK_MS = 1_000
 """Milliseconds that a read of streams waits for entries; its deadline is longer by as much."""
 PROBE_S = 1.0

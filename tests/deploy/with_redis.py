@@ -351,9 +351,11 @@ def circuit_of(at: Running) -> CircuitBreaker:
 async def test_scripts_and_keys_work_on_a_cluster(tmp_path: Path) -> None:
     async with redis_server(tmp_path, "--cluster-enabled", "yes") as redis:
         async with Client.from_url(redis.url) as client:
-            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")  # type: ignore[no-untyped-call]
             with anyio.fail_after(30):
-                while "cluster_state:ok" not in str(await client.execute_command("CLUSTER", "INFO")):
+                while "cluster_state:ok" not in str(
+                    await client.execute_command("CLUSTER", "INFO")  # type: ignore[no-untyped-call]
+                ):
                     await anyio.lowlevel.checkpoint()
         replies: Replies = {
             CREATE: reply(CREATED),
