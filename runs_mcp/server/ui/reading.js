@@ -49,7 +49,7 @@ export class Reading {
       const page = { ...searchArguments(this.#question), limit: PAGE, offset: this.next };
       const answer = await this.#host.callTool("search_runs", page);
       this.take(answer);
-      this.next = answer.next_offset;
+      this.next = answer.next_offset ?? null;
       if (!onPage()) return;
     }
   }
