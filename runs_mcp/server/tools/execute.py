@@ -10,6 +10,7 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
+from runs_mcp.observability.audit import record_start
 from runs_mcp.server import elicitation, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
@@ -128,6 +129,8 @@ async def stream_run(
             await _confirm_start(call, run)
             run = await here.runs.get_run(run_id)  # somebody else may have started it in the meantime
             starts = run.status == "created"
+        if starts:
+            record_start(run.id, interaction=run.interaction.label if run.interaction else None, model=run.model_id)
         follower = here.followers.follow(run, starts=starts)
         del run  # it can be large, and would be kept for as long as it is followed
     if wait and tasks.wanted(call):
