@@ -180,6 +180,8 @@ class RunsClient:
         end: datetime | MISSING = MISSING,
         limit: int | MISSING = MISSING,
         offset: int | MISSING = MISSING,
+        select: Sequence[str] | MISSING = MISSING,
+        sort: str | MISSING = MISSING,
     ) -> list[Run]:
         """Runs by words, dates and filters, newest first. `query` is full text. `POST /runs/search`."""
         filters = requests.searching(
@@ -195,7 +197,8 @@ class RunsClient:
             parent=parent,
             object=object,
         )
-        body = requests.present(limit=limit, offset=offset, query=filters)
+        options = requests.search_options(self.edition, select, sort)
+        body = requests.present(limit=limit, offset=offset, query=filters, **options)
         return _runs(await self._transport.call("POST", "/runs/search", body=body))
 
     async def find_runs(

@@ -57,6 +57,22 @@ def searching(start: datetime | MISSING, end: datetime | MISSING, **filters: Any
     return query
 
 
+def search_options(edition: Edition, select: Sequence[str] | MISSING, sort: str | MISSING) -> dict[str, Any]:
+    """Return the `select` and `sort` of a search.
+
+    Raises:
+        InvalidArgumentError: the search of this edition has neither.
+    """
+    if select is MISSING and sort is MISSING:
+        return {}
+    if not edition.search_options:
+        raise InvalidArgumentError(f"The search of the {edition.name} edition takes no `select` and no `sort`")
+    options: dict[str, Any] = {} if select is MISSING else {"select": " ".join(select)}
+    if sort is not MISSING:
+        options["sort"] = [{"field": sort.removeprefix("-"), "order": "desc" if sort.startswith("-") else "asc"}]
+    return options
+
+
 def facets(edition: Edition, names: Sequence[str] | MISSING) -> list[dict[str, str]]:
     """The `facets` of a facets request; all of the edition's unless named.
 

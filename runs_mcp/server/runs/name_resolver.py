@@ -59,6 +59,13 @@ class Names:
             raise UnclearNameError(text, field, given)
         return given
 
+    async def by_id(self, *fields: Named) -> dict[str, dict[str, str]]:
+        """Return the names of the values of each field by their ids, as far as the API tells them."""
+        return {
+            field: {option.id: option.name for option in await self.known(field) if option.id and option.name}
+            for field in fields
+        }
+
     async def known(self, field: Named) -> Sequence[FilterOption]:
         """What runs have used; nothing where the API does not say."""
         when, options = self._remembered.get(field, (float("-inf"), ()))

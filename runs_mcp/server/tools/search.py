@@ -6,9 +6,13 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.server import params
+from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
+from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import End, Environment, Interaction, Limit, Model, Name, Offset, Start, Status, Tags
+from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results
+from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -28,6 +32,7 @@ MongoFilter = Annotated[
         examples=[{"status": "failed", "execution_time": {"$gt": 5000}}],
     ),
 ]
+Sort = Annotated[SortKey, Field(description="Default: newest first; - for descending")]
 Select = Annotated[
     list[Annotated[Name, Field(pattern=r"^-?[^\s]+$")]],
     BeforeValidator(params.listed),
@@ -50,10 +55,12 @@ async def search_runs(
     object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
+    sort: Sort | MISSING = MISSING,
     limit: Limit = 20,
     offset: Offset = 0,
 ) -> CallToolResult:
-    """Search runs by words, dates and filters. What these cannot express: find_runs. Counts: compute_run_facets."""
+    """Search runs by words, dates and filters, also sorted: the slowest, the most tokens. What these cannot express:
+    find_runs. Numbers: aggregate_runs."""
     here = services(call)
     filters: dict[str, Any] = {
         "status": status,
@@ -61,6 +68,11 @@ async def search_runs(
         "environment": await here.names.id_of("environment", environment),
         "model": model,
     }
+    if sort is not MISSING:
+        others = {"query": query, "name": name, "tags": tags, "parent": parent, "object": object}
+        return await _sorted(
+            call, {**filters, **others}, TimeSlice.between(start, end), sort, limit=limit, offset=offset
+        )
     runs = await here.runs.search_runs(
         query=query,
         name=name,
@@ -122,6 +134,25 @@ async def compute_run_facets(
         end=end,
     )
     return results.facets(call, counts)
+
+
+async def _sorted(
+    call: Call, filters: dict[str, Any], span: TimeSlice, sort: SortKey, *, limit: int, offset: int
+) -> CallToolResult:
+    """Return a page of the runs in the order of `sort`."""
+    here = services(call)
+    page = await sort_runs(
+        here.runs,
+        {key: value for key, value in filters.items() if value is not MISSING},
+        span,
+        sort,
+        offset=offset,
+        limit=limit,
+        most=here.config.server.max_scan,
+        within_s=here.config.streaming.max_wait_s,
+        on_page=Progress.of(call).say,
+    )
+    return sorted_page(call, page, sort, offset, await here.names.by_id("interaction", "environment"))
 
 
 def _with_id(select: list[str]) -> list[str]:

@@ -1,0 +1,103 @@
+"""Aggregating runs: counts, sums, averages and percentiles by group, in one call."""
+
+from collections.abc import Sequence
+from typing import Annotated, get_args
+
+from mcp_types import CallToolResult
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field
+
+from runs_mcp.server import params
+from runs_mcp.server.aggregate.aggregation import Question, aggregate
+from runs_mcp.server.aggregate.groups import NAMED, Dimension
+from runs_mcp.server.aggregate.measures import Measure
+from runs_mcp.server.aggregate.time_slices import TimeSlice
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.params import End, Environment, Interaction, Model, Start, Status
+from runs_mcp.server.progress import Progress
+from runs_mcp.server.render.group_table import GROUPS, group_table
+from runs_mcp.server.tools.operation import operation
+from runs_mcp.server.tools.search import AllTags, LinkedObject, MongoFilter, Parents, RunName, Text
+from runs_mcp.server.ui import DASHBOARD
+
+MOST_GROUPS = 200
+MEASURES: Sequence[Measure] = ("runs", "failed", "median_ms", "p95_ms", "total_tokens")
+
+
+def _sort_key(text: str) -> str:
+    names = get_args(Measure)
+    if text.removeprefix("-") not in names:
+        raise ValueError(f"not a measure; sort takes one of {', '.join(names)}, with - in front for descending")
+    return text
+
+
+By = Annotated[
+    list[Dimension],
+    BeforeValidator(params.listed),
+    Field(max_length=2, description="Group by up to two; times in UTC; error: its code"),
+]
+Measures = Annotated[
+    list[Measure],
+    BeforeValidator(params.listed),
+    Field(min_length=1, description="Default: runs, failed, median_ms, p95_ms, total_tokens"),
+]
+Sort = Annotated[
+    str,
+    AfterValidator(_sort_key),
+    Field(description="A measure, - for descending. Default: in time, or -first measure"),
+]
+GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="How many groups at most")]
+
+
+@operation("POST /runs/search", title="Aggregate runs", output=GROUPS, page=DASHBOARD)
+async def aggregate_runs(
+    call: Call,
+    *,
+    by: By | MISSING = MISSING,
+    measures: Measures | MISSING = MISSING,
+    sort: Sort | MISSING = MISSING,
+    limit: GroupLimit = 20,
+    where: MongoFilter | MISSING = MISSING,
+    query: Text | MISSING = MISSING,
+    name: RunName | MISSING = MISSING,
+    status: Status | MISSING = MISSING,
+    interaction: Interaction | MISSING = MISSING,
+    environment: Environment | MISSING = MISSING,
+    model: Model | MISSING = MISSING,
+    tags: AllTags | MISSING = MISSING,
+    parent: Parents | MISSING = MISSING,
+    object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
+    start: Start | MISSING = MISSING,
+    end: End | MISSING = MISSING,
+) -> CallToolResult:
+    """Count, sum, average and rank runs by group, exactly, in one call. Start here for any number: slowest model,
+    tokens per day, failures by error code."""
+    here = services(call)
+    filters = {
+        "query": query,
+        "name": name,
+        "status": status,
+        "interaction": await here.names.id_of("interaction", interaction),
+        "environment": await here.names.id_of("environment", environment),
+        "model": model,
+        "tags": tags,
+        "parent": parent,
+        "object": object,
+    }
+    question = Question(
+        filters={key: value for key, value in filters.items() if value is not MISSING and value != []},
+        where=None if where is MISSING else where,
+        span=TimeSlice.between(start, end),
+        by=[] if by is MISSING else list(dict.fromkeys(by)),
+        measures=MEASURES if measures is MISSING else list(dict.fromkeys(measures)),
+        sort=None if sort is MISSING else sort,
+        limit=limit,
+    )
+    answer = await aggregate(
+        here.runs,
+        question,
+        most=here.config.server.max_scan,
+        within_s=here.config.streaming.max_wait_s,
+        on_page=Progress.of(call).say,
+        names_of=lambda by: here.names.by_id(*(one for one in NAMED if one in by)),
+    )
+    return group_table(question, answer, here.workspace)
