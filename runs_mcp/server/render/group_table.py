@@ -17,8 +17,6 @@ GROUPS = {
         "total": _ANY_OBJECT,
         "covered": {"type": "integer"},
         "complete": {"type": "boolean"},
-        "matching": {"type": "integer"},
-        "oldest": {"type": "string"},
     },
     "required": ["groups", "total", "covered", "complete"],
 }

@@ -1,10 +1,11 @@
 """Aggregating runs: counts, sums, averages and percentiles by group, in one call."""
 
 from collections.abc import Sequence
-from typing import Annotated, get_args
+from datetime import datetime
+from typing import Annotated, Any, get_args
 
 from mcp_types import CallToolResult
-from pydantic import MISSING, AfterValidator, BeforeValidator, Field
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.aggregation import Question, aggregate
@@ -12,11 +13,10 @@ from runs_mcp.server.aggregate.groups import NAMED, Dimension
 from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import End, Environment, Interaction, Model, Start, Status
+from runs_mcp.server.params import Status
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render.group_table import GROUPS, group_table
 from runs_mcp.server.tools.operation import operation
-from runs_mcp.server.tools.search import AllTags, LinkedObject, MongoFilter, Parents, RunName, Text
 from runs_mcp.server.ui import DASHBOARD
 
 MOST_GROUPS = 200
@@ -45,7 +45,13 @@ Sort = Annotated[
     AfterValidator(_sort_key),
     Field(description="A measure, - for descending. Default: in time, or -first measure"),
 ]
-GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="How many groups at most")]
+GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="Most groups")]
+# The filters of search_runs are described there at length; a model reads both tools.
+_AS_THERE = WithJsonSchema({"type": "string", "description": "As in search_runs"})
+_LISTED_AS_THERE = WithJsonSchema({"type": "array", "items": {"type": "string"}, "description": "As in search_runs"})
+Where = Annotated[dict[str, Any], Field(description="MongoDB filter as in find_runs, besides the others")]
+Words = Annotated[params.Name, _AS_THERE]
+Time = Annotated[datetime, BeforeValidator(params.moment), _AS_THERE]
 
 
 @operation("POST /runs/search", title="Aggregate runs", output=GROUPS, page=DASHBOARD)
@@ -56,18 +62,18 @@ async def aggregate_runs(
     measures: Measures | MISSING = MISSING,
     sort: Sort | MISSING = MISSING,
     limit: GroupLimit = 20,
-    where: MongoFilter | MISSING = MISSING,
-    query: Text | MISSING = MISSING,
-    name: RunName | MISSING = MISSING,
+    where: Where | MISSING = MISSING,
+    query: Words | MISSING = MISSING,
+    name: Words | MISSING = MISSING,
     status: Status | MISSING = MISSING,
-    interaction: Interaction | MISSING = MISSING,
-    environment: Environment | MISSING = MISSING,
-    model: Model | MISSING = MISSING,
-    tags: AllTags | MISSING = MISSING,
-    parent: Parents | MISSING = MISSING,
-    object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
-    start: Start | MISSING = MISSING,
-    end: End | MISSING = MISSING,
+    interaction: Words | MISSING = MISSING,
+    environment: Words | MISSING = MISSING,
+    model: Words | MISSING = MISSING,
+    tags: Annotated[params.Tags, _LISTED_AS_THERE] | MISSING = MISSING,
+    parent: Annotated[params.Tags, _LISTED_AS_THERE] | MISSING = MISSING,
+    object: Words | MISSING = MISSING,  # noqa: A002 - the API's own name for it
+    start: Time | MISSING = MISSING,
+    end: Time | MISSING = MISSING,
 ) -> CallToolResult:
     """Count, sum, average and rank runs by group, exactly, in one call. Start here for any number: slowest model,
     tokens per day, failures by error code."""
