@@ -299,11 +299,13 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _in_words(error: BaseException) -> BaseException:
-    from runs_mcp.api import CredentialError  # noqa: PLC0415 - as above
+    from runs_mcp.api import CredentialError, SetupError  # noqa: PLC0415 - as above
 
     match error:
         case CredentialError():
             return ConfigurationProblem(f"{error}. Set it, or try `runs-mcp serve --sandbox`, which needs none.")
+        case SetupError():
+            return ConfigurationProblem(f"{error}.")
         case ConfigError():
             return ConfigurationProblem(str(error))
         case OSError():

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import Receive, Scope, Send
 
-from runs_mcp.api import CredentialError, connect
+from runs_mcp.api import SetupError, connect
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.server.observers import NOBODY, Observers
@@ -41,7 +41,7 @@ class Tenants:
         build: Build = build_server,
         share: Share = by_itself,
     ) -> None:
-        """Raises: ConfigError, CredentialError: the settings of one cannot work; the text names the profile."""
+        """Raises: ConfigError, SetupError: the settings of one cannot work; the text names the profile."""
         self.config = config
         profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
         self._servers = {profile: _server(config, profile, observers, build, share) for profile in profiles}
@@ -91,5 +91,5 @@ def _server(config: Config, profile: str | None, observers: Observers, build: Bu
     try:
         connect(own.api)  # a credential that is not there is better said now than at the first call
         return build(own, observers, share(own, profile))
-    except (ConfigError, CredentialError) as error:
+    except (ConfigError, SetupError) as error:
         raise type(error)(f"profiles.{profile}: {error}" if profile else str(error)) from None

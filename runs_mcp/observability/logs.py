@@ -86,6 +86,6 @@ def configure(level: str) -> None:
     handler = _handler()
     handler.setFormatter(_JsonLine())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # httpx2 and httpcore2 write whole URLs, queries included, below WARNING; the others tell of every start and call.
-    for name in ("httpx2", "httpcore2", "uvicorn", "mcp"):
+    # The HTTP clients log whole URLs with their queries below WARNING; uvicorn and mcp log every start and call.
+    for name in ("httpx", "httpx2", "httpcore2", "uvicorn", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runs_mcp import __version__
-from runs_mcp.api.observing import template
+from runs_mcp.api.instrumentation import path_template
 from runs_mcp.config.settings import Config
 from runs_mcp.redis.fallback import without_redis
 from tests import upstream
@@ -186,4 +186,4 @@ async def test_none_are_kept_unless_asked_for() -> None:
     ],
 )
 def test_operations_are_told_apart_without_their_parameters(path: str, named: str) -> None:
-    assert template(path) == named
+    assert path_template(path) == named

@@ -50,7 +50,7 @@ def build(server: RunsServer, token: str) -> Starlette:
 
 
 async def _host(_: Request) -> HTMLResponse:
-    html = inline_page.document(files("runs_mcp.service") / "dashboard", "host.html", HOST_POLICY)
+    html = inline_page.document(files("runs_mcp.http") / "dashboard", "host.html", HOST_POLICY)
     return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"})
 
 

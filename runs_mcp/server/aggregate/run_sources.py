@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import MISSING
 
 from runs_mcp.api import InvalidArgumentError, NotFoundError, PermissionDeniedError, Run, RunsClient
-from runs_mcp.api.requests import timestamp as format_timestamp
+from runs_mcp.api.payloads import format_timestamp
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 PAGE = 1_000

@@ -10,14 +10,15 @@ from pydantic import ValidationError
 from runs_mcp.api import (
     ApiTimeoutError,
     AuthenticationError,
-    CredentialError,
     InvalidArgumentError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
     ProtocolError,
     RateLimitedError,
+    ResponseTooLargeError,
     RunsApiError,
+    SetupError,
     StreamInterruptedError,
     UnavailableError,
 )
@@ -44,7 +45,7 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
     match error:
         case ValidationError():
             return f"{_invalid_arguments(error)} {NOTHING_SENT}"
-        case InvalidArgumentError() | CredentialError():
+        case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
         case UnclearNameError() | UnknownCostError():
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
@@ -171,6 +172,8 @@ def _what_next(error: RunsApiError, *, changes: bool) -> str:
         case RateLimitedError() | UnavailableError() | ApiTimeoutError() | StreamInterruptedError():
             wait = f" in {error.retry_after_s:g} s" if error.retry_after_s else ""
             return f"Try again{wait}." if error.retry_safe else "Trying again at once will not help."
+        case ResponseTooLargeError():
+            return "Ask for less: a lower limit, or fewer fields."
         case ProtocolError():
             return "Check the base URL and the edition with `runs-mcp check`."
         case _:
