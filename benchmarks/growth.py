@@ -22,8 +22,9 @@ from benchmarks import report
 from benchmarks.driver import LEGACY, MIB, MODERN, Turn
 from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, met
 from benchmarks.speed import CALLS as FIXED
-from runs_mcp.sandbox import DEMO_KEY, samples
-from runs_mcp.sandbox.store import Store
+from runs_mcp.sandbox import DEMO_KEY
+from runs_mcp.sandbox.content import samples
+from runs_mcp.sandbox.storage.run_store import RunStore
 from tests.here import LOOPBACK, free_ports, listening
 
 NEWEST = "66a1f0c2e4b0a1b2c3d4ffff"
@@ -63,7 +64,7 @@ async def sandbox(runs: int) -> AsyncIterator[Environment]:
 
 def _fill(file: Path, runs: int) -> None:
     now = datetime.now(UTC)
-    store = Store(file)
+    store = RunStore(file)
     store.add(samples.generate(runs - 1, now=now))
     store.add([{**next(iter(samples.generate(1, now=now))), "id": NEWEST, "updated_at": now.isoformat()}])
     store.close()

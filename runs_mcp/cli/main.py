@@ -86,26 +86,52 @@ def serve(
         _run(lambda: serve_it(config))
 
 
-@main.command(short_help="Serve the Runs API itself on this machine.")
+@main.command(short_help="Start a local imitation of the Runs API.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="Port to serve on.")
-@click.option("--data", type=click.Path(path_type=Path), help="File to keep the runs in. Else they are in memory only.")
+@click.option("--data", type=click.Path(path_type=Path), help="File to keep the runs in. Default: memory.")
 @click.option(
     "--events",
     type=click.Choice(["message", "chunk"]),
     default="message",
     show_default=True,
-    help="How streams name their chunks: as the platform does (message), or as its reference document says (chunk).",
+    help="Event name of chunks in streams: message, as on the platform, or chunk, as in its reference document.",
 )
-def sandbox(*, host: str, port: int, data: Path | None, events: str) -> None:
-    """Serve the Runs API itself on this machine, with about 200 runs in it.
+@click.option("--runs", default=200, show_default=True, type=click.IntRange(0), help="Number of sample runs.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the sample runs.")
+@click.option("--odd-interactions", is_flag=True, help="Offer interactions with difficult names and schemas as well.")
+@click.option(
+    "--close",
+    "closed",
+    multiple=True,
+    metavar="OPERATION[=STATUS]",
+    help="Answer an operation with 403, or with STATUS: for example facets or find=404. Repeatable.",
+)
+def sandbox(
+    *,
+    host: str,
+    port: int,
+    data: Path | None,
+    events: str,
+    runs: int,
+    seed: int,
+    odd_interactions: bool,
+    closed: tuple[str, ...],
+) -> None:
+    """Start a local imitation of the Runs API. No model is called and nothing is billed.
 
-    Its base URL is http://HOST:PORT/api/v1, its demo API key sk-sandbox-demo.
+    Its base URL is http://HOST:PORT/api/v1, its API key sk-sandbox-demo.
     """
     from runs_mcp.cli import sandbox as local_sandbox  # noqa: PLC0415 - as above
 
     logs.configure("info")
-    _run(lambda: local_sandbox.alone(host=host, port=port, data=data, events=events))
+    try:
+        options = local_sandbox.options(
+            data=data, events=events, runs=runs, seed=seed, odd_interactions=odd_interactions, closed=closed
+        )
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--close") from None
+    _run(lambda: local_sandbox.alone(options, host=host, port=port))
 
 
 @main.command(short_help="Look at runs in a browser.")

@@ -9,7 +9,11 @@ from mcp.client import Client
 from mcp_types import Tool
 
 from runs_mcp.config.settings import Config, ServerSettings
-from runs_mcp.sandbox.app import API, Api, build
+from runs_mcp.sandbox.access import Tokens
+from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
+from runs_mcp.sandbox.routes.application import API, build
+from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
+from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import call
@@ -31,10 +35,11 @@ TOOLS = [pytest.param(operation.published, id=operation.name) for operation in O
 
 
 def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
-    api = Api(None, None, None, "message", 1)  # type: ignore[arg-type]  # nothing is called
+    runs = RunRoutes(None, None, None, None, "message", 1)  # type: ignore[arg-type]  # nothing is called
+    application = build(runs, CatalogRoutes(InteractionCatalog()), Tokens(), {})
     routes = {
         f"{method} {route.path.removeprefix(API)}"  # type: ignore[attr-defined]
-        for route in build(api).routes
+        for route in application.routes
         for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
     }
     assert {operation.endpoint for operation in OPERATIONS} == DOCUMENTED == routes & DOCUMENTED
