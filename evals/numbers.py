@@ -33,6 +33,8 @@ from runs_mcp.server import build_server
 RUNS = 5_000
 SEED = 11
 PAGE = 1_000
+TIMEOUT_S = 120.0
+"""Longer than a sandbox needs to make its runs on a busy machine."""
 GENERATED_SLICE = timedelta(days=5)
 """A span of creation time whose runs fit a page, since the generated `find` has no offset."""
 MOST_CALLS = 2
@@ -108,7 +110,7 @@ def table(scores: Sequence[Score]) -> str:
 async def every_run(sandbox: Sandbox) -> list[Run]:
     """Return all runs of a sandbox, read from its API page by page."""
     runs: list[Run] = []
-    async with httpx.AsyncClient(base_url=sandbox.url, headers=await credential(sandbox)) as api:
+    async with httpx.AsyncClient(base_url=sandbox.url, headers=await credential(sandbox), timeout=TIMEOUT_S) as api:
         while page := (await api.get("/api/v1/runs", params={"limit": PAGE, "offset": len(runs)})).json():
             runs += page
     return runs
