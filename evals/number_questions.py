@@ -42,7 +42,9 @@ def aggregated(show: Callable[[dict[str, Any]], str], **arguments: Any) -> Calla
     return plan
 
 
-def listed(show: Callable[[list[dict[str, Any]]], str], sort: str, **arguments: Any) -> Callable[[Tool], Awaitable[str]]:
+def listed(
+    show: Callable[[list[dict[str, Any]]], str], sort: str, **arguments: Any
+) -> Callable[[Tool], Awaitable[str]]:
     """Return a plan that reads the first runs of an order."""
 
     async def plan(tool: Tool) -> str:

@@ -169,9 +169,7 @@ async def _score(client: Client, question: NumberQuestion, runs: Sequence[Run]) 
 
 
 def _row(label: str, right: object, ours: Cost, generated: Cost) -> str:
-    return (
-        f"{label:<20} {right!s:>5} {ours.calls:>6} {ours.chars:>7,}   {generated.calls:>16} {generated.chars:>10,}"
-    )
+    return f"{label:<20} {right!s:>5} {ours.calls:>6} {ours.chars:>7,}   {generated.calls:>16} {generated.chars:>10,}"
 
 
 if __name__ == "__main__":

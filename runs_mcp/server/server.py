@@ -256,9 +256,10 @@ def _instructions(config: Config, operations: Sequence[Operation]) -> str:
     """How the tools fit together, in a few lines, naming only those there are."""
     names = {operation.name for operation in operations}
     hints = {
-        "compute_run_facets": "counts runs by status, model, interaction, environment: start there for an overview",
+        "aggregate_runs": "computes counts, sums, averages and percentiles by group: use it first for any number",
+        "compute_run_facets": "counts runs by status, model, interaction, environment: an overview",
         "list_runs": "lists the newest, filtered exactly",
-        "search_runs": "searches words and dates",
+        "search_runs": "searches words and dates, and sorts: the slowest, the most tokens",
         "find_runs": "takes a MongoDB filter for anything else",
         "get_run_filter_options": "turns names into the ids that filters take",
         "get_run": "reads one run; why a run failed is in its error",

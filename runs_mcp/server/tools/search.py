@@ -117,7 +117,7 @@ async def compute_run_facets(
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
 ) -> CallToolResult:
-    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs. Start here."""
+    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
     here = services(call)
     counts = await here.runs.compute_facets(
         facets=facets,
