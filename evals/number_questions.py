@@ -140,12 +140,14 @@ def ranked(runs: Iterable[Run], value: Callable[[Run], float | None]) -> list[Ru
 
 def took(run: Run) -> float | None:
     """Return the duration."""
-    return run.get("execution_time")
+    time: float | None = run.get("execution_time")
+    return time
 
 
 def used(run: Run) -> float | None:
     """Return the tokens used."""
-    return run.get("token_use", {}).get("total")
+    total_used: float | None = run.get("token_use", {}).get("total")
+    return total_used
 
 
 def ids(runs: Iterable[Run]) -> list[str]:
@@ -184,7 +186,8 @@ def truth_of_two(runs: Sequence[Run]) -> Answers:
     return [[one["id"], str(one["token_use"]["total"] - other["token_use"]["total"])]]
 
 
-LONG = {"execution_time": {"$gt": 5000}}
+LONG_MS = 5_000
+LONG = {"execution_time": {"$gt": LONG_MS}}
 QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "median",
@@ -346,7 +349,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
         "long-runs",
         "Which interaction has most runs that took longer than five seconds, and how many?",
         lambda runs: best(
-            Counter(run["interaction"]["name"] for run in runs if run.get("execution_time", 0) > 5000), told=True
+            Counter(run["interaction"]["name"] for run in runs if run.get("execution_time", 0) > LONG_MS), told=True
         ),
         aggregated(first("runs"), by=["interaction"], measures=["runs"], where=LONG),
         "interaction",

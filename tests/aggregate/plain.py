@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Any
@@ -12,7 +12,7 @@ Document = Mapping[str, Any]
 
 def matches(run: Document, filters: Mapping[str, Any]) -> bool:
     """Return whether the run passes filters of search_runs."""
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "status": lambda value: run["status"] == value,
         "model": lambda value: run["modelId"] == value,
         "interaction": lambda value: value in run["interaction"].values(),
@@ -42,7 +42,7 @@ def values_of(run: Document, dimension: str) -> Sequence[str]:
         case "error":
             return [run["error"]["code"]] if run.get("error") else []
         case "tag":
-            return run["tags"]
+            return list(run["tags"])
         case "hour":
             return [created.strftime("%Y-%m-%dT%H")]
         case "day":

@@ -1,7 +1,7 @@
 """aggregate_runs: its numbers are those of a plain computation over all runs, whatever is asked."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -54,7 +54,7 @@ def numbers(group: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in group.items() if name in MEASURES}
 
 
-def expected(runs: list[dict[str, Any]], measures: list[str]) -> Any:
+def expected(runs: Sequence[plain.Document], measures: list[str]) -> Any:
     """Return the measures of the plain computation, as the tool rounds them."""
     values = plain.measured(runs)
     return {name: pytest.approx(values[name], abs=0.001) for name in measures}

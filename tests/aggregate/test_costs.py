@@ -1,6 +1,7 @@
 """Costs: as the platform reports them, else estimated at list prices, else an explanation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.anyio
 USE = {"prompt": 1_000, "result": 100, "total": 1_100}
 
 
-def costs_of(costs: Costs, runs: Sequence[dict[str, object]]) -> list[float | None]:
+def costs_of(costs: Costs, runs: Sequence[dict[str, Any]]) -> list[float | None]:
     return [costs.of(Run(run)) for run in runs]
 
 
