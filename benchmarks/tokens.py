@@ -84,7 +84,7 @@ async def measured() -> str:
     generated = {document.name: generated_tools(document) for document in DOCUMENTS}
     async with running(SandboxOptions()) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
-        async with Client(build_server(config)) as client:
+        async with Client(build_server(config).mcp) as client:
             listed = (await client.list_tools()).tools
             ours = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed]
             pages = [await page(client, sandbox.url, name) for name in PAGES]

@@ -136,7 +136,7 @@ async def _client(streaming: StreamingSettings | None = None) -> AsyncIterator[C
     async with running() as sandbox:
         api = sandbox_api(sandbox.url, ApiSettings())
         config = Config(api=api, streaming=streaming or StreamingSettings())
-        async with Client(build_server(config)) as client:
+        async with Client(build_server(config).mcp) as client:
             yield client
 
 

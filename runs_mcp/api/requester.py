@@ -299,11 +299,10 @@ def _identity(settings: ApiSettings, edition: Edition) -> Mapping[str, str]:
 
 
 async def _read_bounded(response: httpx.Response, most: int, *, writes: bool) -> bytes:
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ENCODINGS:
+    if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
         raise ProtocolError("The Runs API used a content coding that was not requested", outcome_unknown=writes)
     content = bytearray()
-    async for piece in response.aiter_bytes() if encoding else response.aiter_raw():
+    async for piece in response.aiter_bytes():
         content += piece
         if len(content) > most:
             raise ResponseTooLargeError(

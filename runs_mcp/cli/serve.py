@@ -4,7 +4,7 @@ from runs_mcp.api import connect
 from runs_mcp.config.settings import Config
 from runs_mcp.observability import tracing
 from runs_mcp.server import build_server
-from runs_mcp.server.observers import NOBODY, Observers
+from runs_mcp.server.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.stdio import serve_stdio
 
 
@@ -15,7 +15,7 @@ async def stdio(config: Config) -> None:
         ConfigError, CredentialError: the configuration cannot work.
     """
     connect(config.api)  # a credential that is not there is better said now than at the first call
-    observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NOBODY
+    observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NO_OBSERVERS
     await serve_stdio(build_server(config, observers))
 
 

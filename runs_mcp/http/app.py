@@ -91,7 +91,7 @@ def _routes(tenants: Tenants, limiter: RateLimiter, *, host: str) -> Starlette:
     """The endpoint, behind its admission and the limits of each caller, and what may be read of it without."""
     settings = tenants.config.server
     for server in tenants.servers:  # makes its session manager; the application around it is this one
-        server.streamable_http_app(
+        server.mcp.streamable_http_app(
             host=host,
             transport_security=cors.checked(settings.http),
             max_request_body_size=settings.max_message_bytes,

@@ -22,6 +22,7 @@ from runs_mcp.redis.leases import Leases
 from runs_mcp.redis.poll_turns import RedisLooks
 from runs_mcp.redis.rate_limits import RedisRates
 from runs_mcp.redis.request_keys import RedisRequestKeys
+from runs_mcp.redis.single_use import RedisSingleUse
 from runs_mcp.redis.stream_relay import RedisRelay
 from runs_mcp.redis.subscription_bus import RedisBus
 from runs_mcp.server.runs.shared_state import Sharing
@@ -86,6 +87,7 @@ class Fleet:
             relay=RedisRelay(redis, leases, place),
             looks=RedisLooks(redis, place),
             request_keys=RedisRequestKeys(redis, leases, place),
+            single_use=RedisSingleUse(redis, place),
             request_state=RequestStateSecurity(keys=[self._key(f"{place}:request-state-key")]),
         )
 

@@ -52,6 +52,8 @@ def _parent(value: Any) -> Any:
     return "false" if value is False else value
 
 
+FREE_TEXT = "free text"
+"""Metadata of parameters in which every text is meant literally, so that "null" does not mean "not set"."""
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")]

@@ -73,7 +73,7 @@ def test_everything_is_described(tool: Tool) -> None:
 def test_all_four_hints_are_given(tool: Tool) -> None:
     assert tool.annotations
     changes = tool.name == "create_run"
-    assert tool.annotations.read_only_hint is not changes
+    assert tool.annotations.read_only_hint is (tool.name not in {"create_run", "stream_run"})
     assert tool.annotations.idempotent_hint is not changes
     assert tool.annotations.destructive_hint is False
     assert tool.annotations.open_world_hint is True
@@ -136,7 +136,7 @@ async def test_every_answer_fits_its_output_schema(client: Client) -> None:
 )
 async def test_tools_can_be_narrowed(config: Config, mode: str, settings: dict[str, Any], names: set[str]) -> None:
     narrowed = config.model_copy(update={"server": ServerSettings.model_validate(settings)})
-    async with Client(build_server(narrowed), mode=mode) as client:
+    async with Client(build_server(narrowed).mcp, mode=mode) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == names
         instructions = client.instructions or ""
         assert all((f"- {one.name} " in instructions) == (one.name in names) for one in OPERATIONS)

@@ -103,7 +103,7 @@ async def test_following_starts_no_run_for_who_may_only_read(tmp_path: Path, mod
 async def test_nor_where_the_server_only_reads(mode: str) -> None:
     async with upstream.serving(waiting_to_be_started()) as api:
         config = Config(api=api.api, server=ServerSettings(read_only=True))
-        async with Client(build_server(config), mode=mode) as client:
+        async with Client(build_server(config).mcp, mode=mode) as client:
             await expect_not_started(client, api)
 
 

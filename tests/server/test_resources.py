@@ -1,12 +1,15 @@
 """Runs as resources."""
 
 import json
+from collections.abc import Awaitable, Callable
 
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, TextResourceContents
 
+from runs_mcp.server.resources import slices
 from tests.calls import call
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +59,7 @@ async def test_a_run_is_read_fresh(client: Client) -> None:
         pytest.param("runs://nope", "There is no run 'nope'", id="unknown run"),
         pytest.param("runs://a%2Fb", "not a run id", id="an id with a slash"),
         pytest.param("runs://a%3Fb", "not a run id", id="an id with a query"),
-        pytest.param("runs://..%2F..%2Fauth", "Unknown resource", id="an id that climbs"),
+        pytest.param("runs://..%2F..%2Fauth", "not a run id", id="an id that climbs"),
         pytest.param("runs://r1/colour", "it has result, parameters, prompt", id="unknown part"),
         pytest.param("elsewhere://r1", "Unknown resource", id="another scheme"),
     ],
@@ -68,9 +71,17 @@ async def test_what_cannot_be_read_is_an_invalid_request(client: Client, uri: st
     assert says in str(refused.value)
 
 
-async def test_an_unknown_cursor_is_refused(client: Client) -> None:
+@pytest.mark.parametrize(
+    "cursor", ["garbage", "b2Zmc2V0Oi01MA==", "b2Zmc2V0OjUw!", ""], ids=["garbage", "negative", "more", "empty"]
+)
+@pytest.mark.parametrize(
+    "list_page", [Client.list_resources, Client.list_resource_templates, Client.list_prompts, Client.list_tools]
+)
+async def test_an_invalid_cursor_is_refused_by_every_list(
+    client: Client, list_page: Callable[..., Awaitable[object]], cursor: str
+) -> None:
     with pytest.raises(MCPError, match="Unknown cursor") as refused:
-        await client.list_resources(cursor="garbage")
+        await list_page(client, cursor=cursor)
     assert refused.value.code == INVALID_PARAMS
 
 
@@ -130,3 +141,9 @@ async def test_a_piece_that_is_not_there_says_what_is(client: Client, query: str
         await client.read_resource(f"runs://{created.structured['id']}{query}")
     assert refused.value.code == INVALID_PARAMS
     assert says in str(refused.value)
+
+
+def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> None:
+    piece = slices.cut("x" * 20, "runs://r1", "/result/a b", offset=0, limit=5)
+    found = UriTemplate.parse("runs://{run_id}{?path,offset,limit}").match(piece["next"])
+    assert found == {"run_id": "r1", "path": "/result/a b", "offset": "5", "limit": "5"}

@@ -3,6 +3,7 @@
 import difflib
 import logging
 from collections.abc import Iterable
+from typing import Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import ValidationError
@@ -82,9 +83,12 @@ def too_many(most: int) -> str:
     return f"{most:,} calls are being answered already (server.max_calls). {NOTHING_SENT} Call again in a moment."
 
 
-def not_confirmed(tool: str) -> str:
-    """What to say where the person who was asked did not agree to a call of `tool`."""
-    return f"The person asked to confirm {tool} did not agree. {NO_RUN} Do not call it again unless they ask for it."
+def not_confirmed(action: Literal["create", "start"], reason: str) -> str:
+    """Return the refusal of a call that executes a run and was not confirmed, for `reason`."""
+    return (
+        f"No run was {action}{'d' if action == 'create' else 'ed'}: {reason}. A person has to confirm it "
+        "(server.confirm_create). Do not call again unless they ask for it."
+    )
 
 
 def not_allowed(tool: str, scope: str) -> str:

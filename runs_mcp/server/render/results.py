@@ -217,9 +217,7 @@ def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallTool
 
 def same_call(call: Call, **changes: object) -> str:
     """The call being answered, with some arguments changed, as a model would write it."""
-    params = call.request_context.params or {}
-    given = {name: value for name, value in (params.get("arguments") or {}).items() if value is not None}
-    return written_call(str(params.get("name")), {**given, **changes})
+    return written_call(call.name, {**call.arguments, **changes})
 
 
 def written_call(tool: str, arguments: Mapping[str, object]) -> str:

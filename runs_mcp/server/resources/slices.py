@@ -1,18 +1,18 @@
-"""A piece of a large document: what a JSON pointer names, and a window into it."""
+"""Pieces of a large document: the value that a JSON pointer names, and a slice of it."""
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 DEFAULT_CHARS = 10_000
 DEFAULT_ITEMS = 100
 
 
 def at(document: Any, path: str) -> Any:
-    """What the JSON pointer `path` (RFC 6901) names in `document`; all of it for an empty one.
+    """Return the value that the JSON pointer `path` (RFC 6901) names in `document`; all of it for an empty pointer.
 
     Raises:
-        ValueError: it names nothing; the text says what there is instead.
+        ValueError: The pointer names nothing; the text says what exists instead.
     """
     if path and not path.startswith("/"):
         raise ValueError(f"`path` {path!r} is no JSON pointer: it starts with a slash, e.g. /{path}")
@@ -29,10 +29,10 @@ def at(document: Any, path: str) -> Any:
 
 
 def cut(value: Any, uri: str, path: str, *, offset: int, limit: int | None) -> dict[str, Any]:
-    """`limit` characters of a text or items of a list from `offset` on, and the resource that goes on from there.
+    """Return `limit` characters of a text or items of a list from `offset` on, and the URI of the next piece.
 
     Raises:
-        ValueError: it is neither text nor list, or the numbers make no window.
+        ValueError: The value is neither text nor list, or the numbers are out of range.
     """
     if not isinstance(value, str | list):
         raise ValueError(f"offset and limit apply to texts and lists; this is {_described(value)}: add a path")  # noqa: TRY004 - of the request
@@ -41,7 +41,7 @@ def cut(value: Any, uri: str, path: str, *, offset: int, limit: int | None) -> d
         raise ValueError("offset must be 0 or more, limit 1 or more")
     end = offset + size
     following = {**({"path": path} if path else {}), "offset": end, "limit": size}
-    more = {"next": f"{uri}?{urlencode(following)}"} if end < len(value) else {}
+    more = {"next": f"{uri}?{urlencode(following, quote_via=quote)}"} if end < len(value) else {}
     return {"value": value[offset:end], "offset": offset, "total": len(value), **more}
 
 

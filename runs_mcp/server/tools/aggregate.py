@@ -63,7 +63,7 @@ async def aggregate_runs(
     sort: Sort | MISSING = MISSING,
     limit: GroupLimit = 20,
     where: Where | MISSING = MISSING,
-    query: Words | MISSING = MISSING,
+    query: Annotated[params.Name, params.FREE_TEXT, _AS_THERE] | MISSING = MISSING,
     name: Words | MISSING = MISSING,
     status: Status | MISSING = MISSING,
     interaction: Words | MISSING = MISSING,

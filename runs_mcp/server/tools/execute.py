@@ -1,6 +1,6 @@
 """Executing interactions: create a run, and follow what it writes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,11 +10,11 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
-from runs_mcp.server import tasks
+from runs_mcp.server import elicitation, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
 from runs_mcp.server.progress import Progress, forward, heartbeats
-from runs_mcp.server.render import error_messages, results
+from runs_mcp.server.render import error_messages, results, tables
 from runs_mcp.server.runs.run_stream import Follower
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.scopes import may_create
@@ -84,9 +84,10 @@ async def create_run(
         result_schema=result_schema,
         stream=stream,
     )
+    if inputs is not MISSING and (data is not MISSING or not stream):
+        raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
+    await _confirm_creation(call, create.keywords, data=data, inputs=inputs)
     if inputs is not MISSING:
-        if data is not MISSING or not stream:
-            raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
         return await _create_several(call, create, inputs, request_key, wait=wait)
     creating = create(request_key, data=data)
     if stream:
@@ -103,7 +104,7 @@ async def create_run(
     return await _watch(call, follower, progress)
 
 
-@operation("GET /runs/{run_id}/stream", title="Follow a run", output=results.RUN, page=RUN_VIEWER)
+@operation("GET /runs/{run_id}/stream", title="Follow a run", output=results.RUN, page=RUN_VIEWER, may_start=True)
 async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait: WaitForText = True) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once for one that has ended."""
@@ -116,11 +117,36 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait:
         starts = run.status == "created"
         if starts and (here.config.server.read_only or not may_create(call.request_context)):
             raise ToolError(error_messages.not_started(run_id))
+        if starts and here.config.server.confirm_create:
+            await _confirm_start(call, run)
+            run = await here.runs.get_run(run_id)  # somebody else may have started it in the meantime
+            starts = run.status == "created"
         follower = here.followers.follow(run, starts=starts)
         del run  # it can be large, and would be kept for as long as it is followed
     if wait and tasks.wanted(call):
         return results.accepted(call, await here.runs.get_run(run_id), as_task=True)
     return await _watch(call, follower, Progress.of(call), offset=offset, wait=wait)
+
+
+async def _confirm_creation(
+    call: Call, request: Mapping[str, Any], *, data: JsonObject | MISSING, inputs: Sequence[JsonObject] | MISSING
+) -> None:
+    """Have a person confirm a call of `create_run`."""
+    number, shown = ("a run", data) if inputs is MISSING else (f"{len(inputs)} runs", inputs[0])
+    named = [
+        f"{name} {tables.cell(request[name])}"
+        for name in ("model", "environment", "interaction_tag")
+        if request[name] is not MISSING
+    ]
+    facts = [f"{number} of {tables.cell(request['interaction'])}", *named]
+    await elicitation.confirm(call, action="create", facts=facts, data=None if shown is MISSING else shown)
+
+
+async def _confirm_start(call: Call, run: Run) -> None:
+    """Have a person confirm that following `run` starts it."""
+    known = tables.facts(run)
+    named = [f"{name} {known[name]}" for name in ("interaction", "model", "environment") if name in known]
+    await elicitation.confirm(call, action="start", facts=[f"run {run.id}", *named], data=run.raw.get("parameters"))
 
 
 async def _watch(

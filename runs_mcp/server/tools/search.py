@@ -16,7 +16,7 @@ from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
-Text = Annotated[Name, Field(description="Words to find in prompt, parameters and result")]
+Text = Annotated[Name, params.FREE_TEXT, Field(description="Words to find in prompt, parameters and result")]
 RunName = Annotated[Name, Field(description="Name of the run or its interaction")]
 AllTags = Annotated[Tags, Field(description="Only runs with all these tags")]
 Parents = Annotated[list[Name], BeforeValidator(params.listed), Field(description="Ids of parent runs")]
