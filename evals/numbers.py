@@ -80,7 +80,7 @@ async def scored(generated: bool) -> list[Score]:  # noqa: FBT001 - anyio passes
     async with running(SandboxOptions(seed_runs=RUNS, seed=SEED)) as sandbox:
         runs = await every_run(sandbox)
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
-        async with Client(build_server(config)) as client:
+        async with Client(build_server(config).mcp) as client:
             scores = [await _score(client, one, runs) for one in QUESTIONS]
         if generated:
             async with generated_server(sandbox) as client:

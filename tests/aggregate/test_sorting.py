@@ -27,7 +27,7 @@ VALUES: dict[str, Any] = {
 async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Client]:
     """A client of a server for either edition: one API sorts, the other does not."""
     config = Config(api=sandbox_api(sandbox.url, ApiSettings(edition=request.param)))
-    async with Client(build_server(config)) as connected:
+    async with Client(build_server(config).mcp) as connected:
         yield connected
 
 
@@ -60,7 +60,7 @@ async def test_the_last_page_says_that_it_is_the_last(client: Client) -> None:
 
 async def test_an_order_over_a_part_of_the_runs_is_called_incomplete(config: Config) -> None:
     short = config.model_copy(update={"server": ServerSettings(max_scan=50)})
-    async with Client(build_server(short)) as client:
+    async with Client(build_server(short).mcp) as client:
         answer = await call(client, "search_runs", sort="-total_tokens", limit=5)
     assert answer.structured["complete"] is False
     assert answer.structured["covered"] == 50

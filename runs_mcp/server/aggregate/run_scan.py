@@ -85,7 +85,8 @@ class RunScan:
         if len(page) < self._longest or self._over:
             return
         self._longest = len(page)
-        smaller = span.split(created) if _within(span, created) else []
+        further = max((self.matching or 0) - len(page), 0)
+        smaller = span.split(created, further) if _within(span, created) else []
         self._left_out = self._left_out or not smaller
         self._waiting += smaller
 

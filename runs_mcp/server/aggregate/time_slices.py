@@ -18,6 +18,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Older runs share one slice, to begin with."""
 MARGIN = 1.25
 MOST_PARTS = 32
+MOST_EQUAL = 100
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -38,11 +39,12 @@ class TimeSlice:
         """The end, or the largest time there is."""
         return self.end or LATEST
 
-    def split(self, created: Sequence[datetime]) -> list["TimeSlice"]:
+    def split(self, created: Sequence[datetime], further: int = 0) -> list["TimeSlice"]:
         """Return the smaller slices that make up this one, given a page of the runs in it; none if it cannot be split.
 
         The page is usually the newest part of the slice. The time that it spans tells how many parts are needed. A
-        slice with an open start is continued backwards in spans that double.
+        slice with an open start is continued backwards: in equal spans as far as `further`, the number of runs that are
+        expected before the page, may reach, and then in spans that double.
         """
         if not created:
             return []
@@ -50,7 +52,8 @@ class TimeSlice:
         end = self.end or newest + TICK
         start = oldest if self.start is None else self.start
         inner = list(_inner_edges(start, end, paged=end - oldest))
-        older = list(_older_edges(oldest, end - oldest)) if self.start is None else []
+        equal = min(ceil(MARGIN**2 * further / len(created)), MOST_EQUAL)
+        older = _older_edges(oldest, (end - oldest) / MARGIN, equal) if self.start is None else []
         if not inner and not older:
             return []
         edges = [self.start, *older, *inner, self.end]
@@ -68,12 +71,13 @@ def _inner_edges(start: datetime, end: datetime, *, paged: timedelta) -> Iterato
             last = edge
 
 
-def _older_edges(oldest: datetime, span: timedelta) -> list[datetime]:
-    """Return edges before `oldest` and itself, ascending, at distances that double from `span`."""
+def _older_edges(oldest: datetime, span: timedelta, equal: int) -> list[datetime]:
+    """Return edges before `oldest` and itself, ascending: `equal` of them at distances of `span`, then doubling."""
     edges = [_to_tick(oldest)]
     while edges[-1] - span > EARLIEST:
         edges.append(_to_tick(edges[-1] - span))
-        span *= 2
+        if len(edges) > equal:
+            span *= 2
     return edges[::-1]
 
 
