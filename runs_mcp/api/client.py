@@ -317,6 +317,18 @@ class RunsClient:
         answer = await self._requester.call("GET", path, params=filters.list_query(self.edition, filtered_by))
         return [FilterOption.read(option) for option in _items(answer)]
 
+    async def list_names(self, kind: Literal["interaction", "environment"]) -> list[FilterOption]:
+        """Return the ids and names of all interactions or environments, without counts.
+
+        `GET /interactions/names`, `GET /environments`. Other fields of environments can hold credentials, and are
+        dropped.
+
+        Raises:
+            RunsApiError: see the class.
+        """
+        path = "/interactions/names" if kind == "interaction" else "/environments"
+        return [FilterOption.read(option) for option in _items(await self._requester.call("GET", path))]
+
 
 def _settings(base_url: str | None, token: str | None, api_key: str | None, edition: str | None) -> ApiSettings:
     if token is not None and api_key is not None:

@@ -64,8 +64,8 @@ async def test_and_is_refused_in_words(service: Service, mode: str) -> None:
         answer = await call(reader, "create_run", interaction="SummarizeText", tags=["by-the-reader"])
         assert answer.failed
         assert answer.text.startswith(
-            "create_run needs the scope runs:create, which this caller was not given. Nothing was sent. No run was "
-            "created. The operator of the server can give it; no argument stands in for it. (Request "
+            "create_run needs the scope runs:create, which this caller does not have. Nothing was sent. No run was "
+            "created. The operator of the server can grant it; it cannot be overridden by an argument. (Request "
         )
         assert (await call(reader, "list_runs", tag="by-the-reader")).structured["runs"] == []
 
@@ -110,5 +110,5 @@ async def test_nor_where_the_server_only_reads(mode: str) -> None:
 async def expect_not_started(client: Client, api: Upstream) -> None:
     answer = await call(client, "stream_run", run_id="r1")
     assert answer.failed
-    assert answer.text.startswith("Run r1 was created and has not been started. Following it would start it")
+    assert answer.text.startswith("Run r1 was created and has not been started. Following would start it")
     assert api.count("GET /runs/r1/stream") == 0

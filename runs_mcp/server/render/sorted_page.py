@@ -24,7 +24,7 @@ def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Nam
     structured: dict[str, Any] = {
         "runs": [{name: run.raw[name] for name in LISTED_FIELDS if name in run.raw} for run in runs],
         "offset": offset,
-        "next_offset": next_offset,
+        **({} if next_offset is None else {"next_offset": next_offset}),
         "complete": page.complete,
         **({} if page.covered is None else {"covered": page.covered}),
         "workspace": workspace,

@@ -1,5 +1,6 @@
-"""Searching runs: by words and dates, by MongoDB filter, and counting them by value."""
+"""Tools that search runs, by words and dates or by MongoDB filter, and that count runs by value."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
@@ -9,10 +10,26 @@ from runs_mcp.server import params
 from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import End, Environment, Interaction, Limit, Model, Name, Offset, Start, Status, Tags
+from runs_mcp.server.params import (
+    MAX_PAGE,
+    End,
+    Environment,
+    FoundLimit,
+    Interaction,
+    Limit,
+    Model,
+    Name,
+    Offset,
+    Start,
+    Status,
+    Tags,
+)
 from runs_mcp.server.progress import Progress
-from runs_mcp.server.render import empty_result_hints, results
+from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
+from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
+from runs_mcp.server.runs import find_cursor
+from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -28,7 +45,7 @@ FacetNames = Annotated[
 MongoFilter = Annotated[
     dict[str, Any],
     Field(
-        description="MongoDB filter over a run's fields; interaction and environment are ids, the model is modelId",
+        description="MongoDB filter; interaction and environment by id or name, the model is modelId",
         examples=[{"status": "failed", "execution_time": {"$gt": 5000}}],
     ),
 ]
@@ -36,7 +53,7 @@ Sort = Annotated[SortKey, Field(description="Default: newest first; - for descen
 Select = Annotated[
     list[Annotated[Name, Field(pattern=r"^-?[^\s]+$")]],
     BeforeValidator(params.listed),
-    Field(description='Fields to return, e.g. ["status", "error"], or with a minus to leave out'),
+    Field(description='Fields to return, or with a minus to leave out, e.g. ["status", "-id"]'),
 ]
 
 
@@ -73,31 +90,34 @@ async def search_runs(
         return await _sorted(
             call, {**filters, **others}, TimeSlice.between(start, end), sort, limit=limit, offset=offset
         )
-    runs = await here.runs.search_runs(
-        query=query,
-        name=name,
-        tags=tags,
-        parent=parent,
-        object=object,
-        start=start,
-        end=end,
-        limit=limit,
-        offset=offset,
-        **filters,
-    )
-    hint = "" if runs else await empty_result_hints.advice(here.runs, filters)
-    return results.page(call, runs, limit=limit, offset=offset, advice=hint)
+    words: dict[str, Any] = {
+        "query": query,
+        "name": name,
+        "tags": tags,
+        "parent": parent,
+        "object": object,
+        "start": start,
+        "end": end,
+    }
+    page = await fetch_page(partial(here.runs.search_runs, **filters, **words), limit=limit, offset=offset)
+    hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
+    return run_lists.page(call, page, hint=hint)
 
 
-@operation("POST /runs/find", title="Find runs by MongoDB filter", output=results.RUN_PAGE, page=DASHBOARD)
+@operation("POST /runs/find", title="Find runs by MongoDB filter", output=results.FOUND_RUNS, page=DASHBOARD)
 async def find_runs(
-    call: Call, *, query: MongoFilter, limit: Limit = 20, select: Select | MISSING = MISSING
+    call: Call, *, query: MongoFilter, limit: FoundLimit = 20, select: Select | MISSING = MISSING
 ) -> CallToolResult:
     """Find runs by any condition: comparisons, missing fields, patterns, or/not. Simple filters: list_runs."""
-    runs = await services(call).runs.find_runs(
-        query, limit=limit, select=MISSING if select is MISSING else _with_id(select)
-    )
-    return results.found(call, runs, limit=limit, selected=select is not MISSING)
+    here, selection = services(call), Selection.of(select)
+    most = limit if selection else min(limit, MAX_PAGE)
+    query = await here.names.ids_in(query)
+    runs = await here.runs.find_runs(query, limit=most + 1, select=selection.requested)
+    shown = run_lists.rows_that_fit(call, runs[:most], selection)
+    left = len(runs) - len(shown)
+    if shown and not left:
+        left = int(await find_cursor.rows_remain(here.runs, query, shown))
+    return run_lists.found(call, query, shown, selection, left=left)
 
 
 @operation("POST /runs/facets", title="Count runs", output=results.FACETS, page=DASHBOARD)
@@ -133,7 +153,7 @@ async def compute_run_facets(
         start=start,
         end=end,
     )
-    return results.facets(call, counts)
+    return value_counts.facets(call, counts)
 
 
 async def _sorted(
@@ -153,8 +173,3 @@ async def _sorted(
         on_page=Progress.of(call).say,
     )
     return sorted_page(call, page, sort, offset, await here.names.by_id("interaction", "environment"))
-
-
-def _with_id(select: list[str]) -> list[str]:
-    """A selection that includes fields includes the id, without which nothing could be done with the run."""
-    return select if any(name.startswith("-") for name in select) or "id" in select else ["id", *select]
