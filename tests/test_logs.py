@@ -67,6 +67,7 @@ def test_a_line_that_is_cut_spoils_no_other(read: Reader, log: Callable[[str], N
 
 
 @pytest.mark.anyio
+@pytest.mark.slow
 async def test_a_service_whose_log_nobody_reads_goes_on_answering() -> None:
     async with http_process() as (url, _), httpx.AsyncClient() as http:
         for _ in range(600):

@@ -1,4 +1,4 @@
-"""FastMCP's server, generated from an OpenAPI document. Over stdio, or over HTTP at a given port."""
+"""Server that FastMCP generates from an OpenAPI document, over stdio or over HTTP at a port."""
 
 import json
 import os

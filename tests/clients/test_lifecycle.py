@@ -17,7 +17,7 @@ import pytest
 from tests.clients.processes import CLEAN, SERVE
 from tests.clients.test_bad_peers import HELLO, Peer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SOON_S = 10
 """Well above what an end takes, well below what a run here would."""

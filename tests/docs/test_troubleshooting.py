@@ -200,6 +200,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", HOW)
+@pytest.mark.slow
 async def test_what_is_quoted_is_said(text: str, tmp_path: Path) -> None:
     said = " ".join((await HOW[text].says(tmp_path)).split())
     assert re.search(pattern(text), said), said

@@ -10,9 +10,9 @@ from playwright.async_api import Browser, expect
 from runs_mcp.sandbox import SandboxOptions, running
 from tests.calls import call
 from tests.ui.conftest import dashboard_process
-from tests.ui.looking import Look, looking
+from tests.ui.open_page import Look, looking
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ALL = "All 200 runs of the period."
 THEMES = ("light", "dark")

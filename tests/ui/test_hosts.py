@@ -19,10 +19,10 @@ from tests import upstream
 from tests.calls import call
 from tests.clients import node
 from tests.clients.processes import serving_http
-from tests.ui.looking import Look, looking
+from tests.ui.open_page import Look, looking
 from tests.upstream import CLOSE, Replies, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LIBRARIES = {
     "@modelcontextprotocol/ext-apps": "2.0.4",
