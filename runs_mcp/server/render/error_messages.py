@@ -24,6 +24,7 @@ from runs_mcp.api import (
     StreamInterruptedError,
     UnavailableError,
 )
+from runs_mcp.server.aggregate.list_prices import UnknownCostError
 from runs_mcp.server.runs.idempotent_create import LostCreateError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
@@ -50,7 +51,7 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"{_invalid_arguments(error)} {NOTHING_SENT}"
         case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
-        case UnclearNameError():
+        case UnclearNameError() | UnknownCostError():
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
         case LostCreateError(looked=True, tag=tag, cause=cause):
             found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."

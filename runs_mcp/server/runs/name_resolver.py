@@ -89,6 +89,13 @@ class Names:
         """
         return {name: await self._ids_in_condition(name, condition) for name, condition in query.items()}
 
+    async def by_id(self, *fields: Named) -> dict[str, dict[str, str]]:
+        """Return the names of the values of each field by their ids, as far as the API tells them."""
+        return {
+            field: {option.id: option.name for option in await self.known(field) if option.id and option.name}
+            for field in fields
+        }
+
     async def known(self, field: Named) -> Sequence[FilterOption]:
         """Return the ids and names that runs have used; none if no source answers."""
         try:

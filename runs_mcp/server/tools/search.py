@@ -7,6 +7,8 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.server import params
+from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
+from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import (
     MAX_PAGE,
@@ -22,8 +24,10 @@ from runs_mcp.server.params import (
     Status,
     Tags,
 )
+from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
 from runs_mcp.server.render.selection import Selection
+from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.runs import find_cursor
 from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools.operation import operation
@@ -45,6 +49,7 @@ MongoFilter = Annotated[
         examples=[{"status": "failed", "execution_time": {"$gt": 5000}}],
     ),
 ]
+Sort = Annotated[SortKey, Field(description="Default: newest first; - for descending")]
 Select = Annotated[
     list[Annotated[Name, Field(pattern=r"^-?[^\s]+$")]],
     BeforeValidator(params.listed),
@@ -67,10 +72,12 @@ async def search_runs(
     object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
+    sort: Sort | MISSING = MISSING,
     limit: Limit = 20,
     offset: Offset = 0,
 ) -> CallToolResult:
-    """Search runs by words, dates and filters. What these cannot express: find_runs. Counts: compute_run_facets."""
+    """Search runs by words, dates and filters, also sorted: the slowest, the most tokens. What these cannot express:
+    find_runs. Numbers: aggregate_runs."""
     here = services(call)
     filters: dict[str, Any] = {
         "status": status,
@@ -78,6 +85,11 @@ async def search_runs(
         "environment": await here.names.id_of("environment", environment),
         "model": model,
     }
+    if sort is not MISSING:
+        others = {"query": query, "name": name, "tags": tags, "parent": parent, "object": object}
+        return await _sorted(
+            call, {**filters, **others}, TimeSlice.between(start, end), sort, limit=limit, offset=offset
+        )
     words: dict[str, Any] = {
         "query": query,
         "name": name,
@@ -125,7 +137,7 @@ async def compute_run_facets(
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
 ) -> CallToolResult:
-    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs. Start here."""
+    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
     here = services(call)
     counts = await here.runs.compute_facets(
         facets=facets,
@@ -142,3 +154,22 @@ async def compute_run_facets(
         end=end,
     )
     return value_counts.facets(call, counts)
+
+
+async def _sorted(
+    call: Call, filters: dict[str, Any], span: TimeSlice, sort: SortKey, *, limit: int, offset: int
+) -> CallToolResult:
+    """Return a page of the runs in the order of `sort`."""
+    here = services(call)
+    page = await sort_runs(
+        here.runs,
+        {key: value for key, value in filters.items() if value is not MISSING},
+        span,
+        sort,
+        offset=offset,
+        limit=limit,
+        most=here.config.server.max_scan,
+        within_s=here.config.streaming.max_wait_s,
+        on_page=Progress.of(call).say,
+    )
+    return sorted_page(call, page, sort, offset, await here.names.by_id("interaction", "environment"))
