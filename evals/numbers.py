@@ -23,7 +23,7 @@ from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult, Te
 
 from benchmarks.peers import DOCUMENT, SERVERS, fastmcp
 from evals.number_questions import QUESTIONS, NumberQuestion, Run, created
-from evals.scoring import Question
+from evals.questions import Question
 from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config

@@ -13,6 +13,7 @@ import pytest
 from runs_mcp.cli.check.explanations import NETWORK
 from runs_mcp.cli.check.report import MARKS
 from runs_mcp.config.settings import Config
+from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -194,7 +195,15 @@ def test_the_demo_shows_the_main_job_and_how_to_go_on(tmp_path: Path) -> None:
     finished = runs_mcp("demo", cwd=tmp_path)
     assert finished.returncode == DONE, finished.stderr
     shown = finished.stdout
-    for said in ("8 tools:", "list_runs(limit=5)", "create_run(", "█", "runs://", "mcpServers", "config.json"):
+    for said in (
+        f"{len(OPERATIONS)} tools:",
+        "list_runs(limit=5)",
+        "create_run(",
+        "█",
+        "runs://",
+        "mcpServers",
+        "config.json",
+    ):
         assert said in shown
     written = re.search(r"words as they arrive\n(.+?)\nfinal", shown, re.DOTALL)
     read_back = re.search(r"▸ resource runs://\w+/result\n\"(.+?)\"\n", shown, re.DOTALL)

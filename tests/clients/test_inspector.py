@@ -10,6 +10,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from runs_mcp.server.tools import OPERATIONS
 from tests.clients import node
 from tests.clients.processes import SERVE, serving_http
 
@@ -43,7 +44,7 @@ async def inspect(program: Path, target: list[str], *options: str) -> dict[str, 
 async def test_tools_are_listed_over_stdio_and_no_schema_is_unportable(inspector: Path, era: str) -> None:
     server = [sys.executable, *SERVE]
     listed = await inspect(inspector, server, "--protocol-era", era, "--method", "tools/list", "--strict")
-    assert len(listed["tools"]) == 8
+    assert len(listed["tools"]) == len(OPERATIONS)
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -9,6 +9,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
+from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
 from tests.clients.processes import CLEAN, SERVE, http_process, serving_http
 
@@ -29,7 +30,7 @@ async def remote(request: pytest.FixtureRequest, mode: str) -> AsyncIterator[Cli
 
 async def test_a_whole_session(remote: Client, mode: str) -> None:
     assert remote.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
-    assert len((await remote.list_tools()).tools) == 8
+    assert len((await remote.list_tools()).tools) == len(OPERATIONS)
 
     listed = await call(remote, "list_runs", limit=3)
     assert len(listed.structured["runs"]) == 3

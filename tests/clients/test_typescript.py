@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runs_mcp.server.tools import OPERATIONS
 from tests.clients import node
 from tests.clients.processes import SERVE
 
@@ -39,7 +40,7 @@ def session(request: pytest.FixtureRequest, modules: Path) -> dict[str, Any]:
 
 
 def test_a_session_with_progress_questions_and_subscriptions(session: dict[str, Any]) -> None:
-    assert session["tools"] == 8
+    assert session["tools"] == len(OPERATIONS)
     assert session["listed"] == 3
     assert session["result"] == "".join(f"word{n} " for n in range(1, 21))
     assert session["written"].startswith("word1 ")

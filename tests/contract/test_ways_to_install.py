@@ -11,6 +11,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp import __version__
+from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
 from tests.contract.conftest import BIN, ROOT
 
@@ -53,5 +54,5 @@ async def test_it_starts_and_is_whole(by: Callable[[Path, Path], list[str]], whe
     assert run(command, *arguments, "--version") == f"runs-mcp, version {__version__}\n"
     server = StdioServerParameters(command=command, args=[*arguments, "serve", "--sandbox"], env=CLEAN, cwd=tmp_path)
     async with Client(server) as client:
-        assert len((await client.list_tools()).tools) == 8
+        assert len((await client.list_tools()).tools) == len(OPERATIONS)
         assert len((await client.list_prompts()).prompts) == 5

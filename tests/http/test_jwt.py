@@ -27,6 +27,7 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
+from runs_mcp.server.tools import OPERATIONS
 from tests.calls import call
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
 from tests.http.serving import asked, calling, opened, serving, serving_at
@@ -234,7 +235,7 @@ async def test_a_client_that_knows_only_the_url_finds_its_way(config: Config, is
             httpx2.AsyncClient(auth=provider, timeout=30) as http,
             Client(streamable_http_client(url, http_client=http), mode=mode) as client,
         ):
-            assert len((await client.list_tools()).tools) == 8
+            assert len((await client.list_tools()).tools) == len(OPERATIONS)
 
 
 async def test_new_keys_of_the_issuer_are_found_when_first_used(url: str, issuer: Issuer) -> None:

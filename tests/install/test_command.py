@@ -11,6 +11,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp.cli.install.clients import CLIENTS, Machine, find
+from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
 from tests.test_cli import DONE, FAILED, USAGE, configuration, runs_mcp
 
@@ -53,7 +54,7 @@ async def test_what_is_written_starts_the_server(home: Path, client: str) -> Non
     entry = entry_of(client, home)
     parameters = StdioServerParameters(command=entry["command"], args=entry["args"], env={"HOME": "/"}, cwd="/")
     async with Client(parameters) as connected:
-        assert len((await connected.list_tools()).tools) == 8
+        assert len((await connected.list_tools()).tools) == len(OPERATIONS)
 
 
 @pytest.mark.parametrize("client", ["zed", "codex"])

@@ -147,7 +147,7 @@ class Names:
             if directory.complete or directory.options:
                 return directory
         for failure in failures:
-            if isinstance(failure, AuthenticationError | CredentialError):
+            if not isinstance(failure, PermissionDeniedError | NotFoundError):
                 raise failure
         raise UnclearNameError(f"`{field}`: names cannot be looked up with this credential. Pass the id.", field, "")
 
