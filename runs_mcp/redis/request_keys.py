@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from runs_mcp.redis.fallback import without_redis
 from runs_mcp.redis.leases import Leases
-from runs_mcp.server.runs.shared_state import OwnRequestKeys
+from runs_mcp.server.runs.shared_state import KeyedRun, OwnRequestKeys
 
 KEPT_S = 86_400
 FIRST_TRY_S = 0.02
@@ -42,14 +42,16 @@ class RedisRequestKeys(OwnRequestKeys):
             await anyio.sleep(pause)
             pause = min(pause * 2, LONGEST_TRY_S)
 
-    async def run_of(self, key: str) -> str | None:
-        """The id of the run that was made by `key`, if that was within a day."""
+    async def find(self, key: str) -> KeyedRun | None:
+        """Return the run that `key` created, if that was within a day."""
         with without_redis("looking up a request key"):
-            run_id = await self._redis.get(f"{self._place}:created:{key}")
-            return None if run_id is None else str(run_id)
-        return None
+            kept = await self._redis.get(f"{self._place}:created:{key}")
+            request, _, run_id = str(kept or "").partition(" ")
+            return KeyedRun(run_id, request) if run_id else None
+        return await super().find(key)
 
-    async def keep(self, key: str, run_id: str) -> None:
-        """Take note of the run that was made by `key`, for a day."""
+    async def keep(self, key: str, run: KeyedRun) -> None:
+        """Remember the run that `key` created for a day."""
+        await super().keep(key, run)
         with without_redis("keeping a request key"):
-            await self._redis.set(f"{self._place}:created:{key}", run_id, ex=KEPT_S)
+            await self._redis.set(f"{self._place}:created:{key}", f"{run.request} {run.run_id}", ex=KEPT_S)

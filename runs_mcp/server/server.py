@@ -133,7 +133,7 @@ def build_server(
         _seal(shared),
         *observers.messages,
         contain_crash,
-        RequestLimit(config.server.max_calls),
+        RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
         ReaderInstructions(for_readers),
     ]
     return RunsServer(server, config, in_flight, lifespan)

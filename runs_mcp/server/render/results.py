@@ -15,6 +15,7 @@ from runs_mcp.api import Bucket, Facets, FilterOption, Run
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import empty_result_hints, tables
 from runs_mcp.server.render.truncate import Cut, fit
+from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.run_stream import Follower
 from runs_mcp.server.runs.uris import PARTS
 
@@ -243,7 +244,7 @@ def _said(value: Bucket | FilterOption) -> dict[str, Any]:
 
 
 def _is_own_tag(bucket: Bucket) -> bool:
-    return bucket.label.startswith(tables.OWN_TAG_PREFIX)
+    return own_tags.is_own(bucket.label)
 
 
 def _answer(text: str, structured: dict[str, Any], links: Sequence[ResourceLink] = ()) -> CallToolResult:
@@ -308,7 +309,7 @@ def _origin(call: Call, run: Run | None = None) -> str:
 
 def _document(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """What the API sent of a run; id and status are texts, as the output schema has them, or not there."""
-    document = dict(run.raw)
+    document = own_tags.without_own(run.raw)
     for name in without:
         document.pop(name, None)
     if "id" in document:

@@ -11,6 +11,7 @@ from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag
 from runs_mcp.server.render import empty_result_hints, results
+from runs_mcp.server.runs import own_tags
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD, RUN_VIEWER
@@ -106,4 +107,5 @@ async def get_run_filter_options(
         tag=tag,
         parent=False if parent == "false" else parent,
     )
-    return results.options(call, field, choices)
+    shown = [one for one in choices if not own_tags.is_own(one.name or one.id or "")]
+    return results.options(call, field, shown)
