@@ -137,6 +137,7 @@ async def test_all_is_good_in_front_of_a_sandbox(sandbox: Sandbox, folder: Path,
     assert report.exit_code(found) == 0
 
 
+@pytest.mark.slow
 async def test_the_command_starts_the_server_for_clients_of_both_eras(sandbox: Sandbox, folder: Path) -> None:
     file = folder / "config.json"
     auth = {"kind": "api_key", "value": DEMO_KEY}

@@ -18,6 +18,7 @@ import anyio
 from pydantic import MISSING
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
+from runs_mcp.observability.audit import record_start
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 
@@ -139,12 +140,13 @@ class IdempotentCreate:
     async def _create(self, tags: CreateTags, given: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
         sent = [*([] if given is MISSING else given), *tags.all]
         try:
-            return await self._runs.create_run(tags=sent, **request)
+            run = await self._runs.create_run(tags=sent, **request)
         except RunsApiError as error:
             if tags.run is None or not error.outcome_unknown:
                 raise
-            lost = error
-        return await self._found_again(tags.run, lost)
+            run = await self._found_again(tags.run, error)
+        _record(run, request)
+        return run
 
     async def _found_again(self, tag: str, lost: RunsApiError) -> Run:
         looked = False
@@ -176,6 +178,11 @@ class IdempotentCreate:
         # Listed newest first: of runs without a date, the last is the oldest.
         oldest = min(reversed(found), key=_created_at, default=None)
         return await self._runs.get_run(oldest.id) if oldest else None
+
+
+def _record(run: Run, request: Mapping[str, Any]) -> None:
+    interaction, model = request.get("interaction"), request.get("model")
+    record_start(run.id, interaction=str(interaction), model=model if isinstance(model, str) else run.model_id)
 
 
 def _created_at(run: Run) -> datetime:
