@@ -17,6 +17,7 @@ from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import Watchers
 from runs_mcp.server.runs.shared_state import Sharing
 from runs_mcp.server.runs.stream_hub import Followers, Waiting
+from runs_mcp.server.secret_filter import filtered_logs
 
 
 class Lifespan:
@@ -49,7 +50,8 @@ class Lifespan:
             watchers = Watchers(runs, followers, tasks, shared.bus, shared.looks)
             self.services = Services(runs, followers, self.waiting, watchers, Names(runs), idempotent, creates, config)
             try:
-                yield self.services
+                with filtered_logs(runs.redact):
+                    yield self.services
             finally:
                 self.services = None
                 tasks.cancel_scope.cancel()
