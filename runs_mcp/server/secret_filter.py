@@ -1,4 +1,4 @@
-"""The filter for secrets in use: whatever the API repeats of them, in any encoding, leaves the process as `[secret]`."""
+"""The filter for secrets in use: text of the API that repeats one, in any encoding, leaves as `[secret]`."""
 
 import logging
 import traceback

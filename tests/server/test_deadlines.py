@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 CREATE, STREAM, GET = "POST /runs", "GET /runs/r1/stream", "GET /runs/r1"
 GUARD_S = 30
 """A call that hangs fails its test."""
-READS = {
+READS: dict[str, dict[str, Any]] = {
     "list_runs": {"limit": 1},
     "get_run": {"run_id": "r1"},
     "search_runs": {"query": "a"},
@@ -176,7 +176,7 @@ async def test_further_creates_are_refused_while_very_many_continue(connect: Con
 
 
 async def test_a_question_that_nobody_answers_creates_nothing() -> None:
-    async def nobody(*_: Any) -> ElicitResult:
+    async def nobody(_: Any, __: Any) -> ElicitResult:
         await anyio.sleep_forever()
         raise AssertionError
 
