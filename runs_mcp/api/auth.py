@@ -1,6 +1,7 @@
 """Authentication: the secret of the settings, and the JWT that requests carry."""
 
 import codecs
+import hmac
 import logging
 import os
 import re
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 REFRESH_BEFORE_S = 60
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 COMMAND_TIMEOUT_S = 30
+SIGNATURE_CHARS = 32
+"""Hex digits of a signature: 128 bits."""
 QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
 _UNEXPANDED = re.compile(r"\$\{[A-Za-z_]\w*(:-)?\}|\$[A-Z_][A-Z0-9_]*|%[A-Z_][A-Z0-9_]*%|\$\{\{[^{}]*\}\}|\$\([^()]*\)")
 
@@ -238,6 +241,15 @@ class Tokens:
                 return secret
             newer = self._token if self._token != refused else None
             return newer or await self._renew(secret)
+
+    async def sign(self, text: str) -> str:
+        """Return the HMAC-SHA256 of `text` by the configured secret, as its first 32 hex digits.
+
+        Raises:
+            CredentialError: the secret is missing or malformed.
+        """
+        secret = await self._read()
+        return hmac.new(secret.encode(), f"runs-mcp\n{text}".encode(), "sha256").hexdigest()[:SIGNATURE_CHARS]
 
     async def describe(self) -> Credential:
         """Return the facts about the credential in use.

@@ -109,6 +109,16 @@ class RunsClient:
         """Return `text` with each secret in use (API key and tokens, plain or encoded) replaced by `[secret]`."""
         return self._requester.redactor.redact(text)
 
+    async def sign(self, text: str) -> str:
+        """Return a keyed hash of `text` that only holders of the configured secret can compute: 32 hex digits.
+
+        The hash (HMAC-SHA256, shortened) does not reveal `text` or the secret, and changes with the secret.
+
+        Raises:
+            CredentialError: the secret is missing or malformed.
+        """
+        return await self._requester.tokens.sign(text)
+
     async def check_credential(self) -> Credential:
         """Return the facts about the credential, after an exchange of the API key if there is no token yet.
 

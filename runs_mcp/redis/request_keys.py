@@ -9,7 +9,7 @@ from redis.asyncio.lock import Lock
 from typing_extensions import override
 
 from runs_mcp.redis.connection import without_redis
-from runs_mcp.server.runs.shared_state import OwnRequestKeys
+from runs_mcp.server.runs.shared_state import KeyedRun, OwnRequestKeys
 
 KEPT_S = 86_400
 LOCK_S = 6.0
@@ -46,18 +46,20 @@ class RedisRequestKeys(OwnRequestKeys):
                         await lock.release()
 
     @override
-    async def run_of(self, key: str) -> str | None:
-        """Return the id of the run that `key` created, if that was within a day."""
+    async def find(self, key: str) -> KeyedRun | None:
+        """Return the run that `key` created, if that was within a day."""
         with without_redis("looking up a request key"):
-            run_id = await self._redis.get(f"{self._place}:created:{key}")
-            return None if run_id is None else str(run_id)
-        return None
+            kept = await self._redis.get(f"{self._place}:created:{key}")
+            request, _, run_id = str(kept or "").partition(" ")
+            return KeyedRun(run_id, request) if run_id else None
+        return await super().find(key)
 
     @override
-    async def keep(self, key: str, run_id: str) -> None:
-        """Keep the id of the run that `key` created for a day."""
+    async def keep(self, key: str, run: KeyedRun) -> None:
+        """Remember the run that `key` created for a day."""
+        await super().keep(key, run)
         with without_redis("keeping a request key"):
-            await self._redis.set(f"{self._place}:created:{key}", run_id, ex=KEPT_S)
+            await self._redis.set(f"{self._place}:created:{key}", f"{run.request} {run.run_id}", ex=KEPT_S)
 
 
 async def _keep(lock: Lock) -> None:

@@ -1,16 +1,20 @@
 """Completion of the arguments of prompts and of the variables of resource templates, from values that runs have."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
+import anyio
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CompleteRequestParams, CompleteResult, Completion, PromptReference
 
 from runs_mcp.api import RunsApiError, RunsClient
 from runs_mcp.server.context import Request
+from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.uris import PARTS
 
 MOST_VALUES = 100
 NEWEST_RUNS = 50
+MAX_WAIT_S = 5.0
 BY_FILTER_OPTIONS = frozenset({"interaction", "environment", "model", "tag", "status"})
 
 
@@ -30,10 +34,9 @@ class Completions:
         """
         self._require_known(params)
         typed = params.argument.value.casefold()
-        try:
+        known: Sequence[str] = ()  # a client completes while a person types: no values are better than an error
+        with anyio.move_on_after(MAX_WAIT_S), suppress(RunsApiError):
             known = await _values(ctx.lifespan_context.runs, params.argument.name)
-        except RunsApiError:
-            known = []  # a client completes while a person types: no values are better than an error
         starting = [value for value in known if value.casefold().startswith(typed)]
         containing = [value for value in known if typed in value.casefold() and value not in starting]
         found = list(dict.fromkeys([*starting, *containing]))
@@ -55,7 +58,8 @@ class Completions:
 
 async def _values(runs: RunsClient, name: str) -> Sequence[str]:
     if name in BY_FILTER_OPTIONS:
-        return [option.name or option.id or "" for option in await runs.get_filter_options(name)]
+        values = [option.name or option.id or "" for option in await runs.get_filter_options(name)]
+        return [value for value in values if not own_tags.is_own(value)]
     match name:
         case "run_id":
             return [run.id for run in await runs.list_runs(limit=NEWEST_RUNS)]

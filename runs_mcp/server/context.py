@@ -1,5 +1,6 @@
 """The services that live as long as the server, and the call that a tool or a resource answers with them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +11,13 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
-from runs_mcp.server.runs.idempotent_create import Creator
+from runs_mcp.server.runs.background_create import BackgroundCreates
+from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import Watchers
 from runs_mcp.server.runs.stream_hub import Followers, Waiting
+
+API_GRACE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Services:
     waiting: Waiting
     watchers: Watchers
     names: Names
-    creator: Creator
+    idempotent: IdempotentCreate
+    creates: BackgroundCreates
     config: Config
 
     @property
@@ -52,6 +57,13 @@ class Call:
     """Answers to the questions asked in earlier rounds of this call (2026-07-28), by question."""
     log_level: LoggingLevel | None = None
     """Lowest level of the log messages the client asked for; None: no messages."""
+    deadline: float = math.inf
+    """Time on anyio's clock until which the call waits for runs and for answers to its questions."""
+
+    @property
+    def api_deadline(self) -> float:
+        """Time until which the call waits for an answer of the API: a little later, since that is about to come."""
+        return self.deadline + API_GRACE_S
 
     @property
     def modern(self) -> bool:

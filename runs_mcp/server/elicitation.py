@@ -188,8 +188,8 @@ def _can_ask(call: Call) -> bool:
 
 
 async def _ask_now(call: Call, question: Question) -> Answer:
-    here, request = services(call), call.request_context
-    with here.waiting.at_most(here.config.streaming.max_wait_s):
+    request = call.request_context
+    with services(call).waiting.until(call.deadline):
         try:
             response = await request.session.elicit_form(question.message, question.schema, request.request_id)
         except MCPError:

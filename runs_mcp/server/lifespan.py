@@ -11,11 +11,13 @@ from runs_mcp.config.settings import Config
 from runs_mcp.server.context import Services
 from runs_mcp.server.observers import Observers
 from runs_mcp.server.progress import announce_wait
-from runs_mcp.server.runs.idempotent_create import Creator
+from runs_mcp.server.runs.background_create import BackgroundCreates
+from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import Watchers
 from runs_mcp.server.runs.shared_state import Sharing
 from runs_mcp.server.runs.stream_hub import Followers, Waiting
+from runs_mcp.server.secret_filter import filtered_logs
 
 
 class Lifespan:
@@ -41,13 +43,15 @@ class Lifespan:
             observers=self._observers.exchanges,
         )
         async with client as runs, shared.running(), anyio.create_task_group() as tasks:
-            creator = Creator(runs, shared.request_keys, tagging=config.server.create_tag)
+            idempotent = IdempotentCreate(runs, shared.request_keys, tagging=config.server.create_tag)
+            creates = BackgroundCreates(idempotent, tasks)
             followers = Followers(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
             tasks.start_soon(followers.leave_silent_streams)
             watchers = Watchers(runs, followers, tasks, shared.bus, shared.looks)
-            self.services = Services(runs, followers, self.waiting, watchers, Names(runs), creator, config)
+            self.services = Services(runs, followers, self.waiting, watchers, Names(runs), idempotent, creates, config)
             try:
-                yield self.services
+                with filtered_logs(runs.redact):
+                    yield self.services
             finally:
                 self.services = None
                 tasks.cancel_scope.cancel()

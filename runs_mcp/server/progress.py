@@ -55,7 +55,9 @@ class Progress:
         if self._over:
             return
         self._count += 1
-        await self._call.request_context.session.report_progress(self._count, message=message)
+        request = self._call.request_context
+        shown = message and request.lifespan_context.runs.redact(message)
+        await request.session.report_progress(self._count, message=shown)
         self._last_said = anyio.current_time()
 
     async def log(self, level: LoggingLevel, text: str) -> None:
@@ -63,8 +65,10 @@ class Progress:
         wanted = self._call.log_level
         if self._over or wanted is None or LEVELS.index(level) < LEVELS.index(wanted):
             return
-        params = LoggingMessageNotificationParams(level=level, logger="runs-mcp", data=text)
         request = self._call.request_context
+        params = LoggingMessageNotificationParams(
+            level=level, logger="runs-mcp", data=request.lifespan_context.runs.redact(text)
+        )
         await request.session.send_notification(LoggingMessageNotification(params=params), request.request_id)
 
 

@@ -1,12 +1,14 @@
-"""A limit on concurrent requests that reach the Runs API. Tool calls are counted by `tool_calls`, which refuses them
-with an answer that the model reads."""
+"""Limits of the requests that reach the Runs API: how many at once, and for how long. `tool_calls` limits tool calls,
+with answers that the model reads."""
 
 from typing import Any
 
+import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR
 
+from runs_mcp.server.context import API_GRACE_S
 from runs_mcp.server.render import error_messages
 
 LIMITED = frozenset(
@@ -15,17 +17,18 @@ LIMITED = frozenset(
 
 
 class RequestLimit:
-    """Middleware that refuses requests beyond a number of concurrent ones."""
+    """Middleware that refuses requests beyond a number of concurrent ones, and ends those that last too long."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, max_wait_s: float) -> None:
         self._limit = limit
+        self._max_wait_s = max_wait_s
         self._count = 0
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Answer a request, or refuse it.
 
         Raises:
-            MCPError: The limit is reached.
+            MCPError: The limit is reached, or the API has not answered in time.
         """
         if ctx.method not in LIMITED:
             return await call_next(ctx)
@@ -33,6 +36,8 @@ class RequestLimit:
             raise MCPError(INTERNAL_ERROR, error_messages.too_many(self._limit))
         self._count += 1
         try:
-            return await call_next(ctx)
+            with anyio.move_on_after(self._max_wait_s + API_GRACE_S):
+                return await call_next(ctx)
         finally:
             self._count -= 1
+        raise MCPError(INTERNAL_ERROR, error_messages.no_answer(self._max_wait_s))

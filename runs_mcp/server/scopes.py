@@ -1,5 +1,6 @@
 """Callers and their scopes: what a caller may not do is not listed, and is refused with an answer that says why."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +40,9 @@ def caller(ctx: Request) -> Caller | None:
 
 
 def principal(ctx: Request) -> str | None:
-    """Return the identity that sealed state is bound to, so that one caller cannot use the state of another."""
+    """Return the identity of the caller in its profile, to which sealed state and request keys are bound."""
     known = caller(ctx)
-    return None if known is None else f"{known.profile or ''}/{known.name}"
+    return None if known is None else json.dumps([known.profile, known.name])
 
 
 def may_create(ctx: Request) -> bool:

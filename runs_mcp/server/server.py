@@ -36,6 +36,7 @@ from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import Sharing
 from runs_mcp.server.scopes import ReaderInstructions, may_create, principal
+from runs_mcp.server.secret_filter import filter_secrets
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS
@@ -133,8 +134,9 @@ def build_server(
         *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
         _seal(shared),
         *observers.messages,
+        filter_secrets,
         contain_crash,
-        RequestLimit(config.server.max_calls),
+        RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
         ReaderInstructions(for_readers),
     ]
     return RunsServer(server, config, in_flight, lifespan)

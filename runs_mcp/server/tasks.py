@@ -7,6 +7,7 @@ restart.
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import require_client_extension
@@ -24,7 +25,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import params
-from runs_mcp.server.context import Call, Request
+from runs_mcp.server.context import API_GRACE_S, Call, Request
 from runs_mcp.server.render import error_messages, results, tables
 
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -57,7 +58,9 @@ class Tasks(Extension):
         del params
         result = await call_next(ctx)
         if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(results.RUN_OF_TASK)):
-            return {"resultType": "task", **_task(ctx, await _run(ctx, str(run_id)))}
+            # Without an answer of the API, the result itself tells the client how to follow the run.
+            with anyio.move_on_after(API_GRACE_S):
+                return {"resultType": "task", **_task(ctx, await _run(ctx, str(run_id)))}
         return result
 
 

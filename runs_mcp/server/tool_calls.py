@@ -27,6 +27,9 @@ from runs_mcp.server.scopes import CREATE, may_create
 from runs_mcp.server.tools.arguments import UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 
+ANSWER_S = 0.5
+"""Seconds in which a call answers once it stops waiting for the API; after that, it is cancelled."""
+
 
 class CallsInFlight:
     """The tool calls that have not been answered yet."""
@@ -93,21 +96,25 @@ class ToolCalls:
         if refusal := self._over_limits(ctx, arguments):
             return results.failure(refusal)
         with self._in_flight.counted():
+            max_wait_s = ctx.lifespan_context.config.streaming.max_wait_s
             call = Call(
                 ctx,
                 operation.name,
                 arguments,
                 await elicitation.answers_of(params, self._states),
                 self._subscriptions.log_level(ctx),
+                anyio.current_time() + max_wait_s,
             )
             async with Progress.during(call):
-                return await _answer(operation, arguments, call)
+                with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
+                    return await _answer(operation, arguments, call)
+                return results.failure(error_messages.no_answer(max_wait_s, changes=operation.changes))
 
     def _over_limits(self, ctx: Request, arguments: Mapping[str, Any]) -> str | None:
         limits = ctx.lifespan_context.config.server
         if (size := len(to_json(arguments))) > limits.max_arguments_bytes:
             return error_messages.too_large(size, limits.max_arguments_bytes)
-        if self._in_flight.count >= limits.max_calls:
+        if max(self._in_flight.count, ctx.lifespan_context.creates.count) >= limits.max_calls:
             return error_messages.too_many(limits.max_calls)
         return None
 

@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import MISSING
 
 from runs_mcp.api import Facets, NotFoundError, PermissionDeniedError, Ref, RunsClient
-from runs_mcp.server.aggregate.groups import NONE, OWN_TAG_PREFIX, Dimension, Groups
+from runs_mcp.server.aggregate.groups import NONE, Dimension, Groups
 from runs_mcp.server.aggregate.measures import COUNTS, FAILED, Measure, Tally
+from runs_mcp.server.runs import own_tags
 
 FACETS: Mapping[Dimension, str] = {
     "model": "models",
@@ -54,7 +55,7 @@ async def count(runs: RunsClient, filters: Mapping[str, Any], by: Sequence[Dimen
     groups.total = Tally(runs=total, failed=failed.total or 0)
     failures = {bucket.id: bucket.count for bucket in failed.buckets.get(facet, ())}
     for bucket in buckets if by else ():
-        if by[0] == "tag" and bucket.label.startswith(OWN_TAG_PREFIX):
+        if by[0] == "tag" and own_tags.is_own(bucket.label):
             continue
         groups.name(by[0], Ref(bucket.id, bucket.name))
         groups.tallies[bucket.id or NONE,] = Tally(runs=bucket.count, failed=failures.get(bucket.id, 0))

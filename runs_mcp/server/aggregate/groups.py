@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from runs_mcp.api import Ref, Run
 from runs_mcp.server.aggregate.measures import FAILED, Measure, Number, Observation, Tally
+from runs_mcp.server.runs import own_tags
 
 Dimension = Literal[
     "model", "interaction", "environment", "status", "error", "tag", "finish_reason", "hour", "day", "week"
@@ -18,8 +19,6 @@ NAMED: Sequence[Literal["interaction", "environment"]] = ("interaction", "enviro
 TIMES: frozenset[Dimension] = frozenset({"hour", "day", "week"})
 NONE = "none"
 """The label of the group of runs that lack the field."""
-OWN_TAG_PREFIX = "runs-mcp:"
-"""The prefix of tags that belong to a single run, by which a created run is found again."""
 LONGEST_WHOLE_ID = 9
 
 Key = tuple[str, ...]
@@ -139,7 +138,7 @@ def _error(run: Run) -> Iterable[Ref]:
 
 def _tags(run: Run) -> Iterable[Ref]:
     """Return the tags. Runs without tags belong to no group."""
-    return [Ref(tag) for tag in dict.fromkeys(run.tags) if not tag.startswith(OWN_TAG_PREFIX)]
+    return [Ref(tag) for tag in dict.fromkeys(run.tags) if not own_tags.is_own(tag)]
 
 
 def _finish_reason(run: Run) -> Iterable[Ref]:

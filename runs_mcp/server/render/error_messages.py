@@ -25,7 +25,8 @@ from runs_mcp.api import (
     UnavailableError,
 )
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
-from runs_mcp.server.runs.idempotent_create import LostCreateError
+from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
 
@@ -53,15 +54,8 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"{_sentence(str(error))} {NOTHING_SENT}"
         case UnclearNameError() | UnknownCostError():
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
-        case LostCreateError(looked=True, tag=tag, cause=cause):
-            found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
-            return f"{_what_happened(cause)} {found}"
-        case LostCreateError(tag=tag, cause=cause):
-            advice = f'Call list_runs(tag="{tag}"), which shows the run if it exists, before you create it again.'
-            return f"{_what_happened(cause)} It is not known whether a run was created. {advice}"
-        case FollowingError(run_id=run_id, cause=cause):
-            advice = f'Do not create it again: get_run(run_id="{run_id}") shows its status.'
-            return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
+        case LostCreateError() | RequestKeyConflictError() | CreateContinuesError() | NotSentError() | FollowingError():
+            return _explain_create(error)
         case RunsApiError():
             return " ".join(
                 [_what_happened(error), _what_changed(error, changes=changes), _what_next(error, changes=changes)]
@@ -73,11 +67,54 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"`{tool}` failed inside the server; its log has the details. {_what_changed(None, changes=changes)}"
 
 
+def _explain_create(
+    error: LostCreateError | RequestKeyConflictError | CreateContinuesError | NotSentError | FollowingError,
+) -> str:
+    """Return the meaning of an error that only the tools that execute runs raise."""
+    match error:
+        case LostCreateError(looked=True, tag=tag, cause=cause):
+            found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
+            return f"{_what_happened(cause)} {found}"
+        case LostCreateError(tag=tag, cause=cause):
+            advice = f'Call list_runs(tag="{tag}"), which shows the run if it exists, before you create it again.'
+            return f"{_what_happened(cause)} It is not known whether a run was created. {advice}"
+        case CreateContinuesError(tags=tags, seconds=seconds):
+            return create_continues(tags, seconds)
+        case NotSentError(seconds=seconds):
+            return no_answer(seconds, changes=True)
+        case RequestKeyConflictError(run_id=run_id):
+            used = f"run {run_id}" if run_id else "a run that is being created"
+            return f"This request_key was used for a different request ({used}): use another key. {NO_RUN}"
+        case FollowingError(run_id=run_id, cause=cause):
+            advice = f'Do not create it again: get_run(run_id="{run_id}") shows its status.'
+            return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
+
+
 def too_large(size: int, most: int) -> str:
     """Return the refusal of arguments that are larger than `most` bytes."""
     return (
         f"The arguments have {size:,} bytes; at most {most:,} are accepted (server.max_arguments_bytes). "
         f"{NOTHING_SENT} Pass less, or pass a document by reference."
+    )
+
+
+def no_answer(seconds: float, *, changes: bool = False) -> str:
+    """Return the answer to a call that the API has not answered within `seconds`, before it sent any change."""
+    unchanged = f"{NO_CHANGE} {NO_RUN}" if changes else NO_CHANGE
+    return f"The Runs API has not answered within {seconds:g} s. {unchanged} Try again later."
+
+
+def create_continues(tags: CreateTags, seconds: float) -> str:
+    """Return the answer to a create that the API has not answered within `seconds`, and that continues."""
+    if tags.keyed:
+        advice = "repeat this call with the same request_key to get its run"
+    elif tags.run:
+        advice = f'list_runs(tag="{tags.run}") shows its run once there is one'
+    else:
+        advice = "list_runs(limit=5) shows the newest runs"
+    return (
+        f"The Runs API has not answered within {seconds:g} s. The create request continues in the background, and its "
+        f"run will be executed. Do not create it again: {advice}."
     )
 
 

@@ -13,6 +13,7 @@ from runs_mcp.observability.masking import show_hidden
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import portable_json, tables
 from runs_mcp.server.render.truncate import Cut, fit, keep_tail, text_of
+from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.run_stream import Follower
 from runs_mcp.server.runs.uris import PARTS, uri_of
 
@@ -164,8 +165,9 @@ def unwanted(include: Sequence[str] | None) -> AbstractSet[str]:
 
 
 def document_of(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
-    """Return a run as the API sent it, without some fields; id and status are texts or absent."""
-    document = {name: value for name, value in run.raw.items() if name not in without}
+    """Return a run as the API sent it, without some fields and the server's tags; id and status are texts or absent."""
+    shown = own_tags.without_own(run.raw)
+    document = {name: value for name, value in shown.items() if name not in without}
     if "id" in document:
         document["id"] = run.id
     if run.status is None:

@@ -11,6 +11,7 @@ from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.sorted_runs import LISTED_FIELDS, SortedRuns
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import results, tables
+from runs_mcp.server.runs import own_tags
 
 
 def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Names) -> CallToolResult:
@@ -22,7 +23,7 @@ def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Nam
     lines = [head, *([_table(runs)] if runs else []), *_coverage(page, sort)]
     lines.append(f"More: {results.same_call(call, offset=next_offset)}" if next_offset is not None else "End of list.")
     structured: dict[str, Any] = {
-        "runs": [{name: run.raw[name] for name in LISTED_FIELDS if name in run.raw} for run in runs],
+        "runs": [_document(run) for run in runs],
         "offset": offset,
         **({} if next_offset is None else {"next_offset": next_offset}),
         "complete": page.complete,
@@ -63,3 +64,7 @@ def _named(run: Run, names: Names) -> Run:
         if isinstance(value, str) and value in known:
             references[field] = {"id": value, "name": known[value]}
     return Run({**run.raw, **references}) if references else run
+
+
+def _document(run: Run) -> dict[str, Any]:
+    return {name: value for name, value in own_tags.without_own(run.raw).items() if name in LISTED_FIELDS}

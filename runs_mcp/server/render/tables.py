@@ -7,9 +7,8 @@ from typing import Any
 
 from runs_mcp.api import Ref, Run
 from runs_mcp.observability.masking import one_line
+from runs_mcp.server.runs import own_tags
 
-OWN_TAG_PREFIX = "runs-mcp:"
-"""Prefix of the tags by which this server finds created runs again; readers do not need them."""
 Columns = Mapping[str, Sequence[str]]
 """The text of each row, by the name of the column."""
 MAX_CELL_CHARS = 160
@@ -51,7 +50,7 @@ def of_runs(runs: Sequence[Run]) -> Columns:
         "environment": [_label(run.environment) for run in runs],
         "created": [short_time(run.created_at) for run in runs],
         "took": [duration(run.execution_time_ms) for run in runs],
-        "tags": [", ".join([tag for tag in run.tags if not tag.startswith(OWN_TAG_PREFIX)]) for run in runs],
+        "tags": [", ".join([tag for tag in run.tags if not own_tags.is_own(tag)]) for run in runs],
         "parent": [run.parent or "" for run in runs],
         "error": [cell(run.error.text, MAX_ERROR_CHARS) if run.error else "" for run in runs],
     }

@@ -10,6 +10,7 @@ from mcp_types import CallToolResult
 from runs_mcp.api import Bucket, Facets, FilterOption
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import results, tables
+from runs_mcp.server.runs import own_tags
 
 MOST_VALUES = 50
 """Values shown of one facet: tags can be as many as runs."""
@@ -76,4 +77,4 @@ def _sent(value: Bucket | FilterOption) -> dict[str, Any]:
 
 
 def _is_own_tag(bucket: Bucket) -> bool:
-    return bucket.label.startswith(tables.OWN_TAG_PREFIX)
+    return own_tags.is_own(bucket.label)

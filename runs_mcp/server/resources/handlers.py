@@ -25,6 +25,7 @@ from runs_mcp.server import cursor, params
 from runs_mcp.server.context import Request
 from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices
+from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.uris import PARTS, uri_of
 
 PAGE_SIZE = 50
@@ -105,7 +106,7 @@ async def _value(ctx: Request, uri: str) -> Any:
     if part is not None and part not in PARTS:
         raise ValueError(f"A run has no part {part!r}; it has {', '.join(PARTS)}.")
     run = await _run(ctx, run_id)
-    return _piece(run.raw if part is None else run.raw.get(part), uri_of(run_id, part), **named)
+    return _piece(own_tags.without_own(run.raw) if part is None else run.raw.get(part), uri_of(run_id, part), **named)
 
 
 async def _run(ctx: Request, run_id: str) -> Run:

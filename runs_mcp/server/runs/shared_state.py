@@ -17,6 +17,10 @@ what another followed.
 """
 
 
+MAX_KEYS = 10_000
+"""Request keys that a process remembers; older ones are found by the tags of their runs."""
+
+
 class Relay(Protocol):
     """Has one process follow a run for all of them."""
 
@@ -43,17 +47,26 @@ class Looks(Protocol):
         """Take note that this process watches the run no longer."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyedRun:
+    """The run that a request key created."""
+
+    run_id: str
+    request: str
+    """Tag of the request that created it."""
+
+
 class RequestKeys(Protocol):
-    """Has one create at a time go by a key, and knows which run it made."""
+    """Locks for request keys, and the runs that they created."""
 
     def held(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Hold `key` while the block lasts, once nobody else does."""
+        """Hold `key` while the block lasts, once no other call does."""
 
-    async def run_of(self, key: str) -> str | None:
-        """The id of the run that was made by `key`, if that is known here."""
+    async def find(self, key: str) -> KeyedRun | None:
+        """Return the run that `key` created, if it is remembered."""
 
-    async def keep(self, key: str, run_id: str) -> None:
-        """Take note of the run that was made by `key`."""
+    async def keep(self, key: str, run: KeyedRun) -> None:
+        """Remember the run that `key` created."""
 
 
 class SingleUse(Protocol):
@@ -100,10 +113,11 @@ class OwnLooks:
 
 
 class OwnRequestKeys:
-    """Keys as this process holds them."""
+    """Request keys of this process, which remembers the latest of them."""
 
     def __init__(self) -> None:
         self._held: dict[str, anyio.Event] = {}
+        self._runs: dict[str, KeyedRun] = {}
 
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[None]:
@@ -117,12 +131,16 @@ class OwnRequestKeys:
             del self._held[key]
             done.set()
 
-    async def run_of(self, key: str) -> str | None:  # noqa: ARG002 - the tag of the run tells
-        """Not known here."""
-        return None
+    async def find(self, key: str) -> KeyedRun | None:
+        """Return the run that `key` created, if it is among the latest."""
+        return self._runs.get(key)
 
-    async def keep(self, key: str, run_id: str) -> None:
-        """Keep nothing: the tag of the run tells."""
+    async def keep(self, key: str, run: KeyedRun) -> None:
+        """Remember the run that `key` created; forget the one remembered for longest beyond `MAX_KEYS`."""
+        self._runs.pop(key, None)
+        self._runs[key] = run
+        if len(self._runs) > MAX_KEYS:
+            del self._runs[next(iter(self._runs))]
 
 
 class OwnSingleUse:

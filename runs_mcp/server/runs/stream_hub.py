@@ -166,16 +166,16 @@ class Followers:
 
 
 class Waiting:
-    """The calls that wait for runs: each for so long, and none once the server is about to stop."""
+    """The calls that wait for runs: each until its deadline, and none once the server is about to stop."""
 
     def __init__(self) -> None:
         self._scopes: set[anyio.CancelScope] = set()
         self._over = False
 
     @contextmanager
-    def at_most(self, seconds: float) -> Iterator[None]:
-        """Leave the block after `seconds`, or when waiting is over for everybody."""
-        with anyio.move_on_after(seconds) as scope:
+    def until(self, deadline: float) -> Iterator[None]:
+        """Leave the block at `deadline`, a time of anyio's clock, or when the server is about to stop."""
+        with anyio.CancelScope(deadline=deadline) as scope:
             if self._over:
                 scope.cancel()
             self._scopes.add(scope)

@@ -9,7 +9,8 @@ from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.outcomes import Outcome
-from runs_mcp.server.runs.idempotent_create import LostCreateError
+from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.run_stream import Follower
 from runs_mcp.server.runs.stream_hub import Followers, FollowingError
 
@@ -18,6 +19,8 @@ AT_ONCE = 8
 MOST = 50
 """Most runs in one call."""
 
+EXPECTED = (RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError)
+"""Failures of one run, which do not affect the others."""
 Ask = Callable[[], Awaitable[Run]]
 
 
@@ -60,5 +63,5 @@ async def _one(tool: str, outcome: Outcome, ask: Ask, at_once: anyio.CapacityLim
     async with at_once:
         try:
             outcome.run = await ask()
-        except (RunsApiError, LostCreateError) as error:
+        except EXPECTED as error:
             outcome.failure = error_messages.explain(tool, error, changes=changes)

@@ -1,13 +1,16 @@
-"""Executing interactions: create a run, and follow what it writes."""
+"""The tools that execute interactions: create a run, and follow its output."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 import anyio
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
-from pydantic import MISSING, Field
+from pydantic import MISSING, AfterValidator, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
 from runs_mcp.observability.audit import record_start
@@ -16,15 +19,16 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
 from runs_mcp.server.progress import Progress, forward, heartbeats
 from runs_mcp.server.render import error_messages, outcomes, results, tables
+from runs_mcp.server.runs import own_tags
+from runs_mcp.server.runs.background_create import NotSentError
 from runs_mcp.server.runs.run_stream import Follower
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.scopes import may_create
+from runs_mcp.server.scopes import may_create, principal
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import RUN_VIEWER
 
 JsonObject = dict[str, Any]
-Create = Callable[..., Awaitable[Run]]
 WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]
 Data = Annotated[JsonObject, Field(description="Input of the interaction; see parameters of an earlier run")]
 Inputs = Annotated[
@@ -37,7 +41,7 @@ Inputs = Annotated[
 ]
 Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
-NewTags = Annotated[Tags, Field(description="Tags for the run")]
+NewTags = Annotated[Tags, AfterValidator(own_tags.require_free), Field(description="Tags for the run")]
 ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result must fit")]
 RequestKey = Annotated[
     str,
@@ -73,36 +77,29 @@ async def create_run(
     it because an answer was slow: follow the id with stream_run."""
     if not (stream or wait):
         raise InvalidArgumentError("`wait`: false needs `stream`: true, which is what runs on by itself")
-    here, progress = services(call), Progress.of(call)
-    create = partial(
-        here.creator.create,
-        tags=tags,
-        interaction=interaction,
-        environment=await here.names.id_of("environment", environment, must_exist=False),
-        model=model,
-        config=config,
-        interaction_tag=interaction_tag,
-        result_schema=result_schema,
-        stream=stream,
-    )
     if inputs is not MISSING and (data is not MISSING or not stream):
         raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
-    await _confirm_creation(call, create.keywords, data=data, inputs=inputs)
+    request = {
+        "interaction": interaction,
+        "environment": environment,
+        "model": model,
+        "config": config,
+        "interaction_tag": interaction_tag,
+        "result_schema": result_schema,
+    }
+    environment = await services(call).names.id_of("environment", environment, must_exist=False)
+    await _confirm_creation(call, {**request, "environment": environment}, data=data, inputs=inputs)
+    creation = _Creation(call, request, request_key, {"environment": environment, "tags": tags, "stream": stream})
     if inputs is not MISSING:
-        return await _create_several(call, create, inputs, request_key, wait=wait)
-    creating = create(request_key, data=data)
-    if stream:
-        run = await creating
-    else:
-        async with heartbeats(progress, here.config.streaming):
-            run = await creating
-    if run.is_final:
+        return await _create_several(creation, inputs, wait=wait)
+    async with heartbeats(Progress.of(call), services(call).config.streaming):
+        run, follower = await creation.create(data)
+    if follower is None:
         return results.ended(call, run)
-    follower = here.followers.follow(run, starts=stream and run.status == "created")
     if not wait or tasks.wanted(call):
         return results.accepted(call, run, as_task=wait)
     del run  # it can be large, and would be kept for as long as it is followed
-    return await _watch(call, follower, progress)
+    return await _watch(call, follower, Progress.of(call))
 
 
 @operation("GET /runs/{run_id}/stream", title="Follow a run", output=results.RUN, page=RUN_VIEWER, may_start=True)
@@ -117,25 +114,79 @@ async def stream_run(
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once for one that has ended."""
     here = services(call)
+    as_task = wait and tasks.wanted(call)
     follower = here.followers.find(run_id)
-    if follower is None:
+    if follower is None or as_task:
         run = await here.runs.get_run(run_id)
-        if run.is_final:
+        if follower is None and run.is_final:
             return results.ended(call, run, offset=offset, tail=given(tail))
-        starts = run.status == "created"
-        if starts and (here.config.server.read_only or not may_create(call.request_context)):
-            raise ToolError(error_messages.not_started(run_id))
-        if starts and here.config.server.confirm_create:
-            await _confirm_start(call, run)
-            run = await here.runs.get_run(run_id)  # somebody else may have started it in the meantime
-            starts = run.status == "created"
-        if starts:
-            record_start(run.id, interaction=run.interaction.label if run.interaction else None, model=run.model_id)
-        follower = here.followers.follow(run, starts=starts)
+        follower = follower or await _follow(call, run)
+        if as_task:
+            return results.accepted(call, run, as_task=True)
         del run  # it can be large, and would be kept for as long as it is followed
-    if wait and tasks.wanted(call):
-        return results.accepted(call, await here.runs.get_run(run_id), as_task=True)
     return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), wait=wait)
+
+
+async def _follow(call: Call, run: Run) -> Follower:
+    """Follow `run`; start it if it is not started, and the caller may and a person agrees.
+
+    Raises:
+        ToolError: The caller may not start it.
+        NotConfirmedError: Nobody agreed to start it.
+        InputRequiredError: The call has to be answered with the question.
+    """
+    here = services(call)
+    starts = run.status == "created"
+    if starts and (here.config.server.read_only or not may_create(call.request_context)):
+        raise ToolError(error_messages.not_started(run.id))
+    if starts and here.config.server.confirm_create:
+        await _confirm_start(call, run)
+        run = await here.runs.get_run(run.id)  # another client may have started it in the meantime
+        starts = run.status == "created"
+    if starts:
+        record_start(run.id, interaction=run.interaction.label if run.interaction else None, model=run.model_id)
+    return here.followers.follow(run, starts=starts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Creation:
+    """The runs that one call of `create_run` creates."""
+
+    call: Call
+    request: Mapping[str, Any]
+    """The request as the caller wrote it, to which its `request_key` is bound."""
+    request_key: str | MISSING
+    sent: Mapping[str, Any]
+    """The parts of the request that are sent differently, and those that no key is bound to."""
+
+    async def create(
+        self,
+        data: JsonObject | MISSING,
+        *,
+        number: int | None = None,
+        limiter: AbstractAsyncContextManager[None] | None = None,
+    ) -> tuple[Run, Follower | None]:
+        """Return the run for `data`, and what follows it unless it has ended.
+
+        `number` is that of the input in a batch, and `limiter` is held while the run executes.
+
+        Raises:
+            CreateContinuesError: The API has not answered in the time of the call.
+            RunsApiError, LostCreateError, RequestKeyConflictError: See `IdempotentCreate.create`.
+        """
+        here, request = services(self.call), {**self.request, "data": data}
+        caller, key = principal(self.call.request_context), self.request_key
+        if key is not MISSING and number is not None:
+            key = f"{key}.{number}"
+        tags = await here.idempotent.tags_for(key, caller=caller, request=request)
+
+        def follow(run: Run) -> Follower | None:
+            starts = bool(self.sent["stream"]) and run.status == "created"
+            return None if run.is_final else here.followers.follow(run, starts=starts, limiter=limiter)
+
+        sent = {**request, **self.sent}
+        pending = here.creates.start(tags, follow, sent.pop("tags"), **sent)
+        return await pending.outcome(self.call.api_deadline, seconds=here.config.streaming.max_wait_s)
 
 
 async def _confirm_creation(
@@ -163,9 +214,8 @@ async def _watch(
     call: Call, follower: Follower, progress: Progress, *, offset: int = 0, tail: int | None = None, wait: bool = True
 ) -> CallToolResult:
     here = services(call)
-    streaming = here.config.streaming
-    with here.followers.watching(follower), here.waiting.at_most(streaming.max_wait_s if wait else 0):
-        await forward(follower, progress, streaming, offset=offset)
+    with here.followers.watching(follower), here.waiting.until(call.deadline if wait else -math.inf):
+        await forward(follower, progress, here.config.streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
     if follower.run is None:
@@ -173,25 +223,24 @@ async def _watch(
     return results.ended(call, follower.run, offset=offset, tail=tail)
 
 
-async def _create_several(
-    call: Call, create: Create, inputs: Sequence[JsonObject], request_key: str | MISSING, *, wait: bool
-) -> CallToolResult:
-    here, progress = services(call), Progress.of(call)
-    deadline = anyio.current_time() + here.config.streaming.max_wait_s
+async def _create_several(creation: _Creation, inputs: Sequence[JsonObject], *, wait: bool) -> CallToolResult:
+    call, here, progress = creation.call, services(creation.call), Progress.of(creation.call)
     executing = anyio.CapacityLimiter(batch.AT_ONCE)
     following: dict[str, Follower] = {}
 
     async def start(number: int, data: JsonObject) -> Run:
-        run = await create(request_key if request_key is MISSING else f"{request_key}.{number}", data=data)
-        if not run.is_final:
-            following[run.id] = here.followers.follow(run, starts=run.status == "created", limiter=executing)
+        if anyio.current_time() >= call.api_deadline:
+            raise NotSentError(here.config.streaming.max_wait_s)
+        run, follower = await creation.create(data, number=number, limiter=executing)
+        if follower:
+            following[run.id] = follower
         return run
 
     asks = {f"input {number}": partial(start, number, data) for number, data in enumerate(inputs, start=1)}
     async with heartbeats(progress, here.config.streaming):
         created = await batch.each("create_run", asks, changes=True)
         if wait:
-            with here.waiting.at_most(deadline - anyio.current_time()):
+            with here.waiting.until(call.deadline):
                 await batch.watch(here.followers, created, following, progress)
     going = [one.run.id for one in created if one.run and not one.run.is_final]
     follow_up = results.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""

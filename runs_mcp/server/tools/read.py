@@ -11,6 +11,7 @@ from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag, Tail
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
+from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.operation import operation
@@ -117,4 +118,5 @@ async def get_run_filter_options(
         tag=tag,
         parent=False if parent == "false" else parent,
     )
-    return value_counts.options(call, field, choices)
+    shown = [one for one in choices if not own_tags.is_own(one.name or one.id or "")]
+    return value_counts.options(call, field, shown)

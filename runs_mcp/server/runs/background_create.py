@@ -1,0 +1,115 @@
+"""Creates that outlive the calls that made them.
+
+A create request that was sent cannot be taken back, so it is carried out in a task of the server: a caller that leaves
+or has waited for long enough does not cancel it, and the run is followed, and so executed, in any case.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from pydantic import MISSING
+
+from runs_mcp.api import Run, RunsApiError
+from runs_mcp.server.runs.idempotent_create import CreateTags, IdempotentCreate, RequestKeyConflictError
+from runs_mcp.server.runs.run_stream import Follower
+
+log = logging.getLogger(__name__)
+
+Follow = Callable[[Run], Follower | None]
+"""Begins to follow a created run; None for a run that has ended."""
+
+
+class CreateContinuesError(Exception):
+    """The API has not answered a create within the time of a call; the request continues in the background."""
+
+    def __init__(self, tags: CreateTags, seconds: float) -> None:
+        super().__init__(f"a create has not been answered within {seconds:g} s, and continues")
+        self.tags = tags
+        self.seconds = seconds
+
+
+class NotSentError(Exception):
+    """A call reached its deadline before it sent this create."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"a create was not sent within {seconds:g} s")
+        self.seconds = seconds
+
+
+class PendingCreate:
+    """A create request in progress."""
+
+    def __init__(self, tags: CreateTags) -> None:
+        self.tags = tags
+        self._done = anyio.Event()
+        self._created: tuple[Run, Follower | None] | None = None
+        self._error: Exception = RunsApiError("The server is stopping", outcome_unknown=True)
+
+    async def carry_out(self, create: Callable[[], Any], follow: Follow) -> None:
+        """Send the request and follow its run; keep the outcome for the callers that wait."""
+        try:
+            run = await create()
+            self._created = run, follow(run)
+        except Exception as error:  # noqa: BLE001 - raised in the callers
+            log.info("a create failed: %s", type(error).__name__)
+            self._error = error
+        finally:
+            self._done.set()
+
+    async def outcome(self, deadline: float, *, seconds: float) -> tuple[Run, Follower | None]:
+        """Return the created run, and what follows it unless it has ended.
+
+        `deadline` is a time of anyio's clock, `seconds` the time that a call has in all.
+
+        Raises:
+            CreateContinuesError: There is no answer at the deadline.
+            RunsApiError, LostCreateError, RequestKeyConflictError: See `IdempotentCreate.create`.
+        """
+        with anyio.CancelScope(deadline=deadline):
+            await self._done.wait()
+        if not self._done.is_set():
+            raise CreateContinuesError(self.tags, seconds)
+        if self._created is None:
+            raise self._error
+        return self._created
+
+
+class BackgroundCreates:
+    """The create requests in progress, one for each request key."""
+
+    def __init__(self, creates: IdempotentCreate, tasks: TaskGroup) -> None:
+        self._creates = creates
+        self._tasks = tasks
+        self._pending: set[PendingCreate] = set()
+
+    @property
+    def count(self) -> int:
+        """Number of create requests in progress."""
+        return len(self._pending)
+
+    def start(
+        self, tags: CreateTags, follow: Follow, given_tags: Sequence[str] | MISSING, **request: Any
+    ) -> PendingCreate:
+        """Send a create request, or join the same request with the same key.
+
+        Raises:
+            RequestKeyConflictError: The key is in use by another request.
+        """
+        if tags.keyed and (earlier := next((one for one in self._pending if one.tags.run == tags.run), None)):
+            if earlier.tags != tags:
+                raise RequestKeyConflictError(None)
+            return earlier
+        pending = PendingCreate(tags)
+        self._pending.add(pending)
+        self._tasks.start_soon(self._run, pending, partial(self._creates.create, tags, given_tags, **request), follow)
+        return pending
+
+    async def _run(self, pending: PendingCreate, create: Callable[[], Any], follow: Follow) -> None:
+        try:
+            await pending.carry_out(create, follow)
+        finally:
+            self._pending.discard(pending)

@@ -1,0 +1,30 @@
+"""The tags of this server: runs that it creates are found again by them, and readers are not shown them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+PREFIX = "runs-mcp:"
+
+
+def is_own(tag: str) -> bool:
+    """Return True if `tag` is one of the server's own, or would pass for one."""
+    return tag.strip().casefold().startswith(PREFIX)
+
+
+def require_free(tags: list[str]) -> list[str]:
+    """Return `tags`, which a caller wants to set.
+
+    Raises:
+        ValueError: One of them is reserved for the server.
+    """
+    if reserved := next(filter(is_own, tags), None):
+        raise ValueError(f"{reserved!r} is reserved: tags that begin with {PREFIX} are set by the server alone")
+    return tags
+
+
+def without_own(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's document without the server's own tags."""
+    tags = document.get("tags")
+    if not isinstance(tags, list) or not any(isinstance(tag, str) and is_own(tag) for tag in tags):
+        return dict(document)
+    return {**document, "tags": [tag for tag in tags if not (isinstance(tag, str) and is_own(tag))]}

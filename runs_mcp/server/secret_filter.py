@@ -1,0 +1,89 @@
+"""The filter for secrets in use: text of the API that repeats one, in any encoding, leaves as `[secret]`."""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult
+from mcp.shared.exceptions import MCPError
+from pydantic import BaseModel
+from pydantic_core import to_json
+from typing_extensions import override
+
+from runs_mcp.observability.logs import FIELDS
+from runs_mcp.server.context import Request
+
+Redact = Callable[[str], str]
+
+
+async def filter_secrets(ctx: Request, call_next: CallNext) -> HandlerResult:
+    """Answer a request without the secrets in use, in its result or its error.
+
+    Raises:
+        MCPError: The request was refused.
+    """
+    redact = ctx.lifespan_context.runs.redact
+    try:
+        result = await call_next(ctx)
+    except MCPError as error:
+        raise MCPError(error.code, redact(error.message), _clean(error.data, redact)) from None
+    if not _holds_secret(result, redact):
+        return result
+    plain = (
+        result.model_dump(by_alias=True, mode="json", exclude_none=True) if isinstance(result, BaseModel) else result
+    )
+    cleaned: HandlerResult = _clean(plain, redact)
+    return cleaned
+
+
+def _holds_secret(value: Any, redact: Redact) -> bool:
+    """Return True if a text in `value` holds a secret: one search in its JSON is faster than one in each text."""
+    serialized = to_json(value, inf_nan_mode="constants", serialize_unknown=True).decode(errors="replace")
+    # JSON doubles backslashes, with which some encodings of a secret are written.
+    texts = [serialized, serialized.replace("\\\\", "\\").replace('\\"', '"')] if "\\" in serialized else [serialized]
+    return any(redact(text) != text for text in texts)
+
+
+def _clean(value: Any, redact: Redact) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {_clean(name, redact): _clean(one, redact) for name, one in value.items()}
+        case list() | tuple():
+            return [_clean(one, redact) for one in value]
+        case _:
+            return value
+
+
+class _LogFilter(logging.Filter):
+    """Removes secrets from records before a handler writes them."""
+
+    def __init__(self, redact: Redact) -> None:
+        super().__init__()
+        self._redact = redact
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._redact(record.getMessage()), None
+        fields = _clean(dict(getattr(record, FIELDS, {})), self._redact)
+        if record.exc_info:
+            fields["traceback"] = self._redact("".join(traceback.format_exception(*record.exc_info)))
+            record.exc_info = None
+        setattr(record, FIELDS, fields)
+        return True
+
+
+@contextmanager
+def filtered_logs(redact: Redact) -> Iterator[None]:
+    """Filter all that is logged while the block lasts."""
+    handlers, added = list(logging.getLogger().handlers), _LogFilter(redact)
+    for handler in handlers:
+        handler.addFilter(added)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(added)

@@ -1,0 +1,228 @@
+"""A Runs API that hangs: each call answers by its deadline, and a create that was sent goes on without its caller."""
+
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitResult, PromptReference
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from runs_mcp.config.settings import Config, ServerSettings
+from runs_mcp.server import build_server, completion
+from tests import upstream
+from tests.calls import call
+from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.server.test_tasks import TasksClient
+from tests.server.test_tasks import ask as ask_task
+from tests.upstream import CLOSE, Replies, chunk, events, reply
+
+pytestmark = pytest.mark.anyio
+
+CREATE, STREAM, GET = "POST /runs", "GET /runs/r1/stream", "GET /runs/r1"
+GUARD_S = 30
+"""A call that hangs fails its test."""
+READS: dict[str, dict[str, Any]] = {
+    "list_runs": {"limit": 1},
+    "get_run": {"run_id": "r1"},
+    "search_runs": {"query": "a"},
+    "find_runs": {"query": {"status": "failed"}},
+    "compute_run_facets": {},
+    "get_run_filter_options": {"field": "tag"},
+    "stream_run": {"run_id": "r1"},
+}
+
+
+class Hanging:
+    """A reply that does not come before it is released."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.came, self.go = anyio.Event(), anyio.Event()
+        self._answer = answer
+
+    async def __call__(self, _: Request) -> Response:
+        self.came.set()
+        await self.go.wait()
+        return JSONResponse(self._answer)
+
+
+def impatient(api: upstream.Upstream, **server: Any) -> Config:
+    return configured(api, max_wait_s=0.1).model_copy(update={"server": ServerSettings(**server)})
+
+
+async def hang(_: Request) -> Response:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+class Opened:
+    """A stream that ends at once, and tells that it was opened."""
+
+    def __init__(self) -> None:
+        self.event = anyio.Event()
+
+    async def __call__(self, request: Request) -> Response:
+        self.event.set()
+        return await events(chunk("Hello"), CLOSE)(request)
+
+
+PLACES = [CREATE, STREAM, GET, "GET /runs", "POST /runs/search", "POST /runs/find", "POST /runs/facets"]
+FIELDS = ["tag", "interaction", "environment"]
+EVERYWHERE: Replies = dict.fromkeys([*PLACES, *(f"GET /runs/filter-options/{field}" for field in FIELDS)], hang)
+
+
+async def test_a_read_answers_by_its_deadline(connect: Connect) -> None:
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            async with anyio.create_task_group() as tasks:
+
+                async def read(tool: str, arguments: dict[str, Any]) -> None:
+                    answer = await call(client, tool, **arguments)
+                    assert answer.failed
+                    assert answer.text.startswith("The Runs API has not answered within 0.1 s. Nothing was changed.")
+
+                for tool, arguments in READS.items():
+                    tasks.start_soon(read, tool, arguments)
+
+
+async def test_a_name_that_cannot_be_looked_up_in_time_creates_nothing(connect: Connect) -> None:
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", interaction="i", environment="Staging")
+    assert answer.failed
+    assert "No run was created." in answer.text
+    assert api.count(CREATE) == 0
+
+
+async def test_a_create_goes_on_in_the_background_and_its_run_is_executed(connect: Connect) -> None:
+    create = Hanging({"id": "r1", "status": "created"})
+    done = {"id": "r1", "status": "completed", "result": "Hello"}
+    opened = Opened()
+    replies: Replies = {CREATE: create, STREAM: opened, GET: reply(done)}
+    async with upstream.serving(replies) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", interaction="i")
+            assert "The create request continues in the background" in answer.text
+            assert "Do not create it again: list_runs(tag=" in answer.text
+            create.go.set()
+            await opened.event.wait()
+    assert api.count(CREATE) == 1
+
+
+async def test_a_create_whose_caller_leaves_is_executed(connect: Connect) -> None:
+    create = Hanging({"id": "r1", "status": "created"})
+    opened = Opened()
+    replies: Replies = {CREATE: create, STREAM: opened, GET: reply({"id": "r1", "status": "completed"})}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: call(client, "create_run", interaction="i"))
+                await create.came.wait()
+                tasks.cancel_scope.cancel()
+            create.go.set()
+            await opened.event.wait()
+
+
+async def test_a_create_with_a_key_is_repeated_to_get_its_run(connect: Connect) -> None:
+    create = Hanging({"id": "r1", "status": "completed", "result": "Hello"})
+    replies: Replies = {CREATE: create, "GET /runs": reply([]), GET: reply({"id": "r1", "status": "completed"})}
+    async with upstream.serving(replies) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            for _ in range(2):
+                answer = await call(client, "create_run", interaction="i", request_key="k")
+                assert "repeat this call with the same request_key to get its run" in answer.text
+            create.go.set()
+            answer = await call(client, "create_run", interaction="i", request_key="k")
+    assert answer.structured["id"] == "r1"
+    assert api.count(CREATE) == 1
+
+
+async def test_a_create_without_a_tag_points_at_the_newest_runs(connect: Connect) -> None:
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api, create_tag=False)) as client:
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", interaction="i")
+    assert "list_runs(limit=5) shows the newest runs" in answer.text
+
+
+async def test_a_blocking_create_answers_by_its_deadline(connect: Connect) -> None:
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", interaction="i", stream=False)
+    assert "The create request continues in the background" in answer.text
+
+
+async def test_a_batch_says_which_of_its_creates_were_sent(connect: Connect) -> None:
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", interaction="i", inputs=[{"n": n} for n in range(12)])
+    failures = [one["failure"] for one in answer.structured["runs"]]
+    sent = ["continues in the background" in failure for failure in failures]
+    assert sent == [True] * 8 + [False] * 4
+    assert all("No run was created." in failure for failure in failures[8:])
+    assert api.count(CREATE) == 8
+
+
+async def test_further_creates_are_refused_while_very_many_continue(connect: Connect) -> None:
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api, max_calls=2)) as client:
+        with anyio.fail_after(GUARD_S):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(lambda: call(client, "create_run", interaction="i"))
+            answer = await call(client, "create_run", interaction="i")
+    assert "(server.max_calls). Nothing was sent." in answer.text
+
+
+async def test_a_question_that_nobody_answers_creates_nothing() -> None:
+    async def nobody(_: Any, __: Any) -> ElicitResult:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with upstream.serving(EVERYWHERE) as api:
+        server = build_server(impatient(api, confirm_create=True))
+        async with Client(server.mcp, mode="legacy", elicitation_callback=nobody) as client:
+            with anyio.fail_after(GUARD_S):
+                answer = await call(client, "create_run", interaction="i")
+    assert "No run was created: nobody answered the question in time." in answer.text
+    assert api.asked == []
+
+
+async def test_resources_answer_by_their_deadline(connect: Connect) -> None:
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            for ask in (client.list_resources, lambda: client.read_resource("runs://r1")):
+                with pytest.raises(MCPError, match="has not answered within"):
+                    await ask()
+
+
+async def test_a_completion_without_an_answer_has_no_values(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "MAX_WAIT_S", 0.05)
+    async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            completed = await client.complete(
+                PromptReference(name="compare_models"), {"name": "interaction", "value": ""}
+            )
+    assert completed.completion.values == []
+
+
+async def test_a_task_answers_by_its_deadline() -> None:
+    async with (
+        upstream.serving(EVERYWHERE) as api,
+        Client(build_server(impatient(api)).mcp, extensions=[TasksClient()]) as client,
+    ):
+        with anyio.fail_after(GUARD_S), pytest.raises(MCPError, match="has not answered within"):
+            await ask_task(client.session, "tasks/get", "r1")
+
+
+async def test_a_create_whose_task_cannot_be_read_answers_with_its_run() -> None:
+    replies: Replies = {**EVERYWHERE, CREATE: reply({"id": "r1", "status": "created"})}
+    async with (
+        upstream.serving(replies) as api,
+        Client(build_server(impatient(api)).mcp, extensions=[TasksClient()]) as client,
+    ):
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", interaction="i")
+    assert answer.structured["id"] == "r1"
+    assert "Accepted and running; do not create it again." in answer.text
