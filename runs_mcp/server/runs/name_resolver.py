@@ -11,9 +11,9 @@ from typing import Any, Literal
 from pydantic import MISSING
 
 from runs_mcp.api import (
-    AuthenticationError,
-    CredentialError,
     FilterOption,
+    NotFoundError,
+    PermissionDeniedError,
     Ref,
     RunsApiError,
     RunsClient,
@@ -66,8 +66,8 @@ class Names:
         `must_exist`: the name must be one that runs have used; else one in the catalogue of the project will do.
 
         Raises:
-            UnclearNameError: the name is unknown or ambiguous, or no source of names answers.
-            AuthenticationError: the API does not accept the credential. Or `CredentialError`.
+            UnclearNameError: the name is unknown or ambiguous, or the credential may read no source of names.
+            RunsApiError: no source of names answers.
         """
         if given is MISSING or _SURELY_AN_ID.fullmatch(given):
             return given
@@ -85,7 +85,7 @@ class Names:
 
         Raises:
             UnclearNameError: see `id_of`.
-            AuthenticationError: see `id_of`.
+            RunsApiError: see `id_of`.
         """
         return {name: await self._ids_in_condition(name, condition) for name, condition in query.items()}
 
