@@ -10,6 +10,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
+from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.runs.idempotent_create import Creator
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import Watchers
@@ -27,6 +28,7 @@ class Services:
     names: Names
     creator: Creator
     config: Config
+    interactions: KnownInteractions
 
     @property
     def workspace(self) -> str:

@@ -9,6 +9,7 @@ from mcp.server.lowlevel import Server
 from runs_mcp.api import RunsApiError, connect
 from runs_mcp.config.settings import Config
 from runs_mcp.server.context import Services
+from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.observers import Observers
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.idempotent_create import Creator
@@ -45,7 +46,9 @@ class Lifespan:
             followers = Followers(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
             tasks.start_soon(followers.leave_silent_streams)
             watchers = Watchers(runs, followers, tasks, shared.bus, shared.looks)
-            self.services = Services(runs, followers, self.waiting, watchers, Names(runs), creator, config)
+            self.services = Services(
+                runs, followers, self.waiting, watchers, Names(runs), creator, config, KnownInteractions(runs)
+            )
             try:
                 yield self.services
             finally:

@@ -27,9 +27,10 @@ DOCUMENTED = {
     "POST /runs/search",
     "POST /runs/find",
     "GET /runs/filter-options/{field}",
+    "POST /interactions/endpoints",
 }
 CHARS_PER_TOKEN = 4
-MOST_TOKENS = 3_500  # docs/benchmarks.md says where it comes from
+MOST_TOKENS = 4_500  # docs/benchmarks.md says where it comes from
 MOST_TOKENS_A_TOOL = 700
 TOOLS = [pytest.param(operation.published, id=operation.name) for operation in OPERATIONS]
 
@@ -47,7 +48,7 @@ def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
 
 def test_names_are_unique() -> None:
     names = [operation.name for operation in OPERATIONS]
-    assert len(names) == len(set(names)) == 8
+    assert len(names) == len(set(names)) == 9
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -116,6 +117,7 @@ async def test_every_answer_fits_its_output_schema(client: Client) -> None:
         "search_runs": {"query": "nothing at all like this"},
         "find_runs": {"query": {}, "select": ["status"]},
         "get_run_filter_options": {"field": "tag"},
+        "list_interactions": {"interaction": "SummarizeText"},
     }
     assert set(calls) == set(schemas)
     for tool, arguments in calls.items():

@@ -202,7 +202,7 @@ def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallTool
     columns = {
         "id": [one.id or "" for one in shown],
         "name": [one.name or "" for one in shown],
-        "runs": [str(one.count) for one in shown],
+        "runs": ["" if one.count is None else str(one.count) for one in shown],
     }
     cut = len(choices) - len(shown)
     head = f"{len(choices)} values of {field} ({_origin(call)})"

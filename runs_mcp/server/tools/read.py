@@ -11,7 +11,7 @@ from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag
 from runs_mcp.server.render import empty_result_hints, results
-from runs_mcp.server.tools import batch
+from runs_mcp.server.tools import batch, filter_values
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD, RUN_VIEWER
 
@@ -97,13 +97,12 @@ async def get_run_filter_options(
 ) -> CallToolResult:
     """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
     here = services(call)
-    choices = await here.runs.get_filter_options(
-        field,
-        interaction=await here.names.id_of("interaction", interaction),
-        status=status,
-        model=model,
-        environment=await here.names.id_of("environment", environment),
-        tag=tag,
-        parent=False if parent == "false" else parent,
-    )
-    return results.options(call, field, choices)
+    filters: dict[str, Any] = {
+        "interaction": await here.names.id_of("interaction", interaction),
+        "status": status,
+        "model": model,
+        "environment": await here.names.id_of("environment", environment),
+        "tag": tag,
+        "parent": False if parent == "false" else parent,
+    }
+    return results.options(call, field, await filter_values.of(here.runs, field, filters))
