@@ -109,15 +109,6 @@ class Catalog:
         found = [Interaction.read(one, merge_input_schemas(one.get("prompts"))) for one in exported]
         return [one for one in found if one]
 
-    async def list_interaction_names(self) -> list[Ref]:
-        """Return the id and name of every interaction. `GET /interactions/names`.
-
-        Raises:
-            RunsApiError: see `RunsClient`.
-        """
-        answer = await self._requester.call("GET", "/interactions/names")
-        return [Ref(_text(one.get("id")), _text(one.get("name"))) for one in _objects(answer)]
-
     async def resolve_interaction(
         self, interaction: str, *, environment: str | MISSING = MISSING, model: str | MISSING = MISSING
     ) -> Resolution:

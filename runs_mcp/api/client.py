@@ -248,19 +248,29 @@ class RunsClient:
         return _facets(self.edition, await self._requester.call("POST", "/runs/facets", body=body))
 
     async def search_runs(
-        self, *, limit: int | MISSING = MISSING, offset: int | MISSING = MISSING, **filtered_by: Unpack[SearchFilters]
+        self,
+        *,
+        limit: int | MISSING = MISSING,
+        offset: int | MISSING = MISSING,
+        select: Sequence[str] | MISSING = MISSING,
+        sort: str | MISSING = MISSING,
+        **filtered_by: Unpack[SearchFilters],
     ) -> list[Run]:
         """Return runs by full text, dates and filters, newest first. `POST /runs/search`.
 
         Args:
             limit: Most runs to return, 0 or more. Default: the API's own.
             offset: Number of runs to skip, 0 or more. Default: 0.
+            select: Fields to return; only where `edition.search_options`. Default: all but the prompt.
+            sort: Field to sort by, with `-` in front for descending order; only where `edition.search_options`.
             filtered_by: See `SearchFilters`; runs match all of them. `start` is inclusive, `end` exclusive.
 
         Raises:
+            InvalidArgumentError: the edition has no `select` or `sort`; nothing was sent.
             RunsApiError: see the class.
         """
-        body = drop_unset(limit=limit, offset=offset, query=filters.search_query(filtered_by))
+        options = filters.search_options(self.edition, select, sort)
+        body = drop_unset(limit=limit, offset=offset, query=filters.search_query(filtered_by), **options)
         return _runs(await self._requester.call("POST", "/runs/search", body=body))
 
     async def find_runs(
@@ -309,6 +319,18 @@ class RunsClient:
         path = f"/runs/filter-options/{filters.quote_segment(field)}"
         answer = await self._requester.call("GET", path, params=filters.list_query(self.edition, filtered_by))
         return [FilterOption.read(option) for option in _items(answer)]
+
+    async def list_names(self, kind: Literal["interaction", "environment"]) -> list[FilterOption]:
+        """Return the ids and names of all interactions or environments, without counts.
+
+        `GET /interactions/names`, `GET /environments`. Other fields of environments can hold credentials, and are
+        dropped.
+
+        Raises:
+            RunsApiError: see the class.
+        """
+        path = "/interactions/names" if kind == "interaction" else "/environments"
+        return [FilterOption.read(option) for option in _items(await self._requester.call("GET", path))]
 
 
 def _settings(base_url: str | None, token: str | None, api_key: str | None, edition: str | None) -> ApiSettings:

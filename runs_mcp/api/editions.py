@@ -26,6 +26,8 @@ class Edition:
     """Whether generation settings such as the temperature go into `config.model_options`."""
     internal_find: bool
     """Whether `find` is closed to most credentials, so that a search has to stand in for it."""
+    search_options: bool
+    """Whether `search` takes `select` and `sort`."""
     interaction_endpoints: bool
     """Whether `/interactions/endpoints` lists the interactions with their schemas; else `/interactions/export` does."""
     facets: Mapping[str, tuple[str, str]]
@@ -41,6 +43,7 @@ COMPOSABLE = Edition(
     roots_filter=("parent", "false"),
     model_options=False,
     internal_find=False,
+    search_options=False,
     interaction_endpoints=False,
     facets=MappingProxyType(
         {
@@ -61,6 +64,7 @@ VERTESIA = Edition(
     roots_filter=("is_root", "true"),
     model_options=True,
     internal_find=True,
+    search_options=True,
     interaction_endpoints=True,
     facets=MappingProxyType(
         {

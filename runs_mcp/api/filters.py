@@ -90,6 +90,22 @@ def search_query(filters: SearchFilters) -> dict[str, Any]:
     }
 
 
+def search_options(edition: Edition, select: Sequence[str] | MISSING, sort: str | MISSING) -> dict[str, Any]:
+    """Return the `select` and `sort` of a search body.
+
+    Raises:
+        InvalidArgumentError: the search of the edition has neither.
+    """
+    if select is MISSING and sort is MISSING:
+        return {}
+    if not edition.search_options:
+        raise InvalidArgumentError(f"The search of the {edition.name} edition takes no `select` and no `sort`")
+    options: dict[str, Any] = {} if select is MISSING else {"select": " ".join(select)}
+    if sort is not MISSING:
+        options["sort"] = [{"field": sort.removeprefix("-"), "order": "desc" if sort.startswith("-") else "asc"}]
+    return options
+
+
 def facet_fields(edition: Edition, names: Sequence[str] | MISSING) -> list[dict[str, str]]:
     """Return the `facets` of a facets body: those named, or all of the edition.
 

@@ -1,9 +1,9 @@
-"""Names that one replica of a fleet may claim, once."""
+"""Names that one of the replicas can claim, once."""
 
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from runs_mcp.redis.fallback import without_redis
+from runs_mcp.redis.connection import without_redis
 from runs_mcp.server.runs.shared_state import OwnSingleUse
 
 

@@ -101,20 +101,23 @@ class _State(BaseModel):
 
 
 async def answers_of(params: CallToolRequestParams, states: SingleUse) -> Mapping[str, ElicitResult]:
-    """Return the answers that a repeated call brings. Only the question that its state asked counts, and only once.
+    """Return the answers that a repeated call brings.
 
-    Without valid state there are no answers, so that the question is asked again.
+    A confirmation counts only with the sealed state that asked for it, once; without that it is asked for again. Other
+    answers only choose between things that the call could name itself, and count in any case.
     """
+    given = {key: one for key, one in (params.input_responses or {}).items() if isinstance(one, ElicitResult)}
+    chosen = {key: one for key, one in given.items() if key != CONFIRM}
     if params.request_state is None:
-        return {}
+        return chosen
     try:
         state = _State.model_validate_json(params.request_state)
     except ValidationError:
-        return {}
+        return chosen
     if not await states.claim(state.id, STATE_TTL_S):
-        return {}
-    response = (params.input_responses or {}).get(state.asked)
-    return {**state.answers, state.asked: response} if isinstance(response, ElicitResult) else state.answers
+        return chosen
+    confirmed = {CONFIRM: given[CONFIRM]} if state.asked == CONFIRM and CONFIRM in given else {}
+    return {**state.answers, **chosen, **confirmed}
 
 
 async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequence[str], data: Any) -> None:

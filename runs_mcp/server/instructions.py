@@ -5,7 +5,8 @@ from collections.abc import Collection
 from runs_mcp.config.settings import Config
 
 HINTS = {
-    "compute_run_facets": "counts runs by status, model, interaction, environment: start there for an overview",
+    "aggregate_runs": "computes counts, sums, averages and percentiles by group: use it first for any number",
+    "compute_run_facets": "counts runs by status, model, interaction, environment: an overview",
     "list_runs": "lists the newest, filtered exactly",
     "search_runs": "searches words and dates",
     "find_runs": "takes a MongoDB filter for anything else",

@@ -40,6 +40,7 @@ from runs_mcp.server.scopes import ReaderInstructions, may_create, principal
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools.edition_schema import fit_to_edition
 from runs_mcp.server.tools.operation import Operation
 
 NAME = "runs-mcp"
@@ -157,7 +158,7 @@ def selected(config: Config) -> Sequence[Operation]:
     if unknown := set(wanted or ()) - names:
         raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. There are {', '.join(names)}.")
     return [
-        operation
+        fit_to_edition(operation, config.api.edition)
         for operation in OPERATIONS
         if (wanted is None or operation.name in wanted) and not (config.server.read_only and operation.changes)
     ]

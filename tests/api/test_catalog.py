@@ -37,12 +37,6 @@ async def test_interactions_have_both_schemas_in_both_editions(client: RunsClien
     assert found["SummarizeText"].result_schema is None
 
 
-async def test_names_come_with_the_id_of_each(client: RunsClient) -> None:
-    async with client as runs:
-        names = await runs.catalog.list_interaction_names()
-    assert ("66a1f0c2e4b0a1b2c3d40001", "SummarizeText") in names
-
-
 async def test_resolving_tells_what_a_run_would_use(client: RunsClient) -> None:
     async with client as runs:
         default = await runs.catalog.resolve_interaction("SummarizeText@2")

@@ -172,6 +172,19 @@ CASES: list[Any] = [
         id="search, every filter",
     ),
     pytest.param(
+        ("vertesia",),
+        lambda c: c.search_runs(select=["id", "status"], sort="-execution_time", status="failed"),
+        "POST",
+        "/runs/search",
+        {},
+        {
+            "query": {"status": "failed"},
+            "select": "id status",
+            "sort": [{"field": "execution_time", "order": "desc"}],
+        },
+        id="search, selected and sorted",
+    ),
+    pytest.param(
         BOTH,
         lambda c: c.find_runs({"status": "failed", "parent": None}, limit=5, select=["id", "status"]),
         "POST",

@@ -176,7 +176,7 @@ async def test_a_request_that_could_not_be_sent_says_so() -> None:
 
 @pytest.mark.parametrize("call", [read, stream])
 async def test_a_request_on_a_dead_kept_alive_connection_is_not_repeated(call: Call) -> None:
-    """aiohttp repeats a GET by itself there, and a GET of a stream executes a run."""
+    """Aiohttp repeats a GET by itself there, and a GET of a stream executes a run."""
     answers = iter([answer_well, hang_up])
 
     async def behave(connection: SocketStream) -> None:
@@ -290,7 +290,7 @@ def aiohttp_exceptions() -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", aiohttp_exceptions())
 async def test_every_exception_of_aiohttp_becomes_one_of_httpx(kind: Any) -> None:
-    """aiohttp repeats a GET when it sees its own exceptions."""
+    """Aiohttp repeats a GET when it sees its own exceptions."""
 
     async def fail(_: aiohttp.ClientRequest) -> aiohttp.ClientResponse:
         raise kind.__new__(kind)

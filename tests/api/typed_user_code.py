@@ -51,7 +51,6 @@ async def use(transport: httpx.AsyncBaseTransport) -> None:
             async for event in events:
                 assert_type(event, Chunk | Closed)
         assert_type(await runs.catalog.list_interactions(), list[Interaction])
-        assert_type(await runs.catalog.list_interaction_names(), list[Ref])
         assert_type(await runs.catalog.resolve_interaction("i1", model="gpt-4o"), Resolution)
         assert_type(await runs.catalog.list_environments(), list[Environment])
         use_run(await runs.get_run("r1", include_prompt=False))

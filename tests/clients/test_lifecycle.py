@@ -17,7 +17,7 @@ import pytest
 from tests.clients.processes import CLEAN, SERVE
 from tests.clients.test_bad_peers import HELLO, Peer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SOON_S = 10
 """Well above what an end takes, well below what a run here would."""
@@ -59,7 +59,7 @@ async def test_told_to_stop_it_answers_how_to_go_on_and_ends_well(told: signal.S
     async with following() as peer:
         peer.process.send_signal(told)
         answer = await peer.answer_to("call")
-        assert "Go on with stream_run" in answer["result"]["content"][0]["text"]
+        assert "Continue with stream_run" in answer["result"]["content"][0]["text"]
         assert not answer["result"].get("isError")
         with anyio.fail_after(SOON_S):
             assert await peer.process.wait() == 0

@@ -19,7 +19,7 @@ from filelock import FileLock
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from tests.clients import node
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 HERE = Path(__file__).parent
 DRIVER = HERE / "platform.mjs"

@@ -30,7 +30,7 @@ DOCUMENTED = {
     "POST /interactions/endpoints",
 }
 CHARS_PER_TOKEN = 4
-MOST_TOKENS = 4_500  # docs/benchmarks.md says where it comes from
+MOST_TOKENS = 4_500
 MOST_TOKENS_A_TOOL = 700
 TOOLS = [pytest.param(operation.published, id=operation.name) for operation in OPERATIONS]
 
@@ -48,7 +48,7 @@ def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
 
 def test_names_are_unique() -> None:
     names = [operation.name for operation in OPERATIONS]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 10
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -58,7 +58,7 @@ def test_inputs_are_flat_and_plain(tool: Tool) -> None:
     for word in ("anyOf", "oneOf", "allOf", "$ref", "$defs", "null", '"title"'):
         assert word not in schema
     objects = {name for name, one in tool.input_schema["properties"].items() if one.get("type") == "object"}
-    assert objects <= {"data", "config", "query", "result_schema"}
+    assert objects <= {"data", "config", "query", "result_schema", "where"}
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -114,6 +114,7 @@ async def test_every_answer_fits_its_output_schema(client: Client) -> None:
         "create_run": {"interaction": "SummarizeText", "data": {"text": "One. Two."}},
         "stream_run": {"run_id": run_id},
         "compute_run_facets": {},
+        "aggregate_runs": {"by": ["environment"], "measures": ["runs", "median_ms"]},
         "search_runs": {"query": "nothing at all like this"},
         "find_runs": {"query": {}, "select": ["status"]},
         "get_run_filter_options": {"field": "tag"},

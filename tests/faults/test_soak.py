@@ -10,7 +10,7 @@ from runs_mcp.server import build_server
 from tests.clients.processes import http_process
 from tests.faults.soak import Footprint, Soak, behind_faults, broken_promises, environment_for, settings_for, settled
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SECONDS = 12
 BOUND_MIB = 40

@@ -17,7 +17,7 @@ from tests.clients.processes import CLEAN
 from tests.here import free_ports
 from tests.sandbox.serving import get, signed_in
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 KILLS = 12
 WRITERS = 4

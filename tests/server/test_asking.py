@@ -97,7 +97,7 @@ async def test_without_an_answer_the_candidates_are_listed(config: Config, mode:
     assert answer.failed
     assert FIRST in answer.text
     assert SECOND in answer.text
-    assert "Pass one's id." in answer.text
+    assert "Pass an id." in answer.text
 
 
 async def test_a_create_that_is_confirmed_is_carried_out(confirming: Config, mode: str) -> None:
@@ -166,7 +166,7 @@ async def test_a_create_that_is_not_confirmed_makes_no_run_and_says_why(
 
 
 @pytest.mark.parametrize(
-    ("person", "reason"), [(hangs, "nobody answered the question in time"), (refuses, "this client cannot ask one")]
+    ("person", "reason"), [(hangs, "nobody answered the question in time"), (refuses, "this client cannot ask")]
 )
 async def test_a_create_that_nobody_can_confirm_says_so(
     confirming: Config, person: Callable[..., Any], reason: str
@@ -189,7 +189,7 @@ async def test_a_name_that_was_accepted_without_content_is_no_answer(config: Con
     async with asking(config, mode, responds("accept")) as client:
         answer = await call(client, "list_runs", environment="Staging")
     assert answer.failed
-    assert "Pass one's id." in answer.text
+    assert "Pass an id." in answer.text
 
 
 @pytest.fixture
@@ -299,4 +299,4 @@ async def test_a_client_that_does_not_answer_gets_the_candidates(config: Config,
     async with asking(impatient, "legacy", person) as client:
         answer = await call(client, "list_runs", environment="Staging")
     assert answer.failed
-    assert "Pass one's id." in answer.text
+    assert "Pass an id." in answer.text

@@ -8,9 +8,15 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, TextResourceContents
+from starlette.requests import Request
+from starlette.responses import Response
 
 from runs_mcp.server.resources import slices
+from tests import upstream
 from tests.calls import call
+from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.upstream import reply
 
 pytestmark = pytest.mark.anyio
 
@@ -129,7 +135,7 @@ async def test_a_pointer_names_what_is_read(client: Client, query: str, expected
     ("query", "says"),
     [
         pytest.param("?path=/nope", "there is no 'nope' in an object with", id="nothing there"),
-        pytest.param("?path=nope", "is no JSON pointer: it starts with a slash", id="no pointer"),
+        pytest.param("?path=nope", "is not a JSON pointer: a pointer starts with a slash", id="no pointer"),
         pytest.param("?path=/tags/9", "there is no '9' in a list of", id="beyond a list"),
         pytest.param("/parameters?offset=1", "this is an object with text: add a path", id="a window on an object"),
         pytest.param("?path=/id&offset=x", "`offset` must be a whole number", id="no number"),
@@ -141,6 +147,27 @@ async def test_a_piece_that_is_not_there_says_what_is(client: Client, query: str
         await client.read_resource(f"runs://{created.structured['id']}{query}")
     assert refused.value.code == INVALID_PARAMS
     assert says in str(refused.value)
+
+
+async def test_the_next_link_is_readable_if_its_path_contains_a_space(connect: Connect) -> None:
+    run = {"id": "r1", "status": "completed", "result": {"two words + a plus": "abcdef"}}
+    async with upstream.serving({"GET /runs/r1": reply(run)}) as api, connect(configured(api)) as client:
+        first = await read(client, "runs://r1/result?path=/two%20words%20%2B%20a%20plus&offset=0&limit=4")
+        assert isinstance(first, dict)
+        second = await read(client, first["next"])
+    assert isinstance(second, dict)
+    assert [first["value"], second["value"]] == ["abcd", "ef"]
+
+
+async def test_a_resource_is_valid_json_and_keeps_every_digit(connect: Connect) -> None:
+    async def answer(_: Request) -> Response:
+        body = b'{"id": "r1", "status": "completed", "result": {"n": 12345678901234567890, "x": NaN, "y": -1e999}}'
+        return Response(body, media_type="application/json")
+
+    async with upstream.serving({"GET /runs/r1": answer}) as api, connect(configured(api)) as client:
+        [content] = (await client.read_resource("runs://r1/result", cache_mode="bypass")).contents
+    assert isinstance(content, TextResourceContents)
+    assert content.text == '{"n": 12345678901234567890, "x": "NaN", "y": "-Infinity"}'
 
 
 def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> None:

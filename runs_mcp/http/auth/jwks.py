@@ -26,6 +26,9 @@ USABLE_S = 3_600
 PAUSE_S = 10
 """Seconds between two fetches that found nothing new: tokens with made-up keys must not have us flood the issuer."""
 TIMEOUT_S = 5
+CHUNK_BYTES = 64 * 1024
+MAX_BYTES = 256 * 1024
+"""Largest key set that is read: a key takes about 2 KiB."""
 ASYMMETRIC = {"RSA", "EC", "OKP"}
 
 Keys = Mapping[str, jwt.PyJWK]
@@ -101,10 +104,24 @@ class KeysAtUrl:
         client = httpx.AsyncClient(transport=DefaultTransport(), headers=headers, timeout=TIMEOUT_S, trust_env=False)
         async with client:
             with anyio.fail_after(TIMEOUT_S):
-                response = await client.get(self._url)
-                if response.status_code != HTTPStatus.OK:
-                    raise ValueError(f"status {response.status_code}")
-                return response.content
+                async with client.stream("GET", self._url) as response:
+                    if response.status_code != HTTPStatus.OK:
+                        raise ValueError(f"status {response.status_code}")
+                    return await _read_limited(response)
+
+
+async def _read_limited(response: httpx.Response) -> bytes:
+    """Return the body of a response.
+
+    Raises:
+        ValueError: it is larger than `MAX_BYTES`; the rest is not read.
+    """
+    body = bytearray()
+    async for chunk in response.aiter_bytes(CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES:,} bytes")
+    return bytes(body)
 
 
 class _KeySet(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult
 from pydantic_core import to_json
 
 from runs_mcp.api import Interaction, Resolution, Run
@@ -45,10 +45,10 @@ def page(
     }
     if not shown:
         text = f"No interactions for {results.same_call(call)} ({services(call).workspace})."
-        return _answer("\n".join([text, *note.values()]), structured)
+        return results.answer("\n".join([text, *note.values()]), structured)
     head = f"{len(interactions)} interactions, {offset + 1} to {offset + len(shown)} ({services(call).workspace})"
     more = f"For more: {follow_up['next']}" if follow_up else "No more."
-    return _answer("\n".join([head, _table(shown), *note.values(), more]), structured)
+    return results.answer("\n".join([head, _table(shown), *note.values(), more]), structured)
 
 
 def details(call: Call, one: Interaction, resolved: Resolution | None, example: Run | None) -> CallToolResult:
@@ -73,7 +73,7 @@ def details(call: Call, one: Interaction, resolved: Resolution | None, example: 
     lines.append(results.UNTRUSTED)
     lines += [results.fenced(_title(name, example), _within(text, share)) for name, text in texts.items()]
     lines.append(f'Run it: create_run(interaction="{tables.cell(one.endpoint)}", data={{…}})')
-    return _answer("\n".join(lines), structured)
+    return results.answer("\n".join(lines), structured)
 
 
 def input_summary(schema: Mapping[str, Any] | None) -> str:
@@ -136,7 +136,3 @@ def _title(name: str, example: Run | None) -> str:
 
 def _within(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}… (cut: {longest:,} of {len(text):,} characters)"
-
-
-def _answer(text: str, structured: dict[str, Any]) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)

@@ -1,6 +1,5 @@
 """Runs as resources: `runs://{run_id}` and its parts, read fresh and listed newest first; and the pages of the App."""
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +23,7 @@ from mcp_types import (
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import cursor, params
 from runs_mcp.server.context import Request
-from runs_mcp.server.render import error_messages, tables
+from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices
 from runs_mcp.server.runs.uris import PARTS, uri_of
 
@@ -88,7 +87,7 @@ class Reader:
         except RunsApiError as error:
             text = error_messages.explain("resources/read", error, changes=False)
             raise MCPError(INTERNAL_ERROR, text, {"uri": asked.uri}) from None
-        text = json.dumps(value, ensure_ascii=False)
+        text = portable_json.dumps(value)
         return ReadResourceResult(contents=[TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)])
 
 

@@ -1,4 +1,4 @@
-"""Who sends a request."""
+"""The name of a caller, for logs and limits."""
 
 from starlette.types import Scope
 
@@ -6,7 +6,7 @@ from runs_mcp.server.scopes import caller_of
 
 
 def name_of(scope: Scope) -> str:
-    """The name of the caller, once let in; else the address it calls from."""
+    """Return the name of an authenticated caller; otherwise the address that the request comes from."""
     if caller := caller_of(scope):
         return caller.name
     address = scope.get("client")

@@ -1,4 +1,4 @@
-"""Looking at a page of ours in the frame a host gives it."""
+"""Pages of the server in the frame that a host gives them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,6 +1,6 @@
-"""What keeps the memory that a stream takes: `python -m benchmarks.kept`.
+"""Memory of an open stream by component: `python -m benchmarks.memory`.
 
-Streams are opened and write next to nothing, so that what they keep is the least that a stream costs.
+The streams deliver almost no text, so the figures are the minimum for a stream.
 """
 
 import json
@@ -25,25 +25,25 @@ TRACED = Peer("runs-mcp", (sys.executable, str(SERVERS / "traced.py"), "serve"),
 PLACES = [Place(TRACED, "stdio", LEGACY), Place(TRACED, "HTTP", LEGACY), Place(TRACED, "HTTP", MODERN)]
 OWNERS = ("ours", "the SDK", "uvicorn", "aiohttp", "the event loop")
 SECONDS = 60
-Kept = Mapping[str, float]
-"""KiB by whose code asked for them."""
+Allocated = Mapping[str, float]
+"""KiB by the component that allocated them."""
 
 
-async def newly_kept(server: Server, said: Path) -> Kept:
-    """What a server has come to keep since it was last asked."""
+async def newly_allocated(server: Server, pipe: Path) -> Allocated:
+    """Return the memory that the server has allocated since the previous call and not released."""
     os.kill(server.usage.pid, signal.SIGUSR1)
-    kept: Kept = json.loads(await to_thread.run_sync(said.read_text))
-    return kept
+    allocated: Allocated = json.loads(await to_thread.run_sync(pipe.read_text))
+    return allocated
 
 
-async def by_streams(place: Place, streams: int) -> Kept:
-    """What so many streams keep, all open."""
+async def by_streams(place: Place, streams: int) -> Allocated:
+    """Measure the memory of so many open streams."""
     heard: set[str] = set()
     all_heard = anyio.Event()
     with TemporaryDirectory() as folder:
-        said = Path(folder) / "kept"
-        os.mkfifo(said)
-        async with fixed_api() as environment, met(place, {**environment, "KEPT": str(said)}) as server:
+        pipe = Path(folder) / "memory"
+        os.mkfifo(pipe)
+        async with fixed_api() as environment, met(place, {**environment, "MEMORY_PIPE": str(pipe)}) as server:
 
             async def follow(run: str) -> None:
                 await server.session.call("stream_run", {"run_id": run}, partial(listen, run))
@@ -55,34 +55,34 @@ async def by_streams(place: Place, streams: int) -> Kept:
 
             [warm] = some_runs(1, 10, 50)
             await server.session.call("stream_run", {"run_id": warm})
-            await newly_kept(server, said)
+            await newly_allocated(server, pipe)
             async with anyio.create_task_group() as tasks:
                 for run in some_runs(streams, SECONDS, 1):
                     tasks.start_soon(follow, run)
                 await all_heard.wait()
-                kept = await newly_kept(server, said)
+                allocated = await newly_allocated(server, pipe)
                 tasks.cancel_scope.cancel()
-    return kept
+    return allocated
 
 
 async def measured(streams: int) -> str:
-    """The table, in Markdown."""
+    """Return the table, in Markdown."""
     rows = []
     for place in PLACES:
         report.progress(f"{streams} streams, {place.over}, {place.era}")
-        kept = await by_streams(place, streams)
-        parts = [kept.get(name, 0) / streams for name in OWNERS]
+        allocated = await by_streams(place, streams)
+        parts = [allocated.get(name, 0) / streams for name in OWNERS]
         rows.append([place.over, place.era, *(f"{part:.0f}" for part in parts), f"{sum(parts):.0f}"])
-    heads = [f"KiB that one of {streams} open streams keeps, over", "protocol", *OWNERS, "in all"]
+    heads = [f"KiB for each of {streams} open streams, over", "protocol", *OWNERS, "total"]
     return report.table(heads, rows)
 
 
 @click.command()
-@click.option("--streams", default=200, show_default=True, help="How many streams are open.")
+@click.option("--streams", default=200, show_default=True, help="Number of open streams.")
 @report.write_option
 def main(*, streams: int, write: bool) -> None:
-    """Measure what keeps the memory that a stream takes."""
-    report.publish("kept", anyio.run(partial(measured, streams), backend_options={"use_uvloop": True}), write=write)
+    """Measure the memory of an open stream by component."""
+    report.publish("memory", anyio.run(partial(measured, streams), backend_options={"use_uvloop": True}), write=write)
 
 
 if __name__ == "__main__":

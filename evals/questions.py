@@ -1,4 +1,4 @@
-"""The questions, and whether an answer to one is right."""
+"""The questions and the check of their answers."""
 
 import json
 import re
@@ -11,25 +11,25 @@ QUESTIONS = Path(__file__).parent / "questions.json"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about the sandbox's two hundred runs, whose answer can be checked."""
+    """A question about the runs of the sandbox, with a known answer."""
 
     id: str
     kind: str
     question: str
     expects: Sequence[str]
-    """What a right answer holds, each as a word of its own."""
+    """Words or numbers that a correct answer contains."""
     rejects: Sequence[str] = ()
-    """What only a wrong answer holds."""
+    """Words or numbers that only a wrong answer contains."""
 
     def is_answered_by(self, answer: str) -> bool:
-        """Whether `answer` is right."""
+        """Return true if `answer` is correct."""
         return all(_holds(answer, word) for word in self.expects) and not any(
             _holds(answer, word) for word in self.rejects
         )
 
 
 def questions() -> list[Question]:
-    """All questions, in the order of the file."""
+    """Return all questions, in the order of the file."""
     return [Question(**one) for one in json.loads(QUESTIONS.read_text(encoding="utf-8"))]
 
 

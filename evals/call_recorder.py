@@ -1,7 +1,7 @@
-"""A server between an agent and `runs-mcp serve --sandbox` that changes nothing and writes down every tool call.
+"""Proxy between an agent and `runs-mcp serve --sandbox` that records every tool call.
 
-Usage: python -m evals.recording LOG. Each line of LOG is a call: the tool, whether it failed, and the characters of the
-arguments and of the answer's text, or of its structured content where it has no text.
+Usage: `python -m evals.call_recorder LOG`. Each line of LOG is a call: the tool, whether it failed, and the number of
+characters of the arguments and of the result's text, or of its structured content if it has no text.
 """
 
 import json
@@ -15,20 +15,20 @@ from typing import Any
 SERVER = [sys.executable, "-m", "runs_mcp", "serve", "--sandbox"]
 
 
-class Recording:
-    """The calls that are under way, and the file of those that are over."""
+class CallRecorder:
+    """Record of tool calls: pending calls in memory, completed calls in a file."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._asked: dict[Any, dict[str, Any]] = {}
 
     def asked(self, message: Any) -> None:
-        """Note a message of the agent's."""
+        """Note a message from the agent."""
         if isinstance(message, dict) and message.get("method") == "tools/call":
             self._asked[message.get("id")] = message["params"]
 
     def answered(self, message: Any) -> None:
-        """Note a message of the server's; the answer to a call is written down."""
+        """Note a message from the server; the result of a call completes its record."""
         call = self._asked.pop(message.get("id"), None) if isinstance(message, dict) else None
         if call is None:
             return
@@ -45,23 +45,23 @@ class Recording:
 
 
 def main() -> int:
-    """Pass lines on both ways until the agent leaves."""
-    recording = Recording(Path(sys.argv[1]))
+    """Forward lines in both directions until the agent closes its end."""
+    recorder = CallRecorder(Path(sys.argv[1]))
     with subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:  # noqa: S603 - ours
-        back = threading.Thread(target=_pass_on, args=(server.stdout, sys.stdout.buffer, recording.answered))
+        back = threading.Thread(target=_forward, args=(server.stdout, sys.stdout.buffer, recorder.answered))
         back.start()
-        _pass_on(sys.stdin.buffer, server.stdin, recording.asked)
+        _forward(sys.stdin.buffer, server.stdin, recorder.asked)
         server.stdin and server.stdin.close()
         back.join()
     return server.returncode
 
 
-def _pass_on(source: Any, sink: Any, note: Callable[[Any], None]) -> None:
+def _forward(source: Any, sink: Any, note: Callable[[Any], None]) -> None:
     for line in source:
         try:
             note(json.loads(line))
         except ValueError:
-            note(None)  # not for this recording to judge: it is passed on as it is
+            note(None)  # forwarded unchanged
         sink.write(line)
         sink.flush()
 
