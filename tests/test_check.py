@@ -41,6 +41,7 @@ OPERATIONS = {
     "find_runs": "POST /runs/find",
     "compute_run_facets": "POST /runs/facets",
     "get_run_filter_options": "GET /runs/filter-options/environment",
+    "list_interactions": "POST /interactions/export",
     "stream_run": "GET /runs/000000000000000000000000/stream",
 }
 WITHOUT_OPERATIONS = [one for one in HERE if one.name not in OPERATIONS]
@@ -53,6 +54,8 @@ GOOD: Replies = {
     "POST /runs/find": reply([RUN]),
     "POST /runs/facets": reply({"total": 1, "status": []}),
     "GET /runs/filter-options/environment": reply([]),
+    "POST /interactions/export": reply([]),
+    "POST /interactions/endpoints": reply([]),
     "GET /runs/000000000000000000000000": reply({"error": "Not Found", "status": 404}, 404),
     "GET /runs/000000000000000000000000/stream": reply({"error": "Not Found", "status": 404}, 404),
 }
@@ -151,7 +154,7 @@ async def test_the_command_starts_the_server_for_clients_of_both_eras(sandbox: S
     assert list(checks) == [one.name for one in CHECKS]
     for version in ("2025-11-25", "2026-07-28"):
         assert checks[f"protocol_{version}"]["outcome"] == "ok"
-        assert checks[f"protocol_{version}"]["facts"].items() >= {"version": version, "tools": 8}.items()
+        assert checks[f"protocol_{version}"]["facts"].items() >= {"version": version, "tools": 10}.items()
     for name, one in checks.items():
         assert not one["facts"] or documented(name) >= set(one["facts"]), name
 
@@ -163,7 +166,7 @@ async def test_each_operation_is_asked_once_by_itself_and_none_creates(folder: P
     assert set(served.asked) == set(OPERATIONS.values())
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"list_interactions"}))
 async def test_an_operation_that_the_credential_may_not_use_is_named(folder: Path, name: str) -> None:
     refused = reply({"error": "Forbidden", "message": "Missing permission run:read."}, 403)
     found = await asking(folder, {OPERATIONS[name]: refused})
@@ -176,7 +179,7 @@ async def test_an_operation_that_the_credential_may_not_use_is_named(folder: Pat
 async def test_a_key_that_may_only_execute(sandbox: Sandbox, folder: Path) -> None:
     auth = {"kind": "api_key", "value": "pk-sandbox-demo"}
     found = await examined(folder, {"api": {"base_url": f"{sandbox.url}/api/v1", "auth": auth}})
-    assert failures(found) == set(OPERATIONS) - {"stream_run"}
+    assert failures(found) == set(OPERATIONS) - {"stream_run", "list_interactions"}
     assert found["api"].outcome is Outcome.OK
     assert found["create_run"].outcome is Outcome.OK
 
@@ -187,6 +190,13 @@ async def test_operations_that_todays_platform_keeps_to_itself_are_only_warned_o
     replies = {OPERATIONS[name]: closed for name in kept}
     found = await asking(folder, {**replies, "GET /runs": reply([IN_PARTS])}, edition="vertesia")
     assert warnings(found) == kept
+    assert report.exit_code(found) == 0
+
+
+async def test_a_closed_catalogue_of_interactions_is_only_warned_of(folder: Path) -> None:
+    found = await asking(folder, {"POST /interactions/export": reply({"error": "Forbidden"}, 403)})
+    assert warnings(found) == {"list_interactions"}
+    assert "interaction:read" in (found["list_interactions"].fix or "")
     assert report.exit_code(found) == 0
 
 

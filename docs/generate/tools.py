@@ -49,6 +49,10 @@ EXAMPLES = {
         ),
         Example("Left to itself:", SLOW),
     ],
+    "list_interactions": [
+        Example("One line for each; fields with `?` are optional:", {"tag": "text"}),
+        Example("Everything about one:", {"interaction": "ClassifySentiment"}),
+    ],
     "stream_run": [Example("The same run, to its end:", {"run_id": STARTED})],
     "search_runs": [
         Example("Words and a filter:", {"query": "refund", "status": "completed", "limit": 2}),

@@ -1,6 +1,7 @@
 """A typed async client of the Runs API, useful without MCP. `docs/library.md` shows how to use it."""
 
 from runs_mcp.api.auth import Credential
+from runs_mcp.api.catalog import Catalog, Environment, Interaction, Resolution
 from runs_mcp.api.client import RunsClient, connect
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import (
@@ -36,16 +37,19 @@ __all__ = [
     "AuthSettings",
     "AuthenticationError",
     "Bucket",
+    "Catalog",
     "Chunk",
     "Closed",
     "Credential",
     "CredentialError",
     "DefaultTransport",
     "Edition",
+    "Environment",
     "Event",
     "Exchange",
     "Facets",
     "FilterOption",
+    "Interaction",
     "InvalidArgumentError",
     "InvalidRequestError",
     "ListFilters",
@@ -57,6 +61,7 @@ __all__ = [
     "ProxySettingsError",
     "RateLimitedError",
     "Ref",
+    "Resolution",
     "ResponseTooLargeError",
     "Run",
     "RunError",

@@ -9,6 +9,7 @@ from pydantic import MISSING, ValidationError
 
 from runs_mcp.api import filters
 from runs_mcp.api.auth import Credential
+from runs_mcp.api.catalog import Catalog
 from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import (
     InvalidArgumentError,
@@ -87,6 +88,8 @@ class RunsClient:
     def __init__(self, requester: Requester) -> None:
         """Use `connect` instead."""
         self._requester = requester
+        self.catalog = Catalog(requester)
+        """The operations on interactions and environments."""
 
     async def __aenter__(self) -> Self:
         await self._requester.__aenter__()

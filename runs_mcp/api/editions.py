@@ -28,6 +28,8 @@ class Edition:
     """Whether `find` is closed to most credentials, so that a search has to stand in for it."""
     search_options: bool
     """Whether `search` takes `select` and `sort`."""
+    interaction_endpoints: bool
+    """Whether `/interactions/endpoints` lists the interactions with their schemas; else `/interactions/export` does."""
     facets: Mapping[str, tuple[str, str]]
     """Our name of a facet → the API's name and field."""
 
@@ -42,6 +44,7 @@ COMPOSABLE = Edition(
     model_options=False,
     internal_find=False,
     search_options=False,
+    interaction_endpoints=False,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),
@@ -62,6 +65,7 @@ VERTESIA = Edition(
     model_options=True,
     internal_find=True,
     search_options=True,
+    interaction_endpoints=True,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),

@@ -13,6 +13,20 @@ from runs_mcp.config.http_settings import HttpSettings
 ENV_PREFIX = "RUNS_MCP_"
 
 
+class InteractionToolSettings(Section):
+    """Tools for single interactions, `run_NAME`, whose arguments are the input of the interaction."""
+
+    include: tuple[str, ...] = ()
+    """Interactions to offer as tools: names, ids, `tag:NAME`, or patterns such as `Translate*`; `*` for all.
+    Empty: none."""
+    exclude: tuple[str, ...] = ()
+    """Interactions to leave out, in the same form."""
+    limit: int = Field(default=20, ge=1, le=200)
+    """Most tools to offer; of more interactions, those with the most runs."""
+    refresh_s: float = Field(default=300, gt=0)
+    """Seconds after which the interactions are read again; clients are notified of changes."""
+
+
 class ServerSettings(Section):
     """What the MCP server offers."""
 
@@ -24,6 +38,7 @@ class ServerSettings(Section):
     """Give each run that is created a unique tag `runs-mcp:…`, by which it is found when the answer is lost."""
     confirm_create: bool = False
     """Have a person confirm each `create_run`, by elicitation. Clients that cannot ask cannot create."""
+    interaction_tools: InteractionToolSettings = InteractionToolSettings()
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
     max_scan: int = Field(default=20_000, ge=1)

@@ -11,6 +11,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
+from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
@@ -32,6 +33,7 @@ class Services:
     idempotent: IdempotentCreate
     creates: BackgroundCreates
     config: Config
+    interactions: KnownInteractions
 
     @property
     def workspace(self) -> str:

@@ -12,6 +12,7 @@ HINTS = {
     "find_runs": "takes a MongoDB filter for anything else",
     "get_run_filter_options": "turns names into the ids that filters take",
     "get_run": "reads one run; why a run failed is in its error",
+    "list_interactions": "shows which interactions can be run, and the input of each",
     "create_run": "executes an interaction, which costs money: never repeat it because an answer was slow",
     "stream_run": "follows a run that is still going",
 }

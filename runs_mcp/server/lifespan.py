@@ -9,6 +9,8 @@ from mcp.server.lowlevel import Server
 from runs_mcp.api import RunsApiError, connect
 from runs_mcp.config.settings import Config
 from runs_mcp.server.context import Services
+from runs_mcp.server.interactions.interaction_tools import InteractionTools
+from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.observers import Observers
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates
@@ -23,7 +25,9 @@ from runs_mcp.server.secret_filter import filtered_logs
 class Lifespan:
     """Starts and ends the services of a server."""
 
-    def __init__(self, config: Config, observers: Observers, shared: Sharing) -> None:
+    def __init__(
+        self, config: Config, observers: Observers, shared: Sharing, interaction_tools: InteractionTools
+    ) -> None:
         self.waiting = Waiting()
         """The calls that wait for runs."""
         self.services: Services | None = None
@@ -31,6 +35,7 @@ class Lifespan:
         self._config = config
         self._observers = observers
         self._shared = shared
+        self._interaction_tools = interaction_tools
 
     @asynccontextmanager
     async def __call__(self, _: Server[Services]) -> AsyncIterator[Services]:
@@ -48,7 +53,11 @@ class Lifespan:
             followers = Followers(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
             tasks.start_soon(followers.leave_silent_streams)
             watchers = Watchers(runs, followers, tasks, shared.bus, shared.looks)
-            self.services = Services(runs, followers, self.waiting, watchers, Names(runs), idempotent, creates, config)
+            known = KnownInteractions(runs)
+            tasks.start_soon(self._interaction_tools.keep_current, known, runs, shared.bus)
+            self.services = Services(
+                runs, followers, self.waiting, watchers, Names(runs), idempotent, creates, config, known
+            )
             try:
                 with filtered_logs(runs.redact):
                     yield self.services

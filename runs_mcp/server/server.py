@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcp.server.context import ServerMiddleware
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.extension import Extension, MethodBinding, RequestHandler, compose_tool_call_handler
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -22,13 +22,14 @@ from pydantic import BaseModel
 
 from runs_mcp import __version__
 from runs_mcp.config.problems import ConfigError
-from runs_mcp.config.settings import Config
+from runs_mcp.config.settings import Config, InteractionToolSettings
 from runs_mcp.server import prompts, ui
 from runs_mcp.server.completion import Completions
 from runs_mcp.server.context import Request, Services
 from runs_mcp.server.crashes import contain_crash
 from runs_mcp.server.elicitation import STATE_TTL_S
 from runs_mcp.server.instructions import instructions
+from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.lifespan import Lifespan
 from runs_mcp.server.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.request_limit import RequestLimit
@@ -97,9 +98,12 @@ def build_server(
     shared = shared or Sharing()
     tools = selected(config) if operations is None else operations
     reader_tools = [one.name for one in tools if not one.changes]
-    lifespan, in_flight = Lifespan(config, observers, shared), CallsInFlight()
+    of_interactions = InteractionTools(
+        InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
+    )
+    lifespan, in_flight = Lifespan(config, observers, shared, of_interactions), CallsInFlight()
     subscriptions = Subscriptions(shared.bus)
-    calls = ToolCalls(tools, subscriptions, shared.single_use, in_flight)
+    calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
     offered = prompts.Prompts(prompts.load(prompts.directory()))
     apps, tasks = ui.extension(), Tasks()
     server = Server(
@@ -128,7 +132,9 @@ def build_server(
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
     for_readers = instructions(config, reader_tools)
-    server.add_request_handler("server/discover", RequestParams, _discovery(server, for_readers))
+    server.add_request_handler(
+        "server/discover", RequestParams, _discovery(server, for_readers, tools_change=of_interactions.offered)
+    )
     _extend(server, [tasks, apps], calls.call)
     server.middleware[:] = [
         *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
@@ -138,6 +144,7 @@ def build_server(
         contain_crash,
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
         ReaderInstructions(for_readers),
+        *([announce_tool_changes] if of_interactions.offered else []),
     ]
     return RunsServer(server, config, in_flight, lifespan)
 
@@ -159,14 +166,17 @@ def selected(config: Config) -> Sequence[Operation]:
     ]
 
 
-def _discovery(server: Server[Services], for_readers: str) -> RequestHandler:
+def _discovery(server: Server[Services], for_readers: str, *, tools_change: bool) -> RequestHandler:
     """Return the handler of `server/discover`.
 
-    The SDK's own announces that lists change, which ours never do, and does not see the caller's scopes.
+    The SDK's own announces that all lists change, of which ours is at most that of the tools, and does not see the
+    caller's scopes.
     """
 
     async def discover(ctx: Request, _: RequestParams) -> DiscoverResult:
-        capabilities = server.get_capabilities().model_copy(update={"logging": None})
+        capabilities = server.get_capabilities(NotificationOptions(tools_changed=tools_change)).model_copy(
+            update={"logging": None}
+        )
         return DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS),
             capabilities=capabilities,
@@ -174,6 +184,18 @@ def _discovery(server: Server[Services], for_readers: str) -> RequestHandler:
         )
 
     return discover
+
+
+async def announce_tool_changes(ctx: Request, call_next: CallNext) -> HandlerResult:
+    """Middleware that announces in the answer to `initialize` that the list of tools changes.
+
+    The SDK answers `initialize` itself, from options that each transport makes without a way to set this one.
+    """
+    answer = await call_next(ctx)
+    if ctx.method != "initialize" or not isinstance(answer, dict):
+        return answer
+    capabilities = answer["capabilities"]
+    return {**answer, "capabilities": {**capabilities, "tools": {**capabilities["tools"], "listChanged": True}}}
 
 
 def _extend(server: Server[Services], extensions: Sequence[Extension], call_tool: RequestHandler) -> None:

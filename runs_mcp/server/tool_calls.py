@@ -19,6 +19,8 @@ from pydantic_core import to_json
 
 from runs_mcp.server import cursor, elicitation
 from runs_mcp.server.context import Call, Request
+from runs_mcp.server.interactions.interaction_tool import InteractionTool
+from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
@@ -60,9 +62,15 @@ class ToolCalls:
     """Lists and calls the tools of a server."""
 
     def __init__(
-        self, operations: Sequence[Operation], subscriptions: Subscriptions, states: SingleUse, in_flight: CallsInFlight
+        self,
+        operations: Sequence[Operation],
+        interaction_tools: InteractionTools,
+        subscriptions: Subscriptions,
+        states: SingleUse,
+        in_flight: CallsInFlight,
     ) -> None:
         self._operations = {operation.name: operation for operation in operations}
+        self._interaction_tools = interaction_tools
         self._subscriptions = subscriptions
         self._states = states
         self._in_flight = in_flight
@@ -71,7 +79,8 @@ class ToolCalls:
         """Answer `tools/list` with the tools that the scopes of the caller allow."""
         cursor.require_first_page(params)
         allowed = may_create(ctx)
-        return ListToolsResult(tools=[one.published for one in self._operations.values() if allowed or not one.changes])
+        tools = (await self._known()).values()
+        return ListToolsResult(tools=[one.published for one in tools if allowed or not one.changes])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the input schema of a tool, by which the SDK checks `Mcp-Param-*` headers."""
@@ -84,9 +93,10 @@ class ToolCalls:
         Raises:
             MCPError: There is no such tool.
         """
-        operation = self._operations.get(params.name)
+        operation = self._operations.get(params.name) or (await self._interaction_tools.current()).get(params.name)
         if operation is None:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name!r}. Known: {', '.join(self._operations)}.")
+            known = ", ".join(await self._known())
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name!r}. Known: {known}.")
         if operation.changes and not may_create(ctx):
             return results.failure(error_messages.not_allowed(operation.name, CREATE))
         try:
@@ -110,6 +120,9 @@ class ToolCalls:
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(max_wait_s, changes=operation.changes))
 
+    async def _known(self) -> Mapping[str, Operation | InteractionTool]:
+        return {**self._operations, **await self._interaction_tools.current()}
+
     def _over_limits(self, ctx: Request, arguments: Mapping[str, Any]) -> str | None:
         limits = ctx.lifespan_context.config.server
         if (size := len(to_json(arguments))) > limits.max_arguments_bytes:
@@ -120,7 +133,7 @@ class ToolCalls:
 
 
 async def _answer(
-    operation: Operation, arguments: Mapping[str, Any], call: Call
+    operation: Operation | InteractionTool, arguments: Mapping[str, Any], call: Call
 ) -> CallToolResult | InputRequiredResult:
     """Call a tool, ask what was meant where a question can repair the call, and explain any other failure."""
     try:

@@ -55,7 +55,7 @@ async def test_user_code_that_type_checks_runs() -> None:
                 return httpx.Response(200, json={})
             case ["runs"] if request.method == "POST":
                 return httpx.Response(200, json=run)
-            case ["runs", "r1"]:
+            case ["runs", "r1"] | ["interactions", "resolve", _]:
                 return httpx.Response(200, json=run)
             case _:
                 return httpx.Response(200, json=[run])

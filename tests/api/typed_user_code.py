@@ -13,11 +13,14 @@ from runs_mcp.api import (
     Chunk,
     Closed,
     Edition,
+    Environment,
     Event,
     Facets,
     FilterOption,
+    Interaction,
     ListFilters,
     Ref,
+    Resolution,
     Run,
     RunError,
     RunsApiError,
@@ -47,6 +50,9 @@ async def use(transport: httpx.AsyncBaseTransport) -> None:
             assert_type(events, AsyncIterator[Event])
             async for event in events:
                 assert_type(event, Chunk | Closed)
+        assert_type(await runs.catalog.list_interactions(), list[Interaction])
+        assert_type(await runs.catalog.resolve_interaction("i1", model="gpt-4o"), Resolution)
+        assert_type(await runs.catalog.list_environments(), list[Environment])
         use_run(await runs.get_run("r1", include_prompt=False))
 
 

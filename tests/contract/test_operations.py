@@ -27,6 +27,7 @@ DOCUMENTED = {
     "POST /runs/search",
     "POST /runs/find",
     "GET /runs/filter-options/{field}",
+    "POST /interactions/endpoints",
 }
 CHARS_PER_TOKEN = 4
 MOST_TOKENS = 4_500
@@ -47,7 +48,7 @@ def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
 
 def test_names_are_unique() -> None:
     names = [operation.name for operation in OPERATIONS]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 10
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -117,6 +118,7 @@ async def test_every_answer_fits_its_output_schema(client: Client) -> None:
         "search_runs": {"query": "nothing at all like this"},
         "find_runs": {"query": {}, "select": ["status"]},
         "get_run_filter_options": {"field": "tag"},
+        "list_interactions": {"interaction": "SummarizeText"},
     }
     assert set(calls) == set(schemas)
     for tool, arguments in calls.items():

@@ -78,6 +78,19 @@ async def get_run_filter_options(about: Examination) -> None:
     await about.client.get_filter_options("environment")
 
 
+@check("list_interactions", after=("api",))
+async def list_interactions(about: Examination) -> Finding:
+    """`POST /interactions/endpoints` or `/interactions/export`, without which the tool lists what runs have used."""
+    if "list_interactions" not in about.offered:
+        return skipped(NOT_OFFERED)
+    try:
+        await about.client.catalog.list_interactions()
+    except (PermissionDeniedError, NotFoundError) as error:
+        fix = f"Have {about.source} given interaction:read; until then only the names that runs have used are listed."
+        return warning(f"closed to this credential. {happened(error)}", fix)
+    return ok("may be used")
+
+
 @operation("not refused; that it executes a run shows only in executing one")
 async def stream_run(about: Examination) -> None:
     """`GET /runs/{run_id}/stream`, of a run there is not: that of a run might execute it."""

@@ -38,6 +38,7 @@ CHECKS: Sequence[Check] = (
     permissions.find_runs,
     permissions.compute_run_facets,
     permissions.get_run_filter_options,
+    permissions.list_interactions,
     permissions.create_run,
     permissions.stream_run,
     protocol.handshake,

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
-from mcp.server.subscriptions import ListenHandler, ResourceUpdated, ServerEvent, SubscriptionBus
+from mcp.server.subscriptions import ListenHandler, ResourceUpdated, ServerEvent, SubscriptionBus, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
@@ -89,20 +89,23 @@ class Subscriptions:
         Handles `notifications/initialized`, and returns only at the end of the connection, where the SDK cancels it:
         the SDK's public API has no other sign of that end (`Connection.exit_stack` cannot be reached from a handler).
         """
-        send, events = anyio.create_memory_object_stream[str](MOST_UNSENT)
+        send, events = anyio.create_memory_object_stream[ServerEvent](MOST_UNSENT)
         session_id = _session_id(ctx)
 
         def enqueue(event: ServerEvent) -> None:
-            if isinstance(event, ResourceUpdated) and event.uri in session:
-                send.send_nowait(event.uri)
+            if isinstance(event, ToolsListChanged) or (isinstance(event, ResourceUpdated) and event.uri in session):
+                send.send_nowait(event)
 
         async with anyio.create_task_group() as tasks:
             session = self._sessions[session_id] = Session(ctx.lifespan_context.watchers, tasks)
             stop = self._bus.subscribe(enqueue)
             try:
                 with send, events:
-                    async for uri in events:
-                        await ctx.session.send_resource_updated(uri)
+                    async for event in events:
+                        if isinstance(event, ResourceUpdated):
+                            await ctx.session.send_resource_updated(event.uri)
+                        else:
+                            await ctx.session.send_tool_list_changed()
             finally:
                 stop()
                 if self._sessions.get(session_id) is session:

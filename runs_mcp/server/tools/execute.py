@@ -30,7 +30,7 @@ from runs_mcp.server.ui import RUN_VIEWER
 
 JsonObject = dict[str, Any]
 WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]
-Data = Annotated[JsonObject, Field(description="Input of the interaction; see parameters of an earlier run")]
+Data = Annotated[JsonObject, Field(description="Input of the interaction; list_interactions shows it")]
 Inputs = Annotated[
     list[JsonObject],
     Field(

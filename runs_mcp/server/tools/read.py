@@ -13,7 +13,7 @@ from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offse
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.pages import fetch_page
-from runs_mcp.server.tools import batch
+from runs_mcp.server.tools import batch, filter_values
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD, RUN_VIEWER
 
@@ -109,14 +109,14 @@ async def get_run_filter_options(
 ) -> CallToolResult:
     """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
     here = services(call)
-    choices = await here.runs.get_filter_options(
-        field,
-        interaction=await here.names.id_of("interaction", interaction),
-        status=status,
-        model=model,
-        environment=await here.names.id_of("environment", environment),
-        tag=tag,
-        parent=False if parent == "false" else parent,
-    )
-    shown = [one for one in choices if not own_tags.is_own(one.name or one.id or "")]
+    filters: dict[str, Any] = {
+        "interaction": await here.names.id_of("interaction", interaction),
+        "status": status,
+        "model": model,
+        "environment": await here.names.id_of("environment", environment),
+        "tag": tag,
+        "parent": False if parent == "false" else parent,
+    }
+    values = await filter_values.of(here.runs, field, filters)
+    shown = [value for value in values if not own_tags.is_own(value.name or value.id or "")]
     return value_counts.options(call, field, shown)

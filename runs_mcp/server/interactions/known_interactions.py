@@ -1,0 +1,80 @@
+"""The interactions that a server knows: those of the catalogue, or, without permission, those that runs have used."""
+
+import difflib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from runs_mcp.api import Interaction, NotFoundError, PermissionDeniedError, Ref, RunsApiError, RunsClient
+from runs_mcp.server.runs.name_resolver import UnclearNameError
+
+REMEMBERED_S = 60.0
+NEWEST_RUNS = 100
+CLOSED = (PermissionDeniedError, NotFoundError)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The interactions known at one time."""
+
+    interactions: Sequence[Interaction]
+    from_runs: bool
+    """True if the credential may not read the catalogue, so that these are only the names that runs have used."""
+
+    def find(self, given: str) -> Interaction:
+        """Return the interaction with this endpoint, id or name; a version after `@` is ignored.
+
+        Raises:
+            UnclearNameError: None or several have it.
+        """
+        wanted = given.removeprefix("oid:")
+        named = {wanted.casefold(), wanted.partition("@")[0].casefold()}
+        exact = [one for one in self.interactions if given in (one.endpoint, one.id, one.name)]
+        found = exact or [
+            one for one in self.interactions if named & {text.casefold() for text in (one.endpoint, one.id, one.name)}
+        ]
+        if len(found) == 1:
+            return found[0]
+        raise UnclearNameError(self._advice(given, found), "interaction", given)
+
+    def _advice(self, given: str, found: Sequence[Interaction]) -> str:
+        if found:
+            candidates = ", ".join(f"{one.endpoint} ({one.id})" for one in found)
+            return f"`interaction`: {given!r} stands for {len(found)} interactions: {candidates}. Pass one of the ids."
+        near = difflib.get_close_matches(given, [one.endpoint for one in self.interactions], n=3, cutoff=0.5)
+        hint = f"Did you mean {', '.join(near)}?" if near else "list_interactions() lists them."
+        return f"`interaction`: there is no {given!r}. {hint}"
+
+
+class KnownInteractions:
+    """The interactions of a project, remembered for a minute."""
+
+    def __init__(self, runs: RunsClient, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._runs = runs
+        self._now = now
+        self._remembered: tuple[float, Listing] | None = None
+
+    async def listing(self, *, within_s: float = REMEMBERED_S) -> Listing:
+        """Return the interactions, read again if they were read more than `within_s` seconds ago.
+
+        Raises:
+            RunsApiError: Neither the catalogue nor the runs can be read.
+        """
+        if self._remembered is None or self._now() - self._remembered[0] > within_s:
+            self._remembered = (self._now(), await self._read())
+        return self._remembered[1]
+
+    async def _read(self) -> Listing:
+        try:
+            return Listing(await self._runs.catalog.list_interactions(), from_runs=False)
+        except CLOSED:
+            used = await self._used_by_runs()
+        found = {name: Interaction(id=one.id or name, name=name, endpoint=name) for one in used if (name := one.label)}
+        return Listing(list(found.values()), from_runs=True)
+
+    async def _used_by_runs(self) -> Sequence[Ref]:
+        try:
+            return [Ref(one.id, one.name) for one in await self._runs.get_filter_options("interaction")]
+        except RunsApiError:
+            newest = await self._runs.list_runs(limit=NEWEST_RUNS)
+        return [run.interaction for run in newest if run.interaction]

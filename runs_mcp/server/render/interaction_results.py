@@ -1,0 +1,138 @@
+"""Answers of `list_interactions`: a page of interactions, or everything about one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcp_types import CallToolResult
+from pydantic_core import to_json
+
+from runs_mcp.api import Interaction, Resolution, Run
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.render import results, tables
+
+MOST_FIELDS = 12
+MOST_CHOICES = 8
+ONLY_FROM_RUNS = (
+    "The credential may not read the catalogue of interactions, so these are the names that runs have used; there may "
+    "be more, and their schemas are unknown."
+)
+INTERACTIONS = {
+    "type": "object",
+    "properties": {
+        "interactions": {"type": "array", "items": {"type": "object"}},
+        "next_offset": {"description": "Integer, or null after the last page"},
+    },
+    "required": ["interactions"],
+}
+
+
+def page(
+    call: Call, interactions: Sequence[Interaction], *, limit: int, offset: int, from_runs: bool
+) -> CallToolResult:
+    """Return one line for each of `limit` interactions from `offset` on."""
+    shown = interactions[offset : offset + limit]
+    next_offset = offset + len(shown) if offset + len(shown) < len(interactions) else None
+    follow_up = {"next": results.same_call(call, offset=next_offset)} if next_offset else {}
+    note = {"note": ONLY_FROM_RUNS} if from_runs else {}
+    structured = {
+        "interactions": [_line(one) for one in shown],
+        "total": len(interactions),
+        "offset": offset,
+        "next_offset": next_offset,
+        **follow_up,
+        **note,
+        "workspace": services(call).workspace,
+    }
+    if not shown:
+        text = f"No interactions for {results.same_call(call)} ({services(call).workspace})."
+        return results.answer("\n".join([text, *note.values()]), structured)
+    head = f"{len(interactions)} interactions, {offset + 1} to {offset + len(shown)} ({services(call).workspace})"
+    more = f"For more: {follow_up['next']}" if follow_up else "No more."
+    return results.answer("\n".join([head, _table(shown), *note.values(), more]), structured)
+
+
+def details(call: Call, one: Interaction, resolved: Resolution | None, example: Run | None) -> CallToolResult:
+    """Return the schemas of an interaction, what it runs on by default, and the input of an earlier run."""
+    documents = {
+        "input_schema": one.input_schema,
+        "result_schema": one.result_schema,
+        "example": example.raw.get("parameters") if example else None,
+    }
+    share = services(call).config.server.max_result_chars // len(documents)
+    texts = {name: to_json(value).decode() for name, value in documents.items() if value}
+    cut = {name: text for name, text in texts.items() if len(text) > share}
+    defaults = _defaults(resolved)
+    structured = {
+        "interactions": [{**_line(one), **defaults, **{name: documents[name] for name in texts if name not in cut}}],
+        **({"cut": sorted(cut)} if cut else {}),
+        **({"example_run": example.id} if example else {}),
+        "workspace": services(call).workspace,
+    }
+    lines = [f"Interaction {tables.cell(one.endpoint)} ({services(call).workspace})"]
+    lines += [f"{name}: {tables.cell(value)}" for name, value in {**_line(one), **defaults}.items() if value]
+    lines.append(results.UNTRUSTED)
+    lines += [results.fenced(_title(name, example), _within(text, share)) for name, text in texts.items()]
+    lines.append(f'Run it: create_run(interaction="{tables.cell(one.endpoint)}", data={{…}})')
+    return results.answer("\n".join(lines), structured)
+
+
+def input_summary(schema: Mapping[str, Any] | None) -> str:
+    """Return the fields of an input in one line, e.g. `text, to: de|fr, sentences?`; `?` marks an optional field."""
+    properties = (schema or {}).get("properties")
+    required = (schema or {}).get("required")
+    if not isinstance(properties, Mapping):
+        return ""
+    needed = required if isinstance(required, list) else []
+    names = sorted(properties, key=lambda name: name not in needed)  # stable: the order of the schema otherwise
+    fields = [_field(name, properties[name], needed=name in needed) for name in names[:MOST_FIELDS]]
+    return ", ".join([*fields, *(["…"] if len(names) > MOST_FIELDS else [])])
+
+
+def _field(name: str, schema: Any, *, needed: bool) -> str:
+    choices = schema.get("enum") if isinstance(schema, Mapping) else None
+    kinds = schema.get("type") if isinstance(schema, Mapping) else None
+    said = "|".join(map(str, choices[:MOST_CHOICES])) if isinstance(choices, list) else kinds
+    shown = f": {said}" if isinstance(said, str) and said not in ("", "string") else ""
+    return f"{name}{'' if needed else '?'}{shown}"
+
+
+def _line(one: Interaction) -> dict[str, Any]:
+    known = {
+        "interaction": one.endpoint,
+        "description": one.description,
+        "version": one.version,
+        "status": one.status,
+        "tags": list(one.tags),
+        "input": input_summary(one.input_schema),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _table(interactions: Sequence[Interaction]) -> str:
+    lines = [_line(one) for one in interactions]
+    columns = {
+        "interaction": [one.endpoint for one in interactions],
+        "version": [str(line.get("version", "")) for line in lines],
+        "status": [line.get("status", "") for line in lines],
+        "tags": [", ".join(one.tags) for one in interactions],
+        "input": [line.get("input", "") for line in lines],
+        "description": [line.get("description", "") for line in lines],
+    }
+    return tables.table(columns, keep="interaction")
+
+
+def _defaults(resolved: Resolution | None) -> dict[str, str]:
+    if resolved is None:
+        return {}
+    environment = resolved.environment
+    named = f"{environment.name} ({environment.id})" if environment and environment.name else None
+    known = {"default_environment": named or (environment and environment.id), "default_model": resolved.model}
+    return {name: value for name, value in known.items() if value}
+
+
+def _title(name: str, example: Run | None) -> str:
+    return f"parameters of run {example.id}" if name == "example" and example else name.replace("_", " ")
+
+
+def _within(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… (cut: {longest:,} of {len(text):,} characters)"

@@ -1,0 +1,61 @@
+"""Listing interactions: what can be run, and with which input."""
+
+from typing import Annotated
+
+from mcp_types import CallToolResult
+from pydantic import MISSING, Field
+
+from runs_mcp.api import Interaction, Resolution, Run, RunsApiError
+from runs_mcp.server import params
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.params import Name, Offset
+from runs_mcp.server.render import interaction_results
+from runs_mcp.server.tools.operation import operation
+
+One = Annotated[Name, Field(description="Id or name: its schemas, defaults and an example")]
+Words = Annotated[Name, params.FREE_TEXT, Field(description="Text in its name or description")]
+WithTag = Annotated[Name, Field(description="Only those with this tag")]
+MostInteractions = Annotated[int, Field(ge=1, le=params.MAX_PAGE, description="How many at most")]
+
+
+@operation("POST /interactions/endpoints", title="List interactions", output=interaction_results.INTERACTIONS)
+async def list_interactions(
+    call: Call,
+    *,
+    interaction: One | MISSING = MISSING,
+    query: Words | MISSING = MISSING,
+    tag: WithTag | MISSING = MISSING,
+    limit: MostInteractions = 50,
+    offset: Offset = 0,
+) -> CallToolResult:
+    """List what create_run can run, a line each with its input (`?`: optional); with interaction, all about one."""
+    listing = await services(call).interactions.listing()
+    if interaction is not MISSING:
+        one = listing.find(interaction)
+        version = interaction if "@" in interaction else one.endpoint
+        return interaction_results.details(call, one, await _resolved(call, version), await _example(call, one))
+    found = [one for one in listing.interactions if _matches(one, query, tag)]
+    return interaction_results.page(call, found, limit=limit, offset=offset, from_runs=listing.from_runs)
+
+
+def _matches(one: Interaction, query: str | MISSING, tag: str | MISSING) -> bool:
+    text = f"{one.endpoint} {one.name} {one.description or ''}".casefold()
+    return (query is MISSING or query.casefold() in text) and (tag is MISSING or tag in one.tags)
+
+
+async def _resolved(call: Call, interaction: str) -> Resolution | None:
+    """Return what a run would use; None where the API does not tell."""
+    try:
+        return await services(call).runs.catalog.resolve_interaction(interaction)
+    except RunsApiError:
+        return None
+
+
+async def _example(call: Call, one: Interaction) -> Run | None:
+    """Return the newest completed run of an interaction, with its parameters; None if there is none."""
+    runs = services(call).runs
+    try:
+        newest = await runs.list_runs(interaction=one.id, status="completed", limit=1)
+        return await runs.get_run(newest[0].id) if newest else None
+    except RunsApiError:
+        return None
