@@ -64,7 +64,7 @@ def describe(error: ValidationError, file: Path | None, environ: Mapping[str, st
 
 
 def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the place of a problem: the variable that sets `path`, else the file, variables inside `path`, and `path`."""
+    """Yield the variable that sets `path`; or else the file, the variables inside `path`, and `path` itself."""
     place = "".join(f"{part}__" for part in path).upper()
     inside = []
     for name in sorted(environ) if path else []:
