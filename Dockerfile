@@ -9,7 +9,7 @@ RUN python -m venv /opt/runs-mcp \
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /opt/runs-mcp /opt/runs-mcp
-# A volume mounted here is the service's own: where `runs-mcp keys` keeps the keys of callers.
+# `runs-mcp keys` stores the hashes of callers' keys here; a new volume inherits owner and mode.
 RUN install --directory --owner=65532 --group=65532 --mode=0700 /var/lib/runs-mcp
 ENV PATH=/opt/runs-mcp/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1

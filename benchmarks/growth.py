@@ -1,7 +1,7 @@
-"""Whether a call costs more the more there is, or the more there has been: `python -m benchmarks.growth`.
+"""Growth of the cost of a call with the number of runs and of earlier calls: `python -m benchmarks.growth`.
 
-Our server stands before a sandbox with one run, a thousand and a hundred thousand; and it answers call after call, of
-which the last should cost what the second eighth did.
+The first measurement uses sandboxes with one, a thousand and a hundred thousand runs. The second makes many calls and
+compares the last eighth with the second; the first eighth warms up.
 """
 
 import sys
@@ -22,8 +22,9 @@ from benchmarks import report
 from benchmarks.driver import LEGACY, MIB, MODERN, Turn
 from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, met
 from benchmarks.speed import CALLS as FIXED
-from runs_mcp.sandbox import DEMO_KEY, samples
-from runs_mcp.sandbox.store import Store
+from runs_mcp.sandbox import DEMO_KEY
+from runs_mcp.sandbox.content import samples
+from runs_mcp.sandbox.storage.run_store import RunStore
 from tests.here import LOOPBACK, free_ports, listening
 
 NEWEST = "66a1f0c2e4b0a1b2c3d4ffff"
@@ -41,7 +42,7 @@ SLICES = 8
 
 @asynccontextmanager
 async def sandbox(runs: int) -> AsyncIterator[Environment]:
-    """A sandbox with so many runs, of which the newest is always the same; the variables that tell a server of it."""
+    """Start a sandbox with so many runs, the newest always the same; yield the environment for a server."""
     with TemporaryDirectory() as folder:
         file = Path(folder, "runs.sqlite")
         await anyio.to_thread.run_sync(_fill, file, runs)
@@ -63,14 +64,14 @@ async def sandbox(runs: int) -> AsyncIterator[Environment]:
 
 def _fill(file: Path, runs: int) -> None:
     now = datetime.now(UTC)
-    store = Store(file)
+    store = RunStore(file)
     store.add(samples.generate(runs - 1, now=now))
     store.add([{**next(iter(samples.generate(1, now=now))), "id": NEWEST, "updated_at": now.isoformat()}])
     store.close()
 
 
 async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
-    """What calls cost with so many runs there, in turns."""
+    """Measure calls with each number of runs, in turns."""
     turns = {(call, size): Turn() for call in CALLS for size in sizes}
     async with AsyncExitStack() as stack:
         servers: dict[int, Server] = {}
@@ -82,7 +83,7 @@ async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
             for call, (tool, arguments) in CALLS.items():
                 for size, server in servers.items():
                     one = await server.turn(tool, arguments, callers=1, seconds=seconds)
-                    if number:  # the one before warmed up
+                    if number:  # the first round warms up
                         turns[call, size].add(one)
     heads = ["runs in the sandbox"]
     for size in sizes:
@@ -92,12 +93,12 @@ async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
         costs = [turns[call, size] for size in sizes]
         cells = [cell for one in costs for cell in (f"{one.cpu_ms:.2f}", f"{one.percentile(50):.2f}")]
         rows.append([call, *cells, f"{costs[-1].cpu_ms / costs[0].cpu_ms:.2f}"])
-    return report.table([*heads, "CPU, last beside first"], rows)
+    return report.table([*heads, "CPU, last / first"], rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What a number of calls cost, and how the server stood after them."""
+    """A number of calls, and the memory and open files of the server after them."""
 
     turn: Turn
     memory_mib: float
@@ -105,7 +106,7 @@ class Slice:
 
 
 async def by_calls(calls: int) -> str:
-    """What calls cost, and how much memory the server has, after ever more of them."""
+    """Measure the cost of calls and the memory of the server as the number of calls grows."""
     slices: dict[Place, list[Slice]] = {place: [] for place in PLACES}
     async with fixed_api() as environment, AsyncExitStack() as stack:
         servers = {place: await stack.enter_async_context(met(place, environment)) for place in PLACES}
@@ -145,18 +146,18 @@ def _ratio(early: float, late: float, digits: int) -> Sequence[str]:
 
 
 async def measured(*, runs: Sequence[int], calls: int, rounds: int, seconds: float) -> str:
-    """The tables, in Markdown."""
+    """Return the tables, in Markdown."""
     return "\n\n".join([await by_runs(runs, rounds, seconds), await by_calls(calls)])
 
 
 @click.command()
 @click.option("--runs", multiple=True, type=int, default=RUNS, show_default=True, help="Runs in the sandbox.")
-@click.option("--calls", default=50_000, show_default=True, help="How many calls, over each transport.")
-@click.option("--rounds", default=3, show_default=True, help="Turns of each number of runs.")
-@click.option("--seconds", default=1.0, show_default=True, help="How long a turn lasts.")
+@click.option("--calls", default=50_000, show_default=True, help="Calls over each transport.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds for each number of runs.")
+@click.option("--seconds", default=1.0, show_default=True, help="Duration of a round.")
 @report.write_option
 def main(*, runs: Sequence[int], calls: int, rounds: int, seconds: float, write: bool) -> None:
-    """Measure whether calls come to cost more."""
+    """Measure whether the cost of calls grows."""
     run = partial(measured, runs=runs, calls=calls, rounds=rounds, seconds=seconds)
     report.publish("growth", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 

@@ -1,7 +1,7 @@
-"""What the parts of a call take of a processor: `python -m benchmarks.layers`.
+"""Processor time of the parts of a call: `python -m benchmarks.layers`.
 
-A question that the SDK answers by itself, a call that is refused before it reaches the API, and whole calls stand
-beside each other, and beside them the API's client without any server. What is left between them is each part's own.
+Compares a request that the SDK answers alone, a call that is rejected before it reaches the API, and complete calls,
+and measures the API client without a server. The differences are the cost of each part.
 """
 
 from collections import defaultdict
@@ -22,18 +22,18 @@ from runs_mcp.api import connect
 from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 Question = tuple[str, Mapping[str, Any]]
-"""A method, and what it is asked with."""
+"""A method and its parameters."""
 Ask = Callable[[], Awaitable[object]]
 
 
 def calling(tool: str, **arguments: object) -> Question:
-    """The question that a call of `tool` is."""
+    """Return the request that calls `tool`."""
     return "tools/call", {"name": tool, "arguments": arguments}
 
 
 QUESTIONS: Mapping[str, Question] = {
     "`ping`": ("ping", {}),
-    "a call that is refused": calling("list_runs", limit="many"),
+    "a rejected call": calling("list_runs", limit="many"),
     "`get_run` of 2 KB": calling("get_run", run_id="small"),
     "`list_runs` of 10": calling("list_runs", limit=10),
     "`list_runs` of 100": calling("list_runs", limit=100),
@@ -41,7 +41,7 @@ QUESTIONS: Mapping[str, Question] = {
 
 
 async def by_callers(ask: Ask, busy_s: Callable[[], float], *, callers: int, seconds: float) -> float:
-    """Milliseconds of a processor that one `ask` takes, by so many callers at once."""
+    """Return the milliseconds of processor time for each `ask`, with so many concurrent callers."""
     count, before, end = 0, busy_s(), perf_counter() + seconds
 
     async def caller() -> None:
@@ -57,7 +57,7 @@ async def by_callers(ask: Ask, busy_s: Callable[[], float], *, callers: int, sec
 
 
 async def of_servers(of: Sequence[Peer], *, callers: int, rounds: int, seconds: float) -> str:
-    """What each server takes for each question, in turns; the least of all rounds."""
+    """Measure each request with each server in turns; return the table of the minimum over all rounds."""
     taken: dict[tuple[str, Peer], list[float]] = defaultdict(list)
     async with fixed_api() as environment, AsyncExitStack() as stack:
         places = {peer: Place(peer, "stdio", LEGACY) for peer in of}
@@ -70,14 +70,14 @@ async def of_servers(of: Sequence[Peer], *, callers: int, rounds: int, seconds: 
                 for peer, server in servers.items():
                     ask = partial(server.session.ask, *question)
                     cost = await by_callers(ask, server.usage.busy_s, callers=callers, seconds=seconds)
-                    if number:  # the one before warmed up
+                    if number:  # the first round warms up
                         taken[name, peer].append(cost)
     rows = [[name, *(f"{min(taken[name, peer]):.2f}" for peer in of)] for name in QUESTIONS]
     return report.table([f"CPU ms, over stdio, {callers} callers", *(peer.name for peer in of)], rows)
 
 
 async def of_clients(*, callers: int, rounds: int, seconds: float) -> str:
-    """What asking the API takes by itself: by `aiohttp` alone, and by our client, which makes runs of the answer."""
+    """Measure requests to the API with `aiohttp` alone and with our client, which also parses the runs."""
     rows = []
     async with fixed_api() as environment, AsyncExitStack() as stack:
         url = environment["API_URL"]
@@ -105,7 +105,7 @@ async def of_clients(*, callers: int, rounds: int, seconds: float) -> str:
 
 
 async def measured(of: Sequence[Peer], *, callers: int, rounds: int, seconds: float) -> str:
-    """The tables, in Markdown."""
+    """Return the tables, in Markdown."""
     return "\n\n".join(
         [
             await of_servers(of, callers=callers, rounds=rounds, seconds=seconds),
@@ -115,7 +115,7 @@ async def measured(of: Sequence[Peer], *, callers: int, rounds: int, seconds: fl
 
 
 @click.command()
-@click.option("--callers", default=8, show_default=True, help="Callers at once.")
+@click.option("--callers", default=8, show_default=True, help="Concurrent callers.")
 @click.option("--rounds", default=3, show_default=True, help="Turns of each server; figures are the least of them.")
 @click.option("--seconds", default=0.5, show_default=True, help="How long a turn lasts.")
 @report.write_option

@@ -1,7 +1,7 @@
-"""Many agents at once, over HTTP: `python -m benchmarks.load`.
+"""Many concurrent agents over HTTP: `python -m benchmarks.load`.
 
-A thousand runs are created and followed, each by a caller of its own, while hundreds of agents call one thing after the
-other: against one process, and against replicas behind nginx with `deploy/nginx.conf`. Half of all speak each era.
+A thousand callers each create and follow a run while hundreds of agents make calls, against one process and against
+replicas behind nginx with `deploy/nginx.conf`. Half of the clients use each protocol era.
 """
 
 import shutil
@@ -37,16 +37,16 @@ READS: Sequence[Call] = (
     ("list_runs", {"limit": 100}),
 )
 SHORT = {"chunks": 10, "per_s": 50}
-"""The run that an agent creates after its reads, and follows to its end."""
+"""The run that an agent creates and follows after its reads."""
 OPENING_S = 30
-"""Seconds that streams last beyond the agents' calls: they are opened, and the agents connected, before."""
+"""Extra seconds of each stream, for opening the streams and connecting the agents."""
 LONGEST_S = 300
 ERRORS = (CallError, StatusError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream)
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is put under load."""
+    """A deployment to measure."""
 
     name: str
     processes: int = 1
@@ -55,7 +55,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A setup that was started: where clients reach it, and what each of its processes takes."""
+    """A started setup: its port and the resource usage of its processes."""
 
     port: int
     replicas: Sequence[Usage]
@@ -64,30 +64,30 @@ class Deployment:
 
 @dataclass(slots=True)
 class Outcome:
-    """What clients saw, and what the processes took."""
+    """Results of the clients, and resource usage of the processes."""
 
     taken_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     heard: Heard = field(default_factory=Heard)
     expected: int = 0
-    """Chunks that the runs wrote whose streams ended."""
+    """Chunks of all runs whose streams ended."""
     errors: Counter[str] = field(default_factory=Counter)
     connected_s: float = 0
-    """Seconds until all agents had done their handshakes and were answered once, all at the same time."""
+    """Seconds until all agents, which start at the same time, have completed a handshake and a call."""
     seconds: float = 0
     busy: Sequence[float] = ()
-    """How busy each replica kept a processor, 1 being all the time."""
+    """Processor use of each replica; 1 is one core all the time."""
     proxy_busy: float = 0
     client_busy: float = 0
     memory_mib: Sequence[float] = ()
 
     def count(self, error: BaseException) -> None:
-        """Note what went wrong."""
+        """Count an error."""
         self.errors[f"{type(error).__name__}: {error}"[:200]] += 1
 
 
 @asynccontextmanager
 async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Deployment]:
-    """The processes of `setup`, one by itself and several behind nginx."""
+    """Start the processes of `setup`, behind nginx if there are several."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         if setup.redis:
@@ -106,7 +106,7 @@ async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Depl
 
 
 class Load:
-    """Streams and agents against a deployment."""
+    """Load on a deployment: streams and agents."""
 
     def __init__(self, at: Deployment, *, seconds: float, per_s: int) -> None:
         self.outcome = Outcome()
@@ -116,18 +116,18 @@ class Load:
         self._long = {"chunks": int(per_s * (seconds + OPENING_S)), "per_s": per_s}
 
     async def run(self, streams: int, agents: int) -> None:
-        """Open the streams, and connect the agents; have them call when all are there; wait for the ends."""
+        """Open the streams, connect the agents, make the calls and wait for all streams to end."""
         there = [anyio.Event() for _ in range(streams + agents)]
         with anyio.fail_after(LONGEST_S):
             async with anyio.create_task_group() as watching:
                 for number in range(streams):
-                    watching.start_soon(self._watch, number, there[number])
+                    watching.start_soon(self._follow, number, there[number])
                 await _all(there[:streams])
                 report.progress("all streams are open")
                 await self._call(there[streams:])
 
     async def _call(self, there: Sequence[anyio.Event]) -> None:
-        """Connect the agents and let them call; see what the processes take from the first call to the last answer."""
+        """Connect the agents and make their calls; measure the processes from the first call to the last result."""
         at, outcome = self._at, self.outcome
         connecting = monotonic()
         async with anyio.create_task_group() as calling:
@@ -146,8 +146,8 @@ class Load:
     def _busy(self) -> Sequence[float]:
         return [one.busy_s() for one in (*self._at.replicas, *self._at.proxies)]
 
-    async def _watch(self, number: int, opening: anyio.Event) -> None:
-        """Create a run, and follow it to its end."""
+    async def _follow(self, number: int, opening: anyio.Event) -> None:
+        """Create a run and follow it until it ends."""
         reader = self.outcome.heard.reader()
 
         def heard(line: bytes) -> None:
@@ -155,14 +155,14 @@ class Load:
             opening.set()
 
         try:
-            async with self._client(f"watcher-{number}", number) as client:
+            async with self._client(f"follower-{number}", number) as client:
                 await self._create(client, self._long, reader, heard)
         except ERRORS as error:
             self.outcome.count(error)
         opening.set()
 
     async def _work(self, number: int, connected: anyio.Event) -> None:
-        """Connect; when all have, make one call after the other."""
+        """Connect, wait for the other agents, then make calls in sequence."""
         try:
             async with self._client(f"agent-{number}", number) as client:
                 await client.call(*READS[0])
@@ -187,7 +187,7 @@ class Load:
         await client.call("create_run", {"interaction": "Writer", "data": data}, heard)
         self.outcome.expected += data["chunks"]
         if reader.next != data["chunks"]:
-            self.outcome.errors["a stream that was not heard to its end"] += 1
+            self.outcome.errors["incomplete stream"] += 1
 
     @asynccontextmanager
     async def _client(self, name: str, number: int) -> AsyncIterator[Session]:
@@ -202,7 +202,7 @@ async def _all(events: Sequence[anyio.Event]) -> None:
 
 
 def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
-    """What came of a setup."""
+    """Return the row for a setup."""
     reads = [one for tool, taken in outcome.taken_ms.items() if tool != "create_run" for one in taken]
     created, delays = outcome.taken_ms["create_run"], outcome.heard.delays_ms
     lost = outcome.expected - len(delays)
@@ -220,7 +220,7 @@ def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
 
 
 async def measured(of: Sequence[Setup], *, streams: int, agents: int, seconds: float, per_s: int) -> str:
-    """The table, in Markdown."""
+    """Return the table, in Markdown."""
     rows = []
     for setup in of:
         report.progress(f"{streams:,} streams and {agents} agents, {setup.name}")
@@ -242,25 +242,25 @@ async def measured(of: Sequence[Setup], *, streams: int, agents: int, seconds: f
 
 
 @click.command()
-@click.option("--streams", default=1_000, show_default=True, help="Runs that are followed all the while.")
-@click.option("--agents", default=200, show_default=True, help="Callers, one call after the other.")
-@click.option("--seconds", default=15.0, show_default=True, help="How long agents call.")
+@click.option("--streams", default=1_000, show_default=True, help="Runs that are followed throughout.")
+@click.option("--agents", default=200, show_default=True, help="Callers that make calls in sequence.")
+@click.option("--seconds", default=15.0, show_default=True, help="Duration of the calls.")
 @click.option("--per-s", default=2, show_default=True, help="Chunks a second in each stream.")
 @click.option("--replicas", default=3, show_default=True, help="Processes behind nginx.")
 @click.option(
     "--redis/--no-redis",
     "with_redis",
     default=None,
-    help="Also replicas that share a Redis; where there is one, by default.",
+    help="Also measure replicas that share a Redis. Default: if redis-server is installed.",
 )
 @report.write_option
 def main(
     *, streams: int, agents: int, seconds: float, per_s: int, replicas: int, with_redis: bool | None, write: bool
 ) -> None:
-    """Measure one process and several under the load of many agents."""
+    """Measure one process and several replicas under the load of many agents."""
     can = shutil.which("redis-server") is not None
     if with_redis and not can:
-        raise click.UsageError("--redis: there is no redis-server")
+        raise click.UsageError("--redis needs redis-server, which is not installed")
     setups = [Setup("one process"), Setup(f"{replicas} replicas behind nginx", replicas)]
     if can and with_redis is not False:
         setups.append(Setup(f"{replicas} replicas behind nginx, with Redis", replicas, redis=True))

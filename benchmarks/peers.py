@@ -1,4 +1,4 @@
-"""The servers that are measured, and how each is started: all in front of the same Runs API of fixed answers."""
+"""The measured servers and how they are started, all in front of the same Runs API with fixed responses."""
 
 import os
 import subprocess
@@ -30,14 +30,14 @@ TYPESCRIPT = {
     "zod": "4.4.3",
 }
 SETTINGS = {"COMPOSABLE_TOKEN": "benchmark", "RUNS_MCP_STREAMING__MAX_WAIT_S": "600"}
-"""Of our server: by default a call is answered after 45 s, however long the run goes on."""
+"""Settings of `runs-mcp`. By default a call returns after 45 s even if its run continues."""
 Transport = Literal["stdio", "HTTP"]
 Environment = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server: the command that starts it over stdio, what to add before the port over HTTP, and what it can do."""
+    """A server: the command for stdio, the extra arguments before the port for HTTP, and its abilities."""
 
     name: str
     command: tuple[str, ...]
@@ -45,21 +45,21 @@ class Peer:
     eras: tuple[Era, ...] = (LEGACY, MODERN)
     streams: bool = True
     settings: tuple[tuple[str, str], ...] = ()
-    """Variables that configure it, beside those that say where the API is."""
+    """Environment variables in addition to those with the address of the API."""
 
     def at(self, port: int) -> Sequence[str]:
-        """The command that starts it over HTTP."""
+        """Return the command for HTTP at `port`."""
         return [*self.command, *self.http, str(port)]
 
 
 OURS = Peer("runs-mcp", (sys.executable, "-m", "runs_mcp", "serve"), ("--http", "--port"))
 PLAIN = Peer("MCPServer, typed results, httpx", (sys.executable, str(SERVERS / "plain.py")))
-FLOOR = Peer("a loop by hand (the floor)", (sys.executable, str(SERVERS / "floor.py")), eras=(LEGACY,))
+FLOOR = Peer("a minimal loop (the floor)", (sys.executable, str(SERVERS / "floor.py")), eras=(LEGACY,))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server is met: over a transport, in an era of the protocol."""
+    """A server with a transport and a protocol era."""
 
     peer: Peer
     over: Transport
@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that was started: a session with it, and what it takes of the machine."""
+    """A started server: a session and its resource usage."""
 
     session: Session
     usage: Usage
@@ -76,7 +76,7 @@ class Server:
     async def turn(
         self, tool: str, arguments: Mapping[str, Any], *, callers: int, seconds: float = 0, calls: int = 1
     ) -> Turn:
-        """Make a call as `Session.measure` does, and see what that costs the server."""
+        """Make calls as `Session.measure` does and add the processor time of the server."""
         before = self.usage.busy_s()
         taken = await self.session.measure(tool, arguments, callers=callers, seconds=seconds, calls=calls)
         taken.busy_s = self.usage.busy_s() - before
@@ -84,7 +84,7 @@ class Server:
 
 
 def peers() -> Sequence[Peer]:
-    """Every server; what they need is installed on the first run, below `.cache/`."""
+    """Return all servers; their dependencies are installed in `.cache/` on the first run."""
     modules = node.installed("peers", TYPESCRIPT)
     for script in SERVERS.glob("*.mjs"):
         (modules / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
@@ -101,12 +101,12 @@ def peers() -> Sequence[Peer]:
 
 
 def places(of: Sequence[Peer], over: Transport) -> Sequence[Place]:
-    """Every way to meet these servers over a transport."""
+    """Return these servers over a transport, in every era they support."""
     return [Place(peer, over, era) for peer in of for era in peer.eras]
 
 
 def fastmcp() -> Path:
-    """A Python that has FastMCP, which is installed on the first run."""
+    """Return a Python interpreter with FastMCP, which is installed on the first run."""
     folder = node.CACHE / "fastmcp"
     python = folder / "bin" / "python"
     if not python.exists():
@@ -117,7 +117,7 @@ def fastmcp() -> Path:
 
 @asynccontextmanager
 async def fixed_api() -> AsyncIterator[Environment]:
-    """A Runs API of fixed answers in a process of its own; the variables that tell servers where it is."""
+    """Start a Runs API with fixed responses in a separate process; yield the environment for servers."""
     command = [sys.executable, "-m", "benchmarks.api"]
     async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=None) as process:
         port = int(await process.stdout.receive()) if process.stdout else 0
@@ -129,13 +129,13 @@ async def fixed_api() -> AsyncIterator[Environment]:
 
 
 def inherited() -> dict[str, str]:
-    """The environment, without what would configure our server."""
+    """Return the environment without settings of `runs-mcp`."""
     return {name: value for name, value in os.environ.items() if not name.startswith("RUNS_MCP_")}
 
 
 @asynccontextmanager
 async def met(place: Place, environment: Environment) -> AsyncIterator[Server]:
-    """The server of `place`, just started, past its handshake."""
+    """Start the server of `place` and complete the handshake."""
     environment = {**environment, **dict(place.peer.settings)}
     async with AsyncExitStack() as stack:
         if place.over == "stdio":
@@ -151,7 +151,7 @@ async def met(place: Place, environment: Environment) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def serving(peer: Peer, environment: Environment) -> AsyncIterator[tuple[int, Process]]:
-    """The port at which a server just started serves HTTP, and its process."""
+    """Start a server over HTTP; yield its port and process."""
     [port] = free_ports(1)
     command = peer.at(port)
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment) as one:

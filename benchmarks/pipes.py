@@ -1,4 +1,4 @@
-"""A session with a server over its standard streams."""
+"""Sessions over the standard streams of a server."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -40,10 +40,10 @@ class Pipes(Session):
         await self._process.stdin.send(json.dumps(message).encode() + b"\n")
 
     async def listen(self) -> None:
-        """Match what the server says to the requests.
+        """Match messages of the server to requests.
 
         Raises:
-            CallError: the server ended.
+            CallError: The server ended.
         """
         assert self._process.stdout
         held = bytearray()
@@ -71,7 +71,7 @@ class Pipes(Session):
 async def started(
     command: Sequence[str], environment: Mapping[str, str], era: Era
 ) -> AsyncIterator[tuple[Pipes, Process]]:
-    """A server just started, past its handshake."""
+    """Start a server and complete the handshake."""
     async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment) as process:
         session = Pipes(process, era)
         async with anyio.create_task_group() as tasks:

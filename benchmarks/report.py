@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, whose tables are written between marks, and the words of the tables."""
+"""Tables of benchmarks: printed, and written between the markers of docs/benchmarks.md."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ write_option = click.option("--write", is_flag=True, help="Write the tables into
 
 
 def publish(name: str, text: str, *, write: bool) -> None:
-    """Print a report; `write` it between its marks as well."""
+    """Print a report and, if `write` is set, replace it in docs/benchmarks.md."""
     click.echo(text)
     if not write:
         return
@@ -23,11 +23,11 @@ def publish(name: str, text: str, *, write: bool) -> None:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def progress(text: str) -> None:
-    """Say what is being measured, to who waits for it."""
+    """Print the progress of a measurement to standard error."""
     click.echo(text, err=True)

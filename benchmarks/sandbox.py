@@ -1,6 +1,6 @@
-"""How fast the sandbox answers with many runs: medians over HTTP, in milliseconds.
+"""Latency of the sandbox with many runs: medians over HTTP, in milliseconds.
 
-The file is made, or used as it is if it has runs already.
+The file is created, unless it already has runs.
 """
 
 import tempfile
@@ -32,7 +32,7 @@ Request = tuple[str, str, Mapping[str, Any] | None]
 
 
 def requests(run_id: str) -> dict[str, Request]:
-    """What is measured: method, path and body, by name."""
+    """Return the requests to measure, by name."""
     week = (datetime.now(UTC) - timedelta(days=7)).isoformat()
     return {
         "list": ("GET", "/runs?limit=100", None),
@@ -57,7 +57,7 @@ def requests(run_id: str) -> dict[str, Request]:
 
 
 async def measure(client: httpx.AsyncClient, request: Request, rounds: int) -> tuple[float, float]:
-    """The median and the longest time of a request."""
+    """Return the median and the maximum time of a request."""
     method, path, body = request
     times: list[float] = []
     for _ in range(rounds):
@@ -69,7 +69,7 @@ async def measure(client: httpx.AsyncClient, request: Request, rounds: int) -> t
 
 
 async def report(runs: int, rounds: int, data: Path) -> None:
-    """Seed, measure, print."""
+    """Create the runs, measure the requests and print the results."""
     started = perf_counter()
     async with (
         running(SandboxOptions(data=data, seed_runs=runs)) as sandbox,
@@ -86,9 +86,9 @@ async def report(runs: int, rounds: int, data: Path) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--runs", type=int, default=100_000, help="How many.", show_default=True)
-@click.option("--rounds", type=int, default=21, help="How often each request is made.", show_default=True)
-@click.option("--data", type=click.Path(path_type=Path), help="The file; else a temporary one.")
+@click.option("--runs", type=int, default=100_000, help="Number of runs.", show_default=True)
+@click.option("--rounds", type=int, default=21, help="Repetitions of each request.", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="SQLite file. Default: a temporary file.")
 def main(runs: int, rounds: int, data: Path | None) -> None:
     """Read the command line."""
     with tempfile.TemporaryDirectory() as folder:

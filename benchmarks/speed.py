@@ -1,7 +1,7 @@
-"""How fast calls are answered, beside other servers of the same API: `python -m benchmarks.speed`.
+"""Latency and cost of calls compared with other servers of the same API: `python -m benchmarks.speed`.
 
-Every server is started here, all have the same API behind them, and they take turns, so that a busy moment of the
-machine meets all of them. What matters are the ratios.
+All servers run in front of the same API and are measured in turns, so that a busy moment of the machine affects all of
+them. The ratios are what matters.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ Turns = Mapping[tuple[Place, int], Turn]
 async def interleaved(
     servers: Mapping[Place, Server], call: str, callers: Sequence[int], rounds: int, seconds: float
 ) -> Turns:
-    """Every server's turns at a call, by so many callers."""
+    """Measure a call with each server and number of callers, in turns."""
     turns: dict[tuple[Place, int], Turn] = defaultdict(Turn)
     for number in callers:
         for server in servers.values():
@@ -42,7 +42,7 @@ async def interleaved(
 
 
 def table(call: str, over: Transport, callers: Sequence[int], turns: Turns) -> str:
-    """What came of a call."""
+    """Return the table for a call."""
     heads = [f"{call}, over {over}", "protocol"]
     for number in callers:
         heads += [f"p50 / p99 ms, {number} caller{'s' * (number > 1)}", "calls/s"]
@@ -66,7 +66,7 @@ def _whole(turns: Turns, place: Place, callers: Sequence[int]) -> Turn:
 
 
 def _costs(turn: Turn, ours: Turn | None) -> Sequence[str]:
-    """What a call costs, and what ours costs as a part of it."""
+    """Return the cells for processor time and bytes, with the ratio of ours to them."""
     time, size = f"{turn.cpu_ms:.2f}", f"{turn.answer_bytes:,}"
     if ours is None:
         return [time, size]
@@ -82,7 +82,7 @@ async def measured(
     rounds: int,
     seconds: float,
 ) -> str:
-    """The tables, in Markdown."""
+    """Return the tables, in Markdown."""
     tables = []
     async with fixed_api() as environment:
         for transport in over:
@@ -98,11 +98,27 @@ async def measured(
 
 
 @click.command()
-@click.option("--only", "calls", multiple=True, type=click.Choice(list(CALLS)), default=CALLS, help="What to call.")
-@click.option("--over", multiple=True, type=click.Choice(TRANSPORTS), default=TRANSPORTS, help="By which transport.")
-@click.option("--callers", multiple=True, type=int, default=(1, 8, 64), show_default=True, help="Callers at once.")
-@click.option("--rounds", default=3, show_default=True, help="Turns of each server.")
-@click.option("--seconds", default=0.5, show_default=True, help="How long a turn lasts.")
+@click.option(
+    "--only",
+    "calls",
+    multiple=True,
+    type=click.Choice(list(CALLS)),
+    default=CALLS,
+    help="Call to measure; can be repeated.",
+)
+@click.option(
+    "--over", multiple=True, type=click.Choice(TRANSPORTS), default=TRANSPORTS, help="Transport; can be repeated."
+)
+@click.option(
+    "--callers",
+    multiple=True,
+    type=int,
+    default=(1, 8, 64),
+    show_default=True,
+    help="Concurrent callers; can be repeated.",
+)
+@click.option("--rounds", default=3, show_default=True, help="Rounds for each server.")
+@click.option("--seconds", default=0.5, show_default=True, help="Duration of a round.")
 @report.write_option
 def main(
     *,
@@ -113,7 +129,7 @@ def main(
     seconds: float,
     write: bool,
 ) -> None:
-    """Measure calls of servers of the same API beside each other."""
+    """Compare calls of servers of the same API."""
     run = partial(measured, peers(), calls=calls, over=over, callers=callers, rounds=rounds, seconds=seconds)
     report.publish("speed", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 

@@ -1,7 +1,6 @@
-"""How soon a server that was just started answers, and what it takes at rest: `python -m benchmarks.starts`.
+"""Start of a server: time to its first responses, and memory after them: `python -m benchmarks.starts`.
 
-Ours answers the first questions of a host from what it answered at the last start, and so is measured twice: with that,
-and with none. Beside it stands what nobody can do without who builds on the same SDK.
+The second table shows the share of the SDK, which every server that uses it pays.
 """
 
 import sys
@@ -10,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import anyio
@@ -34,7 +32,7 @@ sys.stdout.write(str(psutil.Process().memory_info().rss))
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Milliseconds from starting the process to its first answers, and the memory it takes then."""
+    """Milliseconds from the start of the process to its first responses, and its memory after them."""
 
     listed_ms: float
     called_ms: float
@@ -42,7 +40,7 @@ class Start:
 
 
 async def started(peer: Peer, environment: Environment) -> Start:
-    """Start a server over stdio, ask for its tools, and call one."""
+    """Start a server over stdio, list its tools and call one of them."""
     began = perf_counter()
     async with pipes.started(peer.command, environment, LEGACY) as (session, process):
         await session.ask("tools/list", {})
@@ -53,32 +51,26 @@ async def started(peer: Peer, environment: Environment) -> Start:
 
 
 async def starts(of: Sequence[Peer], rounds: int) -> str:
-    """Every server started again and again, in turns."""
-    first: dict[str, list[Start]] = defaultdict(list)
-    others: dict[str, list[Start]] = defaultdict(list)
+    """Measure the start of each server, in turns."""
+    taken: dict[str, list[Start]] = defaultdict(list)
     async with fixed_api() as environment:
         for number in range(rounds + 1):
             report.progress(f"start {number} of {rounds}")
             for peer in of:
-                with TemporaryDirectory() as empty:
-                    cache = {**environment, "XDG_CACHE_HOME": empty}
-                    once, again = await started(peer, cache), await started(peer, cache)
-                if number:  # the one before had to read the files from the disk
-                    first[peer.name].append(once)
-                    others[peer.name].append(again)
-    ours = _middle(others[OURS.name])
-    rows = [_row(peer.name, _middle(first[peer.name]), _middle(others[peer.name]), ours) for peer in of]
-    heads = ["server, over stdio", "`tools/list`, ms", "`tools/list`, first start ever", "a call, ms", "memory, MiB"]
-    return report.table(heads, rows)
+                start = await started(peer, environment)
+                if number:  # the first round reads the files from the disk
+                    taken[peer.name].append(start)
+    ours = _middle(taken[OURS.name])
+    rows = [_row(peer.name, _middle(taken[peer.name]), ours) for peer in of]
+    return report.table(["server, over stdio", "`tools/list`, ms", "a call, ms", "memory, MiB"], rows)
 
 
-def _row(name: str, first: Start, other: Start, ours: Start) -> Sequence[str]:
+def _row(name: str, start: Start, ours: Start) -> Sequence[str]:
     return [
         name,
-        f"{other.listed_ms:.0f} ({ours.listed_ms / other.listed_ms:.2f})",
-        f"{first.listed_ms:.0f}",
-        f"{other.called_ms:.0f} ({ours.called_ms / other.called_ms:.2f})",
-        f"{other.memory_mib:.0f} ({ours.memory_mib / other.memory_mib:.2f})",
+        f"{start.listed_ms:.0f} ({ours.listed_ms / start.listed_ms:.2f})",
+        f"{start.called_ms:.0f} ({ours.called_ms / start.called_ms:.2f})",
+        f"{start.memory_mib:.0f} ({ours.memory_mib / start.memory_mib:.2f})",
     ]
 
 
@@ -91,7 +83,7 @@ def _middle(taken: Sequence[Start]) -> Start:
 
 
 async def imports() -> str:
-    """The memory of a Python that has imported so much of the SDK, and the time that takes."""
+    """Measure the time and memory of importing parts of the SDK."""
     rows = []
     for name, statement in IMPORTED.items():
         command = [sys.executable, "-c", statement + MEMORY]
@@ -103,15 +95,15 @@ async def imports() -> str:
 
 
 async def measured(of: Sequence[Peer], rounds: int) -> str:
-    """The tables, in Markdown."""
+    """Return the tables, in Markdown."""
     return "\n\n".join([await starts(of, rounds), await imports()])
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="Starts of each server; figures are medians over them.")
+@click.option("--rounds", default=5, show_default=True, help="Starts of each server; the figures are medians.")
 @report.write_option
 def main(*, rounds: int, write: bool) -> None:
-    """Measure starts of servers of the same API beside each other."""
+    """Compare the start of servers of the same API."""
     run = partial(measured, peers(), rounds)
     report.publish("starts", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 

@@ -1,7 +1,7 @@
-"""How soon what a run writes reaches the client, of one run and of a thousand: `python -m benchmarks.streams`.
+"""Delay of the text of one run and of a thousand runs: `python -m benchmarks.streams`.
 
-The API stamps each chunk with the time at which it is written, by a clock that processes share; the client reads the
-stamps of what arrives as progress. A chunk that is missing, or comes out of order, is counted.
+The API adds to each chunk the time at which it was sent, from a clock that all processes share. The client reads this
+time from the progress that arrives, and counts chunks that are missing or out of order.
 """
 
 from collections import defaultdict
@@ -23,36 +23,37 @@ from benchmarks.peers import OURS, PLAIN, Environment, Peer, Place, Server, fixe
 
 AT_ONCE = replace(OURS, name="runs-mcp, flush_ms 0", settings=(("RUNS_MCP_STREAMING__FLUSH_MS", "0"),))
 LOOK_S = 0.25
-"""Seconds between two looks at the memory of a server."""
+"""Seconds between two measurements of the memory of a server."""
 LONGEST_S = 120
-"""Seconds after which streams that have not ended are given up."""
+"""Seconds after which unfinished streams are abandoned."""
 KIB_IN_MIB = 1024
 
 
 @dataclass(slots=True)
 class Heard:
-    """What has arrived of the streams of a server."""
+    """Chunks received from the streams of a server."""
 
     delays_ms: list[float] = field(default_factory=list)
     notifications: int = 0
     disordered: int = 0
     began_ns: int = 0
-    """When the first chunk was written."""
+    """Time at which the first chunk was sent."""
 
     def reader(self) -> "Reader":
-        """Who hears one more stream."""
+        """Return a reader for another stream."""
         return Reader(self)
 
 
 class Reader:
-    """Hears what arrives of one stream."""
+    """Receiver of the progress of one stream."""
 
     def __init__(self, heard: Heard) -> None:
         self._heard = heard
         self.next = 0
-        """The chunk that should come next."""
+        """Number of the next chunk."""
 
     def __call__(self, line: bytes) -> None:
+        """Count the chunks in a progress notification."""
         now = monotonic_ns()
         self._heard.notifications += 1
         for number, stamp in STAMP.findall(line):
@@ -65,26 +66,26 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """What came of many streams at once."""
+    """Measurements of many concurrent streams."""
 
     heard: Heard
     lost: int
     open_after_s: float
-    """Seconds until all were open, which is when they begin."""
+    """Seconds until all streams were open, which is when they start."""
     kib_a_stream: float
     cpu_us_a_chunk: float
     driver_busy: float
-    """The part of the time in which the client was busy: near 1, it is what is measured."""
+    """Processor use of the client; near 1, the client limits the measurement."""
 
 
 def some_runs(number: int, chunks: int, per_s: int) -> Sequence[str]:
-    """The ids of runs that are yet to write so many chunks, so many a second, from when all their streams are open."""
+    """Return ids of runs that deliver `chunks` chunks, `per_s` per second, once all their streams are open."""
     group = uuid4().hex
     return [f"stream-{group}-{one}x{chunks}x{per_s}x{number}" for one in range(number)]
 
 
 async def one_stream(of: Sequence[Place], rounds: int, chunks: int, per_s: int) -> str:
-    """One stream at a time, of each server in turns."""
+    """Measure one stream at a time, for each server in turns."""
     heard: dict[Place, Heard] = defaultdict(Heard)
     async with fixed_api() as environment, AsyncExitStack() as stack:
         servers = {place: await stack.enter_async_context(met(place, environment)) for place in of}
@@ -108,7 +109,7 @@ def _one_row(place: Place, heard: Heard, chunks: int) -> Sequence[str]:
 
 
 async def crowd(server: Server, *, streams: int, chunks: int, per_s: int) -> Crowd:
-    """So many streams of a server at once."""
+    """Measure many concurrent streams of a server."""
     heard = Heard()
     await server.session.call("list_runs", {"limit": 10})
     resting, busy, driving, began = server.usage.memory_mib(), server.usage.busy_s(), process_time(), monotonic()
@@ -136,14 +137,14 @@ async def crowd(server: Server, *, streams: int, chunks: int, per_s: int) -> Cro
 
 
 async def _all_followed(server: Server, heard: Heard, runs: Sequence[str]) -> Sequence[Reader]:
-    """Follow these runs to their ends, as far as the server lets one; who heard them."""
+    """Follow these runs until they end or fail; return their readers."""
     readers = [heard.reader() for _ in runs]
 
     async def follow(run: str, reader: Reader) -> None:
         try:
             await server.session.call("stream_run", {"run_id": run}, reader)
         except (CallError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError) as error:
-            report.progress(f"a stream failed: {error}")  # what it did not say is counted as lost
+            report.progress(f"a stream failed: {error}")  # missing chunks count as lost
 
     with anyio.move_on_after(LONGEST_S):
         async with anyio.create_task_group() as tasks:
@@ -153,7 +154,7 @@ async def _all_followed(server: Server, heard: Heard, runs: Sequence[str]) -> Se
 
 
 async def many_streams(of: Sequence[Place], streams: int, chunks: int, per_s: int) -> str:
-    """Many streams of each server, one server after the other."""
+    """Measure many concurrent streams of each server, one server after the other."""
     crowds: dict[Place, Crowd] = {}
     async with fixed_api() as environment:
         for place in of:
@@ -179,7 +180,7 @@ def _crowd_row(place: Place, crowd: Crowd, ours: Crowd | None) -> Sequence[str]:
 
 
 async def one_run_for_many(of: Sequence[Place], callers: int, chunks: int, per_s: int) -> str:
-    """One run that many callers follow at once."""
+    """Measure one run that many callers follow."""
     rows = []
     async with fixed_api() as environment:
         for place in of:
@@ -200,7 +201,7 @@ async def _opened(run: str, environment: Environment) -> int:
 
 
 async def measured(of: Sequence[Peer], *, rounds: int, streams: int, seconds: int, per_s: int) -> str:
-    """The tables, in Markdown."""
+    """Return the tables, in Markdown."""
     streaming = [peer for peer in of if peer.streams]
     met_once = [AT_ONCE, *streaming]
     crowded = [*places(streaming, "HTTP"), Place(OURS, "stdio", LEGACY)]
@@ -214,13 +215,13 @@ async def measured(of: Sequence[Peer], *, rounds: int, streams: int, seconds: in
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="How often each server has one stream.")
-@click.option("--streams", default=1_000, show_default=True, help="How many streams are many.")
-@click.option("--seconds", default=2, show_default=True, help="How long each of many lasts.")
-@click.option("--per-s", default=50, show_default=True, help="Chunks a second in each of many.")
+@click.option("--rounds", default=5, show_default=True, help="Streams of each server in the first table.")
+@click.option("--streams", default=1_000, show_default=True, help="Concurrent streams in the second table.")
+@click.option("--seconds", default=2, show_default=True, help="Duration of each concurrent stream.")
+@click.option("--per-s", default=50, show_default=True, help="Chunks per second of each concurrent stream.")
 @report.write_option
 def main(*, rounds: int, streams: int, seconds: int, per_s: int, write: bool) -> None:
-    """Measure streams of servers of the same API beside each other."""
+    """Compare the streams of servers of the same API."""
     run = partial(measured, peers(), rounds=rounds, streams=streams, seconds=seconds, per_s=per_s)
     report.publish("streams", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 

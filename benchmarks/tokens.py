@@ -1,7 +1,7 @@
-"""What an agent has to read: `tools/list` beside tools generated from an OpenAPI document, and pages beside their JSON.
+"""Size of tools and results: compared with tools generated from an OpenAPI document, and with the JSON of the API.
 
-Tokens are characters / 4, an approximation that treats all alike. The generated tools are FastMCP's, which is installed
-on the first run into a virtual environment of its own, `.cache/fastmcp`.
+Tokens are estimated as characters / 4. FastMCP, which generates the other tools, is installed in `.cache/fastmcp` on
+the first run.
 """
 
 import json
@@ -58,7 +58,7 @@ LISTED = {
     ),
     *("parent", "error", "execution_time", "token_use", "finish_reason", "created_by"),
 }
-"""What the reference says a list holds of each run, and the other fields of a line's length."""
+"""Fields of a run in a list according to the reference, and other fields of at most a line."""
 PAGES: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any] | None]] = {
     "list_runs, 10 runs": ("list_runs", {"limit": 10}, "GET", "/runs?limit=10", None),
     "list_runs, 10 failed runs": (
@@ -75,16 +75,16 @@ PAGES: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any] | None]] = 
 @click.command()
 @report.write_option
 def main(*, write: bool) -> None:
-    """Measure what an agent has to read."""
+    """Measure the size of tools and results."""
     report.publish("tokens", anyio.run(measured), write=write)
 
 
 async def measured() -> str:
-    """The two tables, in Markdown."""
+    """Return the two tables, in Markdown."""
     generated = {document.name: generated_tools(document) for document in DOCUMENTS}
     async with running(SandboxOptions()) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
-        async with Client(build_server(config)) as client:
+        async with Client(build_server(config).mcp) as client:
             listed = (await client.list_tools()).tools
             ours = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed]
             pages = [await page(client, sandbox.url, name) for name in PAGES]
@@ -106,12 +106,12 @@ async def measured() -> str:
 
 
 def tokens(value: Any) -> int:
-    """How many tokens the compact JSON of `value` is, about."""
+    """Estimate the tokens of the compact JSON of `value`."""
     return len(json.dumps(value, separators=(",", ":"))) // CHARS_PER_TOKEN
 
 
 def tools_row(name: str, tools: Sequence[dict[str, Any]], ours: Sequence[dict[str, Any]]) -> str:
-    """A row of the first table; its last cell is what `ours` cost in relation to `tools`."""
+    """Return a row of the first table; its last cell is the ratio of `ours` to `tools`."""
     properties = [one for tool in tools for one in tool["inputSchema"].get("properties", {}).values()]
     described = sum("description" in one for one in properties)
     return (
@@ -121,7 +121,7 @@ def tools_row(name: str, tools: Sequence[dict[str, Any]], ours: Sequence[dict[st
 
 
 async def page(client: Client, url: str, name: str) -> str:
-    """A row of the second table."""
+    """Return a row of the second table."""
     tool, arguments, method, path, body = PAGES[name]
     result = await client.call_tool(tool, arguments)
     text = "".join(block.text for block in result.content if isinstance(block, TextContent))
@@ -138,7 +138,7 @@ async def page(client: Client, url: str, name: str) -> str:
 
 
 def generated_tools(document: Path) -> list[dict[str, Any]]:
-    """The tools that FastMCP makes of an OpenAPI document."""
+    """Return the tools that FastMCP generates from an OpenAPI document."""
     command = [str(fastmcp()), "-c", GENERATE, str(document)]
     made = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=sys.stderr)  # noqa: S603 - ours
     tools: list[dict[str, Any]] = json.loads(made.stdout)

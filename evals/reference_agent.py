@@ -1,6 +1,6 @@
-"""A scripted agent that answers every question from what the server says, so that the suite runs without a model.
+"""Scripted agent that answers every question with tool calls, so that the suite runs without a model.
 
-It reads the question from standard input and starts the server that MCP_SERVER names.
+It reads the question from standard input and starts the server in the variable MCP_SERVER.
 """
 
 import json
@@ -15,14 +15,14 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
 
-from evals.scoring import questions
+from evals.questions import questions
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 Plan = Callable[[Tool], Awaitable[object]]
 
 
 def total(**filters: Any) -> Plan:
-    """How many runs there are under some filters."""
+    """Count the runs that match the filters."""
 
     async def plan(tool: Tool) -> object:
         return (await tool("compute_run_facets", facets=["status"], **filters))["total"]
@@ -31,7 +31,7 @@ def total(**filters: Any) -> Plan:
 
 
 def most(facet: str, *, unless: Sequence[str] = (), **filters: Any) -> Plan:
-    """The commonest value of a facet, and its count."""
+    """Find the most frequent value of a facet and its count."""
 
     async def plan(tool: Tool) -> object:
         counts = (await tool("compute_run_facets", facets=[facet], **filters))["facets"][facet]
@@ -42,7 +42,7 @@ def most(facet: str, *, unless: Sequence[str] = (), **filters: Any) -> Plan:
 
 
 def found(query: Mapping[str, Any], show: Callable[[list[dict[str, Any]]], object], *fields: str) -> Plan:
-    """What `show` makes of the runs that a MongoDB filter finds, read with just the fields it needs."""
+    """Find runs with a MongoDB filter, reading only the named fields, and format them with `show`."""
 
     async def plan(tool: Tool) -> object:
         selected = {"select": list(fields)} if fields else {}
@@ -52,58 +52,58 @@ def found(query: Mapping[str, Any], show: Callable[[list[dict[str, Any]]], objec
 
 
 def ids(runs: list[dict[str, Any]]) -> str:
-    """The ids of runs."""
+    """Join the ids of runs."""
     return ", ".join(str(run["id"]) for run in runs)
 
 
 def codes(runs: list[dict[str, Any]]) -> str:
-    """Each error code with how many runs have it, the commonest first."""
+    """Count the runs by error code, the most frequent first."""
     all_codes = [run["error"]["code"] for run in runs]
     return ", ".join(f"{code}: {all_codes.count(code)}" for code in sorted(set(all_codes), key=all_codes.count)[::-1])
 
 
 async def _staging(tool: Tool) -> str:
-    """The environment called Staging that serves mistral-large."""
+    """Return the id of the environment Staging that offers mistral-large."""
     options = await tool("get_run_filter_options", field="environment", model="mistral-large")
     return str(options["options"][0]["id"])
 
 
 async def ambiguous_environment(tool: Tool) -> object:
-    """Count by the id that the name alone does not give."""
+    """Count runs by the id of an environment whose name is ambiguous."""
     return await total(environment=await _staging(tool))(tool)
 
 
 async def staging_failure(tool: Tool) -> object:
-    """The error code in that environment."""
+    """Count the error codes in that environment."""
     runs = (await tool("list_runs", environment=await _staging(tool), status="failed"))["runs"]
     return codes(runs)
 
 
 async def last_night(tool: Tool) -> object:
-    """The error codes of the contract reviews of the last day."""
+    """Count the error codes of contract reviews of the last day."""
     runs = await tool("search_runs", interaction="ContractReview", tags=["nightly"], status="failed", start="36h")
     return codes(runs["runs"])
 
 
 async def one_run(tool: Tool) -> object:
-    """What the error of a run says."""
+    """Read the error of a run."""
     error = (await tool("get_run", run_id="05c07b3712780040e8db47b9", include=[]))["error"]
     return f"{error['code']}: {error['message']}"
 
 
 async def commonest_error(tool: Tool) -> object:
-    """The commonest of the error codes of a model."""
+    """Find the most frequent error code of a model."""
     runs = (await tool("list_runs", model="gemini-1.5-pro", status="failed"))["runs"]
     return codes(runs).partition(":")[0]
 
 
 async def busiest_model(tool: Tool) -> object:
-    """The name of the model with most runs."""
+    """Find the model with the most runs."""
     return str(await most("models")(tool)).partition(":")[0]
 
 
 async def worst_rate(tool: Tool) -> object:
-    """The interaction with the highest share of failed runs."""
+    """Find the interaction with the highest share of failed runs."""
     everything = (await tool("compute_run_facets", facets=["interactions"]))["facets"]["interactions"]
     failed = (await tool("compute_run_facets", facets=["interactions"], status="failed"))["facets"]["interactions"]
     runs = {_label(one): one["count"] for one in everything}
@@ -112,7 +112,7 @@ async def worst_rate(tool: Tool) -> object:
 
 
 async def environments(tool: Tool) -> object:
-    """Which of two environments had more failed runs."""
+    """Compare the failed runs of two environments."""
     counts = (await tool("compute_run_facets", facets=["environments"], status="failed"))["facets"]["environments"]
     by_name = {_label(one): one["count"] for one in counts}
     difference = by_name["Bedrock EU"] - by_name["Vertex AI"]
@@ -120,28 +120,28 @@ async def environments(tool: Tool) -> object:
 
 
 async def extract(tool: Tool) -> object:
-    """The addresses in a text."""
+    """Extract the email addresses of a text."""
     text = "Ask joan@example.org or kay@example.org"
     run = await tool("create_run", interaction="ExtractContacts", data={"text": text})
     return ", ".join(run["result"]["emails"])
 
 
 async def batch(tool: Tool) -> object:
-    """The sentiments of three texts, in one call."""
+    """Classify the sentiments of three texts in one call."""
     inputs = [{"text": text} for text in ("I love it", "It is broken", "It arrived on Tuesday")]
     runs = (await tool("create_run", interaction="ClassifySentiment", inputs=inputs))["runs"]
     return ", ".join(run["result"]["sentiment"] for run in runs)
 
 
 async def again(tool: Tool) -> object:
-    """The risk of a clause, by running the same again."""
+    """Find the risk of a clause by repeating a run."""
     before = await tool("get_run", run_id="631bf1cf8933c25e9dfb723d", include=["parameters"])
     run = await tool("create_run", interaction=before["interaction"]["name"], data=before["parameters"])
     return next(one["risk"] for one in run["result"]["risks"] if one["clause"] == "exclusive")
 
 
 async def parent(tool: Tool) -> object:
-    """The interactions of the child runs of a run."""
+    """List the interactions of the child runs of a run."""
     runs = (await tool("list_runs", parent="f0b80ac55146414302c18c37"))["runs"]
     return f"{len(runs)}: {', '.join(sorted({run['interaction']['name'] for run in runs}))}"
 
@@ -189,10 +189,10 @@ PLANS: Mapping[str, Plan] = {
 
 
 async def answer(question: str) -> object:
-    """The answer to a question of the suite.
+    """Answer a question of the suite.
 
     Raises:
-        LookupError: it is none of them.
+        LookupError: A tool call failed.
     """
     plan = PLANS[next(one.id for one in questions() if one.question == question)]
     command, *arguments = json.loads(os.environ["MCP_SERVER"])

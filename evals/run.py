@@ -1,7 +1,7 @@
-"""Ask an agent the questions, and score its answers, its calls and the characters it had to read.
+"""Run an agent on all questions and score its answers, its calls and the characters it read.
 
-The agent is any command. For each question it is started with the question on standard input and, in the variable
-MCP_SERVER, the command of an MCP server to start over stdio, as a JSON list. It prints its answer.
+The agent is any command. It is started for each question, with the question on standard input and the command of a
+stdio MCP server in the variable MCP_SERVER, as a JSON list. It prints its answer.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from evals.scoring import Question, questions
+from evals.questions import Question, questions
 
 REFERENCE = shlex.join([sys.executable, "-m", "evals.reference_agent"])
 CHARS_PER_TOKEN = 4
@@ -29,7 +29,7 @@ TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How an agent did with one question."""
+    """Score of an agent for one question."""
 
     id: str
     kind: str
@@ -38,17 +38,17 @@ class Score:
     calls: int
     failed_calls: int
     tokens: int
-    """Of arguments written and answers read: characters / 4."""
+    """Estimated tokens of the arguments and results: characters / 4."""
     seconds: float
 
 
 @click.command()
 @click.option("--agent", default=REFERENCE, help="Command of the agent. Default: the scripted reference agent.")
-@click.option("--only", multiple=True, help="Id of a question; may be repeated. Default: all.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Questions asked at the same time.")
-@click.option("--json", "report", type=click.Path(path_type=Path), help="File to write every score to.")
+@click.option("--only", multiple=True, help="Id of a question; can be repeated. Default: all.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Concurrent questions.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="File for the scores.")
 def main(*, agent: str, only: Sequence[str], jobs: int, report: Path | None) -> None:
-    """Ask an agent the questions about the sandbox's runs. Exit code 1: an answer was wrong."""
+    """Run an agent on questions about the runs of the sandbox. Exit code 1: an answer is wrong."""
     asked = [one for one in questions() if not only or one.id in only]
     with ThreadPoolExecutor(jobs) as pool:
         scores = list(pool.map(partial(score, agent), asked))
@@ -59,10 +59,10 @@ def main(*, agent: str, only: Sequence[str], jobs: int, report: Path | None) -> 
 
 
 def score(agent: str, question: Question) -> Score:
-    """Ask `agent` one question, with a server of its own."""
+    """Ask `agent` one question, with a new server."""
     with tempfile.TemporaryDirectory() as folder:
         log, started = Path(folder) / "calls.jsonl", time.perf_counter()
-        answer = _answer(agent, question, [sys.executable, "-m", "evals.recording", str(log)])
+        answer = _answer(agent, question, [sys.executable, "-m", "evals.call_recorder", str(log)])
         seconds = time.perf_counter() - started
         calls = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
     return Score(
@@ -78,7 +78,7 @@ def score(agent: str, question: Question) -> Score:
 
 
 def table(scores: Sequence[Score]) -> str:
-    """The scores: each wrong answer, and a line a kind and in all."""
+    """Return the wrong answers and a table with a line for each kind of question and the total."""
     wrong = [f"wrong: {one.id}: {one.answer[:200] or '(nothing)'}" for one in scores if not one.right]
     kinds = list(dict.fromkeys(one.kind for one in scores))
     rows = [_row(kind, [one for one in scores if one.kind == kind]) for kind in kinds]
@@ -98,7 +98,7 @@ def _row(label: str, scores: Sequence[Score]) -> str:
 def _answer(agent: str, question: Question, server: Sequence[str]) -> str:
     environment = {**os.environ, "MCP_SERVER": json.dumps(server)}
     try:
-        finished = subprocess.run(  # noqa: S603 - the command the caller wants to be tested
+        finished = subprocess.run(  # noqa: S603 - the command given by the user
             shlex.split(agent),
             input=question.question,
             env=environment,

@@ -70,7 +70,7 @@ Connect = Callable[[Config], AbstractAsyncContextManager[Client]]
 @pytest.fixture
 def connect(mode: str) -> Connect:
     """Connects a client of either era to a server with some configuration."""
-    return lambda config: Client(build_server(config), mode=mode)
+    return lambda config: Client(build_server(config).mcp, mode=mode)
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def test_the_dashboard_says_in_the_terminal_that_a_credential_is_missing(tmp_pat
         pytest.param({"RUNS_MCP_API__AUTH__FILE": "nowhere"}, USAGE, id="one that is not there"),
     ],
 )
+@pytest.mark.slow
 def test_a_sandbox_stands_in_for_no_credential_but_not_for_a_bad_one(
     tmp_path: Path, given: dict[str, str], code: int
 ) -> None:

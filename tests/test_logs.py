@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from runs_mcp.observability import logs
+from runs_mcp.observability.audit import record_start
 from tests.clients.processes import http_process
 
 PIPE_BYTES = 65_536
@@ -66,7 +67,28 @@ def test_a_line_that_is_cut_spoils_no_other(read: Reader, log: Callable[[str], N
     assert json.loads(whole)["event"] == "y"
 
 
+def test_text_that_could_deceive_a_reader_is_made_visible(read: Reader, log: Callable[[str], None]) -> None:
+    log("run \u202eevil\u202c \u009b31m \u200b\ue000 \u2028 caf\u00e9 \u65e5\u672c")
+    [line] = read()
+    assert line.decode().count("\\u") == 6
+    for hidden in "\u202e\u202c\u009b\u200b\ue000\u2028":
+        assert hidden not in line.decode()
+    assert "caf\u00e9 \u65e5\u672c" in line.decode()
+
+
+def test_lines_carry_the_fields_of_their_context(read: Reader, log: Callable[[str], None]) -> None:
+    with logs.context(caller="ci"), logs.context(run_id="r1"):
+        log("inside")
+        record_start("r2", interaction="Review", model=None)
+    log("outside")
+    inside, started, outside = [json.loads(line) for line in read()]
+    assert (inside["caller"], inside["run_id"]) == ("ci", "r1")
+    assert started.items() >= {"event": "run started", "caller": "ci", "run_id": "r2", "interaction": "Review"}.items()
+    assert outside.keys() == {"time", "level", "logger", "event"}
+
+
 @pytest.mark.anyio
+@pytest.mark.slow
 async def test_a_service_whose_log_nobody_reads_goes_on_answering() -> None:
     async with http_process() as (url, _), httpx.AsyncClient() as http:
         for _ in range(600):

@@ -1,4 +1,4 @@
-"""The floor: a loop that knows just enough of the protocol, one socket a caller. Over stdio, or over HTTP at a port."""
+"""Minimal server: a loop that implements just enough of the protocol, over stdio or over HTTP at a port."""
 
 import json
 import os
@@ -21,7 +21,7 @@ idle: list[tuple[SocketStream, BufferedByteReceiveStream]] = []
 
 
 async def asked(path: str) -> AsyncIterator[bytes]:
-    """What the Runs API answers: whole, or in pieces where it is a stream."""
+    """Yield the response of the Runs API; a stream in pieces."""
     if not idle:
         stream = await anyio.connect_tcp(API.hostname or "", API.port or 80)
         idle.append((stream, BufferedByteReceiveStream(stream)))
@@ -38,7 +38,7 @@ async def asked(path: str) -> AsyncIterator[bytes]:
 
 
 async def answered(request: Message, say: Say) -> None:
-    """Say the answer to a request, and its progress before."""
+    """Send the response to a request, after its progress."""
     match request:
         case {"method": "initialize", "params": {"protocolVersion": version}}:
             about = {"name": "floor", "version": "1"}
@@ -67,7 +67,7 @@ async def _streamed(run: str, token: str, say: Say) -> None:
 
 
 async def stdio() -> None:
-    """Answer what comes by standard input."""
+    """Answer requests from standard input."""
 
     async def say(message: str) -> None:
         os.write(1, message.encode() + b"\n")
@@ -114,7 +114,7 @@ async def http(connection: SocketStream) -> None:
 
 
 async def main() -> None:
-    """Serve until the input ends, or for ever."""
+    """Serve until standard input ends, or over HTTP without end."""
     if len(sys.argv) > 1:
         await (await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=int(sys.argv[1]))).serve(http)
     else:

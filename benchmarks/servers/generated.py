@@ -1,4 +1,4 @@
-"""FastMCP's server, generated from an OpenAPI document. Over stdio, or over HTTP at a given port."""
+"""Server that FastMCP generates from an OpenAPI document, over stdio or over HTTP at a port."""
 
 import json
 import os
@@ -9,7 +9,8 @@ import httpx2
 from fastmcp import FastMCP
 
 document = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-client = httpx2.AsyncClient(base_url=os.environ["API_URL"])
+headers = {"Authorization": os.environ["API_AUTHORIZATION"]} if "API_AUTHORIZATION" in os.environ else {}
+client = httpx2.AsyncClient(base_url=os.environ["API_URL"], headers=headers)
 server = FastMCP.from_openapi(openapi_spec=document, client=client)
 if len(sys.argv) > 2:  # noqa: PLR2004 - the port is the second argument
     server.run("http", port=int(sys.argv[2]), show_banner=False, log_level="error")

@@ -1,4 +1,4 @@
-"""What one writes in ten minutes: the SDK's MCPServer, typed results, httpx. Over stdio, or over HTTP at a port."""
+"""Simple server with the SDK's MCPServer, typed results and httpx, over stdio or over HTTP at a port."""
 
 import json
 import os
@@ -13,7 +13,7 @@ server = MCPServer("plain", log_level="ERROR")
 client = httpx.AsyncClient(
     base_url=os.environ["API_URL"],
     limits=httpx.Limits(max_connections=None),
-    timeout=None,  # noqa: S113 - by default a hundred streams keep all others out
+    timeout=None,  # noqa: S113 - the default lets a hundred streams block all other requests
 )
 
 

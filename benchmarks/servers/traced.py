@@ -1,7 +1,7 @@
-"""Our server, which says at SIGUSR1 what it has come to keep in memory since the one before.
+"""`runs-mcp`, which reports at each SIGUSR1 the memory that it has allocated since the previous signal and still holds.
 
-It writes a line of JSON to the named pipe $KEPT: KiB by whose code asked for them. What the standard library and anyio
-ask for is counted to who called them.
+It writes a JSON object to the named pipe $MEMORY_PIPE: KiB by component. Allocations of the standard library and anyio
+count for the component that called them.
 """
 
 import gc
@@ -28,25 +28,25 @@ FRAMES = 12
 
 
 def owner(trace: tracemalloc.Traceback) -> str:
-    """Whose code is nearest to where memory was asked for."""
-    for frame in reversed(trace):  # the innermost is the last
+    """Return the component nearest to the allocation."""
+    for frame in reversed(trace):  # innermost frame first
         for part, name in OWNERS.items():
             if part in frame.filename:
                 return name
     return "the event loop"
 
 
-def say(*_: object) -> None:
-    """Say what is kept, and look at what is asked for from now on."""
-    kept: Counter[str] = Counter()
+def report_memory(*_: object) -> None:
+    """Report the held memory and start a new period."""
+    held: Counter[str] = Counter()
     gc.collect()
     if tracemalloc.is_tracing():
         for trace in tracemalloc.take_snapshot().traces:
-            kept[owner(trace.traceback)] += trace.size
+            held[owner(trace.traceback)] += trace.size
         tracemalloc.stop()
     tracemalloc.start(FRAMES)
-    Path(os.environ["KEPT"]).write_text(json.dumps({name: size / 1024 for name, size in kept.items()}), "utf-8")
+    Path(os.environ["MEMORY_PIPE"]).write_text(json.dumps({name: size / 1024 for name, size in held.items()}), "utf-8")
 
 
-signal.signal(signal.SIGUSR1, say)
+signal.signal(signal.SIGUSR1, report_memory)
 main()

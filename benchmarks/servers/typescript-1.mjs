@@ -1,4 +1,4 @@
-// The same tools with version 1 of the TypeScript SDK. Over stdio, or over HTTP at a given port.
+// The same tools with version 1 of the TypeScript SDK, over stdio or over HTTP at a port.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";

@@ -1,4 +1,4 @@
-// The same tools with version 2 of the TypeScript SDK. Over stdio, or over HTTP at a given port.
+// The same tools with version 2 of the TypeScript SDK, over stdio or over HTTP at a port.
 import { createServer } from "node:http";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";

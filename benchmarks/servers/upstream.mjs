@@ -1,4 +1,4 @@
-// The Runs API, as the TypeScript servers ask it.
+// Client of the Runs API for the TypeScript servers.
 const api = process.env.API_URL;
 
 export const asked = async (path) => (await fetch(api + path)).json();

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.async_api import async_playwright, expect
 
 from tests.ui.conftest import FLAGS, chromium, dashboard_process
-from tests.ui.looking import looking
+from tests.ui.open_page import looking
 
 
 async def taken(file: Path) -> None:

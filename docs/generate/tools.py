@@ -50,7 +50,23 @@ EXAMPLES = {
         Example("Left to itself:", SLOW),
     ],
     "stream_run": [Example("The same run, to its end:", {"run_id": STARTED})],
-    "search_runs": [Example("Words and a filter:", {"query": "refund", "status": "completed", "limit": 2})],
+    "search_runs": [
+        Example("Words and a filter:", {"query": "refund", "status": "completed", "limit": 2}),
+        Example("The slowest runs:", {"sort": "-execution_time", "limit": 3}),
+    ],
+    "aggregate_runs": [
+        Example("Two environments of one name stay two groups:", {"by": ["environment"]}),
+        Example(
+            "Any condition, a measure to rank by, and how many groups:",
+            {
+                "where": {"execution_time": {"$gt": 2000}},
+                "by": ["model", "interaction"],
+                "measures": ["runs", "mean_tokens", "failure_rate"],
+                "sort": "-mean_tokens",
+                "limit": 3,
+            },
+        ),
+    ],
     "find_runs": [
         Example(
             "A comparison, and three fields of each:",
@@ -120,7 +136,7 @@ async def _client(streaming: StreamingSettings | None = None) -> AsyncIterator[C
     async with running() as sandbox:
         api = sandbox_api(sandbox.url, ApiSettings())
         config = Config(api=api, streaming=streaming or StreamingSettings())
-        async with Client(build_server(config)) as client:
+        async with Client(build_server(config).mcp) as client:
             yield client
 
 

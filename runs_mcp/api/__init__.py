@@ -1,9 +1,7 @@
-"""A typed async client of the Runs API, useful without MCP."""
+"""A typed async client of the Runs API, useful without MCP. `docs/library.md` shows how to use it."""
 
-from collections.abc import Sequence
-
-from runs_mcp.api.client import RunsClient
-from runs_mcp.api.credentials import Credential
+from runs_mcp.api.auth import Credential
+from runs_mcp.api.client import RunsClient, connect
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import (
     ApiTimeoutError,
@@ -14,70 +12,61 @@ from runs_mcp.api.errors import (
     NotFoundError,
     PermissionDeniedError,
     ProtocolError,
+    ProxySettingsError,
     RateLimitedError,
+    ResponseTooLargeError,
     RunsApiError,
+    SetupError,
     StreamInterruptedError,
     UnavailableError,
     UntrustedError,
 )
+from runs_mcp.api.filters import ListFilters, SearchFilters
+from runs_mcp.api.instrumentation import Exchange, Observe
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Ref, Run, RunError, TokenUse
-from runs_mcp.api.network import Network
-from runs_mcp.api.observing import Exchange, Observe
-from runs_mcp.api.stream import Chunk, Closed
-from runs_mcp.api.transport import OnWait, Transport
-from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.api.retry import OnWait
+from runs_mcp.api.stream import Chunk, Closed, Event
+from runs_mcp.api.transport import DefaultTransport
+from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 __all__ = [
     "EDITIONS",
+    "ApiSettings",
     "ApiTimeoutError",
+    "AuthSettings",
     "AuthenticationError",
     "Bucket",
     "Chunk",
     "Closed",
     "Credential",
     "CredentialError",
+    "DefaultTransport",
     "Edition",
+    "Event",
     "Exchange",
     "Facets",
     "FilterOption",
     "InvalidArgumentError",
     "InvalidRequestError",
+    "ListFilters",
     "NotFoundError",
     "Observe",
     "OnWait",
     "PermissionDeniedError",
     "ProtocolError",
+    "ProxySettingsError",
     "RateLimitedError",
     "Ref",
+    "ResponseTooLargeError",
     "Run",
     "RunError",
     "RunsApiError",
     "RunsClient",
+    "SearchFilters",
+    "SetupError",
     "StreamInterruptedError",
     "TokenUse",
     "UnavailableError",
     "UntrustedError",
     "connect",
 ]
-
-
-def connect(
-    settings: ApiSettings,
-    *,
-    token_in_query: bool = False,
-    network: Network | None = None,
-    on_wait: OnWait | None = None,
-    observers: Sequence[Observe] = (),
-) -> RunsClient:
-    """A client of the API that `settings` describe; nothing is sent before it is used.
-
-    `token_in_query` authenticates streams by the `access_token` parameter; `network` replaces the
-    network there is. `on_wait` is told of each repetition of a request, and why; `observers` of
-    each request.
-
-    Raises:
-        CredentialError: there is no secret where the settings say, or no saying where to exchange it.
-    """
-    return RunsClient(
-        Transport(settings, token_in_query=token_in_query, network=network, on_wait=on_wait, observers=observers)
-    )

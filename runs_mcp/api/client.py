@@ -1,80 +1,153 @@
-"""The Runs API for Python: one method an operation."""
+"""The Runs API for Python: one method for each operation."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
-from pydantic import MISSING
+import httpx
+from pydantic import MISSING, ValidationError
 
-from runs_mcp.api import finding, requests
-from runs_mcp.api.credentials import Credential
+from runs_mcp.api import filters
+from runs_mcp.api.auth import Credential
 from runs_mcp.api.editions import Edition
-from runs_mcp.api.errors import NotFoundError, PermissionDeniedError, ProtocolError, RunsApiError
+from runs_mcp.api.errors import (
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RunsApiError,
+)
+from runs_mcp.api.filters import ListFilters, SearchFilters
+from runs_mcp.api.instrumentation import Observe
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Run, total_of
+from runs_mcp.api.payloads import drop_unset
+from runs_mcp.api.requester import Requester, check_header
+from runs_mcp.api.retry import OnWait
+from runs_mcp.api.search_fallback import search_for, select_fields
 from runs_mcp.api.stream import Event
-from runs_mcp.api.transport import Transport
+from runs_mcp.config.api_settings import ApiSettings
+
+
+def connect(
+    settings: ApiSettings | None = None,
+    *,
+    base_url: str | None = None,
+    token: str | None = None,
+    api_key: str | None = None,
+    edition: Literal["composable", "vertesia"] | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    token_in_query: bool = False,
+    on_wait: OnWait | None = None,
+    observers: Sequence[Observe] = (),
+) -> "RunsClient":
+    """Return a client of the Runs API. No request is sent before its first call.
+
+    Args:
+        settings: Every setting, including timeouts in seconds and limits; replaces the next four arguments.
+        base_url: URL up to and including `/api/v1`. Default: the URL of the edition.
+        token: A JWT, sent as it is.
+        api_key: A key that begins with `sk-`; it is exchanged for JWTs, which are renewed in time. Without a token
+            and a key, the variable `COMPOSABLE_TOKEN` holds a token.
+        edition: Contract of the API: `composable` (the reference document, the default) or `vertesia` (today's
+            platform).
+        transport: Carries the requests, e.g. `httpx.MockTransport`. It must send each request at most once. Default:
+            pooled connections, through the proxy of the environment. The client closes it.
+        token_in_query: Authenticate streams by the `access_token` parameter instead of the Authorization header.
+        on_wait: Receives the seconds before each repetition of a request, and the error that causes it.
+        observers: Contexts that are entered around every request.
+
+    Raises:
+        InvalidArgumentError: the arguments contradict each other, or the URL cannot be used.
+        CredentialError: the secret is missing or malformed, or nobody knows where to exchange the key.
+        ProxySettingsError: the environment names an unsupported proxy.
+    """
+    if settings is None:
+        settings = _settings(base_url, token, api_key, edition)
+    elif not (base_url is token is api_key is edition is None):
+        raise InvalidArgumentError("Give either settings, or base_url, token, api_key and edition")
+    requester = Requester(
+        settings, transport=transport, token_in_query=token_in_query, on_wait=on_wait, observers=observers
+    )
+    return RunsClient(requester)
 
 
 class RunsClient:
-    """A client of the Runs API. An async context manager; open it once and share it.
+    """A client of the Runs API. An async context manager; open it once and share it between tasks.
 
-    Unset arguments are `pydantic.MISSING`, and are not sent. Every method raises a kind of `RunsApiError`.
+    An argument that is `pydantic.MISSING` is not sent, and the API's own default applies. Every method may raise:
+
+    - `CredentialError`, `AuthenticationError` (401), `PermissionDeniedError` (403), `NotFoundError` (404),
+      `InvalidRequestError` (other 4xx), `RateLimitedError` (429), `UnavailableError` (5xx, or no connection),
+      `ApiTimeoutError` (no answer within `timeout_s`), `ProtocolError` (an answer of another shape) and
+      `ResponseTooLargeError` (above `max_response_bytes`), all of them kinds of `RunsApiError`.
+
+    Calls that are safe to repeat are repeated up to `max_retries` times within 30 s.
     """
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, requester: Requester) -> None:
+        """Use `connect` instead."""
+        self._requester = requester
 
     async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
+        await self._requester.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._transport.__aexit__(*error)
+        await self._requester.__aexit__(*error)
 
     @property
     def edition(self) -> Edition:
-        """The contract the API speaks."""
-        return self._transport.edition
+        """The contract that the API speaks."""
+        return self._requester.edition
 
     @property
     def base_url(self) -> str:
-        """Where the API is, up to and including `/api/v1`."""
-        return self._transport.base_url
+        """URL of the API, up to and including `/api/v1`."""
+        return self._requester.base_url
+
+    def redact(self, text: str) -> str:
+        """Return `text` with each secret in use (API key and tokens, plain or encoded) replaced by `[secret]`."""
+        return self._requester.redactor.redact(text)
 
     async def check_credential(self) -> Credential:
-        """Get a token as any call would, and tell what can be told of it."""
-        return await self._transport.tokens.describe()
+        """Return the facts about the credential, after an exchange of the API key if there is no token yet.
+
+        Raises:
+            RunsApiError: the secret cannot be read, or the key cannot be exchanged.
+        """
+        return await self._requester.tokens.describe()
 
     async def list_runs(
-        self,
-        *,
-        limit: int | MISSING = MISSING,
-        offset: int | MISSING = MISSING,
-        interaction: str | MISSING = MISSING,
-        status: str | MISSING = MISSING,
-        model: str | MISSING = MISSING,
-        environment: str | MISSING = MISSING,
-        tag: str | MISSING = MISSING,
-        parent: str | Literal[False] | MISSING = MISSING,
+        self, *, limit: int | MISSING = MISSING, offset: int | MISSING = MISSING, **filtered_by: Unpack[ListFilters]
     ) -> list[Run]:
-        """Runs, most recently updated first. `parent=False`: only those without a parent. `GET /runs`."""
-        query = requests.listing(
-            self.edition,
-            parent,
-            limit=limit,
-            offset=offset,
-            interaction=interaction,
-            status=status,
-            model=model,
-            environment=environment,
-            tag=tag,
-        )
-        return _runs(await self._transport.call("GET", "/runs", params=query))
+        """Return runs, most recently updated first. `GET /runs`.
 
-    async def get_run(self, run_id: str) -> Run:
-        """One whole run. `GET /runs/{run_id}`."""
-        return _run(await self._transport.call("GET", f"/runs/{requests.segment(run_id)}"))
+        Args:
+            limit: Most runs to return, 0 or more. Default: the API's own.
+            offset: Number of runs to skip, 0 or more. Default: 0. There is no total and no cursor.
+            filtered_by: See `ListFilters`; runs match all of them.
+
+        Raises:
+            RunsApiError: see the class.
+        """
+        query = filters.list_query(self.edition, filtered_by, limit=limit, offset=offset)
+        return _runs(await self._requester.call("GET", "/runs", params=query))
+
+    async def get_run(self, run_id: str, *, include_prompt: bool | MISSING = MISSING) -> Run:
+        """Return one whole run. `GET /runs/{run_id}`.
+
+        Args:
+            run_id: Id of the run.
+            include_prompt: False leaves out the prompt, which is often large. Default: True. The `composable` edition
+                ignores it.
+
+        Raises:
+            InvalidArgumentError: `run_id` is empty, `.` or `..`.
+            NotFoundError: there is no such run.
+            RunsApiError: see the class.
+        """
+        query = drop_unset(include_prompt=include_prompt)
+        return _run(await self._requester.call("GET", f"/runs/{filters.quote_segment(run_id)}", params=query))
 
     async def create_run(
         self,
@@ -91,28 +164,43 @@ class RunsClient:
     ) -> Run:
         """Execute an interaction. `POST /runs`.
 
-        With `stream=True` the answer is a `created` run, and opening its stream is what starts it. Otherwise the call
-        lasts as long as the execution, up to `execution_timeout_s`. It is never sent twice once it may have arrived:
-        an error with `outcome_unknown` leaves open whether a run was made.
+        The request is never repeated once it may have arrived. If the API fails and its answer names the run that it
+        made, that run is fetched and returned.
+
+        Args:
+            interaction: Id of the interaction, or its name, e.g. `Summarize`, `Summarize@3` or `Summarize@draft`.
+            data: Input of the interaction. Default: none.
+            environment: Id of the environment. Default: that of the interaction.
+            model: Id of the model. Default: that of the environment.
+            config: Further settings, e.g. `{"temperature": 0.2, "max_tokens": 500}`.
+            interaction_tag: Version of the interaction by its tag; the header `x-interaction-tag`.
+            tags: Labels for the run.
+            result_schema: JSON Schema that the result must follow.
+            stream: True returns a run with status `created` at once, and opening its stream starts it. Otherwise the
+                call lasts as long as the execution, at most `execution_timeout_s`. Default: False.
+
+        Raises:
+            InvalidArgumentError: `interaction_tag` cannot be sent as a header; nothing was sent.
+            RunsApiError: see the class. `outcome_unknown` tells whether a run may have been created.
         """
         body = {
-            **requests.present(
+            **drop_unset(
                 interaction=interaction,
-                config=requests.configuration(self.edition, config, environment=environment, model=model),
+                config=filters.run_config(self.edition, config, environment=environment, model=model),
                 result_schema=result_schema,
                 stream=stream,
                 tags=tags if tags is MISSING else list(tags),
             ),
             **({} if data is MISSING else {"data": data}),
         }
+        headers = {
+            name: check_header("interaction_tag", value)
+            for name, value in drop_unset(**{"x-interaction-tag": interaction_tag}).items()
+        }
+        timeout_s = None if stream is True else self._requester.settings.execution_timeout_s
         try:
-            created = await self._transport.call(
-                "POST",
-                "/runs",
-                body=body,
-                headers=requests.present(**{"x-interaction-tag": interaction_tag}),
-                writes=True,
-                timeout_s=None if stream is True else self._transport.settings.execution_timeout_s,
+            created = await self._requester.call(
+                "POST", "/runs", body=body, headers=headers, writes=True, read_timeout_s=timeout_s
             )
         except RunsApiError as error:
             if error.run_id is None:
@@ -123,80 +211,64 @@ class RunsClient:
         return await self.get_run(failed)
 
     def stream_run(self, run_id: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        """What a run writes, as it writes it, ending with `Closed`. `GET /runs/{run_id}/stream`.
+        """Open the stream of a run: `Chunk` for each piece of text, then `Closed`. `GET /runs/{run_id}/stream`.
 
-        Opening the stream of a `created` run starts it. Iterating raises `StreamInterruptedError` where the stream ends
-        before `close`; get the run then, and do not open the stream again.
+        Opening the stream of a run with status `created` starts the run. The stream is opened once: if it breaks, get
+        the run instead of opening the stream again. Up to `execution_timeout_s` may pass before each chunk.
+
+        Args:
+            run_id: Id of the run.
+
+        Raises:
+            InvalidArgumentError: `run_id` is empty, `.` or `..`.
+            StreamInterruptedError: while iterating, the stream ended before `close`.
+            ResponseTooLargeError: while iterating, one event is above `max_response_bytes`.
+            RunsApiError: the stream cannot be opened; see the class.
         """
-        return self._transport.events(f"/runs/{requests.segment(run_id)}/stream")
+        return self._requester.stream(f"/runs/{filters.quote_segment(run_id)}/stream")
 
     async def compute_facets(
-        self,
-        *,
-        facets: Sequence[str] | MISSING = MISSING,
-        query: str | MISSING = MISSING,
-        name: str | MISSING = MISSING,
-        status: str | MISSING = MISSING,
-        interaction: str | MISSING = MISSING,
-        environment: str | MISSING = MISSING,
-        model: str | MISSING = MISSING,
-        tags: Sequence[str] | MISSING = MISSING,
-        parent: Sequence[str] | MISSING = MISSING,
-        object: str | MISSING = MISSING,  # noqa: A002 - the API's own name for it
-        start: datetime | MISSING = MISSING,
-        end: datetime | MISSING = MISSING,
+        self, *, facets: Sequence[str] | MISSING = MISSING, **filtered_by: Unpack[SearchFilters]
     ) -> Facets:
-        """Counts of runs by value, for the facets named or all of the edition's. `POST /runs/facets`."""
-        asked = requests.facets(self.edition, facets)
-        filters = requests.searching(
-            start,
-            end,
-            query=query,
-            name=name,
-            status=status,
-            interaction=interaction,
-            environment=environment,
-            model=model,
-            tags=tags,
-            parent=parent,
-            object=object,
-        )
-        body = {"facets": asked, **requests.present(query=filters)}
-        return _facets(self.edition, await self._transport.call("POST", "/runs/facets", body=body))
+        """Return counts of runs by value. `POST /runs/facets`.
+
+        Args:
+            facets: Names from `edition.facets`. Default: all of them.
+            filtered_by: See `SearchFilters`; runs match all of them.
+
+        Raises:
+            InvalidArgumentError: the edition lacks a facet; nothing was sent.
+            RunsApiError: see the class.
+        """
+        wanted = filters.facet_fields(self.edition, facets)
+        body = {"facets": wanted, **drop_unset(query=filters.search_query(filtered_by))}
+        return _facets(self.edition, await self._requester.call("POST", "/runs/facets", body=body))
 
     async def search_runs(
         self,
         *,
-        query: str | MISSING = MISSING,
-        name: str | MISSING = MISSING,
-        status: str | MISSING = MISSING,
-        interaction: str | MISSING = MISSING,
-        environment: str | MISSING = MISSING,
-        model: str | MISSING = MISSING,
-        tags: Sequence[str] | MISSING = MISSING,
-        parent: Sequence[str] | MISSING = MISSING,
-        object: str | MISSING = MISSING,  # noqa: A002 - the API's own name for it
-        start: datetime | MISSING = MISSING,
-        end: datetime | MISSING = MISSING,
         limit: int | MISSING = MISSING,
         offset: int | MISSING = MISSING,
+        select: Sequence[str] | MISSING = MISSING,
+        sort: str | MISSING = MISSING,
+        **filtered_by: Unpack[SearchFilters],
     ) -> list[Run]:
-        """Runs by words, dates and filters, newest first. `query` is full text. `POST /runs/search`."""
-        filters = requests.searching(
-            start,
-            end,
-            query=query,
-            name=name,
-            status=status,
-            interaction=interaction,
-            environment=environment,
-            model=model,
-            tags=tags,
-            parent=parent,
-            object=object,
-        )
-        body = requests.present(limit=limit, offset=offset, query=filters)
-        return _runs(await self._transport.call("POST", "/runs/search", body=body))
+        """Return runs by full text, dates and filters, newest first. `POST /runs/search`.
+
+        Args:
+            limit: Most runs to return, 0 or more. Default: the API's own.
+            offset: Number of runs to skip, 0 or more. Default: 0.
+            select: Fields to return; only where `edition.search_options`. Default: all but the prompt.
+            sort: Field to sort by, with `-` in front for descending order; only where `edition.search_options`.
+            filtered_by: See `SearchFilters`; runs match all of them. `start` is inclusive, `end` exclusive.
+
+        Raises:
+            InvalidArgumentError: the edition has no `select` or `sort`; nothing was sent.
+            RunsApiError: see the class.
+        """
+        options = filters.search_options(self.edition, select, sort)
+        body = drop_unset(limit=limit, offset=offset, query=filters.search_query(filtered_by), **options)
+        return _runs(await self._requester.call("POST", "/runs/search", body=body))
 
     async def find_runs(
         self,
@@ -205,49 +277,76 @@ class RunsClient:
         limit: int | MISSING = MISSING,
         select: Sequence[str] | MISSING = MISSING,
     ) -> list[Run]:
-        """Runs by MongoDB filter, with the fields selected. `POST /runs/find`.
+        """Return runs by MongoDB filter. `POST /runs/find`.
 
-        Where the edition closes `find` to the credential, a search that means the same stands in for it.
+        Where the `vertesia` edition closes this operation to the credential, a search with the same meaning replaces
+        it if there is one.
+
+        Args:
+            query: MongoDB filter over the fields of a run, e.g. `{"status": "failed"}`.
+            limit: Most runs to return, 0 or more. Default: the API's own.
+            select: Fields to return; `-name` leaves a field out. Default: all.
+
+        Raises:
+            PermissionDeniedError: the operation is closed, and no search replaces it. Or `NotFoundError`.
+            RunsApiError: see the class.
         """
         selection = MISSING if select is MISSING or not select else " ".join(select)
-        body = {"query": dict(query), **requests.present(limit=limit, select=selection)}
+        body = {"query": dict(query), **drop_unset(limit=limit, select=selection)}
         try:
-            return _runs(await self._transport.call("POST", "/runs/find", body=body))
+            return _runs(await self._requester.call("POST", "/runs/find", body=body))
         except (PermissionDeniedError, NotFoundError):
-            search = finding.as_search(query) if self.edition.internal_find else None
+            search = search_for(query) if self.edition.internal_find else None
             if search is None:
                 raise
-        found = await self._transport.call("POST", "/runs/search", body=requests.present(limit=limit, query=search))
-        return [Run(finding.selected(run.raw, select)) for run in _runs(found)]
+        found = await self._requester.call("POST", "/runs/search", body=drop_unset(limit=limit, query=search))
+        return [Run(select_fields(run.raw, select)) for run in _runs(found)]
 
-    async def get_filter_options(
-        self,
-        field: str,
-        *,
-        interaction: str | MISSING = MISSING,
-        status: str | MISSING = MISSING,
-        model: str | MISSING = MISSING,
-        environment: str | MISSING = MISSING,
-        tag: str | MISSING = MISSING,
-        parent: str | Literal[False] | MISSING = MISSING,
-    ) -> list[FilterOption]:
-        """The values a filter can take, with counts, under other filters. `GET /runs/filter-options/{field}`."""
-        query = requests.listing(
-            self.edition,
-            parent,
-            interaction=interaction,
-            status=status,
-            model=model,
-            environment=environment,
-            tag=tag,
-        )
-        path = f"/runs/filter-options/{requests.segment(field)}"
-        answer = _listed(await self._transport.call("GET", path, params=query))
-        return [FilterOption.read(one) for one in answer]
+    async def get_filter_options(self, field: str, **filtered_by: Unpack[ListFilters]) -> list[FilterOption]:
+        """Return the values that a filter can take, with counts. `GET /runs/filter-options/{field}`.
+
+        Args:
+            field: Name of the filter, e.g. `interaction`, `environment`, `model`, `status` or `tag`.
+            filtered_by: See `ListFilters`; only runs that match all of them count.
+
+        Raises:
+            InvalidArgumentError: `field` is empty, `.` or `..`.
+            RunsApiError: see the class.
+        """
+        path = f"/runs/filter-options/{filters.quote_segment(field)}"
+        answer = await self._requester.call("GET", path, params=filters.list_query(self.edition, filtered_by))
+        return [FilterOption.read(option) for option in _items(answer)]
+
+    async def list_names(self, kind: Literal["interaction", "environment"]) -> list[FilterOption]:
+        """Return the ids and names of all interactions or environments, without counts.
+
+        `GET /interactions/names`, `GET /environments`. Other fields of environments can hold credentials, and are
+        dropped.
+
+        Raises:
+            RunsApiError: see the class.
+        """
+        path = "/interactions/names" if kind == "interaction" else "/environments"
+        return [FilterOption.read(option) for option in _items(await self._requester.call("GET", path))]
+
+
+def _settings(base_url: str | None, token: str | None, api_key: str | None, edition: str | None) -> ApiSettings:
+    if token is not None and api_key is not None:
+        raise InvalidArgumentError("Give either token or api_key")
+    secrets = drop_unset(token=token, api_key=api_key)
+    auth = next(({"kind": kind, "value": value} for kind, value in secrets.items()), None)
+    try:
+        return ApiSettings.model_validate(drop_unset(base_url=base_url, edition=edition, auth=auth))
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, problem['loc'])) or 'base_url'}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    raise InvalidArgumentError("; ".join(problems))
 
 
 def _runs(answer: Any) -> list[Run]:
-    return [Run(one) for one in _listed(answer) if isinstance(one, Mapping)]
+    return [Run(run) for run in _items(answer) if isinstance(run, Mapping)]
 
 
 def _run(answer: Any) -> Run:
@@ -256,7 +355,7 @@ def _run(answer: Any) -> Run:
     return Run(answer)
 
 
-def _listed(answer: Any) -> list[Any]:
+def _items(answer: Any) -> list[Any]:
     if isinstance(answer, Mapping):
         answer = next((answer[name] for name in ("results", "runs", "options") if name in answer), None)
     if not isinstance(answer, list):
@@ -269,7 +368,7 @@ def _facets(edition: Edition, answer: Any) -> Facets:
         raise ProtocolError("The Runs API answered something that is not facets")
     ours = {theirs: name for name, (theirs, _) in edition.facets.items()}
     buckets = {
-        ours.get(name, str(name)): [Bucket.read(one) for one in value if isinstance(one, Mapping)]
+        ours.get(name, str(name)): [Bucket.read(bucket) for bucket in value if isinstance(bucket, Mapping)]
         for name, value in answer.items()
         if isinstance(value, list) and name != "total"
     }

@@ -26,6 +26,8 @@ class Edition:
     """Whether generation settings such as the temperature go into `config.model_options`."""
     internal_find: bool
     """Whether `find` is closed to most credentials, so that a search has to stand in for it."""
+    search_options: bool
+    """Whether `search` takes `select` and `sort`."""
     facets: Mapping[str, tuple[str, str]]
     """Our name of a facet → the API's name and field."""
 
@@ -39,6 +41,7 @@ COMPOSABLE = Edition(
     roots_filter=("parent", "false"),
     model_options=False,
     internal_find=False,
+    search_options=False,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),
@@ -58,6 +61,7 @@ VERTESIA = Edition(
     roots_filter=("is_root", "true"),
     model_options=True,
     internal_find=True,
+    search_options=True,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),

@@ -1,17 +1,20 @@
-"""What can go wrong between a caller and the Runs API.
+"""Errors of the client. None holds a URL with a query, a credential, or an exception of the HTTP library.
 
 RunsApiError
-├─ InvalidArgumentError      refused here; nothing was sent
-├─ CredentialError           the secret cannot be had; nothing was sent
+├─ InvalidArgumentError      an argument cannot be sent; nothing was sent
+├─ SetupError                the client cannot work with these settings; nothing was sent
+│  ├─ CredentialError        the secret is missing or malformed
+│  └─ ProxySettingsError     the environment names an unsupported proxy
 ├─ AuthenticationError       401
 ├─ PermissionDeniedError     403
 ├─ NotFoundError             404
 ├─ InvalidRequestError       any other 4xx
 ├─ RateLimitedError          429
 ├─ UnavailableError          5xx, or no connection
-│  └─ UntrustedError         its certificate is not trusted; nothing was sent
+│  └─ UntrustedError         the certificate is not trusted; nothing was sent
 ├─ ApiTimeoutError           408, or no answer in time
 ├─ ProtocolError             an answer that is not as documented
+├─ ResponseTooLargeError     an answer above `max_response_bytes`
 └─ StreamInterruptedError    a stream that ended without `close`
 """
 
@@ -19,7 +22,7 @@ from typing import Literal
 
 
 class RunsApiError(Exception):
-    """A call of the Runs API failed. Its text never holds a URL or a credential."""
+    """A failed call of the Runs API."""
 
     def __init__(
         self,
@@ -34,47 +37,57 @@ class RunsApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        """The HTTP status, if there was an answer."""
+        """HTTP status; None if there was no answer."""
         self.api_message = api_message
-        """What the API says of it, on one line, shortened."""
+        """The API's own message on one line, with secrets replaced; None if it sent none."""
         self.details = details
-        """What else the API says, e.g. which field it refused."""
+        """Further text of the API on one line, such as the field it rejected; None if it sent none."""
         self.retry_safe = retry_safe
-        """Whether the same request may be repeated without harm, and with some hope."""
+        """True if the same request may be repeated without harm, and may succeed then."""
         self.outcome_unknown = outcome_unknown
-        """Whether a request that changes something may have been carried out."""
+        """True if a request that changes something may have been carried out."""
         self.retry_after_s = retry_after_s
-        """Seconds the API asks to wait."""
+        """Seconds the API asks to wait, at most a day; None if it names no time."""
+        self.during_exchange = False
+        """True if the exchange of an API key for a token failed, so that the call itself was not sent."""
         self.run_id: str | None = None
-        """The run that a failed create made all the same."""
+        """Id of the run that a failed create made; None if the answer names none."""
 
 
 class InvalidArgumentError(RunsApiError):
-    """An argument cannot be sent to this edition of the API; nothing was sent."""
+    """An argument that cannot be sent to this edition of the API. Nothing was sent."""
 
 
-class CredentialError(RunsApiError):
-    """The secret cannot be read, or there is no saying where to exchange it; nothing was sent."""
+class SetupError(RunsApiError):
+    """Settings or an environment with which the client cannot work. Nothing was sent."""
+
+
+class CredentialError(SetupError):
+    """A secret that is missing or malformed, or that cannot be exchanged because the address is unknown."""
+
+
+class ProxySettingsError(SetupError):
+    """A proxy of an unsupported kind, such as SOCKS, or a malformed URL of a proxy."""
 
 
 class AuthenticationError(RunsApiError):
-    """The credential was not accepted."""
+    """A credential that the API did not accept."""
 
 
 class PermissionDeniedError(RunsApiError):
-    """The credential may not do this."""
+    """An operation that the credential may not use."""
 
 
 class NotFoundError(RunsApiError):
-    """There is no such run, interaction or operation."""
+    """A run, interaction or operation that does not exist."""
 
 
 class InvalidRequestError(RunsApiError):
-    """The API refused the request as it is."""
+    """A request that the API rejected."""
 
 
 class RateLimitedError(RunsApiError):
-    """Too many requests; `reason` is the API's."""
+    """A request above the rate limit. `reason` is the API's: `pacing`, `quota`, or None for the model provider."""
 
     def __init__(
         self,
@@ -86,7 +99,7 @@ class RateLimitedError(RunsApiError):
         details: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        # Pacing is decided before anything runs; without a reason it is the model provider, after something did.
+        # Pacing is decided before a run starts; without a reason, the model provider refused.
         super().__init__(
             message,
             status=status,
@@ -99,20 +112,24 @@ class RateLimitedError(RunsApiError):
 
 
 class UnavailableError(RunsApiError):
-    """The API cannot be reached, or failed."""
+    """An API that cannot be reached, or that failed."""
 
 
 class UntrustedError(UnavailableError):
-    """Whoever answers for the API has no certificate that is trusted."""
+    """A server whose certificate is not trusted. Nothing was sent."""
 
 
 class ApiTimeoutError(RunsApiError):
-    """No answer came in time."""
+    """An answer that did not come in time."""
 
 
 class ProtocolError(RunsApiError):
-    """The answer is not JSON, or of no shape the API is known for."""
+    """An answer that is not JSON, or not of a documented shape."""
+
+
+class ResponseTooLargeError(RunsApiError):
+    """An answer above `max_response_bytes`, counted after decompression. The rest was not read."""
 
 
 class StreamInterruptedError(RunsApiError):
-    """A stream ended without `close`: the run may go on, or may have ended."""
+    """A stream that ended without `close`. The run may continue, or may have ended."""

@@ -1,20 +1,26 @@
-"""What a run's stream says: pieces of text, then `close`."""
+"""Events of a run's stream: chunks of text, then `close`."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from runs_mcp.api.decoding import decoded
-from runs_mcp.api.errors import StreamInterruptedError
-from runs_mcp.api.sse import Decoder, ServerSentEvent
+import httpx
+from httpx_sse import EventSource, ServerSentEvent
+from typing_extensions import override
 
-CHUNK_EVENTS = frozenset({"message", "chunk"})
+from runs_mcp.api.errors import ResponseTooLargeError, StreamInterruptedError
+from runs_mcp.api.payloads import decode_json
+
+CHUNK_EVENTS = frozenset({"", "message", "chunk"})
+EVENT_STREAM = "text/event-stream"
+_HIGH_SURROGATES = ("\ud800", "\udbff")
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of what the run writes: its text, and the data as it was sent."""
+    """A piece of what a run writes: its text, and the data as the API sent it."""
 
     text: str
     data: Any
@@ -22,7 +28,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The end of a stream, with what the API says of it."""
+    """The end of a stream, with the data that the API sends with it."""
 
     data: Any
 
@@ -30,34 +36,86 @@ class Closed:
 Event = Chunk | Closed
 
 
-async def events(body: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-    """The events of a stream, up to and including `Closed`.
+async def read_events(body: AsyncIterator[bytes], *, max_event_bytes: int) -> AsyncGenerator[Event]:
+    """Yield the events of a decompressed body, up to and including `Closed`.
 
     Raises:
         StreamInterruptedError: the body ends without `close`.
+        ResponseTooLargeError: an event takes more than `max_event_bytes`.
     """
-    decoder = Decoder()
-    async for piece in body:
-        for sent in decoder.feed(piece):
-            if event := _event(sent):
+    bounded = _BoundedBody(body, max_event_bytes)
+    # A response of our own: EventSource compares the Content-Type by case, and takes the encoding from it. The HTML
+    # standard has streams in UTF-8 always, with an optional BOM, which only the codec `utf-8-sig` removes.
+    response = httpx.Response(200, headers={"Content-Type": EVENT_STREAM}, stream=bounded, default_encoding="utf-8-sig")
+    halves = _Surrogates()
+    async with aclosing(EventSource(response).aiter_sse()) as received:
+        async for sent in received:
+            bounded.taken = 0
+            for event in _translate(sent, halves):
                 yield event
-            if isinstance(event, Closed):
-                return
-    raise StreamInterruptedError("The stream ended before it was closed", retry_safe=False)
+                if isinstance(event, Closed):
+                    return
+    raise StreamInterruptedError("The stream ended before it was closed")
 
 
-def _event(sent: ServerSentEvent) -> Event | None:
-    """What an event of the API says; nothing, where it is of another kind or empty."""
-    if sent.name == "close":
-        return Closed(_decoded(sent.data))
-    if sent.name in CHUNK_EVENTS and sent.data and (data := _decoded(sent.data)) not in (None, ""):
-        return Chunk(data if isinstance(data, str) else _text(sent.data, data), data)
-    return None
+class _BoundedBody(httpx.AsyncByteStream):
+    """A body that ends in an error when an event becomes too large to be kept."""
+
+    def __init__(self, body: AsyncIterator[bytes], most: int) -> None:
+        self._body = body
+        self._most = most
+        self.taken = 0
+        """Bytes read since the last event."""
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._body:
+            self.taken += len(piece)
+            if self.taken > self._most:
+                raise ResponseTooLargeError(
+                    f"The stream sent an event above {self._most:,} bytes (api.max_response_bytes)"
+                )
+            yield piece
 
 
-def _decoded(data: str) -> Any:
+class _Surrogates:
+    """Joins the surrogate pairs that JavaScript splits across two chunks: each half is valid JSON, but no text."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def join(self, text: str) -> str:
+        """Return `text` after the half that was held, and hold a half at its end."""
+        text, self._held = self._held + text, ""
+        if text and _HIGH_SURROGATES[0] <= text[-1] <= _HIGH_SURROGATES[1]:
+            text, self._held = text[:-1], text[-1]
+        return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def flush(self) -> str:
+        """Return U+FFFD for a half whose other half never came."""
+        held, self._held = self._held, ""
+        return "\ufffd" if held else ""
+
+
+def _translate(sent: ServerSentEvent, halves: _Surrogates) -> list[Event]:
+    """Return the events that one server-sent event stands for; none if it is empty or of an unknown kind."""
+    if sent.event == "close":
+        rest = halves.flush()
+        return [*([Chunk(rest, rest)] if rest else []), Closed(_decode(sent.data))]
+    # EventSource yields an empty event for each keep-alive after an `id:` line.
+    if sent.event not in CHUNK_EVENTS or not sent.data:
+        return []
+    data = _decode(sent.data)
+    if isinstance(data, str):
+        text = halves.join(data)
+        return [Chunk(text, text)] if text else []
+    return [] if data is None else [Chunk(_text(sent.data, data), data)]
+
+
+def _decode(data: str) -> Any:
     try:
-        return decoded(data)
+        # json keeps halves of surrogate pairs, which are joined later
+        return json.loads(data) if "\\u" in data and data.startswith('"') else decode_json(data)
     except ValueError:
         return data
 

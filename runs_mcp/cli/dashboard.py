@@ -15,6 +15,9 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.dashboard import serve
 from runs_mcp.server import build_server
 
+MAX_SCAN = 100_000
+"""Most runs that the dashboard reads at once, unless `server.max_scan` is set: it serves one person alone."""
+
 
 @click.command(short_help="Open a dashboard of runs in a browser.")
 @config_option
@@ -51,6 +54,9 @@ async def _show(config: Config, *, port: int, run_id: str | None, browser: bool)
 
 
 def _reading(config: Config) -> Config:
-    """Return `config` with every tool that reads, and no other."""
-    server = config.server.model_copy(update={"read_only": True, "tools": None})
+    """Return `config` with all tools that read and none that changes anything, and with room for long scans."""
+    changes: dict[str, object] = {"read_only": True, "tools": None}
+    if "max_scan" not in config.server.model_fields_set:
+        changes["max_scan"] = MAX_SCAN
+    server = config.server.model_copy(update=changes)
     return config.model_copy(update={"server": server})

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 import click
 
-from runs_mcp.api import CredentialError
+from runs_mcp.api import CredentialError, SetupError
 from runs_mcp.config.problems import ConfigError
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -49,6 +49,8 @@ def _translate(error: BaseException, addresses: Sequence[str]) -> BaseException:
     match error:
         case CredentialError():
             return UsageProblem(f"{error}. Correct it, or try `runs-mcp serve --sandbox`, which needs no credential.")
+        case SetupError():
+            return UsageProblem(f"{error}.")
         case ConfigError():
             return UsageProblem(str(error))
         case OSError(errno=errno.EADDRINUSE) if addresses:

@@ -1,6 +1,6 @@
 """`runs-mcp sandbox` and `--sandbox`: a local imitation of the Runs API, alone or behind the server."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -12,8 +12,9 @@ from runs_mcp.cli.process import run
 from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.observability import logs
-from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
+from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, closed_operations, running
 from runs_mcp.sandbox import serve as serve_sandbox
+from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
 
 PROJECT = "sandbox"
 EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
@@ -28,20 +29,53 @@ EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
     type=click.Choice(["message", "chunk"]),
     default="message",
     show_default=True,
-    help="Name of the chunk events in streams: that of the platform (message) or of its reference document (chunk).",
+    help="Event name of chunks in streams: message, as on the platform, or chunk, as in its reference document.",
 )
-def sandbox(*, host: str, port: int, data: Path | None, events: str) -> None:
-    """Start a local imitation of the Runs API with about 200 runs; no model is called, nothing is billed.
+@click.option("--runs", default=200, show_default=True, type=click.IntRange(0), help="Number of sample runs.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the sample runs.")
+@click.option("--odd-interactions", is_flag=True, help="Offer interactions with difficult names and schemas as well.")
+@click.option(
+    "--close",
+    "closed",
+    multiple=True,
+    metavar="OPERATION[=STATUS]",
+    help="Answer an operation with 403, or with STATUS: for example facets or find=404. Repeatable.",
+)
+def sandbox(
+    *,
+    host: str,
+    port: int,
+    data: Path | None,
+    events: str,
+    runs: int,
+    seed: int,
+    odd_interactions: bool,
+    closed: tuple[str, ...],
+) -> None:
+    """Start a local imitation of the Runs API; no model is called, nothing is billed.
 
-    Its base URL is http://HOST:PORT/api/v1, its demo API key sk-sandbox-demo.
+    Its base URL is http://HOST:PORT/api/v1, its API key sk-sandbox-demo.
     """
     logs.configure("info")
-    run(partial(_serve_alone, host=host, port=port, data=data, events=events), addresses=[f"{host}:{port} (--port)"])
+    options = SandboxOptions(
+        data=data,
+        seed_runs=runs,
+        seed=seed,
+        events=cast(Literal["message", "chunk"], events),
+        odd_interactions=odd_interactions,
+        answers=_answers(closed),
+    )
+    run(partial(_serve_alone, options, host=host, port=port), addresses=[f"{host}:{port} (--port)"])
 
 
-async def _serve_alone(*, host: str, port: int, data: Path | None, events: str) -> None:
-    options = SandboxOptions(data=data, events=cast(Literal["message", "chunk"], events))
+def _answers(closed: Sequence[str]) -> Mapping[Operation, FixedAnswer]:
+    try:
+        return closed_operations(closed)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--close") from None
 
+
+async def _serve_alone(options: SandboxOptions, *, host: str, port: int) -> None:
     def announce(started: Sandbox) -> None:
         click.echo(f"The sandbox is at {started.url}/api/v1; its API key is {DEMO_KEY}.", err=True)
 

@@ -12,7 +12,7 @@ from runs_mcp.cli.process import run
 from runs_mcp.config.settings import Config
 from runs_mcp.observability import tracing
 from runs_mcp.server import build_server
-from runs_mcp.server.observers import NOBODY, Observers
+from runs_mcp.server.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.stdio import serve_stdio
 
 WAITING = (
@@ -62,7 +62,7 @@ async def serve_over_stdio(config: Config) -> None:
         CredentialError: there is no credential for the Runs API.
     """
     connect(config.api)  # reports a missing credential now instead of at the first call
-    observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NOBODY
+    observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NO_OBSERVERS
     await serve_stdio(build_server(config, observers))
 
 

@@ -95,6 +95,8 @@ class ApiSettings(Section):
     """How many times a call that may safely be repeated is repeated."""
     max_concurrent: int = Field(default=32, ge=1, le=100)
     """How many requests may be under way at once, streams apart; further ones wait their turn."""
+    max_response_bytes: int = Field(default=67_108_864, ge=100_000)
+    """Largest answer in bytes, after decompression; the rest is not read. For a stream, the largest single event."""
     allow_plain_http: bool = False
     """Send the credential unencrypted, over http to another machine. Loopback is always allowed."""
 

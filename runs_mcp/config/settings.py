@@ -27,6 +27,8 @@ class ServerSettings(Section):
     """Have a person confirm each `create_run`, by elicitation. Clients that cannot ask cannot create."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
+    max_scan: int = Field(default=20_000, ge=1)
+    """Most runs that `aggregate_runs`, or a sorted search, reads in one call if the API cannot count or sort them."""
     max_arguments_bytes: int = Field(default=2_000_000, ge=10_000)
     """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
     max_calls: int = Field(default=2_000, ge=1)

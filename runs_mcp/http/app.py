@@ -1,35 +1,50 @@
-"""The ASGI application: the MCP endpoint, and what stands before it."""
+"""The ASGI application: the MCP endpoint, and the layers that a request passes before it."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
-from mcp.server.transport_security import RequestBodyLimitMiddleware
+import anyio
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from runs_mcp.config.http_settings import JwtAuthSettings
+from runs_mcp.config.http_settings import JwtAuthSettings, NoAuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http import cors
+from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.metadata import metadata_routes
-from runs_mcp.http.auth.middleware import guarded
+from runs_mcp.http.auth.middleware import authenticated
+from runs_mcp.http.auth.revocation import Revocation
+from runs_mcp.http.auth.step_up import StepUp
+from runs_mcp.http.auth.verifiers import KeyVerifier, verifier
 from runs_mcp.http.health import Health, Readiness
-from runs_mcp.http.limits import InFlight, RateLimit, RateLimiter, TokenBuckets
+from runs_mcp.http.hosts import HostCheck
+from runs_mcp.http.limits import InFlight, RateLimit, SubscriptionLimit
+from runs_mcp.http.message import MessageReader
+from runs_mcp.http.message_ids import MessageIds
 from runs_mcp.http.replicas import fleet
+from runs_mcp.http.request_headers import RequestHeaders
+from runs_mcp.http.sessions import Sessions
 from runs_mcp.http.tenants import Build, Tenants, by_itself
 from runs_mcp.observability import access_log, request_id, tracing
 from runs_mcp.observability.access_log import AccessLog
+from runs_mcp.observability.caller_name import name_of
 from runs_mcp.observability.metrics import CountedRequests, Metrics
 from runs_mcp.observability.request_id import RequestId
 from runs_mcp.observability.tracing import CallersTrace
+from runs_mcp.server.gcra import GcraLimiter, RateLimiter
 from runs_mcp.server.observers import Observers
 from runs_mcp.server.server import build_server
+from runs_mcp.server.tools import OPERATIONS
 
 PATH = "/mcp"
 Clock = Callable[[], float]
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,7 @@ class Service:
 
 
 def build_service(config: Config, *, host: str, build: Build = build_server, now: Clock = time.monotonic) -> Service:
-    """What serves MCP at `/mcp` as `config` says, to clients that reach it as `host` and may call.
+    """Return the service that `config` describes, for clients that reach it as `host`.
 
     Raises:
         ConfigError, CredentialError: the settings cannot work.
@@ -53,8 +68,24 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
     share = replicas.sharing if replicas else by_itself
     tenants = Tenants(config, _observers(metrics, traced=traced), build=build, share=share)
     if metrics:
-        metrics.gauge(tenants)
-    app: ASGIApp = _routes(tenants, replicas.rates() if replicas else TokenBuckets(now), host=host)
+        metrics.gauge(calls=lambda: tenants.calls_in_flight, followed=lambda: tenants.runs_followed)
+    sessions = Sessions(MessageIds(tenants), now=now)
+    limiter = replicas.rates() if replicas else GcraLimiter(now)
+    endpoint, watch = _guarded(_limited(sessions, config, limiter), config, sessions)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with (
+            replicas.running() if replicas else nullcontext(),
+            tenants.running(),
+            anyio.create_task_group() as tasks,
+        ):
+            if watch:
+                tasks.start_soon(watch)
+            yield
+            tasks.cancel_scope.cancel()
+
+    app: ASGIApp = Starlette(routes=_routes(endpoint, tenants, host=host), lifespan=lifespan)
     for layer in reversed(_layers(tenants, metrics, traced=traced, now=now)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return Service(app, tenants, metrics)
@@ -74,43 +105,58 @@ def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
 
 
 def _layers(tenants: Tenants, metrics: Metrics | None, *, traced: bool, now: Clock) -> Sequence[Middleware]:
-    """What stands before all routes, in the order that a request passes it."""
+    """Return the layers before all routes, in the order that a request passes them."""
     http = tenants.config.server.http
+    full = f"{http.max_requests:,} requests are being served already (server.http.max_requests)."
     return [
         Middleware(RequestId),
         Middleware(Health, readiness=Readiness(tenants, now)),
         Middleware(AccessLog),
         *([Middleware(CountedRequests, metrics=metrics)] if metrics else []),
-        Middleware(InFlight, most=http.max_requests),
+        Middleware(InFlight, most=http.max_requests, reason=full),
         *([Middleware(CallersTrace)] if traced else []),
         *([Middleware(cors.preflights, settings=http)] if http.allowed_origins else []),
     ]
 
 
-def _routes(tenants: Tenants, limiter: RateLimiter, *, host: str) -> Starlette:
-    """The endpoint, behind its admission and the limits of each caller, and what may be read of it without."""
+def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
+    """Return the routes of the endpoint, and of the metadata that is public."""
     settings = tenants.config.server
     for server in tenants.servers:  # makes its session manager; the application around it is this one
-        server.streamable_http_app(
+        server.mcp.streamable_http_app(
             host=host,
-            transport_security=cors.checked(settings.http),
+            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # see HostCheck
             max_request_body_size=settings.max_message_bytes,
         )
-    routes = [Route(PATH, endpoint=guarded(_limited(tenants, limiter), tenants.config))]
+    checked = RequestHeaders(HostCheck(endpoint, settings.http))
+    # A redirect from /mcp/ would lose the body, or the credential, with many clients.
+    routes = [Route(path, endpoint=checked) for path in (PATH, f"{PATH}/")]
     if isinstance(settings.http.auth, JwtAuthSettings):
         routes += metadata_routes(settings.http.auth)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with aclosing(limiter), tenants.running():
-            yield
-
-    return Starlette(routes=routes, lifespan=lifespan)
+    return routes
 
 
-def _limited(tenants: Tenants, limiter: RateLimiter) -> ASGIApp:
-    settings = tenants.config.server
-    rates = [settings.http.rate_limit, *(profile.rate_limit for profile in tenants.config.profiles.values())]
-    if not any(rates):
-        return tenants
-    return RequestBodyLimitMiddleware(RateLimit(tenants, limiter, settings.http.rate_limit), settings.max_message_bytes)
+def _guarded(app: ASGIApp, config: Config, sessions: Sessions) -> tuple[ASGIApp, Task | None]:
+    """Return `app` behind the authentication of callers, and the task that watches for revoked keys."""
+    auth = config.server.http.auth
+    if isinstance(auth, NoAuthSettings):
+        return app, None
+    known = verifier(auth)
+    if not isinstance(known, KeyVerifier):
+        return authenticated(app, config, known), None
+    revocation = Revocation(app, known, sessions)
+    return authenticated(revocation, config, known), revocation.watch
+
+
+def _limited(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
+    """Return `app` behind the limits of each caller, and behind the check of its scopes."""
+    settings = config.server
+    app = SubscriptionLimit(app)
+    if not isinstance(settings.http.auth, NoAuthSettings):
+        changing = {operation.name for operation in OPERATIONS if operation.changes}
+        app = StepUp(app, changing, Challenge(settings.http.auth))
+    if settings.http.rate_limit or any(profile.rate_limit for profile in config.profiles.values()):
+        app = RateLimit(app, limiter, settings.http.rate_limit)
+    most = max(settings.http.max_requests // 2, 1)
+    reason = f"{most:,} requests of this caller are being served already (half of server.http.max_requests)."
+    return InFlight(MessageReader(app, settings.max_message_bytes), most, counted=name_of, reason=reason)

@@ -1,95 +1,60 @@
-"""Limits: how many requests are held at once, and how many one caller may make a minute."""
+"""Limits: requests in progress, for the process and for each caller; requests a minute; and subscriptions."""
 
 import math
-import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Protocol
 
-from mcp_types import INTERNAL_ERROR
-from pydantic_core import from_json
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runs_mcp.http.auth.caller import name_of
+from runs_mcp.http.message import is_request, message_of, params_of, refuse
+from runs_mcp.observability.caller_name import name_of
+from runs_mcp.server.gcra import RateLimiter
 from runs_mcp.server.scopes import caller_of
 
 FULL_RETRY_S = 1
 """Seconds after which to try a full server again."""
-MINUTE_S = 60
-MOST_BUCKETS = 100_000
-"""Callers beyond which the one that has been silent longest is forgotten."""
+MAX_SUBSCRIPTIONS = 100
+"""Resources that one `subscriptions/listen` can name."""
+MAX_CALLER_SUBSCRIPTIONS = 1_000
+"""Resources that all open `subscriptions/listen` of a caller can name."""
 
 
 class InFlight:
-    """Refuses requests beyond so many at once, open streams included."""
+    """Refuses requests while `most` are in progress, open streams included: those of the process, or of one caller."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, most: int, *, counted: Callable[[Scope], str] = lambda _: "", reason: str) -> None:
+        """`counted` returns the name that a request is counted by; `reason` tells callers which limit they reached."""
         self._app = app
         self._most = most
-        self._count = 0
+        self._counted = counted
+        self._reason = reason
+        self._in_progress: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._count >= self._most:
-            said = f"{self._most:,} requests are being served already (server.http.max_requests)."
-            await _refusal(HTTPStatus.SERVICE_UNAVAILABLE, said, FULL_RETRY_S)(scope, receive, send)
+        name = self._counted(scope)
+        if self._in_progress[name] >= self._most:
+            await refuse_for(FULL_RETRY_S, HTTPStatus.SERVICE_UNAVAILABLE, self._reason)(scope, receive, send)
             return
-        self._count += 1
-        try:
+        with _counting(self._in_progress, name, 1):
             await self._app(scope, receive, send)
-        finally:
-            self._count -= 1
-
-
-class RateLimiter(Protocol):
-    """Counts what callers ask for; replicas may share one."""
-
-    async def wait_s(self, caller: str, per_minute: int) -> float:
-        """Take one of a caller's `per_minute` requests, and answer 0; or the seconds until there is one to take."""
-
-    async def aclose(self) -> None:
-        """Hold nothing open any more."""
-
-
-class TokenBuckets:
-    """A bucket for each caller, kept in this process: a minute's worth of requests, refilled steadily."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic, *, most: int = MOST_BUCKETS) -> None:
-        self._now = now
-        self._most = most
-        self._full_at: dict[str, float] = {}
-        """When each caller's bucket will be full again, which is all there is to know of it."""
-
-    def __len__(self) -> int:
-        return len(self._full_at)
-
-    async def wait_s(self, caller: str, per_minute: int) -> float:
-        """Take one of a caller's `per_minute` requests, and answer 0; or the seconds until there is one to take."""
-        now = self._now()
-        had = self._full_at.pop(caller, now)
-        full_at = max(had, now) + MINUTE_S / per_minute
-        wait = max(full_at - now - MINUTE_S, 0)
-        self._full_at[caller] = had if wait else full_at
-        if len(self._full_at) > self._most:
-            del self._full_at[next(iter(self._full_at))]
-        return wait
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
 
 
 class RateLimit:
-    """Refuses the requests of a caller beyond so many a minute; it takes bodies that come in one piece.
+    """Refuses the requests of a caller beyond its rate. A `subscriptions/listen` counts once for each resource.
 
-    Notifications and answers to the server's questions are free: refused, they would leave something hanging.
+    Notifications, and answers to the server's questions, are free: refusing them would leave a call hanging.
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter, per_minute: int | None) -> None:
-        """`per_minute` is for callers without a rate of their own; None: as many as they like."""
+        """`per_minute` applies to callers without a rate of their own; None: no limit."""
         self._app = app
         self._limiter = limiter
         self._per_minute = per_minute
@@ -98,33 +63,62 @@ class RateLimit:
         """Serve a request."""
         caller = caller_of(scope)
         allowed = (caller and caller.rate_limit) or self._per_minute
-        if scope["type"] != "http" or scope["method"] != "POST" or allowed is None:
-            await self._app(scope, receive, send)
-            return
-        first = await receive()
-        if _asks(first) and (wait := await self._limiter.wait_s(name_of(scope), allowed)):
-            said = f"{allowed:,} requests a minute are allowed (rate_limit)."
-            await _refusal(HTTPStatus.TOO_MANY_REQUESTS, said, math.ceil(wait))(scope, receive, send)
-            return
-        pending = [first]
-
-        async def replayed() -> Message:
-            return pending.pop() if pending else await receive()
-
-        await self._app(scope, replayed, send)
+        if allowed and scope["method"] == "POST" and is_request(message := message_of(scope)):
+            cost = max(len(_listened(message)), 1)
+            if wait := await self._limiter.wait_s(name_of(scope), allowed, cost):
+                reason = f"{allowed:,} requests a minute are allowed (rate_limit)."
+                await refuse_for(math.ceil(wait), HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
-def _asks(message: Message) -> bool:
-    """Whether the message wants an answer, as one that cannot be read does."""
+class SubscriptionLimit:
+    """Refuses a `subscriptions/listen` for too many resources: the server polls the API for each."""
+
+    def __init__(
+        self, app: ASGIApp, *, most: int = MAX_SUBSCRIPTIONS, of_caller: int = MAX_CALLER_SUBSCRIPTIONS
+    ) -> None:
+        self._app = app
+        self._most = most
+        self._of_caller = of_caller
+        self._open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        message = message_of(scope)
+        count, name = len(_listened(message)), name_of(scope)
+        if count > self._most:
+            reason = f"subscriptions/listen can name {self._most} resources, and this one names {count:,}."
+            await refuse(HTTPStatus.BAD_REQUEST, reason, code=INVALID_PARAMS, message=message)(scope, receive, send)
+        elif count and self._open[name] + count > self._of_caller:
+            reason = f"This caller listens to {self._open[name]:,} resources; {self._of_caller:,} are allowed."
+            await refuse_for(FULL_RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
+        else:
+            with _counting(self._open, name, count):
+                await self._app(scope, receive, send)
+
+
+def refuse_for(seconds: int, status: HTTPStatus, reason: str) -> JSONResponse:
+    """Return a refusal that says when to try again."""
+    said = f"{reason} Nothing was done. Try again in {seconds} s."
+    return refuse(status, said, code=INTERNAL_ERROR, retry_after=str(seconds))
+
+
+@contextmanager
+def _counting(counter: Counter[str], name: str, count: int) -> Iterator[None]:
+    counter[name] += count
     try:
-        body = from_json(message.get("body", b""))
-    except ValueError:
-        return True
-    return not isinstance(body, dict) or ("id" in body and "method" in body)
+        yield
+    finally:
+        counter[name] -= count
+        if not counter[name]:
+            del counter[name]
 
 
-def _refusal(status: HTTPStatus, said: str, retry_after_s: int) -> JSONResponse:
-    """A refusal that clients of MCP understand as well as those of HTTP."""
-    error = {"code": INTERNAL_ERROR, "message": f"{said} Nothing was done. Try again in {retry_after_s} s."}
-    body = {"jsonrpc": "2.0", "id": None, "error": error}
-    return JSONResponse(body, status, headers={"Retry-After": str(retry_after_s)})
+def _listened(message: object) -> list[object]:
+    """Return the resources that a `subscriptions/listen` names."""
+    if not isinstance(message, dict) or message.get("method") != "subscriptions/listen":
+        return []
+    wanted = params_of(message).get("notifications")
+    uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+    return uris if isinstance(uris, list) else []

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import Receive, Scope, Send
 
-from runs_mcp.api import CredentialError, connect
+from runs_mcp.api import SetupError, connect
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
-from runs_mcp.server.observers import NOBODY, Observers
+from runs_mcp.server.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.runs.shared_state import Sharing
 from runs_mcp.server.scopes import caller_of
 from runs_mcp.server.server import RunsServer, build_server
@@ -36,12 +36,12 @@ class Tenants:
     def __init__(
         self,
         config: Config,
-        observers: Observers = NOBODY,
+        observers: Observers = NO_OBSERVERS,
         *,
         build: Build = build_server,
         share: Share = by_itself,
     ) -> None:
-        """Raises: ConfigError, CredentialError: the settings of one cannot work; the text names the profile."""
+        """Raises: ConfigError, SetupError: the settings of one cannot work; the text names the profile."""
         self.config = config
         profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
         self._servers = {profile: _server(config, profile, observers, build, share) for profile in profiles}
@@ -76,14 +76,14 @@ class Tenants:
         """Serve requests while the block lasts."""
         async with AsyncExitStack() as stack:
             for server in self.servers:
-                await stack.enter_async_context(server.session_manager.run())
+                await stack.enter_async_context(server.mcp.session_manager.run())
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the server of the request's caller answer it."""
         caller = caller_of(scope)
         server = self._servers[caller.profile if caller else None]
-        await server.session_manager.handle_request(scope, receive, send)
+        await server.mcp.session_manager.handle_request(scope, receive, send)
 
 
 def _server(config: Config, profile: str | None, observers: Observers, build: Build, share: Share) -> RunsServer:
@@ -91,5 +91,5 @@ def _server(config: Config, profile: str | None, observers: Observers, build: Bu
     try:
         connect(own.api)  # a credential that is not there is better said now than at the first call
         return build(own, observers, share(own, profile))
-    except (ConfigError, CredentialError) as error:
+    except (ConfigError, SetupError) as error:
         raise type(error)(f"profiles.{profile}: {error}" if profile else str(error)) from None

@@ -1,22 +1,24 @@
-"""The access log: a line for each request, once it is answered or its caller has left."""
+"""The access log: a line for each request, once it is answered or its caller has disconnected."""
 
 import logging
 import time
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from opentelemetry import trace
+from opentelemetry.trace import format_trace_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.auth.caller import name_of
-from runs_mcp.observability.logs import FIELDS
+from runs_mcp.observability.caller_name import name_of
+from runs_mcp.observability.logs import FIELDS, context
 
 log = logging.getLogger(__name__)
 
 LEFT = 499
-"""What stands for the status of an answer that never began, since the caller had left."""
+"""The status of an answer that never began, because the caller had disconnected."""
 LONGEST_CHARS = 200
 _MESSAGE = "runs_mcp.message"
-"""Key in the scope of a request: what its message asks for."""
+"""Key in the scope of a request: the fields of its line that its message names."""
 
 
 class AccessLog:
@@ -47,11 +49,27 @@ class AccessLog:
 
 
 async def noted(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Have the line of a request say which method its message asks for, and of which tool."""
-    if ctx.request is not None:
-        name = ctx.params.get("name") if ctx.method == "tools/call" and ctx.params else None
-        ctx.request.scope[_MESSAGE] = {"mcp": ctx.method, **({"tool": name} if isinstance(name, str) else {})}
-    return await call_next(ctx)
+    """Add the method, tool, run and trace of a message to the line of its request, and to lines logged meanwhile."""
+    if ctx.request is None:
+        return await call_next(ctx)
+    fields = _named(ctx)
+    ctx.request.scope[_MESSAGE] = {"mcp": ctx.method, **fields}
+    with context(**{name: value for name, value in fields.items() if name != "tool"}):
+        return await call_next(ctx)
+
+
+def _named(ctx: ServerRequestContext[Any, Any]) -> dict[str, str]:
+    """Return the tool and the run that a message names, and the trace that it is part of."""
+    params = (ctx.params or {}) if ctx.method == "tools/call" else {}
+    arguments = params.get("arguments")
+    run_id = arguments.get("run_id") if isinstance(arguments, dict) else None
+    span = trace.get_current_span().get_span_context()
+    fields = {
+        "tool": params.get("name"),
+        "run_id": run_id,
+        "trace_id": format_trace_id(span.trace_id) if span.is_valid else None,
+    }
+    return {name: value[:LONGEST_CHARS] for name, value in fields.items() if isinstance(value, str)}
 
 
 def _asked(scope: Scope) -> dict[str, Any]:

@@ -1,17 +1,21 @@
-"""Logs: to stderr, one JSON line an event, with what looks like a credential masked.
+"""Logs: a JSON line for each event on stderr, with everything masked that looks like a credential.
 
-A host that starts the server and never reads what it logs would hold it up once the pipe is full: what finds no room
-there is dropped, and counted in the next line that does.
+A host that starts the server and never reads its log would block it once the pipe is full. Lines without room in the
+pipe are therefore dropped, and counted in the next line that has room.
 """
 
 import json
 import logging
 import os
+import re
 import select
 import stat
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from typing_extensions import override
@@ -19,9 +23,35 @@ from typing_extensions import override
 from runs_mcp.observability.masking import mask
 
 FIELDS = "fields"
-"""Key in the `extra` of a record: what its line says beside the event."""
-request_id: ContextVar[str | None] = ContextVar("id of the HTTP request being answered", default=None)
-"""What is logged meanwhile carries it."""
+"""Key in the `extra` of a record: the fields of its line beside the event."""
+_CONTEXT: ContextVar[Mapping[str, str]] = ContextVar(
+    "fields of every line that is logged meanwhile", default=MappingProxyType({})
+)
+# Format and control characters, lone surrogates and private use could reorder, hide or forge text on a terminal.
+_INVISIBLE = re.compile(
+    r"[\x7f-\x9f\xad\u0600-\u0605\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\ue000-\uf8ff\U000e0000-\U000e0fff]"
+)
+
+
+@contextmanager
+def context(**fields: str) -> Iterator[None]:
+    """Add `fields`, such as the caller or the run, to every line that is logged in the block."""
+    token = _CONTEXT.set({**_CONTEXT.get(), **fields})
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
+def current(field: str) -> str | None:
+    """Return the value that a line logged now has for `field`."""
+    return _CONTEXT.get().get(field)
+
+
+def visible(text: str) -> str:
+    """Return `text` with characters that can reorder, hide or forge text replaced by their JSON escapes."""
+    return text if text.isascii() else _INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 class _JsonLine(logging.Formatter):
@@ -32,17 +62,16 @@ class _JsonLine(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
+            **_CONTEXT.get(),
             **getattr(record, FIELDS, {}),
         }
-        if current := request_id.get():
-            event["request_id"] = current
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
-        return mask(json.dumps(event, ensure_ascii=False))
+        return mask(visible(json.dumps(event, ensure_ascii=False)))
 
 
 class _PipeHandler(logging.Handler):
-    """Writes to a pipe, never waiting for whoever reads it."""
+    """Writes to a pipe, and never waits for its reader."""
 
     def __init__(self, pipe: int) -> None:
         super().__init__()
@@ -86,6 +115,6 @@ def configure(level: str) -> None:
     handler = _handler()
     handler.setFormatter(_JsonLine())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # httpx2 and httpcore2 write whole URLs, queries included, below WARNING; the others tell of every start and call.
-    for name in ("httpx2", "httpcore2", "uvicorn", "mcp"):
+    # The HTTP clients log whole URLs with their queries below WARNING; uvicorn and mcp log every start and call.
+    for name in ("httpx", "httpx2", "httpcore2", "uvicorn", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Masking what looks like a credential, in whatever leaves the process."""
+"""Masking of credentials and of misleading characters in text that leaves the process."""
 
 import re
 
@@ -10,13 +10,33 @@ _SECRET = re.compile(
 )
 MASK = "[secret]"
 
+_HIDDEN = re.compile(
+    "["
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed; U+009B begins a terminal's command
+    r"\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # direction of writing: text reads otherwise than it is
+    r"\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # no width
+    r"\u115f\u1160\u3164\uffa0"  # letters without a shape
+    r"\u2028\u2029"  # ends of lines
+    r"\ud800-\udfff"  # halves of characters, which UTF-8 cannot hold
+    r"\U000e0000-\U000e0fff"  # tags and selectors that can carry text nobody sees
+    "]"
+)
+"""Characters that a person cannot see, or that move what a person sees.
+
+U+200C and U+200D are not among them: Persian, the scripts of India and composed emoji need both.
+"""
+
 
 def mask(text: str) -> str:
-    """`text` with every JWT, API key, caller's key, bearer token and token parameter replaced."""
+    """Return `text` with every JWT, API key, caller's key, bearer token and token parameter replaced."""
     return _SECRET.sub(lambda found: f"{found['query'] or found['bearer'] or ''}{MASK}", text)
 
 
+def show_hidden(text: str) -> str:
+    """Return `text` with hidden characters written out, e.g. `<U+202E>`; line feeds and tabs stay."""
+    return _HIDDEN.sub(lambda found: f"<U+{ord(found[0]):04X}>", text.replace("\r\n", "\n"))
+
+
 def one_line(text: str) -> str:
-    """What somebody else wrote, on one line and without control characters, so that it cannot pass for ours."""
-    line = " ".join(text.split())
-    return line if line.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in line)
+    """Return `text` on one line, hidden characters written out, so that it cannot pass for a line of the server."""
+    return show_hidden(" ".join(text.split()))

@@ -3,7 +3,7 @@
 import logging
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -18,7 +18,6 @@ from typing_extensions import override
 
 from runs_mcp import __version__
 from runs_mcp.api import Exchange, RunsApiError
-from runs_mcp.http.tenants import Tenants
 from runs_mcp.server.tools import OPERATIONS
 
 TOOLS = frozenset(operation.name for operation in OPERATIONS)
@@ -69,12 +68,12 @@ class Metrics:
         )
         ProcessCollector(registry=registry)
 
-    def gauge(self, tenants: Tenants) -> None:
-        """Gauge what `tenants` are doing, whenever that is asked for."""
-        calls = Gauge("runs_mcp_calls_in_flight", "Tool calls being answered.", registry=self.registry)
-        calls.set_function(lambda: tenants.calls_in_flight)
-        followed = Gauge("runs_mcp_runs_followed", "Runs whose stream is read or polled.", registry=self.registry)
-        followed.set_function(lambda: tenants.runs_followed)
+    def gauge(self, *, calls: Callable[[], float], followed: Callable[[], float]) -> None:
+        """Gauge the tool calls being answered and the runs being followed at each scrape."""
+        in_flight = Gauge("runs_mcp_calls_in_flight", "Tool calls being answered.", registry=self.registry)
+        in_flight.set_function(calls)
+        runs = Gauge("runs_mcp_runs_followed", "Runs whose stream is read or polled.", registry=self.registry)
+        runs.set_function(followed)
 
     @contextmanager
     def served(self, host: str, port: int) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""An id for each request: the caller's own or one of ours, in answers, errors, logs, and requests to the API."""
+"""The id of each request: the caller's or a new one, in answers, errors, logs, and requests to the API."""
 
 import re
 import secrets
@@ -11,14 +11,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runs_mcp.api import Exchange
-from runs_mcp.observability.logs import request_id
+from runs_mcp.observability import logs
 
 HEADER = "X-Request-Id"
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """Gives each request an id, and says it in the answer."""
+    """Gives each request an id, and puts it into the answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,15 +36,12 @@ class RequestId:
                 MutableHeaders(scope=message)[HEADER] = chosen
             await send(message)
 
-        token = request_id.set(chosen)
-        try:
+        with logs.context(request_id=chosen):
             await self._app(scope, receive, stamped)
-        finally:
-            request_id.reset(token)
 
 
 async def quoted_in_errors(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """End the text of a failed call with the id of its request, by which the operator finds it."""
+    """Append the id of the request to the text of a failed call, so that the operator can find it."""
     result = await call_next(ctx)
     match result:
         case CallToolResult(is_error=True):
@@ -56,12 +53,15 @@ async def quoted_in_errors(ctx: ServerRequestContext[Any, Any], call_next: CallN
 
 
 def forwarded(exchange: Exchange) -> AbstractContextManager[None]:
-    """Tell the API which request it works for."""
-    if current := request_id.get():
+    """Send the id of the request to the API."""
+    if current := logs.current("request_id"):
         exchange.headers[HEADER] = current
     return nullcontext()
 
 
 def _quoted(result: dict[str, Any]) -> dict[str, Any]:
     first, *others = result["content"]
-    return {**result, "content": [{**first, "text": f"{first['text']} (Request {request_id.get()}.)"}, *others]}
+    return {
+        **result,
+        "content": [{**first, "text": f"{first['text']} (Request {logs.current('request_id')}.)"}, *others],
+    }

@@ -1,6 +1,6 @@
-"""What replicas of the HTTP service share by Redis (`server.redis_url`). Needs `runs-mcp[redis]`.
+"""State that replicas of the HTTP service share in Redis (`server.redis_url`). Needs `runs-mcp[redis]`.
 
-A Redis that cannot be reached takes nothing down: each replica then goes on by itself, as one without Redis does.
+A Redis that does not answer takes nothing down: each replica goes on by itself, and reconnects in the background.
 """
 
 from runs_mcp.redis.replica_state import Fleet

@@ -1,4 +1,8 @@
-"""Leases: what one replica at a time holds, for as long as it lives."""
+"""Leases: a replica holds a name for as long as it lives.
+
+A lease is a key with the id of its holder. The holder is alive while its own key, which it renews each second, exists.
+A lock (`redis.lock.Lock`) would have to be renewed for each name instead, and a replica can lead a thousand runs.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,35 +13,34 @@ import anyio
 from anyio.abc import TaskGroup
 from redis.asyncio import Redis
 
-from runs_mcp.redis.fallback import without_redis
+from runs_mcp.redis.connection import without_redis
 
 BEAT_S = 1.0
 ALIVE_S = 5
-"""Seconds after its last beat that a replica is taken for dead."""
+"""Seconds after its last beat that a replica counts as dead."""
 LEAVING_S = 2.0
 HELD_S = 86_400
-"""Seconds after which a lease is free whoever holds it."""
-TAKE = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] and redis.call('EXISTS', ARGV[2] .. holder) == 1 then return holder end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
-return ARGV[1]
+"""Seconds after which a lease ends, even if its holder lives."""
+# Each script uses one key, so that it runs on a Redis Cluster and on Valkey.
+REPLACE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+return redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 """
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
 
 class Leases:
-    """What this replica holds, and who else lives."""
+    """The leases of this replica, and the replicas that live."""
 
     def __init__(self, redis: Redis, place: str) -> None:
         self._redis = redis
         self._lives = f"{place}:lives:"
         self.replica = uuid4().hex
-        """Who this replica is."""
+        """The id of this replica."""
 
     @asynccontextmanager
     async def alive(self, tasks: TaskGroup) -> AsyncIterator[None]:
-        """Be seen to live while the block lasts."""
+        """Count as alive while the block lasts."""
         await self._beat()
         tasks.start_soon(self._keep_beating)
         try:
@@ -46,38 +49,36 @@ class Leases:
             with anyio.move_on_after(LEAVING_S, shield=True), without_redis("leaving"):
                 await self._redis.delete(self._lives + self.replica)
 
-    async def take(self, name: str) -> bool:
-        """Whether this replica holds `name` now.
-
-        Raises:
-            RedisError: nobody can tell.
-        """
-        return await self.holder(name) == self.replica
-
     async def holder(self, name: str) -> str:
-        """Who holds `name`: this replica, where no other that lives does.
+        """Return the replica that holds `name`: this one, if no other that lives does.
 
         Raises:
-            RedisError: nobody can tell.
+            RedisError, OSError, TimeoutError: Redis cannot tell.
         """
-        return str(await self._redis.eval(TAKE, 1, name, self.replica, self._lives, HELD_S))
+        while not await self._redis.set(name, self.replica, nx=True, ex=HELD_S):
+            holder: Any = await self._redis.get(name)
+            if holder == self.replica or (holder and await self._redis.exists(self._lives + holder)):
+                return str(holder)
+            if holder and await self._redis.eval(REPLACE, 1, name, holder, self.replica, HELD_S):
+                break
+        return self.replica
 
     async def leave(self, name: str) -> None:
-        """Hold `name` no longer; where Redis fails, no longer than this replica lives."""
+        """Give `name` up; if Redis fails, the lease ends with this replica."""
         with anyio.move_on_after(LEAVING_S, shield=True), without_redis("leaving a lease"):
             await self._redis.eval(RELEASE, 1, name, self.replica)
 
     async def holding(self, names: Sequence[str]) -> Sequence[str | None]:
-        """Who holds each of `names`, if that replica lives.
+        """Return the living replica that holds each of `names`, or None.
 
         Raises:
-            RedisError: nobody can tell.
+            RedisError, OSError, TimeoutError: Redis cannot tell.
         """
         if not names:
             return []
         holders: Any = await self._redis.mget(names)
-        alive = {one for one in set(holders) if one and await self._redis.exists(self._lives + one)}
-        return [one if one in alive else None for one in holders]
+        alive = {holder for holder in set(holders) if holder and await self._redis.exists(self._lives + holder)}
+        return [holder if holder in alive else None for holder in holders]
 
     async def _keep_beating(self) -> None:
         while True:
@@ -85,5 +86,5 @@ class Leases:
             await self._beat()
 
     async def _beat(self) -> None:
-        with without_redis("saying that it lives"):
+        with without_redis("renewing its sign of life"):
             await self._redis.set(self._lives + self.replica, "1", ex=ALIVE_S)

@@ -1,11 +1,11 @@
-"""Looking at watched runs in turns: one look serves the watchers of all replicas."""
+"""Polling watched runs in turns: one poll serves the subscribers of all replicas."""
 
 from collections.abc import Iterable
 
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from runs_mcp.redis.fallback import without_redis
+from runs_mcp.redis.connection import without_redis
 from runs_mcp.server.runs.shared_state import OwnLooks
 from runs_mcp.server.runs.uris import uris_of
 
@@ -14,7 +14,7 @@ MS_PER_S = 1_000
 
 
 class RedisLooks(OwnLooks):
-    """Turns at looking, and what was seen last by whichever replica."""
+    """Turns at polling a run, and the status that the last poll of any replica returned."""
 
     def __init__(self, redis: Redis, place: str) -> None:
         super().__init__()
@@ -23,22 +23,22 @@ class RedisLooks(OwnLooks):
 
     @override
     async def due(self, run_id: str, seconds: float) -> bool:
-        """Whether no replica has looked for so many `seconds`."""
-        with without_redis("watching a run"):
+        """Return true if no replica has polled the run for `seconds`."""
+        with without_redis("polling a run"):
             ms = max(round(seconds * MS_PER_S), 1)
             return bool(await self._redis.set(f"{self._place}:look:{run_id}", "1", px=ms, nx=True))
         return True
 
     @override
     def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:
-        """All there are: other replicas may watch the run by others."""
+        """Return all URIs of the run, because other replicas may have subscribers to others."""
         return uris_of(run_id)
 
     @override
     async def changed(self, run_id: str, status: str) -> bool:
-        """Whether `status` is not what whoever looked last saw."""
+        """Return true if `status` differs from the one that the last poll of any replica returned."""
         here = await super().changed(run_id, status)
-        with without_redis("watching a run"):
+        with without_redis("polling a run"):
             before = await self._redis.set(f"{self._place}:seen:{run_id}", status, ex=KEPT_S, get=True)
             return before is not None and before != status
         return here

@@ -1,8 +1,21 @@
-"""One stream a run for a whole fleet: the replica that leads writes what it reads to Redis, where the others read it.
+"""One upstream stream for each run, however many replicas follow it.
 
-An entry says at which character its text begins, so that nothing is taken twice and nothing missing goes unseen. When
-the leader dies, what it wrote is still there, and another replica leads; it cannot open the stream of a run that was
-started again, and so polls the run, and takes what is missing of the text from its result.
+The replica that leads a run reads its stream from the API, and writes it to a Redis stream; the others read that::
+
+    Runs API ──SSE──▶ leader ──XADD──▶ text:RUN  1-0  at=0  text="one "
+                        │                        2-0  at=4  text="two "     ──XREAD──▶ readers
+                        │                        3-0  ended=yes
+                        └─ lead:RUN = id of the leader       woken:REPLICA ──XREAD──┘
+
+1. A replica that is to follow RUN takes the lease `lead:RUN` (see `leases`). The one that gets it leads.
+2. The leader appends each piece of text to `text:RUN` with its position in characters (`at`), so that a reader takes
+   nothing twice and notices a gap; then `ended`.
+3. A reader has one blocking XREAD for all runs it reads. An entry in its own stream `woken:REPLICA` interrupts that
+   when it starts to read another run.
+4. Each second a reader checks that the leaders of its runs hold their leases and live. If a leader does not, the
+   reader takes the lease and what `text:RUN` holds, and succeeds it. A successor must not open the stream of a run that
+   has started, because that could execute the run again: it polls the run, and takes the missing text from the result.
+5. If Redis fails, each replica follows its runs by itself in the same way.
 """
 
 from collections import deque
@@ -12,9 +25,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from redis.asyncio import Redis
 
-from runs_mcp.redis.fallback import without_redis
+from runs_mcp.redis.connection import BLOCK_MS, DEADLINE_S, GuardedRedis, without_redis
 from runs_mcp.redis.leases import BEAT_S, Leases
 from runs_mcp.server.runs.run_stream import MAX_KEPT_CHARS, Follower
 from runs_mcp.server.runs.shared_state import Role
@@ -22,15 +34,14 @@ from runs_mcp.server.runs.shared_state import Role
 START = "0-0"
 KEPT_S = 86_400
 KEPT_AFTER_THE_END_S = 600
-BLOCK_MS = 1_000
 MOST_ENTRIES = 1_000
-"""Entries of a stream that are read at once."""
+"""Most entries that one read returns of a stream."""
 AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
 class _Reading:
-    """One run that another replica leads."""
+    """A run that another replica leads."""
 
     follower: Follower
     leader: str
@@ -39,7 +50,7 @@ class _Reading:
     over: anyio.Event = field(default_factory=anyio.Event)
 
     def take(self, entry: str, fields: dict[str, str]) -> None:
-        """Take in an entry of the stream."""
+        """Add an entry of the stream to the follower."""
         self.position = entry
         match fields:
             case {"at": at, "text": text}:
@@ -50,9 +61,9 @@ class _Reading:
 
 
 class RedisRelay:
-    """Has one replica follow a run, and the others read what it reads."""
+    """Lets one replica lead each run, and the others read what it writes."""
 
-    def __init__(self, redis: Redis, leases: Leases, place: str) -> None:
+    def __init__(self, redis: GuardedRedis, leases: Leases, place: str) -> None:
         self._redis = redis
         self._leases = leases
         self._place = place
@@ -60,8 +71,8 @@ class RedisRelay:
         self._readings: dict[str, _Reading] = {}
 
     async def read(self, follower: Follower) -> Role:
-        """Give `follower` what another replica reads of its run, until that has ended or no other leads."""
-        with without_redis("finding out who follows a run"):
+        """Give `follower` the text that another replica reads, until the run has ended or no other replica leads."""
+        with without_redis("finding the leader of a run"):
             while (leader := await self._leases.holder(self._lead(follower.run_id))) != self._leases.replica:
                 if await self._read_from(leader, follower):
                     return "reader"
@@ -70,7 +81,7 @@ class RedisRelay:
 
     @asynccontextmanager
     async def leading(self, follower: Follower) -> AsyncIterator[None]:
-        """Write what `follower` reads, to its end, which is inside the block."""
+        """Write the text that `follower` reads to Redis; it ends inside the block."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._write, follower, follower.position, follower.length)
@@ -79,10 +90,10 @@ class RedisRelay:
             await self._leases.leave(self._lead(follower.run_id))
 
     async def run(self) -> None:
-        """Read what other replicas write, and see which of them live, until cancelled."""
+        """Read what other replicas write, and check that they live, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep_reading)
-            tasks.start_soon(self._keep_looking)
+            tasks.start_soon(self._check_leaders)
 
     def _lead(self, run_id: str) -> str:
         return f"{self._place}:lead:{run_id}"
@@ -91,7 +102,7 @@ class RedisRelay:
         return f"{self._place}:text:{run_id}"
 
     async def _taken_over(self, follower: Follower) -> Role:
-        """Take in what an earlier leader wrote."""
+        """Give `follower` the text that an earlier leader wrote, and return the role of this replica."""
         reading = _Reading(follower, self._leases.replica)
         entries: Any = await self._redis.xrange(self._text(follower.run_id))
         for entry, fields in entries:
@@ -102,7 +113,7 @@ class RedisRelay:
         return "successor" if entries else "leader"
 
     async def _read_from(self, leader: str, follower: Follower) -> bool:
-        """Read what `leader` writes; whether the run has ended. If not, `leader` leads no longer."""
+        """Read what `leader` writes; return true if the run has ended, and false if `leader` leads no longer."""
         reading = self._readings[self._text(follower.run_id)] = _Reading(follower, leader)
         try:
             await self._wake()
@@ -112,13 +123,13 @@ class RedisRelay:
         return reading.ended
 
     async def _wake(self) -> None:
-        """Have the reader read of all runs there are now."""
+        """Interrupt the blocking read, so that the next one covers all runs."""
         await self._redis.xadd(self._woken, {"woken": "yes"}, maxlen=1, approximate=False)
 
     async def _keep_reading(self) -> None:
         woken = START
         while True:
-            with without_redis("reading of runs"):
+            with without_redis("reading runs"):
                 while True:
                     wanted: dict[Any, Any] = {self._woken: woken} | {
                         name: one.position for name, one in self._readings.items()
@@ -130,7 +141,7 @@ class RedisRelay:
             await anyio.sleep(AGAIN_S)
 
     def _take(self, name: str, entries: list[tuple[str, dict[str, str]]], woken: str) -> str:
-        """Take in what was read of a stream; up to where this replica has been woken by now."""
+        """Add the entries of a stream to its follower; return the last entry by which this replica was woken."""
         if name == self._woken:
             return entries[-1][0]
         if reading := self._readings.get(name):
@@ -139,15 +150,15 @@ class RedisRelay:
         return woken
 
     def _leave_all(self) -> None:
-        """Have every follower see who leads."""
+        """Make every follower find out who leads its run."""
         for reading in self._readings.values():
             reading.over.set()
 
-    async def _keep_looking(self) -> None:
-        """Leave leaders that have died, or left."""
+    async def _check_leaders(self) -> None:
+        """Stop reading from leaders that have died, or given up their leases."""
         while True:
             await anyio.sleep(BEAT_S)
-            with without_redis("looking who leads"):
+            with without_redis("checking who leads"):
                 await self._redis.expire(self._woken, KEPT_AFTER_THE_END_S)
                 readings = list(self._readings.values())
                 lead = await self._leases.holding([self._lead(one.follower.run_id) for one in readings])
@@ -156,10 +167,10 @@ class RedisRelay:
                         reading.over.set()
 
     async def _write(self, follower: Follower, position: int, length: int) -> None:
-        """Write what `follower` reads from `position` on, which is at character `length`, and how it ended."""
+        """Write the text of `follower` from `position` on, which is at character `length`, and its end."""
         name, written = self._text(follower.run_id), deque[tuple[str, int]]()
         kept = 0
-        with without_redis("writing of a run"):
+        with without_redis("writing a run"):
             while not (follower.ended.is_set() and follower.position == position):
                 await follower.wait_beyond(position)
                 at, (text, position) = length, follower.take(position)
@@ -178,5 +189,6 @@ class RedisRelay:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.xadd(name, {**fields})
             pipe.expire(name, kept_s)
-            entry, _ = await pipe.execute()
+            with self._redis.circuit.guard(DEADLINE_S):  # a pipeline does not use the client's `execute_command`
+                entry, _ = await pipe.execute()
         return str(entry)

@@ -1,43 +1,53 @@
-"""The subscription bus of a fleet: what one replica sees change, the clients of all are told."""
+"""The subscription bus shared by replicas: the clients of all hear of a change that one sees."""
 
 import anyio
 from anyio.abc import TaskStatus
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
-from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from typing_extensions import override
 
-from runs_mcp.redis.fallback import without_redis
+from runs_mcp.redis.connection import DEADLINE_S, GuardedRedis, without_redis
 
 AGAIN_S = 1.0
 
 
 class RedisBus(InMemorySubscriptionBus):
-    """Tells the listeners of every replica."""
+    """Publishes to the listeners of every replica."""
 
-    def __init__(self, redis: Redis, channel: str) -> None:
+    def __init__(self, redis: GuardedRedis, channel: str) -> None:
         super().__init__()
         self._redis = redis
         self._channel = channel
 
     @override
     async def publish(self, event: ServerEvent) -> None:
-        """Tell all listeners, as the SDK says; only those of this replica where Redis fails."""
+        """Publish to all listeners; if Redis fails, to those of this replica."""
         if isinstance(event, ResourceUpdated):
-            with without_redis("telling of a change"):
+            with without_redis("publishing a change"):
                 await self._redis.publish(self._channel, event.uri)
                 return
         await super().publish(event)
 
     async def listen(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Hear what the replicas tell, this one included, until cancelled."""
-        begun = False
+        """Pass on the changes that replicas publish, this one included, until cancelled.
+
+        It has started after the first attempt to subscribe, even if that failed.
+        """
+        started = False
         while True:
-            with without_redis("hearing of changes"):
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as heard:
-                    await heard.subscribe(self._channel)
-                    if not begun:
+            with without_redis("listening for changes"):
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+                    await self._subscribe(subscription)
+                    if not started:
                         task_status.started()
-                        begun = True
-                    async for message in heard.listen():
+                        started = True
+                    async for message in subscription.listen():
                         await super().publish(ResourceUpdated(uri=message["data"]))
+            if not started:
+                task_status.started()
+                started = True
             await anyio.sleep(AGAIN_S)
+
+    async def _subscribe(self, subscription: PubSub) -> None:
+        with self._redis.circuit.guard(DEADLINE_S):
+            await subscription.subscribe(self._channel)

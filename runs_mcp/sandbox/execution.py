@@ -1,7 +1,7 @@
-"""Executing runs: each once, its text kept while it runs for whoever follows it."""
+"""The execution of runs: each run once, its text kept while it executes for every reader of its stream."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -10,33 +10,41 @@ from typing import Any, TypeVar
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
-from jsonschema import Draft202012Validator
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
-from runs_mcp.sandbox import interactions, samples
-from runs_mcp.sandbox.interactions import ModelError
-from runs_mcp.sandbox.store import Document, Store
+from runs_mcp.sandbox.content import demo_work, samples
+from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog, temporary
+from runs_mcp.sandbox.content.demo_work import ModelError
+from runs_mcp.sandbox.schema_check import SchemaChecker
+from runs_mcp.sandbox.storage.run_schema import EXECUTION_SETTINGS
+from runs_mcp.sandbox.storage.run_store import RunStore
 
+Document = dict[str, Any]
 T = TypeVar("T")
 MS_PER_S = 1_000
 INTERRUPTED = ("interrupted", "The server was restarted while the run was executing.")
 
 
 class Database:
-    """The store, one caller at a time, off the event loop."""
+    """The run store, used by one caller at a time and off the event loop; it is filled before its first use."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: RunStore, fill: Callable[[RunStore], None]) -> None:
         self.store = store
+        self._fill: Callable[[RunStore], None] | None = fill
         self._turn = anyio.CapacityLimiter(1)
 
     async def run(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """Call a method of the store."""
-        return await to_thread.run_sync(partial(work, *arguments, **options), limiter=self._turn)
+        return await to_thread.run_sync(self._call, partial(work, *arguments, **options), limiter=self._turn)
+
+    def _call(self, work: Callable[[], T]) -> T:
+        if self._fill is not None:
+            self._fill(self.store)
+            self._fill = None
+        return work()
 
 
-class Live:
-    """A run that is executing: its pieces so far."""
+class LiveRun:
+    """A run that is executing: the pieces of text it has written so far."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
@@ -44,18 +52,18 @@ class Live:
         self._grew = anyio.Event()
 
     def append(self, piece: str) -> None:
-        """Add a piece, and wake the followers."""
+        """Add a piece and wake the readers."""
         self.pieces.append(piece)
         self._grew.set()
         self._grew = anyio.Event()
 
     def end(self) -> None:
-        """Tell the followers that there will be no more."""
+        """Tell the readers that no more pieces follow."""
         self.ended.set()
         self._grew.set()
 
     async def follow(self) -> AsyncIterator[str]:
-        """Every piece from the first on, as they come."""
+        """Yield every piece, from the first one on, as it is written."""
         position = 0
         while True:
             while position < len(self.pieces):
@@ -69,85 +77,96 @@ class Live:
 class Executions:
     """The runs that are executing in this process."""
 
-    def __init__(self, database: Database, tasks: TaskGroup) -> None:
+    def __init__(
+        self, database: Database, tasks: TaskGroup, catalog: InteractionCatalog, checker: SchemaChecker
+    ) -> None:
         self._database = database
         self._tasks = tasks
-        self._live: dict[str, Live] = {}
+        self._catalog = catalog
+        self._checker = checker
+        self._live: dict[str, LiveRun] = {}
 
     def __len__(self) -> int:
-        """How many runs are executing."""
+        """Return the number of runs that are executing."""
         return len(self._live)
 
-    def find(self, run_id: str) -> Live | None:
-        """The execution of a run, if it is executing."""
+    def find(self, run_id: str) -> LiveRun | None:
+        """Return the execution of a run, or None if the run is not executing."""
         return self._live.get(run_id)
 
-    def start(self, run: Document, *, new: bool = False) -> Live:
-        """Execute a run that was created, or `new`; a run that is executing is not started again."""
+    def start(self, run: Document, *, new: bool = False) -> LiveRun:
+        """Execute a run that was created, or store it first if it is `new`; a run is never executed twice at once."""
         if live := self._live.get(run["id"]):
             return live
-        live = self._live[run["id"]] = Live()
+        live = self._live[run["id"]] = LiveRun()
         self._tasks.start_soon(partial(self._execute, run, live, new=new))
         return live
 
-    async def recover(self) -> None:
-        """Fail the runs that were executing when the process before this one ended."""
-        store = self._database.store
-        for run in await self._database.run(store.interrupted):
-            await self._database.run(store.replace, {**run, **samples.failed(*INTERRUPTED), "updated_at": _now()})
-
-    async def _execute(self, run: Document, live: Live, *, new: bool) -> None:
+    async def _execute(self, run: Document, live: LiveRun, *, new: bool) -> None:
         store, started = self._database.store, monotonic()
         try:
             if new:
                 await self._database.run(store.add, [run])
-            run = {**run, "status": "processing", "updated_at": _now()}
+            run = {**run, "status": "processing", "updated_at": now()}
             await self._database.run(store.replace, run)
             outcome = await self._safe_outcome(run, live)
             took_ms = round((monotonic() - started) * MS_PER_S)
-            await self._database.run(store.replace, {**run, **outcome, "execution_time": took_ms, "updated_at": _now()})
+            ended = {**run, **outcome, "execution_time": took_ms, "updated_at": now()}
+            await self._database.run(store.replace, ended)
         finally:
             del self._live[run["id"]]
             live.end()
 
-    async def _safe_outcome(self, run: Document, live: Live) -> Document:
+    async def _safe_outcome(self, run: Document, live: LiveRun) -> Document:
         try:
             return await self._outcome(run, live)
-        except Exception as error:  # noqa: BLE001 - a run that goes wrong fails alone: the others go on
+        except Exception as error:  # noqa: BLE001 - a run that breaks fails alone, and the others continue
             return samples.failed("internal_error", f"{type(error).__name__}: {error}")
 
-    async def _outcome(self, run: Document, live: Live) -> Document:
-        interaction = interactions.find(run["interaction"]["id"])
+    async def _outcome(self, run: Document, live: LiveRun) -> Document:
+        interaction = self._interaction(run)
         if interaction is None:
-            return samples.failed("interaction_gone", "The interaction is no longer there.")
+            return samples.failed("interaction_gone", "The interaction no longer exists.")
         data = run["parameters"]
         try:
             result = await to_thread.run_sync(interaction.work, data)
         except ModelError as error:
             return samples.failed(error.code, error.message)
-        text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
-        for piece in interaction.pieces(text):
+        for piece in interaction.chunks(text_of(result)):
             live.append(piece)
-            await anyio.sleep(interactions.delay_s(data))
-        if (schema := run.get("result_schema")) and (mismatch := _mismatch(schema, result)):
-            return samples.failed("invalid_result", f"The result does not fit result_schema: {mismatch}")
-        return samples.completed(run, result)
+            await anyio.sleep(demo_work.delay_s(data))
+        settings = run.get(EXECUTION_SETTINGS, {})
+        if settings.get("schema") is not None:
+            problem = await self._checker.mismatch(settings["schema"], result)
+            if problem:
+                return samples.failed("invalid_result", f"The result does not fit result_schema: {problem}")
+        return samples.completed(run, result) | _tool_request(run["id"], settings.get("tools", ()), result)
+
+    def _interaction(self, run: Document) -> Interaction | None:
+        selector = run["interaction"]["id"]
+        prompts = run.get(EXECUTION_SETTINGS, {}).get("prompts")
+        return temporary(selector, prompts) if prompts else self._catalog.find(selector)
 
 
-def text_of(run: Document) -> str:
-    """What a run that has ended wrote."""
-    result = run.get("result")
+def recover(store: RunStore) -> None:
+    """Fail the runs that were executing when the process executing them ended."""
+    for run in store.interrupted():
+        store.replace({**run, **samples.failed(*INTERRUPTED), "updated_at": now()})
+
+
+def text_of(result: Any) -> str:
+    """Return a result as the text that its stream consists of."""
     return result if isinstance(result, str) else "" if result is None else json.dumps(result, ensure_ascii=False)
 
 
-def _mismatch(schema: Document, result: Any) -> str | None:
-    validator = Draft202012Validator(schema, registry=Registry())  # an empty one: nothing is fetched
-    try:
-        first = next(validator.iter_errors(result), None)
-    except (Unresolvable, RecursionError) as error:
-        return f"its references cannot be followed: {error}"
-    return f"{first.json_path}: {first.message}" if first else None
-
-
-def _now() -> str:
+def now() -> str:
+    """Return the current time in the format of runs."""
     return samples.timestamp(datetime.now(UTC))
+
+
+def _tool_request(run_id: str, tools: Sequence[str], result: Any) -> Document:
+    """Return the request for the first tool that was offered, if the interaction found no answer."""
+    if not tools or not isinstance(result, dict) or result.get("answer", "") is not None:
+        return {}
+    request = {"id": f"tool-{run_id}", "tool_name": tools[0], "tool_input": {}}
+    return {"finish_reason": "tool_use", "tool_use": [request]}

@@ -1,21 +1,12 @@
-"""Completing the arguments of prompts and the variables of resource templates from what there is."""
+"""Completion of the arguments of prompts and of the variables of resource templates, from values that runs have."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.mcpserver import MCPServer
-from mcp_types import (
-    CompleteResult,
-    Completion,
-    CompletionArgument,
-    CompletionContext,
-    PromptReference,
-    ResourceTemplateReference,
-)
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CompleteRequestParams, CompleteResult, Completion, PromptReference
 
 from runs_mcp.api import RunsApiError, RunsClient
-from runs_mcp.server.context import Services
+from runs_mcp.server.context import Request
 from runs_mcp.server.runs.uris import PARTS
 
 MOST_VALUES = 100
@@ -23,29 +14,43 @@ NEWEST_RUNS = 50
 BY_FILTER_OPTIONS = frozenset({"interaction", "environment", "model", "tag", "status"})
 
 
-def register(server: MCPServer[Services]) -> None:
-    """Announce that arguments can be completed; `complete` does it, since only middleware sees the services."""
+class Completions:
+    """Completes the arguments of a server's prompts and templates."""
 
-    server.completion()(_nothing)  # type: ignore[no-untyped-call]  # the SDK's decorator has no types
+    def __init__(self, *, prompts: Collection[str], templates: Collection[str]) -> None:
+        """`prompts` are names, `templates` URI templates."""
+        self._prompts = prompts
+        self._templates = templates
 
+    async def complete(self, ctx: Request, params: CompleteRequestParams) -> CompleteResult:
+        """Return the values that contain what was typed, those that begin with it first.
 
-async def complete(ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
-    """Answer `completion/complete` with what the argument could be, best first; pass everything else on."""
-    result = await call_next(ctx)
-    if ctx.method != "completion/complete":
-        return result
-    argument = (ctx.params or {}).get("argument", {})
-    typed = str(argument.get("value", "")).casefold()
-    try:
-        known = await _values(ctx.lifespan_context.runs, str(argument.get("name")))
-    except RunsApiError:
-        known = []  # a client completes while a person types: no values are better than an error
-    starting = [value for value in known if value.casefold().startswith(typed)]
-    containing = [value for value in known if typed in value.casefold() and value not in starting]
-    found = list(dict.fromkeys([*starting, *containing]))
-    return CompleteResult(
-        completion=Completion(values=found[:MOST_VALUES], total=len(found), has_more=len(found) > MOST_VALUES)
-    )
+        Raises:
+            MCPError: The prompt or template does not exist.
+        """
+        self._require_known(params)
+        typed = params.argument.value.casefold()
+        try:
+            known = await _values(ctx.lifespan_context.runs, params.argument.name)
+        except RunsApiError:
+            known = []  # a client completes while a person types: no values are better than an error
+        starting = [value for value in known if value.casefold().startswith(typed)]
+        containing = [value for value in known if typed in value.casefold() and value not in starting]
+        found = list(dict.fromkeys([*starting, *containing]))
+        return CompleteResult(
+            completion=Completion(values=found[:MOST_VALUES], total=len(found), has_more=len(found) > MOST_VALUES)
+        )
+
+    def _require_known(self, params: CompleteRequestParams) -> None:
+        match params.ref:
+            case PromptReference(name=name) if name not in self._prompts:
+                raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}. Known: {', '.join(self._prompts)}.")
+            case PromptReference():
+                return
+            case template if template.uri not in self._templates:
+                raise MCPError(
+                    INVALID_PARAMS, f"Unknown resource template: {template.uri}. Known: {', '.join(self._templates)}."
+                )
 
 
 async def _values(runs: RunsClient, name: str) -> Sequence[str]:
@@ -58,12 +63,3 @@ async def _values(runs: RunsClient, name: str) -> Sequence[str]:
             return PARTS
         case _:
             return []
-
-
-async def _nothing(
-    reference: PromptReference | ResourceTemplateReference,
-    argument: CompletionArgument,
-    context: CompletionContext | None,
-) -> None:
-    """What the SDK answers by itself."""
-    del reference, argument, context

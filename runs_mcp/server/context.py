@@ -1,10 +1,12 @@
-"""What lives as long as the server, and is handed to every tool and resource."""
+"""The services that live as long as the server, and the call that a tool or a resource answers with them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from mcp.server.mcpserver import Context
-from mcp_types import LoggingLevel
+from mcp.server.context import ServerRequestContext
+from mcp_types import ElicitResult, LoggingLevel
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
@@ -16,7 +18,7 @@ from runs_mcp.server.runs.stream_hub import Followers, Waiting
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The one client of the Runs API, what follows, watches, names and creates runs by it, and the settings."""
+    """The client of the Runs API, the parts that follow, watch, name and create runs with it, and the settings."""
 
     runs: RunsClient
     followers: Followers
@@ -25,20 +27,38 @@ class Services:
     names: Names
     creator: Creator
     config: Config
-    log_level: LoggingLevel | None = None
-    """From which level on the client of a call has asked for log messages; None: it has not."""
 
     @property
     def workspace(self) -> str:
-        """Which edition and project answers come from, so that a wrong one is noticed."""
+        """The edition and project that answers come from, so that a wrong one is noticed."""
         project = self.config.api.project
         return f"{self.config.api.edition}, project {project}" if project else self.config.api.edition
 
 
-Call = Context[Services, Any]
-"""One call of a tool or a resource; tools take it as a parameter that the model cannot see."""
+Request = ServerRequestContext[Services, Any]
+"""A request of a client, as the SDK hands it to a handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call, or another request answered by the same code. Tools take it as their first parameter."""
+
+    request_context: Request
+    name: str = ""
+    """Name of the tool; empty for other requests."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments the client has set."""
+    answers: Mapping[str, ElicitResult] = field(default_factory=dict)
+    """Answers to the questions asked in earlier rounds of this call (2026-07-28), by question."""
+    log_level: LoggingLevel | None = None
+    """Lowest level of the log messages the client asked for; None: no messages."""
+
+    @property
+    def modern(self) -> bool:
+        """True if the client speaks 2026-07-28 or later, which has no requests from server to client."""
+        return self.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 def services(call: Call) -> Services:
-    """The services behind a call."""
+    """Return the services behind a call."""
     return call.request_context.lifespan_context

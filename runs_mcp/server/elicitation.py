@@ -1,27 +1,63 @@
-"""Asking the person behind the client, in both eras: which of several was meant, and whether to create a run.
+"""Elicitation: questions to the person behind the client, in both eras. A person is asked which of several things was
+meant, and to confirm what executes runs.
 
-2026-07-28: the call answers with its question, and the client repeats it with the answer. Before: the client is asked
-while the call waits. Nothing depends on it: whoever cannot be asked, or does not answer, gets an error that says what
-to pass.
+2026-07-28: the call is answered with its question, and the client repeats it with the answer and with state that the
+SDK seals. Before: the client is asked while the call waits. A client that cannot ask gets an error that says what to
+pass instead.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import uuid4
 
-import anyio
 from mcp.shared.exceptions import MCPError
-from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
+from mcp_types import (
+    CallToolRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+from pydantic import BaseModel, Field, ValidationError
 
 from runs_mcp.api import FilterOption
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.render import error_messages, tables
 from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.shared_state import SingleUse
 
+STATE_TTL_S = 300.0
+"""Seconds in which a question of a 2026-07-28 call has to be answered."""
 CONFIRM = "confirm"
 CONFIRMED = "yes"
+SHOWN_DATA_CHARS = 200
+
+
+class Unanswered(StrEnum):
+    """The reasons why a question has no answer, as they complete the sentence "No run was created: …"."""
+
+    DECLINED = "the person who was asked declined"
+    CANCELLED = "the person who was asked closed the question without an answer"
+    TIMED_OUT = "nobody answered the question in time"
+    EMPTY = "the client accepted the question but sent no answer"
+    UNREACHABLE = "the client could not ask anybody"
+
+
+Answer = str | Unanswered
+
+
+class NotConfirmedError(Exception):
+    """What would execute a run was not confirmed; the text says why."""
+
+
+class InputRequiredError(Exception):
+    """A call has to be answered with a question (2026-07-28)."""
+
+    def __init__(self, result: InputRequiredResult) -> None:
+        super().__init__("the call needs the answer to a question")
+        self.result = result
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,90 +65,140 @@ class Question:
     """A question with a few answers."""
 
     key: str
-    """The argument it is about."""
+    """The argument the question is about."""
     message: str
     answers: Mapping[str, str]
-    """What can be answered, and what to show for it."""
+    """Each legal answer, and its label."""
+    default: str | None = None
+    """The answer that accepting the form without content stands for; None: content is required."""
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The form, as elicitation wants it: one choice."""
-        # `enumNames` rather than `oneOf`: clients of every revision that can be asked know it.
+        """The form as elicitation wants it: a single choice."""
+        # `enumNames` rather than `oneOf`: clients of every revision know it.
         choice = {"type": "string", "enum": list(self.answers), "enumNames": list(self.answers.values())}
-        return {"type": "object", "properties": {self.key: choice}, "required": [self.key]}
+        required = {} if self.default else {"required": [self.key]}
+        return {"type": "object", "properties": {self.key: choice}, **required}
+
+    def answer_in(self, response: ElicitResult) -> Answer:
+        """Return the answer in a client's response."""
+        match response.action:
+            case "decline":
+                return Unanswered.DECLINED
+            case "cancel":
+                return Unanswered.CANCELLED
+            case _:
+                value = (response.content or {}).get(self.key, self.default)
+                return value if isinstance(value, str) and value in self.answers else Unanswered.EMPTY
 
 
-def confirmation(arguments: Mapping[str, Any]) -> Question:
-    """Whether to create what `create_run` was called for."""
-    inputs = arguments.get("inputs")
-    times = f" {len(inputs)} times" if isinstance(inputs, list) else ""
-    model = f" on {arguments['model']}" if "model" in arguments else ""
-    what = f"Run {arguments.get('interaction', 'an interaction')}{model}{times}? This executes it, and costs money."
-    return Question(CONFIRM, what, {CONFIRMED: "Run it", "no": "Do not run it"})
+class _State(BaseModel):
+    """The state of a call between its rounds, which the client carries and cannot read or change."""
+
+    id: str
+    asked: str
+    answers: dict[str, ElicitResult] = Field(default_factory=dict)
 
 
-async def about(error: BaseException, call: Call) -> Question | None:
-    """The question whose answer would put `error` right, if there is one."""
+async def answers_of(params: CallToolRequestParams, states: SingleUse) -> Mapping[str, ElicitResult]:
+    """Return the answers that a repeated call brings.
+
+    A confirmation counts only with the sealed state that asked for it, once; without that it is asked for again. Other
+    answers only choose between things that the call could name itself, and count in any case.
+    """
+    given = {key: one for key, one in (params.input_responses or {}).items() if isinstance(one, ElicitResult)}
+    chosen = {key: one for key, one in given.items() if key != CONFIRM}
+    if params.request_state is None:
+        return chosen
+    try:
+        state = _State.model_validate_json(params.request_state)
+    except ValidationError:
+        return chosen
+    if not await states.claim(state.id, STATE_TTL_S):
+        return chosen
+    confirmed = {CONFIRM: given[CONFIRM]} if state.asked == CONFIRM and CONFIRM in given else {}
+    return {**state.answers, **chosen, **confirmed}
+
+
+async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequence[str], data: Any) -> None:
+    """Return once a person has agreed to execute a run; at once if `server.confirm_create` is off.
+
+    `facts` describe the run: interaction, model, environment, number of runs; `data` is its input.
+
+    Raises:
+        NotConfirmedError: Nobody agreed.
+        InputRequiredError: The call has to be answered with the question.
+    """
+    if not services(call).config.server.confirm_create:
+        return
+    shown = f" Data: {tables.cell(data, SHOWN_DATA_CHARS)}" if data not in (None, {}) else ""
+    message = f"{action.capitalize()} {', '.join(facts)}? This executes it and costs money.{shown}"
+    question = Question(CONFIRM, message, {CONFIRMED: "Run it", "no": "Do not run it"}, default=CONFIRMED)
+    match await ask(call, question):
+        case Unanswered.UNREACHABLE:
+            raise NotConfirmedError(error_messages.NOBODY_TO_ASK)
+        case Unanswered() as reason:
+            raise NotConfirmedError(error_messages.not_confirmed(action, reason))
+        case answer if answer != CONFIRMED:
+            raise NotConfirmedError(error_messages.not_confirmed(action, Unanswered.DECLINED))
+
+
+async def question_about(error: BaseException, call: Call) -> Question | None:
+    """Return the question whose answer would repair the call that raised `error`, if there is one."""
     match error:
         case UnclearNameError(field=field, given=given, candidates=[_, *_] as candidates):
-            return Question(field, f"Several are called {given}. Which {field} is meant?", _titles(candidates))
+            return Question(field, f"Several are called {given}. Which {field} is meant?", _labels(candidates))
         case ValidationError() if [one["loc"] for one in error.errors() if one["type"] == "missing"] == [
             ("interaction",)
         ]:
             known = await services(call).names.known("interaction")
-            return Question("interaction", "Which interaction is to be run?", _titles(known)) if known else None
+            return Question("interaction", "Which interaction is to be run?", _labels(known)) if known else None
         case _:
             return None
 
 
-def possible(call: Call) -> bool:
-    """Whether the client says that it can show a form, and can be reached now."""
-    elicitation = call.client_capabilities.elicitation if call.client_capabilities else None
-    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
-        return False
-    return call.protocol_version in MODERN_PROTOCOL_VERSIONS or call.session.can_send_request
+async def ask(call: Call, question: Question) -> Answer:
+    """Return the answer to `question`.
 
-
-async def ask(call: Call, question: Question) -> str | InputRequiredResult | None:
-    """The answer to `question`; what the call must answer to get it; or None where there is none to be had."""
-    if not possible(call):
-        return None
-    if call.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+    Raises:
+        InputRequiredError: The call has to be answered with the question.
+    """
+    if not _can_ask(call):
+        return Unanswered.UNREACHABLE
+    if not call.modern:
         return await _ask_now(call, question)
-    known = _known(call)
-    if question.key in known:
-        return _legal(known[question.key], question)
+    if response := call.answers.get(question.key):
+        return question.answer_in(response)
     form = ElicitRequestFormParams(message=question.message, requested_schema=question.schema)
-    return InputRequiredResult(
-        input_requests={question.key: ElicitRequest(params=form)}, request_state=json.dumps(known)
+    state = _State(id=uuid4().hex, asked=question.key, answers=dict(call.answers))
+    raise InputRequiredError(
+        InputRequiredResult(
+            input_requests={question.key: ElicitRequest(params=form)}, request_state=state.model_dump_json()
+        )
     )
 
 
-async def _ask_now(call: Call, question: Question) -> str | None:
-    with anyio.move_on_after(services(call).config.streaming.max_wait_s):
+def _can_ask(call: Call) -> bool:
+    """Return True if the client declares that it shows forms, and can be reached now."""
+    session = call.request_context.session
+    elicitation = session.client_capabilities.elicitation if session.client_capabilities else None
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+        return False
+    return call.modern or session.can_send_request
+
+
+async def _ask_now(call: Call, question: Question) -> Answer:
+    here, request = services(call), call.request_context
+    with here.waiting.at_most(here.config.streaming.max_wait_s):
         try:
-            response = await call.session.elicit_form(question.message, question.schema, call.request_id)
+            response = await request.session.elicit_form(question.message, question.schema, request.request_id)
         except MCPError:
-            return None  # the client said it could be asked, and cannot
-        return _legal(_content(response, question.key), question)
-    return None
+            return Unanswered.UNREACHABLE  # the client declares that it can ask, and cannot
+        except ValidationError:
+            return Unanswered.EMPTY
+        return question.answer_in(response)
+    return Unanswered.TIMED_OUT
 
 
-def _known(call: Call) -> dict[str, Any]:
-    """What was answered in this round and the ones before; those are in the state, which the SDK seals."""
-    said = {
-        key: _content(one, key) for key, one in (call.input_responses or {}).items() if isinstance(one, ElicitResult)
-    }
-    return {**json.loads(call.request_state or "{}"), **said}
-
-
-def _content(response: ElicitResult, key: str) -> Any:
-    return (response.content or {}).get(key) if response.action == "accept" else None
-
-
-def _legal(value: Any, question: Question) -> str | None:
-    return value if isinstance(value, str) and value in question.answers else None
-
-
-def _titles(options: Sequence[FilterOption]) -> dict[str, str]:
+def _labels(options: Sequence[FilterOption]) -> dict[str, str]:
     return {one.id or one.name or "": f"{one.name or one.id} ({one.id}, {one.count} runs)" for one in options}

@@ -1,4 +1,4 @@
-"""Who is told of what a server does, without its knowing what they make of it."""
+"""Observers of a server: metrics, traces and logs attach here, and the server does not know them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from runs_mcp.api import Observe, OnWait
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Observers of messages and of requests to the Runs API: by default none, and nothing is spent on them."""
+    """Observers of messages and of requests to the Runs API. There are none by default, at no cost."""
 
     messages: Sequence[ServerMiddleware[Any]] = ()
-    """Each has every message of a client pass through it, before anything else sees it."""
+    """Middleware around every message of a client, outermost first."""
     exchanges: Sequence[Observe] = ()
-    """Each is told of every request to the Runs API."""
+    """Called with every request to the Runs API."""
     waits: Sequence[OnWait] = ()
-    """Each is told when a request is about to be repeated, and why."""
+    """Called before a request is repeated, with the reason."""
 
     spans: bool = False
-    """Whether somebody reads the spans that the SDK makes of messages."""
+    """True if the SDK's spans of messages are exported."""
 
 
-NOBODY = Observers()
+NO_OBSERVERS = Observers()

@@ -1,47 +1,87 @@
-"""The parameters tools share: type, bounds and description, each said once."""
+"""Parameters that tools share: type, bounds and description of each."""
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+Value = TypeVar("Value")
 
 MAX_PAGE = 100
-_AGE = re.compile(r"(?P<number>\d{1,6})\s*(?P<unit>[smhdw])")
+MAX_FOUND = 1_000
+MAX_AGE = timedelta(days=36_500)
+MS_PER_S = 1_000
+EPOCH_S = range(10**9, 10**10)
+EPOCH_MS = range(10**12, 10**13)
+"""Ten digits of seconds and thirteen of milliseconds: 2001 to 2286."""
+_AGE = re.compile(r"(?P<number>\d{1,9})\s*(?P<unit>[smhdw]|[SHDW])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,199}")
 
 
 def run_id(text: str) -> str:
-    """`text`, if it can only address a run.
+    """Return `text` if it can be the id of a run.
 
     Raises:
-        ValueError: it is empty, too long, or holds something a path could be made of.
+        ValueError: it is empty, too long, or contains characters that could change the path of a request.
     """
     if not _RUN_ID.fullmatch(text):
-        raise ValueError("not a run id (letters, digits, - and _); list_runs shows the ids there are")
+        raise ValueError("not a run id (letters, digits, - and _); list_runs shows the ids of runs")
     return text
 
 
 def moment(value: Any) -> datetime:
-    """A point in time, from ISO 8601 (UTC where it names no zone) or an age such as `24h` or `7d`.
+    """Return the time that `value` names: ISO 8601, an age such as `24h`, or epoch seconds or milliseconds.
+
+    ISO 8601 without a time zone is UTC. Ages use s, m (minutes), h, d and w, up to 36,500 days.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is none of these, or out of bounds.
     """
     text = str(value).strip()
-    if age := _AGE.fullmatch(text.lower()):
-        return datetime.now(UTC) - timedelta(**{_UNITS[age["unit"]]: int(age["number"])})
+    if age := _AGE.fullmatch(text):
+        return _ago(int(age["number"]), age["unit"].lower())
+    if re.fullmatch(r"\d{10,14}(\.\d+)?", text):
+        return _since_epoch(float(text))
+    if re.fullmatch(r"\d+\s*M", text):
+        raise ValueError("M is ambiguous: write 90m for minutes, or a number of days such as 30d for months")
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("neither an ISO 8601 date or time nor an age such as 24h or 7d") from None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "neither an ISO 8601 date or time, nor an age such as 24h or 7d, nor epoch seconds or milliseconds"
+        ) from None
+
+
+def _ago(number: int, unit: str) -> datetime:
+    try:
+        age = timedelta(**{_UNITS[unit]: number})
+    except OverflowError:
+        age = timedelta.max
+    if age > MAX_AGE:
+        raise ValueError(f"an age is at most {MAX_AGE.days:,} days")
+    return datetime.now(UTC) - age
+
+
+def _since_epoch(number: float) -> datetime:
+    if int(number) in EPOCH_S:
+        return datetime.fromtimestamp(number, UTC)
+    if int(number) in EPOCH_MS:
+        return datetime.fromtimestamp(number / MS_PER_S, UTC)
+    raise ValueError("epoch seconds have 10 digits, epoch milliseconds 13")
 
 
 def listed(value: Any) -> Any:
-    """A list of one, where a model sent a bare string for a list."""
+    """Return a list with one item for a bare string, which some models send in place of a list."""
     return [value] if isinstance(value, str) else value
+
+
+def given(value: Value | MISSING) -> Value | None:
+    """Return `value`, or None for a parameter that was not set."""
+    return None if value is MISSING else value
 
 
 def _lower(value: Any) -> Any:
@@ -52,11 +92,15 @@ def _parent(value: Any) -> Any:
     return "false" if value is False else value
 
 
+FREE_TEXT = "free text"
+"""Metadata of parameters in which every text is meant literally, so that "null" does not mean "not set"."""
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")]
-Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="How many runs at most")]
-Offset = Annotated[int, Field(ge=0, description="How many runs to skip")]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Most runs")]
+FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Most runs; over 100 only with select")]
+Offset = Annotated[int, Field(ge=0, description="Runs to skip")]
+Tail = Annotated[int, Field(ge=1, le=1_000_000, description="Last n characters of large fields")]
 Status = Annotated[Literal["created", "processing", "completed", "failed"], BeforeValidator(_lower)]
 Interaction = Annotated[Name, Field(description="Interaction id or name")]
 Environment = Annotated[Name, Field(description="Environment id or name")]
@@ -71,7 +115,7 @@ Parent = Annotated[
 Start = Annotated[
     datetime,
     BeforeValidator(moment),
-    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, or an age such as 24h or 7d"}),
+    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, epoch, or an age: 24h, 7d"}),
 ]
 End = Annotated[
     datetime,

@@ -1,9 +1,10 @@
 """MCP messages over the standard streams of the process, on the event loop instead of in threads.
 
-The SDK's own transport reads and writes in threads: several times the time of a message, and a read that nothing can
-stop. It stays in use where the standard streams are no pipes: a terminal, a file, Windows.
+The SDK's transport reads and writes in threads, which takes several times as long per message, and nothing can stop its
+read. It stays in use where the standard streams are not pipes: a terminal, a file, Windows.
 """
 
+import json
 import os
 import stat
 import sys
@@ -20,17 +21,19 @@ from mcp_types import (
     PARSE_ERROR,
     ErrorData,
     JSONRPCError,
+    JSONRPCNotification,
+    RequestId,
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
 
 PIECE = 65_536
 MOST_UNREAD = 1_000
-"""Answers that may wait for a client to read before nothing more is read of it."""
+"""Answers that may wait for the client to read them before its further messages are left unread."""
 
 
 class Incoming:
-    """What the client sends, read when the SDK asks for the next message."""
+    """The messages of the client, each read when the SDK asks for it."""
 
     def __init__(self, messages: AsyncGenerator[SessionMessage]) -> None:
         self._messages = messages
@@ -42,10 +45,10 @@ class Incoming:
         return await anext(self._messages)
 
     async def receive(self) -> SessionMessage:
-        """The next message.
+        """Return the next message.
 
         Raises:
-            EndOfStream: there is none.
+            EndOfStream: There is none.
         """
         try:
             return await anext(self._messages)
@@ -53,7 +56,7 @@ class Incoming:
             raise anyio.EndOfStream from None
 
     async def aclose(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         await self._messages.aclose()
 
     async def __aenter__(self) -> Self:
@@ -64,7 +67,7 @@ class Incoming:
 
 
 class Outgoing:
-    """What the client is sent: messages that become ready while others are being written are one write."""
+    """The messages to the client; those that become ready during a write share the next one."""
 
     def __init__(self) -> None:
         self._lines = bytearray()
@@ -74,10 +77,10 @@ class Outgoing:
         self._taken = anyio.Event()
 
     async def send(self, message: SessionMessage) -> None:
-        """Have `message` written, and wait while the client has not read enough of what came before.
+        """Queue `message`, and wait while the client has not read enough of the messages before it.
 
         Raises:
-            ClosedResourceError: nothing is written any more.
+            ClosedResourceError: The stream is closed.
         """
         if self._closed:
             raise anyio.ClosedResourceError
@@ -91,15 +94,15 @@ class Outgoing:
                 self._unread -= 1
 
     async def room(self) -> None:
-        """Wait until the client has read so much that it may ask for more."""
+        """Wait until the client has read enough of its answers to send more requests."""
         while self._unread > MOST_UNREAD:
             await self._taken.wait()
 
     async def write(self, sink: int) -> None:
-        """Write what is sent until all of it is written and nothing more will be.
+        """Write queued messages until the stream is closed and the queue is empty.
 
         Raises:
-            ConnectionError: the client is gone.
+            ConnectionError: The client is gone.
         """
         while self._lines or not self._closed:
             await self._ready.wait()
@@ -111,7 +114,7 @@ class Outgoing:
             await _write(sink, lines)
 
     async def aclose(self) -> None:
-        """Send nothing more."""
+        """Close the stream for further messages."""
         self._closed = True
         self._ready.set()
 
@@ -128,9 +131,9 @@ Writing = Outgoing | MemoryObjectSendStream[SessionMessage]
 
 @asynccontextmanager
 async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
-    """What the client sends and what it is sent, while the block lasts; a message above `max_bytes` is refused unread.
+    """Yield the stream of the client's messages and the stream of messages to it.
 
-    Stray writes to standard output go to standard error meanwhile.
+    A message above `max_bytes` is refused unread. Stray writes to standard output go to standard error meanwhile.
     """
     if not (_is_pipe(0) and _is_pipe(1)):
         async with stdio_server() as streams:
@@ -165,13 +168,43 @@ def _message(line: bytes | None, max_bytes: int) -> SessionMessage | JSONRPCErro
     if line is None:
         return _refusal(INVALID_REQUEST, f"The message is larger than {max_bytes:,} bytes, and was not read.")
     try:
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        message = jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
-        return _refusal(PARSE_ERROR, "The line is no message of JSON-RPC 2.0.")
+        return _refusal_of(line)
+    # A request whose id is no string or integer parses as a notification, and its sender would wait forever.
+    if isinstance(message, JSONRPCNotification) and b'"id"' in line and "id" in json.loads(line):
+        return _refusal_of(line)
+    return SessionMessage(message)
 
 
-def _refusal(code: int, message: str) -> JSONRPCError:
-    return JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=code, message=message))
+def _refusal_of(line: bytes) -> JSONRPCError:
+    """Return the error for a line that is not a message, with the id of the request if it can be read."""
+    try:
+        parsed = json.loads(line)
+    except (ValueError, RecursionError):
+        return _refusal(PARSE_ERROR, "The line is not valid JSON.")
+    known = _id(parsed["id"]) if isinstance(parsed, dict) and "id" in parsed and "method" in parsed else None
+    expected = "`params` is an object, `id` a string or an integer, and text is valid Unicode"
+    return _refusal(INVALID_REQUEST, f"The line is not a JSON-RPC 2.0 message: in one, {expected}.", known)
+
+
+def _id(given: object) -> RequestId | None:
+    """Return the id of a request as an error can carry it: 1.0 is the integer 1; other types are no ids."""
+    match given:
+        case bool():
+            return None
+        case int():
+            return given
+        case float() if given.is_integer():
+            return int(given)
+        case str() if given.encode(errors="ignore").decode() == given:  # lone surrogates cannot be written
+            return given
+        case _:
+            return None
+
+
+def _refusal(code: int, message: str, request_id: RequestId | None = None) -> JSONRPCError:
+    return JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=code, message=message))
 
 
 def _line(message: SessionMessage) -> bytes:
@@ -196,6 +229,10 @@ async def _lines(source: int, max_bytes: int) -> AsyncGenerator[bytes | None]:
         if len(held) > max_bytes:
             held.clear()
             too_long = True
+    if too_long:
+        yield None
+    elif held.strip():
+        yield bytes(held)
 
 
 async def _read(source: int) -> bytes:
@@ -222,7 +259,7 @@ def _is_pipe(descriptor: int) -> bool:
 
 @contextmanager
 def _standard_streams() -> Iterator[tuple[int, int]]:
-    """Both pipes for ourselves, so that nothing else in the process can read or write a byte of the protocol."""
+    """Yield descriptors of both pipes that nothing else in the process can read or write."""
     source, sink = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)

@@ -10,7 +10,7 @@ from mcp_types import LoggingLevel, LoggingMessageNotification, LoggingMessageNo
 
 from runs_mcp.api import RunsApiError
 from runs_mcp.config.settings import StreamingSettings
-from runs_mcp.server.context import Call, services
+from runs_mcp.server.context import Call
 from runs_mcp.server.runs.run_stream import Follower
 
 SETTLE_S = 0.02
@@ -55,16 +55,17 @@ class Progress:
         if self._over:
             return
         self._count += 1
-        await self._call.report_progress(self._count, message=message)
+        await self._call.request_context.session.report_progress(self._count, message=message)
         self._last_said = anyio.current_time()
 
     async def log(self, level: LoggingLevel, text: str) -> None:
         """Send `text` as a log message, if the client has asked for such."""
-        wanted = services(self._call).log_level
+        wanted = self._call.log_level
         if self._over or wanted is None or LEVELS.index(level) < LEVELS.index(wanted):
             return
         params = LoggingMessageNotificationParams(level=level, logger="runs-mcp", data=text)
-        await self._call.session.send_notification(LoggingMessageNotification(params=params), self._call.request_id)
+        request = self._call.request_context
+        await request.session.send_notification(LoggingMessageNotification(params=params), request.request_id)
 
 
 async def announce_wait(seconds: float, error: RunsApiError) -> None:

@@ -1,6 +1,6 @@
-"""Prompts: Markdown files with front matter, offered as they are found."""
+"""Prompts: Markdown files with front matter, each a prompt of the server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -8,20 +8,29 @@ from string import Template
 from typing import Self
 
 import frontmatter
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.prompts.base import Prompt, PromptArgument
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import (
+    INVALID_PARAMS,
+    GetPromptRequestParams,
+    GetPromptResult,
+    ListPromptsResult,
+    PaginatedRequestParams,
+    Prompt,
+    PromptArgument,
+    PromptMessage,
+    TextContent,
+)
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from yaml import YAMLError
 
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.observability.masking import one_line
-from runs_mcp.server.context import Services
+from runs_mcp.server import cursor
+from runs_mcp.server.context import Request
 
 
 class Argument(BaseModel):
-    """An argument of a prompt; one without a default is required."""
+    """An argument of a prompt, required if it has no default."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,7 +40,7 @@ class Argument(BaseModel):
 
 
 class PromptFile(BaseModel):
-    """A prompt as its file has it; `$name` in the text stands for an argument."""
+    """A prompt as written in its file; `$name` in the text stands for an argument."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,35 +57,64 @@ class PromptFile(BaseModel):
             raise ValueError(f"declared and used arguments differ: {', '.join(sorted(declared ^ used))}")
         return self
 
-    def render(self, **given: str) -> str:
-        """The text with its arguments filled in."""
-        defaults = {argument.name: argument.default for argument in self.arguments}
-        return Template(self.text).substitute({**defaults, **given})
-
-
-def register(server: MCPServer[Services]) -> None:
-    """Offer every prompt there is a file for."""
-    for prompt in load(directory()):
+    @property
+    def published(self) -> Prompt:
+        """The prompt as `prompts/list` shows it."""
         arguments = [
             PromptArgument(name=one.name, description=one.description, required=one.default is None)
-            for one in prompt.arguments
+            for one in self.arguments
         ]
-        server.add_prompt(
-            Prompt(
-                name=prompt.name,
-                title=prompt.title,
-                description=prompt.description,
-                arguments=arguments,
-                fn=_renderer(prompt),
-            )
-        )
+        return Prompt(name=self.name, title=self.title, description=self.description, arguments=arguments)
+
+    def render(self, given: Mapping[str, str]) -> str:
+        """Return the text with its arguments filled in; an empty argument stands for its default.
+
+        Raises:
+            MCPError: An argument is unknown, or a required one is missing.
+        """
+        values = {argument.name: argument.default for argument in self.arguments}
+        if unknown := set(given) - set(values):
+            raise MCPError(INVALID_PARAMS, f"Prompt {self.name} has no argument {', '.join(sorted(unknown))}.")
+        values |= {name: value for name, value in given.items() if value}
+        if missing := [name for name, value in values.items() if value is None]:
+            raise MCPError(INVALID_PARAMS, f"Prompt {self.name} needs the argument {', '.join(missing)}.")
+        return Template(self.text).substitute(values)
+
+
+class Prompts:
+    """The prompts of a server, and the handlers that list and render them."""
+
+    def __init__(self, prompts: Iterator[PromptFile]) -> None:
+        self._prompts = {prompt.name: prompt for prompt in prompts}
+
+    @property
+    def names(self) -> Collection[str]:
+        """Names of all prompts."""
+        return self._prompts.keys()
+
+    async def list(self, _: Request, params: PaginatedRequestParams | None) -> ListPromptsResult:
+        """Answer `prompts/list`."""
+        cursor.require_first_page(params)
+        return ListPromptsResult(prompts=[prompt.published for prompt in self._prompts.values()])
+
+    async def get(self, _: Request, params: GetPromptRequestParams) -> GetPromptResult:
+        """Answer `prompts/get`.
+
+        Raises:
+            MCPError: There is no such prompt, or its arguments are wrong.
+        """
+        prompt = self._prompts.get(params.name)
+        if prompt is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown prompt: {params.name}. Known: {', '.join(self.names)}.")
+        text = TextContent(type="text", text=prompt.render(params.arguments or {}))
+        return GetPromptResult(description=prompt.description, messages=[PromptMessage(role="user", content=text)])
 
 
 def load(folder: Traversable) -> Iterator[PromptFile]:
-    """Every prompt in `folder`, by file name.
+    """Yield every prompt in `folder`, by file name.
 
     Raises:
-        ConfigError: a file is no prompt; the text says which, and why.
+        ConfigError: A file is not a valid prompt; the text says which, and why.
     """
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".md"):
@@ -84,7 +122,7 @@ def load(folder: Traversable) -> Iterator[PromptFile]:
 
 
 def directory() -> Traversable:
-    """Where the prompt files are: in the installed package, or beside it in a checkout."""
+    """Return the folder of the prompt files: inside the installed package, or beside it in a checkout."""
     installed = files("runs_mcp") / "prompts"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "prompts"
 
@@ -99,14 +137,3 @@ def _read(file: Traversable) -> PromptFile:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = "".join(f"{part}: " for part in problem["loc"])
         raise ConfigError(f"{file.name} is no prompt: {where}{problem['msg'].removeprefix('Value error, ')}.") from None
-
-
-def _renderer(prompt: PromptFile) -> Callable[..., str]:
-    names = {argument.name for argument in prompt.arguments}
-
-    def render(**given: str) -> str:
-        if unknown := set(given) - names:
-            raise MCPError(INVALID_PARAMS, f"Prompt {prompt.name} has no argument {', '.join(sorted(unknown))}.")
-        return prompt.render(**given)
-
-    return render

@@ -1,4 +1,5 @@
-"""A bound on requests that ask the API for something. Tool calls have theirs at the border, where words say so."""
+"""A limit on concurrent requests that reach the Runs API. Tool calls are counted by `tool_calls`, which refuses them
+with an answer that the model reads."""
 
 from typing import Any
 
@@ -6,31 +7,30 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR
 
-from runs_mcp.server.context import Services
 from runs_mcp.server.render import error_messages
 
-ASKING = frozenset(
+LIMITED = frozenset(
     "completion/complete resources/list resources/read resources/subscribe tasks/cancel tasks/get tasks/update".split()
 )
 
 
-class Bound:
-    """Refuses requests beyond so many at once."""
+class RequestLimit:
+    """Middleware that refuses requests beyond a number of concurrent ones."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._count = 0
 
-    async def serve(self, ctx: ServerRequestContext[Services, Any], call_next: CallNext) -> HandlerResult:
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Answer a request, or refuse it.
 
         Raises:
-            MCPError: so many are being answered already.
+            MCPError: The limit is reached.
         """
-        if ctx.method not in ASKING:
+        if ctx.method not in LIMITED:
             return await call_next(ctx)
-        if self._count >= self._most:
-            raise MCPError(INTERNAL_ERROR, error_messages.too_many(self._most))
+        if self._count >= self._limit:
+            raise MCPError(INTERNAL_ERROR, error_messages.too_many(self._limit))
         self._count += 1
         try:
             return await call_next(ctx)

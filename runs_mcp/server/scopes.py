@@ -1,63 +1,67 @@
-"""Who calls, and what they may do: what a caller's scopes do not allow is not listed, and is refused in words."""
+"""Callers and their scopes: what a caller may not do is not listed, and is refused with an answer that says why."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 
 from runs_mcp.config.http_settings import Scope
-from runs_mcp.server.context import Services
+from runs_mcp.server.context import Request
 
 READ: Scope = "runs:read"
 CREATE: Scope = "runs:create"
 KEY = "runs_mcp.caller"
-"""Where a request has its caller, in the scope of ASGI."""
-
-Request = ServerRequestContext[Services, Any]
+"""Key of the caller in the ASGI scope of a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody the HTTP service has let in."""
+    """A caller that the HTTP service has let in."""
 
     name: str
-    """The name of their key, or the subject of their JWT."""
+    """Name of the caller's key, or subject of the JWT."""
     scopes: frozenset[str]
     profile: str | None = None
-    """Whose settings they are served by; None: those outside of all profiles."""
+    """Profile whose settings serve the caller; None: the settings outside all profiles."""
     rate_limit: int | None = None
-    """Calls a minute that they may make; None: any number."""
+    """Calls per minute; None: unlimited."""
 
 
 def caller_of(scope: Mapping[str, Any]) -> Caller | None:
-    """Who made the request that has this ASGI scope; None where nobody has to say."""
+    """Return the caller of the request with this ASGI scope; None if callers are not authenticated."""
     return scope.get(KEY)
 
 
+def caller(ctx: Request) -> Caller | None:
+    """Return the caller of a request; None over stdio, or if callers are not authenticated."""
+    return None if ctx.request is None else caller_of(ctx.request.scope)
+
+
+def principal(ctx: Request) -> str | None:
+    """Return the identity that sealed state is bound to, so that one caller cannot use the state of another."""
+    known = caller(ctx)
+    return None if known is None else f"{known.profile or ''}/{known.name}"
+
+
 def may_create(ctx: Request) -> bool:
-    """Whether the scopes of whoever made this request let them execute anything."""
-    caller = None if ctx.request is None else caller_of(ctx.request.scope)
-    return caller is None or CREATE in caller.scopes
+    """Return True if the scopes of the caller allow it to execute runs."""
+    known = caller(ctx)
+    return known is None or CREATE in known.scopes
 
 
-class ForReaders:
-    """What callers who may not create are told of the server: nothing of what executes runs."""
+class ReaderInstructions:
+    """Middleware that gives callers without the scope to create runs instructions without the tools for it.
 
-    def __init__(self, tools: Collection[str], instructions: str) -> None:
-        """`tools` are those that only read, `instructions` those for a server that has no others."""
-        self._tools = tools
+    The SDK answers `initialize` itself, from fixed options, so that only middleware sees the caller.
+    """
+
+    def __init__(self, instructions: str) -> None:
         self._instructions = instructions
 
-    async def serve(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        """Leave out of lists and instructions what the caller may not do; pass everything else on."""
+    async def __call__(self, ctx: Request, call_next: CallNext) -> HandlerResult:
+        """Replace the instructions in the answer to `initialize`; pass every other message on."""
         answer = await call_next(ctx)
-        if may_create(ctx) or not isinstance(answer, dict):
+        if ctx.method != "initialize" or may_create(ctx) or not isinstance(answer, dict):
             return answer
-        match ctx.method:
-            case "tools/list":
-                return {**answer, "tools": [tool for tool in answer["tools"] if tool["name"] in self._tools]}
-            case "initialize" | "server/discover":
-                return {**answer, "instructions": self._instructions}
-            case _:
-                return answer
+        return {**answer, "instructions": self._instructions}

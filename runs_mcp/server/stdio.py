@@ -1,4 +1,4 @@
-"""Serving MCP over standard input and output."""
+"""MCP over standard input and output."""
 
 import logging
 import signal
@@ -6,30 +6,30 @@ import sys
 
 import anyio
 
-from runs_mcp.server import pipes
+from runs_mcp.server import eras, pipes
 from runs_mcp.server.server import RunsServer
 
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5
-"""Seconds that calls in flight have to end once the server was told to stop; streams that never end are cut then."""
+"""Seconds that calls in flight have to end after a stop signal; streams that never end are cut then."""
 FLUSH_S = 0.5
-"""Seconds that the answer of a call has to get out."""
+"""Seconds that the answer of a call has to be written in."""
 STOPPING = "stopping: calls in flight answer with how to go on"
 
 
 async def serve_stdio(server: RunsServer) -> None:
-    """Serve one client over standard input and output, until its input ends or the process is told to stop."""
+    """Serve one client over standard input and output, until its input ends or the process gets a stop signal."""
     async with anyio.create_task_group() as tasks:
-        if sys.platform != "win32":  # where nothing but closing the input ends a process gently
-            tasks.start_soon(_stop_when_told, server, tasks.cancel_scope)
+        if sys.platform != "win32":  # has no such signals: only the end of the input stops a process gently
+            tasks.start_soon(_stop_on_signal, server, tasks.cancel_scope)
         async with pipes.stdio(max_bytes=server.config.server.max_message_bytes) as (incoming, outgoing):
-            await server.serve(incoming, outgoing)
+            await eras.serve(server, incoming, outgoing)
         tasks.cancel_scope.cancel()
 
 
-async def _stop_when_told(server: RunsServer, serving: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+async def _stop_on_signal(server: RunsServer, serving: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for _ in signals:
             break
         log.info(STOPPING)

@@ -1,38 +1,44 @@
-"""The Tasks extension (SEP-2663, of 2026-07-28): a call that follows a run becomes a task, and the run is the task.
+"""The Tasks extension (SEP-2663, for 2026-07-28): a call that follows a run becomes a task, and the run is the task.
 
-The id of the task is that of the run, so that any process with the same API answers `tasks/get`, also after a restart.
+The id of the task is the id of the run, so that any process with the same API answers `tasks/get`, even after a
+restart.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
-from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
-from mcp.server.mcpserver import Context, require_client_extension
+from mcp.server.mcpserver import require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
-from mcp_types import HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, RequestParams
+from mcp_types import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    RequestParams,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import params
-from runs_mcp.server.context import Call, Services
+from runs_mcp.server.context import Call, Request
 from runs_mcp.server.render import error_messages, results, tables
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 POLL_MS = 2_000
 
-Request = ServerRequestContext[Services, Any]
-
 
 class TaskParams(RequestParams):
-    """What `tasks/get`, `tasks/cancel` and `tasks/update` say: which task."""
+    """The parameters of `tasks/get`, `tasks/cancel` and `tasks/update`."""
 
     task_id: str
 
 
 class Tasks(Extension):
-    """The methods of tasks; `create_run` and `stream_run` make them where the client declares that it knows tasks."""
+    """The methods of tasks, and the tasks that replace results of `create_run` and `stream_run`."""
 
     identifier = EXTENSION
 
@@ -44,33 +50,35 @@ class Tasks(Extension):
             for method, handler in handlers.items()
         ]
 
-
-async def standing_in(ctx: Request, result: object) -> dict[str, Any] | None:
-    """The task that stands in for `result`, where that says that a run was accepted for one."""
-    if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(results.RUN_OF_TASK)):
-        run = await _run(ctx, str(run_id))
-        return {"resultType": "task", **_task(ctx, run)}
-    return None
+    async def intercept_tool_call(
+        self, params: CallToolRequestParams, ctx: Request, call_next: CallNext
+    ) -> HandlerResult:
+        """Replace the result of a call that was accepted as a task with that task."""
+        del params
+        result = await call_next(ctx)
+        if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(results.RUN_OF_TASK)):
+            return {"resultType": "task", **_task(ctx, await _run(ctx, str(run_id)))}
+        return result
 
 
 def wanted(call: Call) -> bool:
-    """Whether the client of `call` knows tasks."""
-    known = call.client_capabilities.extensions if call.client_capabilities else None
-    return call.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in (known or ())
+    """Return True if the client of `call` declares that it knows tasks."""
+    declared = call.request_context.session.client_capabilities
+    return call.modern and declared is not None and EXTENSION in (declared.extensions or ())
 
 
 async def get(ctx: Request, asked: TaskParams) -> HandlerResult:
-    """How the run of a task stands; with the result of the call once it has ended."""
+    """Answer `tasks/get` with the state of the run, and with the result of the call once it has ended."""
     run = await _run_of(ctx, asked)
     answer: dict[str, Any] = {"resultType": "complete", **_task(ctx, run)}
     if run.is_final:
-        result = results.ended(Context(request_context=ctx), run)
+        result = results.ended(Call(ctx), run)
         answer["result"] = result.model_dump(by_alias=True, mode="json", exclude_none=True)
     return answer
 
 
 async def acknowledge(ctx: Request, asked: TaskParams) -> HandlerResult:
-    """Take note for a task there is. Nothing else can come of it: the API cannot cancel a run, and runs ask nothing."""
+    """Acknowledge `tasks/cancel` or `tasks/update`, without effect: runs cannot be cancelled, and ask no questions."""
     await _run_of(ctx, asked)
     return {"resultType": "complete"}
 
@@ -100,7 +108,11 @@ def _message(ctx: Request, run: Run) -> str:
 
 
 async def _run_of(ctx: Request, asked: TaskParams) -> Run:
-    """The run of a task, for a client that knows tasks, and over HTTP names the task in the headers too."""
+    """Return the run of a task.
+
+    Raises:
+        MCPError: The client does not declare the extension, names another task in the header, or there is no such run.
+    """
     require_client_extension(ctx, EXTENSION)
     headers = getattr(ctx.request, "headers", None)
     if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != asked.task_id:

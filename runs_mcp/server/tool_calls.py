@@ -1,66 +1,145 @@
-"""`tools/call`, answered by middleware: the SDK's outermost public seam, which leaves the answer's wire form to us.
+"""The handlers of `tools/list` and `tools/call`: the border where failures become answers that a model can read."""
 
-Further in, the SDK would copy and validate each answer twice more, which takes longer than making it. Ours are JSON
-already, so that nothing is left to validate.
-"""
-
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.mcpserver import Context
+import anyio
+from mcp.server.context import HandlerResult
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
-    SERVER_INFO_META_KEY,
+    INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
-    ContentBlock,
-    Implementation,
     InputRequiredResult,
-    TextContent,
+    ListToolsResult,
+    PaginatedRequestParams,
 )
-from mcp_types.methods import validate_client_request
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic_core import to_json
 
-from runs_mcp.server import tasks
-from runs_mcp.server.context import Call, Services
+from runs_mcp.server import cursor, elicitation
+from runs_mcp.server.context import Call, Request
+from runs_mcp.server.progress import Progress
+from runs_mcp.server.render import error_messages, results
+from runs_mcp.server.resources.subscriptions import Subscriptions
+from runs_mcp.server.runs.shared_state import SingleUse
+from runs_mcp.server.scopes import CREATE, may_create
+from runs_mcp.server.tools.arguments import UnknownArgumentError
+from runs_mcp.server.tools.operation import Operation
 
-Request = ServerRequestContext[Services, Any]
-CallTool = Callable[[str, dict[str, Any], Call], Awaitable[CallToolResult | InputRequiredResult]]
+
+class CallsInFlight:
+    """The tool calls that have not been answered yet."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._idle = anyio.Event()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a call while the block lasts."""
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+            if not self.count:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until every call has been answered."""
+        while self.count:
+            self._idle = anyio.Event()
+            await self._idle.wait()
 
 
 class ToolCalls:
-    """Answers `tools/call` with what a function makes of it, in the words of either era."""
+    """Lists and calls the tools of a server."""
 
-    def __init__(self, call_tool: CallTool, server_info: Implementation) -> None:
-        self._call_tool = call_tool
-        self._server_info = server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
+    def __init__(
+        self, operations: Sequence[Operation], subscriptions: Subscriptions, states: SingleUse, in_flight: CallsInFlight
+    ) -> None:
+        self._operations = {operation.name: operation for operation in operations}
+        self._subscriptions = subscriptions
+        self._states = states
+        self._in_flight = in_flight
 
-    async def serve(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        """Answer `tools/call`; pass everything else on, and what came before the handshake, which the SDK refuses."""
-        modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
-        if ctx.method != "tools/call" or not (modern or ctx.session.client_params):
-            return await call_next(ctx)
-        validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
-        asked = CallToolRequestParams.model_validate(ctx.params, by_name=False)
-        call = Context(request_context=ctx, input_params=asked)
-        result = await self._call_tool(asked.name, asked.arguments or {}, call)
-        wire = await tasks.standing_in(ctx, result) or _wire(result)
-        if modern:
-            wire.setdefault("resultType", "complete")
-            wire["_meta"] = {**(wire.get("_meta") or {}), SERVER_INFO_META_KEY: self._server_info}
-        return wire
+    async def list(self, ctx: Request, params: PaginatedRequestParams | None) -> ListToolsResult:
+        """Answer `tools/list` with the tools that the scopes of the caller allow."""
+        cursor.require_first_page(params)
+        allowed = may_create(ctx)
+        return ListToolsResult(tools=[one.published for one in self._operations.values() if allowed or not one.changes])
+
+    def input_schema(self, name: str) -> Mapping[str, Any] | None:
+        """Return the input schema of a tool, by which the SDK checks `Mcp-Param-*` headers."""
+        operation = self._operations.get(name)
+        return operation.published.input_schema if operation else None
+
+    async def call(self, ctx: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        """Answer `tools/call`; a failure is a result in words, never a traceback.
+
+        Raises:
+            MCPError: There is no such tool.
+        """
+        operation = self._operations.get(params.name)
+        if operation is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name!r}. Known: {', '.join(self._operations)}.")
+        if operation.changes and not may_create(ctx):
+            return results.failure(error_messages.not_allowed(operation.name, CREATE))
+        try:
+            arguments = operation.clean(params.arguments or {})
+        except UnknownArgumentError as error:
+            return results.failure(str(error))
+        if refusal := self._over_limits(ctx, arguments):
+            return results.failure(refusal)
+        with self._in_flight.counted():
+            call = Call(
+                ctx,
+                operation.name,
+                arguments,
+                await elicitation.answers_of(params, self._states),
+                self._subscriptions.log_level(ctx),
+            )
+            async with Progress.during(call):
+                return await _answer(operation, arguments, call)
+
+    def _over_limits(self, ctx: Request, arguments: Mapping[str, Any]) -> str | None:
+        limits = ctx.lifespan_context.config.server
+        if (size := len(to_json(arguments))) > limits.max_arguments_bytes:
+            return error_messages.too_large(size, limits.max_arguments_bytes)
+        if self._in_flight.count >= limits.max_calls:
+            return error_messages.too_many(limits.max_calls)
+        return None
 
 
-def _wire(result: CallToolResult | InputRequiredResult) -> dict[str, Any]:
-    if isinstance(result, InputRequiredResult):
-        return result.model_dump(by_alias=True, mode="json", exclude_none=True)
-    wire: dict[str, Any] = {"content": [_block(one) for one in result.content], "isError": bool(result.is_error)}
+async def _answer(
+    operation: Operation, arguments: Mapping[str, Any], call: Call
+) -> CallToolResult | InputRequiredResult:
+    """Call a tool, ask what was meant where a question can repair the call, and explain any other failure."""
+    try:
+        try:
+            return await operation.call(call, arguments)
+        except (MCPError, elicitation.InputRequiredError, elicitation.NotConfirmedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the border: every failure becomes words, and crashes are logged
+            failed = error
+        question = await elicitation.question_about(failed, call)
+        answer = await elicitation.ask(call, question) if question else None
+    except elicitation.InputRequiredError as asked:
+        return asked.result
+    except elicitation.NotConfirmedError as refused:
+        return results.failure(str(refused))
+    if question and answer and not isinstance(answer, elicitation.Unanswered):
+        return await _answer(operation, {**arguments, question.key: answer}, call)
+    return results.failure(error_messages.explain(operation.name, failed, changes=operation.changes))
+
+
+def to_wire(result: HandlerResult) -> HandlerResult:
+    """Return the JSON of a tool's result. Its structured content is JSON already: to dump it with the model, as the SDK
+    does, copies every run once more."""
+    if not isinstance(result, CallToolResult):
+        return result
+    wire = result.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"structured_content"})
     if result.structured_content is not None:
         wire["structuredContent"] = result.structured_content
     return wire
-
-
-def _block(block: ContentBlock) -> dict[str, Any]:
-    if isinstance(block, TextContent):
-        return {"type": "text", "text": block.text}
-    return block.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -12,8 +12,9 @@ import httpx
 import pytest
 import respx
 
-from runs_mcp.api import AuthenticationError, Credential, CredentialError, ProtocolError, connect
-from runs_mcp.api.credentials import Tokens
+from runs_mcp.api import AuthenticationError, Credential, CredentialError, ProtocolError, UnavailableError, connect
+from runs_mcp.api.auth import Tokens
+from runs_mcp.api.redaction import Redactor
 from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from tests.api.conftest import BASE, Open
 
@@ -102,7 +103,7 @@ async def test_a_token_is_renewed_before_it_expires() -> None:
         made.append(key)
         return token(str(len(made)), expires=now + 120)
 
-    tokens = Tokens(AuthSettings.model_validate(KEY), exchange, now=lambda: now)
+    tokens = Tokens(AuthSettings.model_validate(KEY), exchange, redactor=Redactor(), now=lambda: now)
     first = await tokens.current()
     now += 59
     assert await tokens.current() == first
@@ -212,6 +213,55 @@ async def test_the_secret_from_a_file_is_read_again_when_it_changes(
     assert [call.request.headers["authorization"] for call in route.calls] == ["Bearer first", "Bearer second-one"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_secret_file_in_utf_16_is_named_as_such(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "token"
+    file.write_bytes("a-token".encode(encoding))
+    with pytest.raises(CredentialError, match="is encoded as UTF-16; save it as UTF-8"):
+        connect(ApiSettings(auth=AuthSettings(file=file)))
+
+
+async def test_a_secret_file_may_begin_with_a_byte_order_mark(
+    router: respx.MockRouter, open_client: Open, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_bytes("a-token\r\n".encode("utf-8-sig"))
+    assert await sent_token(router, open_client, {"file": str(file)}) == "Bearer a-token"
+
+
+async def test_a_failed_exchange_is_repeated_once_in_a_call(
+    router: respx.MockRouter, open_client: Open, waits: list[float]
+) -> None:
+    exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(return_value=httpx.Response(503))
+    async with open_client(auth=KEY, max_retries=4) as client:
+        with pytest.raises(UnavailableError) as failed:
+            await client.create_run(interaction="i1")
+    assert exchange.call_count == 2
+    assert len(waits) == 1
+    assert (failed.value.during_exchange, failed.value.outcome_unknown) == (True, False)
+
+
+async def test_after_a_failed_exchange_the_call_goes_on(router: respx.MockRouter, open_client: Open) -> None:
+    exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(
+        side_effect=[httpx.Response(503), *issued("a")]
+    )
+    runs = router.route().mock(side_effect=[httpx.Response(503), httpx.Response(503), httpx.Response(200, json=RUN)])
+    async with open_client(auth=KEY, max_retries=4) as client:
+        assert (await client.get_run("r1")).id == "r1"
+    assert (exchange.call_count, runs.call_count) == (2, 3)
+
+
+async def test_a_token_that_no_header_can_hold_is_not_sent(router: respx.MockRouter, open_client: Open) -> None:
+    router.route(url__startswith=EXCHANGES["composable"]).mock(
+        return_value=httpx.Response(200, json={"token": "a\r\nb"})
+    )
+    async with open_client(auth=KEY) as client:
+        with pytest.raises(CredentialError, match="cannot be sent: the secret holds a line break") as failed:
+            await client.create_run(interaction="i1")
+    assert not failed.value.outcome_unknown
+    assert len(router.calls) == 1
+
+
 async def test_a_command_is_run_again_when_its_token_is_refused(
     router: respx.MockRouter, open_client: Open, tmp_path: Path
 ) -> None:
@@ -229,7 +279,20 @@ async def test_a_command_is_run_again_when_its_token_is_refused(
     ("auth", "says"),
     [
         pytest.param({"value": ""}, "api.auth.value: the secret is empty", id="empty value"),
-        pytest.param({"value": "two words"}, "holds a space", id="two words"),
+        pytest.param({"value": "two words"}, "the secret holds a space", id="two words"),
+        pytest.param({"value": '"quoted"'}, 'the secret is wrapped in quotes ("); remove them', id="quotes"),
+        pytest.param({"value": "'quoted'"}, "the secret is wrapped in quotes ('); remove them", id="single quotes"),
+        pytest.param({"value": "“quoted”"}, "the secret is wrapped in quotes (“); remove them", id="printed quotes"),
+        pytest.param({"value": "${RUNS_TOKEN}"}, "is ${RUNS_TOKEN}, a variable that was not expanded", id="${VAR}"),
+        pytest.param({"value": "$RUNS_TOKEN"}, "is $RUNS_TOKEN, a variable that was not expanded", id="$VAR"),
+        pytest.param({"value": "%RUNS_TOKEN%"}, "is %RUNS_TOKEN%, a variable that was not expanded", id="%VAR%"),
+        pytest.param({"value": "Bearer abc"}, "begins with `Bearer `; give the token alone", id="a whole header"),
+        pytest.param({"value": "\ufeffabc"}, "begins with a byte order mark (U+FEFF)", id="a byte order mark"),
+        pytest.param({"value": "a\0b\0"}, "a NUL character (U+0000), as UTF-16 does", id="NUL"),
+        pytest.param({"value": "a\x1bb"}, "the secret holds a control character (U+001B)", id="a control character"),
+        pytest.param({"value": "a\nb"}, "the secret holds a line break", id="two lines"),
+        pytest.param({"value": "abc…"}, "not ASCII (U+2026 HORIZONTAL ELLIPSIS)", id="an ellipsis"),
+        pytest.param({"value": "a\u200bb"}, "not ASCII (U+200B ZERO WIDTH SPACE)", id="an invisible character"),
         pytest.param(
             {"env": "NOT_SET_ANYWHERE"}, "api.auth.env (NOT_SET_ANYWHERE): this environment", id="no variable"
         ),

@@ -3,7 +3,6 @@
 import inspect
 from typing import Any
 
-import aiohttp
 import httpx
 import pytest
 import respx
@@ -19,8 +18,8 @@ from runs_mcp.api import (
     RunsApiError,
     UnavailableError,
 )
-from runs_mcp.api.failures import of_exception
-from tests.api.conftest import Open, no_connection
+from runs_mcp.api.error_responses import error_of_exception
+from tests.api.conftest import Open
 
 pytestmark = pytest.mark.anyio
 
@@ -77,11 +76,27 @@ async def test_a_status_says_what_may_be_done(
         pytest.param({"error": "Bad Request"}, "Bad Request", None, id="else the error"),
         pytest.param({"error": {"message": "Inside."}}, "Inside.", None, id="else what is in it"),
         pytest.param({"message": "a", "details": "limit: no"}, "a", "limit: no", id="details as text"),
-        pytest.param({"message": "a", "details": {"limit": "no"}}, "a", '{"limit":"no"}', id="details as an object"),
-        pytest.param({"message": "two\n lines  <b>bold</b>"}, "two lines bold", None, id="on one line, without tags"),
-        pytest.param({"message": "x" * 600}, "x" * 500 + "…", None, id="shortened"),
+        pytest.param({"message": "a", "details": {"limit": "no"}}, "a", "limit: no", id="details as an object"),
+        pytest.param({"message": "a", "errors": {"limit": ["no", "nor"]}}, "a", "limit: no; limit: nor", id="errors"),
+        pytest.param({"title": "Bad", "detail": "No limit."}, "Bad", "No limit.", id="problem details (RFC 9457)"),
+        pytest.param(
+            {"detail": [{"loc": ["body", "limit"], "msg": "too large", "type": "x"}]},
+            "body.limit: too large",
+            None,
+            id="a list of invalid fields",
+        ),
+        pytest.param({"message": ["a is missing", "b is too long"]}, "a is missing; b is too long", None, id="a list"),
+        pytest.param(["a", {"message": "b"}], "a; b", None, id="a list as the whole body"),
+        pytest.param(
+            {"message": "max_tokens 5000 < prompt 9000, use > 9000"},
+            "max_tokens 5000 < prompt 9000, use > 9000",
+            None,
+            id="between < and >",
+        ),
+        pytest.param({"message": "two\n lines"}, "two lines", None, id="on one line"),
+        pytest.param({"message": "x" * 5_000}, "x" * 4_000 + "…", None, id="shortened"),
         pytest.param({"message": "bad key sk-secret-1234"}, "bad key [secret]", None, id="credentials masked"),
-        pytest.param("odd", None, None, id="a text"),
+        pytest.param("odd", "odd", None, id="a text"),
         pytest.param(None, None, None, id="null"),
     ],
 )
@@ -95,6 +110,14 @@ async def test_the_apis_own_words_are_kept(
     assert (refused.value.api_message, refused.value.details) == (message, details)
 
 
+async def test_a_plain_text_error_is_the_message(router: respx.MockRouter, open_client: Open) -> None:
+    router.route().mock(return_value=httpx.Response(502, text="upstream connect error"))
+    async with open_client() as client:
+        with pytest.raises(UnavailableError) as failed:
+            await client.get_run("r1")
+    assert failed.value.api_message == "upstream connect error"
+
+
 async def test_an_error_page_is_no_message(router: respx.MockRouter, open_client: Open) -> None:
     router.route().mock(return_value=httpx.Response(502, html="<h1>Bad gateway</h1>"))
     async with open_client() as client:
@@ -106,14 +129,14 @@ async def test_an_error_page_is_no_message(router: respx.MockRouter, open_client
 @pytest.mark.parametrize(
     ("error", "kind", "write_again", "unknown"),
     [
-        pytest.param(no_connection(), UnavailableError, True, False, id="no connection"),
-        pytest.param(aiohttp.ConnectionTimeoutError(), ApiTimeoutError, True, False, id="no connection in time"),
-        pytest.param(aiohttp.SocketTimeoutError(), ApiTimeoutError, False, True, id="no answer in time"),
-        pytest.param(aiohttp.ClientOSError(), UnavailableError, False, True, id="broken off"),
-        pytest.param(aiohttp.ServerDisconnectedError(), UnavailableError, False, True, id="closed on us"),
-        pytest.param(aiohttp.ClientPayloadError(), UnavailableError, False, True, id="garbled"),
-        pytest.param(aiohttp.InvalidURL("x"), ProtocolError, False, False, id="no URL"),
-        pytest.param(aiohttp.NonHttpUrlClientError("x"), ProtocolError, False, False, id="no such protocol"),
+        pytest.param(httpx.ConnectError("x"), UnavailableError, True, False, id="no connection"),
+        pytest.param(httpx.ConnectTimeout("x"), ApiTimeoutError, True, False, id="no connection in time"),
+        pytest.param(httpx.ReadTimeout("x"), ApiTimeoutError, False, True, id="no answer in time"),
+        pytest.param(httpx.ReadError("x"), UnavailableError, False, True, id="broken off"),
+        pytest.param(httpx.RemoteProtocolError("x"), UnavailableError, False, True, id="closed on us"),
+        pytest.param(httpx.DecodingError("x"), UnavailableError, False, True, id="garbled"),
+        pytest.param(httpx.InvalidURL("x"), ProtocolError, False, False, id="no URL"),
+        pytest.param(httpx.UnsupportedProtocol("x"), ProtocolError, False, False, id="no such protocol"),
         pytest.param(ConnectionResetError(), UnavailableError, False, True, id="reset"),
     ],
 )
@@ -131,19 +154,20 @@ async def test_a_broken_exchange_says_whether_it_may_have_been_carried_out(
             await client.create_run(interaction="i1")
     assert (failed.value.retry_safe, failed.value.outcome_unknown) == (write_again, unknown)
     assert failed.value.__cause__ is None
-    assert failed.value.__context__ is None, "the exception of aiohttp can hold the URL"
+    assert failed.value.__context__ is None, "the exception of httpx can hold the URL"
 
 
-def exceptions_of_aiohttp() -> list[type[Exception]]:
-    """Every exception a request can raise, as aiohttp exports them."""
-    classes = [value for _, value in inspect.getmembers(aiohttp, inspect.isclass)]
-    return [one for one in classes if issubclass(one, aiohttp.ClientError)]
-
-
-@pytest.mark.parametrize("kind", exceptions_of_aiohttp())
-async def test_every_exception_of_aiohttp_is_told_by_its_name_alone(kind: Any) -> None:
-    mapped = of_exception(kind.__new__(kind), writes=False)
-    assert kind.__name__ in str(mapped) or "certificate" in str(mapped)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        for _, kind in inspect.getmembers(httpx, inspect.isclass)
+        if issubclass(kind, httpx.HTTPError | httpx.StreamError | httpx.InvalidURL)
+    ],
+)
+def test_every_exception_of_httpx_becomes_an_error_with_its_name_alone(kind: Any) -> None:
+    mapped = error_of_exception(kind.__new__(kind), writes=False)
+    assert kind.__name__ in str(mapped)
 
 
 async def test_a_failed_create_that_names_its_run_gives_that_run(router: respx.MockRouter, open_client: Open) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import respx
 
-from runs_mcp.api import InvalidArgumentError, RunsClient
+from runs_mcp.api import ApiSettings, InvalidArgumentError, RunsClient, SetupError, connect
 from tests.api.conftest import BASE, TOKEN, Open
 
 pytestmark = pytest.mark.anyio
@@ -172,6 +172,19 @@ CASES: list[Any] = [
         id="search, every filter",
     ),
     pytest.param(
+        ("vertesia",),
+        lambda c: c.search_runs(select=["id", "status"], sort="-execution_time", status="failed"),
+        "POST",
+        "/runs/search",
+        {},
+        {
+            "query": {"status": "failed"},
+            "select": "id status",
+            "sort": [{"field": "execution_time", "order": "desc"}],
+        },
+        id="search, selected and sorted",
+    ),
+    pytest.param(
         BOTH,
         lambda c: c.find_runs({"status": "failed", "parent": None}, limit=5, select=["id", "status"]),
         "POST",
@@ -257,6 +270,31 @@ async def test_the_interactions_tag_is_a_header(router: respx.MockRouter, open_c
     sent = route.calls.last.request
     assert sent.headers["x-interaction-tag"] == "latest"
     assert json.loads(sent.content) == {"interaction": "i1"}
+
+
+@pytest.mark.parametrize("tag", ["two\nlines", "naïve", "a\0", " padded ", ""])
+async def test_a_create_with_a_header_that_cannot_be_sent_sends_nothing(
+    router: respx.MockRouter, open_client: Open, tag: str
+) -> None:
+    async with open_client() as client:
+        with pytest.raises(InvalidArgumentError, match=r"interaction_tag: .* cannot be sent as a header") as refused:
+            await client.create_run(interaction="i1", interaction_tag=tag)
+    assert not refused.value.outcome_unknown
+    assert not router.calls
+
+
+@pytest.mark.parametrize("name", ["project", "api_version"])
+def test_a_setting_that_no_header_can_hold_is_rejected_at_start(name: str) -> None:
+    settings = ApiSettings.model_validate({"auth": {"value": "a-token"}, name: "two\nlines"})
+    with pytest.raises(SetupError, match=rf"api.{name}: .* cannot be sent as a header"):
+        connect(settings)
+
+
+async def test_the_prompt_is_left_out_on_request(router: respx.MockRouter, open_client: Open) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client() as client:
+        await client.get_run("r1", include_prompt=False)
+    assert dict(route.calls.last.request.url.params) == {"include_prompt": "false"}
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,13 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
-import aiohttp
 import anyio
 import httpx
 import pytest
 import respx
 
 from runs_mcp.api import ProtocolError, RateLimitedError, RunsApiError, UnavailableError
-from tests.api.conftest import Open, no_connection
+from tests.api.conftest import Open
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +24,9 @@ PACING = {"x-ratelimit-reason": "pacing", "x-ratelimit-retry-ms": "1500"}
     "trouble",
     [
         *[pytest.param(httpx.Response(status), id=str(status)) for status in (408, 429, 500, 502, 503, 504)],
-        pytest.param(no_connection(), id="no connection"),
-        pytest.param(aiohttp.ClientOSError(), id="broken off"),
-        pytest.param(aiohttp.ServerDisconnectedError(), id="closed on us"),
+        pytest.param(httpx.ConnectError("x"), id="no connection"),
+        pytest.param(httpx.ReadError("x"), id="broken off"),
+        pytest.param(httpx.RemoteProtocolError("x"), id="closed on us"),
     ],
 )
 async def test_a_read_is_repeated_until_it_is_answered(
@@ -61,6 +60,8 @@ async def test_it_ends_after_max_retries(router: respx.MockRouter, open_client: 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
+        pytest.param({"retry-after": " 3 "}, 3, id="seconds with spaces"),
+        pytest.param({"retry-after": "1.5"}, 1.5, id="a fraction"),
         pytest.param({"retry-after": "3"}, 3, id="seconds"),
         pytest.param({"retry-after-ms": "250"}, 0.25, id="milliseconds"),
         pytest.param({"x-ratelimit-retry-ms": "1500", "retry-after": "9"}, 1.5, id="the exact one first"),
@@ -93,6 +94,21 @@ async def test_it_does_not_wait_longer_than_a_caller_would(
     assert 3_500 < failed.value.retry_after_s <= 3_600
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("9" * 400, None), ("99999999", 86_400), ("²", None), ("-5", None), ("nan", None), ("inf", None), ("soon", None)],
+)
+async def test_an_unreasonable_wait_is_bounded_or_ignored(
+    router: respx.MockRouter, open_client: Open, value: str, seconds: float | None
+) -> None:
+    headers = httpx.Headers([(b"retry-after", value.encode())])
+    router.route().mock(return_value=httpx.Response(429, headers=headers))
+    async with open_client() as client:
+        with pytest.raises(RateLimitedError) as refused:
+            await client.get_run("r1")
+    assert refused.value.retry_after_s == seconds
+
+
 async def test_a_used_up_quota_is_not_asked_again(router: respx.MockRouter, open_client: Open) -> None:
     route = router.route().mock(return_value=httpx.Response(429, headers={"x-ratelimit-reason": "quota"}))
     async with open_client(max_retries=4) as client:
@@ -105,7 +121,7 @@ async def test_a_used_up_quota_is_not_asked_again(router: respx.MockRouter, open
 @pytest.mark.parametrize(
     "trouble",
     [
-        pytest.param(no_connection(), id="no connection"),
+        pytest.param(httpx.ConnectError("x"), id="no connection"),
         pytest.param(httpx.Response(429, headers=PACING), id="paced"),
         pytest.param(httpx.Response(503, headers={"retry-after": "1"}), id="turned away"),
     ],
@@ -123,9 +139,9 @@ async def test_a_create_is_sent_again_where_nothing_was_processed(
     "trouble",
     [
         *[pytest.param(httpx.Response(status), id=str(status)) for status in (408, 500, 502, 503, 504)],
-        pytest.param(aiohttp.SocketTimeoutError(), id="no answer in time"),
-        pytest.param(aiohttp.ClientOSError(), id="broken off"),
-        pytest.param(aiohttp.ServerDisconnectedError(), id="closed on us"),
+        pytest.param(httpx.ReadTimeout("x"), id="no answer in time"),
+        pytest.param(httpx.ReadError("x"), id="broken off"),
+        pytest.param(httpx.RemoteProtocolError("x"), id="closed on us"),
         pytest.param(httpx.Response(200, text="not JSON"), id="not JSON"),
     ],
 )

@@ -1,17 +1,21 @@
-"""The client says nothing of its secret: in errors and what is behind them, in its own form, in logs."""
+"""The client does not reveal its secret: in errors and their causes, in representations, in logs."""
 
+import base64
+import html
+import json
 import logging
+import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
-import aiohttp
 import httpx
 import pytest
 import respx
 
 from runs_mcp.api import RunsApiError
 from runs_mcp.config.api_settings import ApiSettings
-from tests.api.conftest import Open, no_connection
+from tests.api.conftest import Open
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +24,7 @@ KEY = {"kind": "api_key", "value": SECRET}
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and all that is behind it."""
+    """An error and its causes."""
     while error:
         yield error
         error = error.__cause__ or error.__context__
@@ -29,8 +33,8 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 @pytest.mark.parametrize(
     "trouble",
     [
-        pytest.param(no_connection(f"https://x/?token={SECRET}"), id="no connection"),
-        pytest.param(aiohttp.SocketTimeoutError(f"https://x/?token={SECRET}"), id="no answer"),
+        pytest.param(httpx.ConnectError(f"https://x/?token={SECRET}"), id="no connection"),
+        pytest.param(httpx.ReadTimeout(f"https://x/?token={SECRET}"), id="no answer"),
         pytest.param(httpx.Response(401, json={"message": f"bad {SECRET}"}), id="an API that repeats it"),
         pytest.param(httpx.Response(200, text=SECRET), id="an API that answers with it"),
     ],
@@ -67,3 +71,60 @@ async def test_no_log_of_a_request_holds_it(
 def test_settings_do_not_show_it() -> None:
     settings = ApiSettings.model_validate({"auth": KEY})
     assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+OPAQUE = 'Zm9v/+opaque"token<1>=='
+"""Neither a JWT nor an `sk-` key, with characters that encodings change."""
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "percent": lambda secret: quote(secret, safe=""),
+    "percent, lower case": lambda secret: re.sub("%..", lambda found: found[0].lower(), quote(secret, safe="")),
+    "JSON": lambda secret: json.dumps(secret)[1:-1],
+    "JSON with escaped slashes": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+    "JSON with escaped punctuation": lambda secret: re.sub(r"\W", lambda c: f"\\u{ord(c[0]):04x}", secret),
+    "HTML": html.escape,
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "base64 of a header": lambda secret: base64.b64encode(f"Bearer {secret}, x".encode()).decode(),
+    "base64 of a user and password": lambda secret: base64.b64encode(f"u:{secret}".encode()).decode(),
+    "base64 for URLs": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
+}
+
+
+def contains(text: str, secret: str) -> bool:
+    """Whether `text` holds most of an encoded secret: of base64, the characters at its ends are no secret."""
+    return secret[5:-5] in text
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("auth", ["token", "api_key"])
+async def test_an_opaque_secret_is_replaced_in_each_encoding(
+    router: respx.MockRouter, open_client: Open, encoding: str, auth: str
+) -> None:
+    echo = ENCODINGS[encoding](OPAQUE)
+    key = "a key that is no word".replace(" ", "_") if auth == "api_key" else OPAQUE
+    router.route(path__regex="/auth/token$").mock(return_value=httpx.Response(200, json={"token": OPAQUE}))
+    router.route().mock(return_value=httpx.Response(400, json={"message": f"<{echo}>", "details": {"header": echo}}))
+    async with open_client(auth={"kind": auth, "value": key}) as client:
+        with pytest.raises(RunsApiError) as failed:
+            await client.get_run("r1")
+        redacted = client.redact(f"The run wrote {echo}.")
+    shown = f"{failed.value.api_message} {failed.value.details} {redacted}"
+    assert not contains(shown, echo)
+    assert shown.count("[secret]") >= 3
+    assert redacted.startswith("The run wrote ")
+
+
+async def test_a_secret_in_a_content_type_is_replaced(router: respx.MockRouter, open_client: Open) -> None:
+    router.route().mock(return_value=httpx.Response(200, text="x", headers={"content-type": "opaque-secret"}))
+    async with open_client(auth={"kind": "token", "value": "opaque-secret"}) as client:
+        with pytest.raises(RunsApiError) as failed:
+            await client.get_run("r1")
+        with pytest.raises(RunsApiError) as not_opened:
+            async with client.stream_run("r1"):
+                pass
+    assert "opaque-secret" not in f"{failed.value} {not_opened.value}"
+
+
+async def test_a_text_without_secrets_stays_as_it_is(open_client: Open) -> None:
+    async with open_client() as client:
+        assert client.redact("sk-is-no-key and eyJ is no token") == "sk-is-no-key and eyJ is no token"

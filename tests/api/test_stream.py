@@ -5,15 +5,22 @@ from collections.abc import AsyncIterator
 from itertools import pairwise, zip_longest
 from typing import Any
 
-import aiohttp
 import httpx
 import pytest
 import respx
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from runs_mcp.api import Chunk, Closed, NotFoundError, ProtocolError, RunsClient, StreamInterruptedError
-from runs_mcp.api.stream import events
+from runs_mcp.api import (
+    Chunk,
+    Closed,
+    NotFoundError,
+    ProtocolError,
+    ResponseTooLargeError,
+    RunsClient,
+    StreamInterruptedError,
+)
+from runs_mcp.api.stream import read_events
 from tests.api.conftest import BASE, TOKEN, Closing, Open
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +55,17 @@ async def read(client: RunsClient, run_id: str = "r1", *, into: list[Any] | None
         pytest.param('data: ""\n\ndata: null\n\ndata: "x"\n\n', [Chunk("x", "x")], id="empty pieces"),
         pytest.param('event: progress\ndata: 1\n\ndata: "x"\n\n', [Chunk("x", "x")], id="events unheard of"),
         pytest.param('data: "日本\\n語"\n\n', [Chunk("日本\n語", "日本\n語")], id="not ASCII"),
+        pytest.param('\ufeffdata: "x"\n\n', [Chunk("x", "x")], id="a byte order mark"),
+        pytest.param(
+            'data: "a\\ud83d"\n\ndata: "\\ude00b"\n\n',
+            [Chunk("a", "a"), Chunk("😀b", "😀b")],
+            id="a surrogate pair across two chunks",
+        ),
+        pytest.param(
+            'data: "\\ud83d"\n\ndata: "\\ude00"\n\n', [Chunk("😀", "😀")], id="a surrogate pair in halves alone"
+        ),
+        pytest.param('data: "a\\ud83d"\n\ndata: "b"\n\n', [Chunk("a", "a"), Chunk("�b", "�b")], id="half a pair"),
+        pytest.param('data: "a\\ud83d"\n\n', [Chunk("a", "a"), Chunk("�", "�")], id="half a pair at the end"),
     ],
 )
 async def test_the_pieces_of_a_stream(
@@ -87,6 +105,17 @@ async def test_an_end_without_close_is_an_interruption(router: respx.MockRouter,
     assert route.call_count == 1, "a stream is never opened again"
 
 
+class Pieces(Closing):
+    """A body that arrives in these pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
 class Breaking(Closing):
     """A stream whose connection breaks after its first piece."""
 
@@ -98,9 +127,7 @@ class Breaking(Closing):
         raise self._error
 
 
-@pytest.mark.parametrize(
-    "error", [aiohttp.ClientOSError(), aiohttp.SocketTimeoutError(), aiohttp.ServerDisconnectedError()]
-)
+@pytest.mark.parametrize("error", [httpx.ReadError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x")])
 async def test_a_connection_that_breaks_is_an_interruption_after_what_came(
     router: respx.MockRouter, open_client: Open, error: Exception
 ) -> None:
@@ -137,6 +164,29 @@ async def test_what_is_no_stream_is_an_error_before_it_starts(
     async with open_client() as client:
         with pytest.raises(kind):
             await read(client)
+
+
+@pytest.mark.parametrize(
+    "kind", ["Text/Event-Stream", "text/event-stream ; charset=utf-8", "TEXT/EVENT-STREAM;charset=latin-1"]
+)
+async def test_a_content_type_is_compared_as_http_does(router: respx.MockRouter, open_client: Open, kind: str) -> None:
+    route = router.route().mock(
+        return_value=httpx.Response(200, headers={"content-type": kind}, content=f'data: "é"\n\n{CLOSE}'.encode())
+    )
+    async with open_client() as client:
+        assert await read(client) == [Chunk("é", "é"), CLOSED]
+    assert route.call_count == 1
+
+
+async def test_an_event_above_the_limit_ends_the_stream(router: respx.MockRouter, open_client: Open) -> None:
+    small, large = f'data: "{"x" * 60_000}"\n\n', f'data: "{"x" * 120_000}"\n\n'
+    stream = Pieces([small.encode()] * 5 + [large.encode()])
+    router.route().mock(return_value=httpx.Response(200, headers=EVENTS, stream=stream))
+    seen: list[Any] = []
+    async with open_client(max_response_bytes=100_000) as client:
+        with pytest.raises(ResponseTooLargeError):
+            await read(client, into=seen)
+    assert len(seen) == 5
 
 
 @pytest.mark.parametrize("in_query", [False, True])
@@ -181,7 +231,7 @@ async def test_however_a_stream_is_cut_its_texts_arrive_whole_and_in_order(
         f"{filler}data: {json.dumps(text)}\n\n" for text, filler in zip_longest(texts, fillers, fillvalue="") if text
     )
     content = (sent + CLOSE).replace("\n", newline).encode()
-    read = [event async for event in events(body(cut(content, places)))]
+    read = [event async for event in read_events(body(cut(content, places)), max_event_bytes=100_000)]
     assert [event.text for event in read if isinstance(event, Chunk)] == texts
     assert read[-1] == CLOSED
 
@@ -189,6 +239,6 @@ async def test_however_a_stream_is_cut_its_texts_arrive_whole_and_in_order(
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(some.binary(max_size=300), some.lists(some.integers(0, 300), max_size=5))
 async def test_random_bytes_are_read_to_their_end_as_an_interruption(noise: bytes, places: list[int]) -> None:
-    read = events(body(cut(noise, places)))
+    read = read_events(body(cut(noise, places)), max_event_bytes=100_000)
     with pytest.raises(StreamInterruptedError):
         _ = [event async for event in read]

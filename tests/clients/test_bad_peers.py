@@ -106,3 +106,25 @@ async def test_a_duplicate_id_answers_twice_or_is_refused_and_harms_nothing(peer
     await peer.answer_to("twice")
     await peer.send(json.dumps({"jsonrpc": "2.0", "id": "ping", "method": "ping"}))
     assert "result" in await peer.answer_to("ping")
+
+
+@pytest.mark.parametrize(
+    ("line", "request_id"),
+    [
+        pytest.param(call_with(name="get_run", arguments={"run_id": "\ud800"}), "x", id="half a surrogate"),
+        pytest.param(json.dumps({**CALL, "params": []}), "x", id="params that are a list"),
+        pytest.param(json.dumps({**CALL, "id": 7, "params": 1}), 7, id="params that are a number"),
+        pytest.param(json.dumps({**CALL, "id": 1.0}), 1, id="an id of 1.0, which is 1"),
+        pytest.param(json.dumps({**CALL, "id": 1.5}), None, id="an id of 1.5"),
+        pytest.param(json.dumps({**CALL, "id": None}), None, id="an id of null"),
+        pytest.param(json.dumps({**CALL, "id": True}), None, id="an id of true"),
+        pytest.param(json.dumps({**CALL, "id": "\ud800"}), None, id="half a surrogate as id"),
+        pytest.param("}{", None, id="no JSON"),
+    ],
+)
+async def test_an_unreadable_request_is_refused_by_its_id(peer: Peer, line: str, request_id: object) -> None:
+    await peer.send(line)
+    refusal = await peer.next()
+    assert refusal["id"] == request_id
+    assert type(refusal["id"]) is type(request_id)
+    assert refusal["error"]["code"] == (-32700 if line == "}{" else -32600)

@@ -13,7 +13,7 @@ import pytest
 from tests.clients import node
 from tests.clients.processes import SERVE, serving_http
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 ERAS = ["legacy", "modern"]
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.clients.processes import CLEAN, SERVE
 from tests.clients.test_bad_peers import HELLO, Peer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SOON_S = 10
 """Well above what an end takes, well below what a run here would."""
@@ -54,12 +54,12 @@ async def following() -> AsyncIterator[Peer]:
         yield peer
 
 
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_told_to_stop_it_answers_how_to_go_on_and_ends_well(told: signal.Signals) -> None:
     async with following() as peer:
         peer.process.send_signal(told)
         answer = await peer.answer_to("call")
-        assert "Go on with stream_run" in answer["result"]["content"][0]["text"]
+        assert "Continue with stream_run" in answer["result"]["content"][0]["text"]
         assert not answer["result"].get("isError")
         with anyio.fail_after(SOON_S):
             assert await peer.process.wait() == 0
@@ -123,3 +123,41 @@ async def test_a_message_beyond_the_limit_is_refused_unread_and_the_next_one_ans
         assert "larger than 8,000,000 bytes" in refusal["error"]["message"]
         await peer.send(request("ping", "ping"))
         assert "result" in await peer.answer_to("ping")
+
+
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "peer", "version": "1"},
+}
+
+
+async def test_a_last_line_without_its_newline_is_answered() -> None:
+    command = [sys.executable, *SERVE]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
+        assert process.stdin
+        call = {"name": "list_runs", "arguments": {"limit": 1}, "_meta": ENVELOPE}
+        peer = Peer(process)
+        await peer.send(request("tools/call", "first", **call))
+        await peer.answer_to("first")
+        await process.stdin.send(request("tools/call", "last", **call).encode())
+        await process.stdin.aclose()
+        with anyio.fail_after(SOON_S):
+            answer = await peer.answer_to("last")
+            assert await process.wait() == 0
+    assert len(answer["result"]["structuredContent"]["runs"]) == 1
+
+
+async def test_a_client_that_discovers_and_then_shakes_hands_is_served_with_the_older_version() -> None:
+    command = [sys.executable, *SERVE]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
+        peer = Peer(process)
+        await peer.send(request("server/discover", "discover", _meta=ENVELOPE))
+        assert "2026-07-28" in (await peer.answer_to("discover"))["result"]["supportedVersions"]
+        await peer.send(request("initialize", "hello", **HELLO))
+        assert (await peer.answer_to("hello"))["result"]["protocolVersion"] == HELLO["protocolVersion"]
+        await peer.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        await peer.send(request("tools/call", "call", name="list_runs", arguments={"limit": 1}))
+        answer = await peer.answer_to("call")
+        assert len(answer["result"]["structuredContent"]["runs"]) == 1
+        process.kill()

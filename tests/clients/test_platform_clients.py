@@ -1,19 +1,31 @@
-"""The platform's own TypeScript clients, unmodified, against the sandbox: the reference document's, and today's."""
+"""The platform's own clients, unmodified, against the sandbox.
+
+The TypeScript clients of the reference document and of today, the command line and the generated Python client.
+"""
 
 import json
+import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+import httpx
 import pytest
+from filelock import FileLock
 
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from tests.clients import node
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-DRIVER = Path(__file__).parent / "platform.mjs"
+HERE = Path(__file__).parent
+DRIVER = HERE / "platform.mjs"
+GENERATED = "vertesia-client==1.6.0.dev20261022120426"
+SUMMARY = "66a1f0c2e4b0a1b2c3d40001"
+DRAFT = "66a1f0c2e4b0a1b2c3d4d001"
 SENTIMENT = {"sentiment": "positive", "score": 1.0, "evidence": ["love", "fast"]}
 CLIENTS: dict[str, Any] = {
     "old": {"dependencies": {"@becomposable/client": "0.42.2"}, "overrides": {"@becomposable/common": "0.39.1"}},
@@ -23,7 +35,7 @@ CLIENTS: dict[str, Any] = {
 
 @pytest.fixture(scope="module", params=list(CLIENTS))
 async def got(request: pytest.FixtureRequest, sandbox: Sandbox) -> dict[str, Any]:
-    """What one of the clients got from every operation."""
+    """The answers that one of the TypeScript clients got from every operation."""
     era = request.param
     folder = node.installed(f"platform-{era}", **CLIENTS[era])
     script = folder / DRIVER.name
@@ -90,6 +102,138 @@ async def test_filter_options(got: dict[str, Any]) -> None:
     assert all(option["count"] > 0 for option in got["options"])
 
 
-async def test_a_refusal_is_read_as_the_platforms(got: dict[str, Any]) -> None:
+async def test_a_refused_create_has_the_status_and_message_of_the_platform(got: dict[str, Any]) -> None:
     assert got["refused"]["status"] == 422
     assert "ClassifySentiment" in got["refused"]["message"]
+
+
+async def test_interactions(got: dict[str, Any]) -> None:
+    assert [(one["name"], one["version"]) for one in got["interactions"]] == [("SummarizeText", 3)]
+    assert {"id": SUMMARY, "name": "SummarizeText"} in got["names"]
+    assert {(one["version"], one["status"]) for one in got["exported"]} == {(2, "published"), (4, "draft")}
+    assert all("text" in one["prompts"][0]["template"]["inputSchema"]["required"] for one in got["exported"])
+    assert got["interaction"]["prompts"][0]["template"]["inputSchema"]["required"] == ["text"]
+    assert sorted(one["version"] for one in got["versions"]) == [2, 3]
+    assert got["forks"] == []
+    assert got["executed"]["result"] == result(got, "One.")
+
+
+async def test_environments_and_models(got: dict[str, Any]) -> None:
+    assert [one["name"] for one in got["environments"]].count("Staging") == 2
+    assert got["environment"]["provider"] == "openai"
+    assert [one["id"] for one in got["models"]] == ["gpt-4o-mini"]
+
+
+@pytest.mark.parametrize("got", ["new"], indirect=True)
+async def test_operations_that_only_the_current_client_has(got: dict[str, Any]) -> None:
+    assert got["populated"]["id"] == got["created"]["id"]
+    times = [run["execution_time"] for run in got["sorted"]]
+    assert times == sorted(times, reverse=True)
+    assert set(got["sorted"][0]) == {"id", "execution_time"}
+    assert got["upperCase"]["status"] == 400
+    assert {"text", "legal"} <= {one["tag"] for one in got["tags"]}
+    [endpoint] = got["endpoints"]
+    assert endpoint["params_schema"]["required"] == ["text"]
+    assert endpoint["result_schema"]["properties"]["sentiment"] == {"enum": ["positive", "negative", "neutral"]}
+    assert [one["version"] for one in got["versionsByName"]] == [one["version"] for one in got["versions"]]
+    assert (got["resolved"]["version"], got["resolved"]["resolved"]["model"]) == (2, "gpt-4o")
+    assert {one["type"] for one in got["catalog"]} == {"stored", "draft", "sys", "app"}
+    assert [one["id"] for one in got["system"]] == ["sys:WriteTestData"]
+    assert [one["id"] for one in got["ofApp"]] == [one["id"] for one in got["ofApps"]] == ["app:crm:ScoreLead"]
+    assert got["fromCatalog"]["prompts"][0]["schema"]["required"] == ["employees"]
+    assert got["stored"]
+
+
+@pytest.fixture(scope="module")
+async def generated(sandbox: Sandbox) -> dict[str, Any]:
+    """The answers that the generated Python client got, each of which it checked against its own models."""
+    python = await anyio.to_thread.run_sync(_python_with, GENERATED)
+    command = [str(python), str(HERE / "platform_generated.py"), sandbox.url, DEMO_KEY]
+    finished = await anyio.run_process(command, check=False)
+    assert finished.returncode == 0, finished.stderr.decode()
+    answers: dict[str, Any] = json.loads(finished.stdout)
+    return answers
+
+
+def _python_with(package: str) -> Path:
+    """Return an interpreter with `package` installed; it is kept for the next time."""
+    folder = node.CACHE / f"python-{package}"
+    folder.mkdir(parents=True, exist_ok=True)
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    uv = Path(sys.executable).with_name("uv")
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "installed").is_file():
+            subprocess.run([uv, "venv", "--clear", folder], check=True, capture_output=True)
+            subprocess.run([uv, "pip", "install", "--python", python, package], check=True, capture_output=True)
+            (folder / "installed").touch()
+    return python
+
+
+async def test_the_generated_client_creates_reads_changes_and_deletes_runs(generated: dict[str, Any]) -> None:
+    created = generated["created"]
+    assert created["result"] == [{"type": "json", "value": SENTIMENT}]
+    assert created["config"]["http_timeout"] == {"headersTimeout": 1_000}
+    assert generated["retrieved"]["interaction"]["endpoint"] == "ClassifySentiment"
+    assert "prompt" in generated["retrieved"]
+    assert "prompt" not in generated["without_prompt"]
+    assert 'data: "word1 "' in generated["streamed"]
+    assert generated["updated"]["tags"] == ["changed"]
+    assert generated["gone"]["status"] == 404
+    assert generated["refused"]["body"]["details"] == "data: 'text' is a required property"
+
+
+async def test_the_generated_client_lists_and_searches_runs(generated: dict[str, Any]) -> None:
+    assert len(generated["listed"]) == 5
+    assert {run["modelId"] for run in generated["listed"]} <= {"gpt-4o", "gpt-4o-mini"}
+    assert [run["id"] for run in generated["of_workflow"]] == [generated["created"]["id"]]
+    assert [run["id"] for run in generated["searched"]] == [generated["created"]["id"]]
+
+
+async def test_the_generated_client_reads_interactions_and_environments(generated: dict[str, Any]) -> None:
+    assert {"SummarizeText", "TranslateNote"} <= {one["name"] for one in generated["names"]}
+    assert all("params_schema" in one for one in generated["endpoints"])
+    assert [one["version"] for one in generated["exported"]] == [2]
+    assert generated["resolved"]["resolved"]["model"] == "gpt-4o-mini"
+    assert generated["executed"]["result"] == [{"type": "json", "value": {"score": 15}}]
+    assert generated["executed_by_id"]["result"] == generated["executed_endpoint"]["result"]
+    assert len(generated["every_environment"]) == len(generated["environments"]) + 1
+    assert [one["id"] for one in generated["models"]] == ["gpt-4o-mini"]
+
+
+@pytest.fixture(scope="module")
+async def command_line(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A function that returns the output of one of the command line's commands."""
+    folder = await anyio.to_thread.run_sync(partial(node.installed, "platform-cli", {"@vertesia/cli": "1.4.1"}))
+    program = folder / "node_modules" / "@vertesia" / "cli" / "bin" / "app.js"
+    async with httpx.AsyncClient() as anyone:
+        exchanged = await anyone.get(f"{sandbox.url}/auth/token", params={"token": DEMO_KEY})
+    environment = {
+        **node.ENVIRONMENT,
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "VERTESIA_TOKEN": exchanged.json()["token"],
+        "VERTESIA_SERVER_URL": sandbox.url,
+        "VERTESIA_STORE_URL": sandbox.url,
+        "VERTESIA_TOKEN_SERVER_URL": sandbox.url,
+    }
+
+    async def output(*arguments: str) -> str:
+        finished = await anyio.run_process([str(node.BIN / "node"), str(program), *arguments], env=environment)
+        return finished.stdout.decode()
+
+    return output
+
+
+async def test_the_command_line_lists_interactions_and_environments(command_line: Any) -> None:
+    assert f"SummarizeText [{SUMMARY}]" in await command_line("interactions")
+    assert "2, 3" in await command_line("interactions", DRAFT)
+    assert "Bedrock EU [66b2f0c2e4b0a1b2c3d4e002]" in await command_line("envs")
+    assert "GPT-4o, GPT-4o mini" in await command_line("envs", "66b2f0c2e4b0a1b2c3d4e001")
+
+
+async def test_the_command_line_runs_an_interaction_and_finds_its_runs(command_line: Any) -> None:
+    text = json.dumps({"text": "I love it"})
+    assert '"sentiment": "positive"' in await command_line("run", "ClassifySentiment", "-d", text, "-S", "-T", "by-cli")
+    words = json.dumps({"chunks": 3, "delay_ms": 1})
+    assert "word1 word2 word3" in await command_line("run", "66a1f0c2e4b0a1b2c3d40007", "--by-id", "-d", words)
+    [run] = json.loads(await command_line("runs", "-t", "by-cli"))
+    assert run["status"] == "completed"

@@ -47,6 +47,7 @@ async def test_a_whole_session(remote: Client, mode: str) -> None:
     assert refused.failed
 
 
+@pytest.mark.slow
 async def test_every_one_of_many_large_answers_arrives(remote: Client) -> None:
     listed: list[int] = []
 
@@ -60,6 +61,7 @@ async def test_every_one_of_many_large_answers_arrives(remote: Client) -> None:
     assert listed == [100] * 40
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_told_to_stop_answers_the_calls_in_flight(mode: str) -> None:
     async with http_process() as (url, process):
 

@@ -14,7 +14,7 @@ from tests.clients.processes import http_process
 from tests.clients.test_bad_http import JSON
 from tests.clients.test_bad_peers import HELLO
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 STREAMS = 8
 CHUNKS = 20_000

@@ -10,6 +10,8 @@ import pytest
 from tests.clients import node
 from tests.clients.processes import SERVE
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 CLIENTS = [
     pytest.param(("v1", "legacy"), id="version 1"),

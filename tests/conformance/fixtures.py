@@ -12,14 +12,25 @@ from typing import Annotated, Any
 
 import anyio
 from mcp.server.mcpserver import require_client_extension
-from mcp.server.mcpserver.prompts.base import UserMessage
-from mcp.server.mcpserver.resources import BinaryResource, TextResource
 from mcp_types import (
     AudioContent,
+    BlobResourceContents,
     CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    Completion,
     ContentBlock,
     EmbeddedResource,
+    GetPromptRequestParams,
+    GetPromptResult,
     ImageContent,
+    ListPromptsResult,
+    PaginatedRequestParams,
+    Prompt,
+    PromptArgument,
+    PromptMessage,
+    ReadResourceRequestParams,
+    ReadResourceResult,
     TextContent,
     TextResourceContents,
 )
@@ -30,12 +41,13 @@ from runs_mcp.cli import sandbox
 from runs_mcp.config.settings import Config
 from runs_mcp.http import listener
 from runs_mcp.observability import logs
-from runs_mcp.server.context import Call
+from runs_mcp.server.context import Call, Request
 from runs_mcp.server.observers import Observers
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.shared_state import Sharing
 from runs_mcp.server.server import RunsServer
+from runs_mcp.server.server import build_server as build_product
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS, execute
 from runs_mcp.server.tools.operation import operation, operations_in
@@ -210,47 +222,73 @@ async def test_tool_with_task(call: Call, *, name: Told = MISSING) -> CallToolRe
     return await run(call, "SummarizeText", {"text": f"{told('name', name)} was asked."})
 
 
-def template(id: str) -> str:  # noqa: A002 - the suite's name
-    """What the template of the suite stands for."""
-    return f"Data for {id}"
+RESOURCES = {
+    "test://static-text": TextResourceContents(
+        uri="test://static-text", mime_type="text/plain", text="This is the content."
+    ),
+    "test://static-binary": BlobResourceContents(
+        uri="test://static-binary", mime_type="image/png", blob=base64.b64encode(PIXEL).decode()
+    ),
+    "test://template/123/data": TextResourceContents(
+        uri="test://template/123/data", mime_type="text/plain", text="Data for 123"
+    ),
+}
+PROMPTS: dict[str, tuple[list[str], Any]] = {
+    "test_simple_prompt": ([], lambda: TextContent(text="This is a simple prompt for testing.")),
+    "test_prompt_with_arguments": (
+        ["arg1", "arg2"],
+        lambda arg1, arg2: TextContent(text=f"{arg1=}, {arg2=}"),
+    ),
+    "test_prompt_with_embedded_resource": (["resourceUri"], lambda resourceUri: EMBEDDED),  # noqa: N803
+    "test_prompt_with_image": ([], lambda: IMAGE),
+}
 
 
-def test_simple_prompt() -> str:
-    """Text."""
-    return "This is a simple prompt for testing."
+def build_server(config: Config, observers: Observers, shared: Sharing) -> RunsServer:
+    """Return the product's server with the fixtures beside its own tools, resources and prompts."""
+    server = build_product(config, observers, shared, operations=[*OPERATIONS, *operations_in(sys.modules[__name__])])
+    mcp = server.mcp
 
+    async def read(ctx: Request, params: ReadResourceRequestParams) -> Any:
+        if contents := RESOURCES.get(params.uri):
+            return ReadResourceResult(contents=[contents])
+        return await own["resources/read"](ctx, params)
 
-def test_prompt_with_arguments(arg1: str, arg2: str) -> str:
-    """Text with two arguments in it."""
-    return f"{arg1=}, {arg2=}"
+    async def list_prompts(ctx: Request, params: PaginatedRequestParams) -> ListPromptsResult:
+        listed = await own["prompts/list"](ctx, params)
+        fixtures = [
+            Prompt(
+                name=name,
+                description="A fixture",
+                arguments=[PromptArgument(name=one, description="An argument", required=True) for one in arguments],
+            )
+            for name, (arguments, _) in PROMPTS.items()
+        ]
+        return ListPromptsResult(prompts=[*listed.prompts, *fixtures])
 
+    async def get_prompt(ctx: Request, params: GetPromptRequestParams) -> Any:
+        if params.name not in PROMPTS:
+            return await own["prompts/get"](ctx, params)
+        content = PROMPTS[params.name][1](**params.arguments or {})
+        return GetPromptResult(messages=[PromptMessage(role="user", content=content)])
 
-def test_prompt_with_embedded_resource(resourceUri: str) -> list[UserMessage]:  # noqa: N803 - the suite's name
-    """A resource."""
-    return [UserMessage(EMBEDDED)]
+    async def complete(ctx: Request, params: CompleteRequestParams) -> Any:
+        if getattr(params.ref, "name", None) in PROMPTS:
+            return CompleteResult(completion=Completion(values=[]))
+        return await own["completion/complete"](ctx, params)
 
-
-def test_prompt_with_image() -> list[UserMessage]:
-    """An image."""
-    return [UserMessage(IMAGE)]
-
-
-PROMPTS = (
-    test_simple_prompt,
-    test_prompt_with_arguments,
-    test_prompt_with_embedded_resource,
-    test_prompt_with_image,
-)
-
-
-def build_server(config: Config, observers: Observers, sharing: Sharing) -> RunsServer:
-    """The product's server with the fixtures beside its own tools, resources and prompts."""
-    server = RunsServer(config, [*OPERATIONS, *operations_in(sys.modules[__name__])], observers, sharing)
-    server.add_resource(TextResource(uri="test://static-text", name="text", text="This is the content."))
-    server.add_resource(BinaryResource(uri="test://static-binary", name="pixel", mime_type="image/png", data=PIXEL))
-    server.resource("test://template/{id}/data")(template)
-    for prompt in PROMPTS:
-        server.prompt(description="A fixture")(prompt)
+    own: dict[str, Any] = {}
+    overrides: list[tuple[str, Any, Any]] = [
+        ("resources/read", ReadResourceRequestParams, read),
+        ("prompts/list", PaginatedRequestParams, list_prompts),
+        ("prompts/get", GetPromptRequestParams, get_prompt),
+        ("completion/complete", CompleteRequestParams, complete),
+    ]
+    for method, params_type, handler in overrides:
+        entry = mcp.get_request_handler(method)
+        assert entry
+        own[method] = entry.handler
+        mcp.add_request_handler(method, params_type, handler)
     return server
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.clients import node
 from tests.clients.processes import SERVE, serving_http
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 HERE = Path(__file__).parent
 SERVERS = {"": SERVE, "-with-fixtures": ("-m", "tests.conformance.fixtures")}

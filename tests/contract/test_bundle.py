@@ -63,6 +63,7 @@ async def started(packer: Path, bundle: Path, **filled: Any) -> StdioServerParam
     )
 
 
+@pytest.mark.slow
 def test_it_holds_what_is_needed_and_nothing_else(bundle: Path) -> None:
     with zipfile.ZipFile(bundle.parent / "runs-mcp.mcpb") as archive:
         names = set(archive.namelist())
@@ -81,8 +82,9 @@ def test_every_setting_has_a_default_without_which_hosts_pass_on_its_placeholder
 
 
 @pytest.mark.parametrize(
-    ("filled", "tools"), [pytest.param({}, 8, id="nothing"), pytest.param({"read_only": True}, 7, id="read only")]
+    ("filled", "tools"), [pytest.param({}, 9, id="nothing"), pytest.param({"read_only": True}, 8, id="read only")]
 )
+@pytest.mark.slow
 async def test_who_fills_in_no_credential_gets_a_sandbox(
     packer: Path, bundle: Path, filled: dict[str, Any], tools: int
 ) -> None:
@@ -93,6 +95,7 @@ async def test_who_fills_in_no_credential_gets_a_sandbox(
         assert "composable, project sandbox" in listed.text
 
 
+@pytest.mark.slow
 async def test_who_fills_in_a_credential_gets_the_api_it_is_for(packer: Path, bundle: Path) -> None:
     run = {"id": "r1", "status": "completed"}
     async with upstream.serving({"GET /runs": reply([run])}) as api:

@@ -4,15 +4,19 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.contract.conftest import CODE, EXAMPLE, PROMPTS, ROOT
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_its_pages_its_prompts_and_its_example_configuration(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert names == CODE | {f"runs_mcp/{name}" for name in (*PROMPTS, EXAMPLE)}
 
 
+@pytest.mark.slow
 def test_the_source_distribution_holds_what_the_wheel_is_built_from(built: Path) -> None:
     [source] = built.glob("runs_mcp-*.tar.gz")
     with tarfile.open(source) as archive:

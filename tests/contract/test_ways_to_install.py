@@ -14,7 +14,7 @@ from runs_mcp import __version__
 from tests.clients.processes import CLEAN
 from tests.contract.conftest import BIN, ROOT
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 CONSTRAINTS = str(ROOT / "constraints.txt")
 

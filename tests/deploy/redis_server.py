@@ -21,10 +21,10 @@ class Redis:
 
 
 @asynccontextmanager
-async def redis_server(folder: Path) -> AsyncIterator[Redis]:
-    """A Redis that works in `folder`, and keeps nothing there."""
-    [port] = free_ports(1)
-    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--save", "", "--dir", str(folder)]
+async def redis_server(folder: Path, *options: str, port: int | None = None) -> AsyncIterator[Redis]:
+    """A Redis that works in `folder`, and keeps nothing there; at any free port unless one is given."""
+    port = port or free_ports(1)[0]
+    command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--save", "", "--dir", str(folder), *options]
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=None) as process:
         try:
             await listening(port)

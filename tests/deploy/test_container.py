@@ -19,7 +19,7 @@ from tests.calls import Notifications, call
 from tests.here import ROOT, free_ports
 from tests.http.running import Endpoint, connected
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 INSTALLED = Path(sys.executable).parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """Replicas that share a real Redis. Run by name, where there is a `redis-server`: CI installs one."""
 
 import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -24,10 +25,13 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, ProfileSettings
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
+from runs_mcp.redis.connection import DEADLINE_S, CircuitBreaker
 from runs_mcp.redis.poll_turns import RedisLooks
+from runs_mcp.redis.stream_relay import RedisRelay
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
+from tests.here import free_ports
 from tests.http.running import MODERN, Running, configured, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
@@ -298,10 +302,80 @@ async def test_without_redis_each_replica_goes_on_by_itself(redis: Redis) -> Non
     assert (answer.structured["result"], progress.text) == (TEXT, TEXT)
 
 
-@pytest.mark.parametrize("url", ["redis://:hidden@127.0.0.1:1/0", "redis://:hidden@127.0.0.1:1/0?socket_timeout=soon"])
-async def test_a_redis_that_cannot_be_used_is_said_at_the_start_without_its_password(url: str) -> None:
+async def test_a_hung_redis_delays_one_request_and_is_used_again_once_it_answers(redis: Redis) -> None:
+    replies: Replies = {CREATE: reply(DONE), GET: reply(DONE), "GET /runs": reply([])}
+    async with upstream.serving(replies) as api, running(sharing(api, redis.url, rate_limit=1_000)) as at:
+        circuit = circuit_of(at)
+        async with connected(at, "auto") as client:
+            redis.process.send_signal(signal.SIGSTOP)
+            with anyio.fail_after(10 * DEADLINE_S):  # without the circuit breaker, each of 30 commands had a deadline
+                for number in range(10):
+                    answer = await call(client, "create_run", interaction="i", request_key=f"k{number}")
+                    assert not answer.failed
+            assert circuit.open
+            redis.process.send_signal(signal.SIGCONT)
+            with anyio.fail_after(30):
+                while circuit.open:
+                    await anyio.lowlevel.checkpoint()
+            await call(client, "create_run", interaction="i", request_key="again")
+    async with Client.from_url(redis.url, decode_responses=True) as kept:
+        assert [name async for name in kept.scan_iter("*created*again*")]
+
+
+async def test_a_replica_starts_without_redis_and_joins_the_others_once_it_answers(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    async with (
+        upstream.serving({"GET /runs": reply([])}) as api,
+        running(sharing(api, f"redis://127.0.0.1:{port}/0", rate_limit=4)) as at,
+    ):
+        circuit = circuit_of(at)
+        assert (await at.ask("tools/list")).status_code == 200
+        assert circuit.open
+        async with redis_server(tmp_path, port=port) as redis:
+            with anyio.fail_after(30):
+                while circuit.open:
+                    await anyio.lowlevel.checkpoint()
+            async with running(sharing(api, redis.url, rate_limit=4)) as other:
+                both = [(await (at, other)[number % 2].ask("tools/list")).status_code for number in range(6)]
+    assert both == [200] * 4 + [429] * 2
+
+
+def circuit_of(at: Running) -> CircuitBreaker:
+    """Return the circuit breaker of a replica."""
+    [server] = at.service.tenants.servers
+    relay = server.lifespan._shared.relay
+    assert isinstance(relay, RedisRelay)
+    return relay._redis.circuit
+
+
+async def test_scripts_and_keys_work_on_a_cluster(tmp_path: Path) -> None:
+    async with redis_server(tmp_path, "--cluster-enabled", "yes") as redis:
+        async with Client.from_url(redis.url) as client:
+            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")  # type: ignore[no-untyped-call]
+            with anyio.fail_after(30):
+                while "cluster_state:ok" not in str(
+                    await client.execute_command("CLUSTER", "INFO")  # type: ignore[no-untyped-call]
+                ):
+                    await anyio.lowlevel.checkpoint()
+        replies: Replies = {
+            CREATE: reply(CREATED),
+            GET: [reply(CREATED), reply(DONE)],
+            STREAM: events(chunk("one two three"), CLOSE),
+            "GET /runs": reply([]),
+        }
+        async with upstream.serving(replies) as api, replicas(sharing(api, redis.url, rate_limit=100), 2) as fleet:
+            async with connected(fleet[0], "auto") as client:
+                first = await call(client, "create_run", interaction="i", request_key="k")
+            async with connected(fleet[1], "auto") as client:
+                again = await call(client, "create_run", interaction="i", request_key="k")
+            assert not any(circuit_of(at).open for at in fleet)
+            assert api.count(CREATE) == 1
+    assert (first.structured["id"], again.structured["id"]) == ("r1", "r1")
+
+
+async def test_a_redis_url_that_cannot_work_is_rejected_at_start_without_its_password() -> None:
     async with upstream.serving({}) as api:
-        config = sharing(api, url)
+        config = sharing(api, "redis://:hidden@127.0.0.1:1/0?socket_timeout=soon")
         with pytest.raises(ConfigError, match=r"server\.redis_url: Redis cannot be used") as refused:
             build_service(config, host="127.0.0.1")
     assert "hidden" not in str(refused.value)

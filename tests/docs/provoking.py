@@ -88,7 +88,7 @@ class Tool:
         async with upstream.serving(self.replies) as api:
             given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, "max_retries": 0}
             config = Config.model_validate({**self.settings, "api": {**given, **self.settings.get("api", {})}})
-            async with Client(build_server(config)) as client:
+            async with Client(build_server(config).mcp) as client:
                 try:
                     return (await call(client, self.name, **self.arguments)).text
                 except MCPError as error:

@@ -84,6 +84,7 @@ def spoken() -> Iterator[Span]:
 
 @pytest.mark.anyio
 @each(blocks("sh"))
+@pytest.mark.slow
 async def test_a_command_does_what_it_should(block: Block, new_machine: NewMachine) -> None:
     machine = new_machine(configuration_for(block))
     for command in commands(block.text):
@@ -94,6 +95,7 @@ async def test_a_command_does_what_it_should(block: Block, new_machine: NewMachi
 
 
 @pytest.mark.parametrize("span", [pytest.param(one, id=f"{one.place} {one.text}") for one in spoken()])
+@pytest.mark.slow
 def test_a_command_in_a_sentence_has_the_options_there_are(span: Span, machine: Machine) -> None:
     if tried_elsewhere(span.text):
         return

@@ -21,6 +21,7 @@ def test_a_configuration_can_be_loaded(block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 @each(one for one in STRUCTURED if is_a_clients(one))
+@pytest.mark.slow
 async def test_what_a_client_is_told_to_start_answers(block: Block, machine: Machine) -> None:
     for words in servers(read(block)):
         await machine.answers(words)

@@ -1,11 +1,14 @@
 """The pictures are of the program as it is."""
 
+import pytest
+
 from docs.generate.__main__ import DOCS
 from docs.generate.recording import drawn, headings, recorded, text_of
 
 RECORDING = (DOCS / "demo.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_recording_shows_what_the_demo_does() -> None:
     shown = headings(text_of(RECORDING))
     assert shown

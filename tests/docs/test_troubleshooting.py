@@ -105,18 +105,18 @@ HOW: dict[str, Provoked] = {
     "The Runs API found nothing there (404)": Check({"GET /runs": reply({}, 404)}),
     "the answer is not from the API; it may be a web page or the login page of a proxy": Check({"GET /runs": login}),
     "There is no tool '…' here. There are …": Tool("list_run", {}),
-    "`…`: no such argument. Did you mean `…`? Nothing was sent.": Tool("list_runs", {"limt": 3}),
+    "`…` is not an argument of this tool. Did you mean `…`? Nothing was sent.": Tool("list_runs", {"limt": 3}),
     "`…`: Input should be … (got …). Nothing was sent.": Tool("list_runs", {"limit": 300}),
     "`…`: no run has used '…'.": Tool(
         "list_runs", {"environment": "Nowhere"}, {"GET /runs/filter-options/environment": reply(ENVIRONMENTS)}
     ),
-    "`…`: … have the name …: … Pass one's id.": Tool(
+    "`…`: … have the name …: … Pass an id.": Tool(
         "list_runs", {"environment": "Staging"}, {"GET /runs/filter-options/environment": reply(ENVIRONMENTS)}
     ),
     "The Runs API did not accept the server's credential (401).": listing(401),
     "The server's credential may not do this (403).": listing(403),
     "The Runs API found nothing there (404).": listing(404),
-    "The Runs API refused the request (…).": listing(422),
+    "The Runs API rejected the request (…).": listing(422),
     "The Runs API is limiting its rate (429).": listing(429),
     "The Runs API failed (…).": listing(500),
     "The Runs API cannot be reached (…).": Tool("list_runs", {}, settings={"api": {"base_url": "http://127.0.0.1:9"}}),
@@ -127,13 +127,13 @@ HOW: dict[str, Provoked] = {
         lambda api: Tool("list_runs", {}, settings={"api": api})
     ),
     "The Runs API answered something that is not JSON (…).": Tool("list_runs", {}, {"GET /runs": login}),
-    "Still running; do not create it again. Go on with stream_run(…).": Tool(
+    "Still running; do not create it again. Continue with stream_run(…).": Tool(
         "create_run",
         CREATE,
         {"POST /runs": reply(CREATED), "GET /runs/r1/stream": events(anyio.Event())},
         {"streaming": {"max_wait_s": 0.05}},
     ),
-    "No run carries its tag …, so none was made. Create it again if you still want it.": Tool(
+    "No run has its tag …, so none was created. Create it again if you still want it.": Tool(
         "create_run", CREATE, {"POST /runs": lost, "GET /runs": reply([])}
     ),
     "It is not known whether a run was created.": Tool(
@@ -144,14 +144,14 @@ HOW: dict[str, Provoked] = {
         CREATE,
         {"POST /runs": reply(CREATED), "GET /runs/r1/stream": reply({}, 500), "GET /runs/r1": reply({}, 500)},
     ),
-    "Run … was created and has not been started. Following it would start it, which is not allowed here": Tool(
+    "Run … was created and has not been started. Following would start it, which this caller may not do": Tool(
         "stream_run", {"run_id": "r1"}, {"GET /runs/r1": reply(CREATED)}, {"server": {"read_only": True}}
     ),
-    "Creating runs has to be confirmed by a person here (server.confirm_create), and this client cannot ask one.": Tool(
+    "This server requires that a person confirms each new run (server.confirm_create)": Tool(
         "create_run", CREATE, settings={"server": {"confirm_create": True}}
     ),
-    "create_run needs the scope runs:create, which this caller was not given.": Request(BEARER, tool="create_run"),
-    "The arguments take … bytes; at most … are taken (server.max_arguments_bytes).": Tool(
+    "create_run needs the scope runs:create, which this caller does not have.": Request(BEARER, tool="create_run"),
+    "The arguments have … bytes; at most … are accepted (server.max_arguments_bytes).": Tool(
         "create_run", {**CREATE, "data": {"text": "x" * 20_000}}, settings={"server": {"max_arguments_bytes": 10_000}}
     ),
     "… characters cut; whole in runs://…": Tool(
@@ -202,6 +202,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", HOW)
+@pytest.mark.slow
 async def test_what_is_quoted_is_said(text: str, tmp_path: Path) -> None:
     said = " ".join((await HOW[text].says(tmp_path)).split())
     assert re.search(pattern(text), said), said

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from evals.questions import Question, questions
 from evals.reference_agent import PLANS
 from evals.run import main
-from evals.scoring import Question, questions
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.slow
 def test_the_reference_agent_answers_every_question_in_few_calls(tmp_path: Path) -> None:
     report = tmp_path / "scores.json"
     result = CliRunner().invoke(main, ["--json", str(report)])

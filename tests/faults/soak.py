@@ -107,9 +107,7 @@ async def settled(api: httpx.AsyncClient) -> None:
 
 
 async def broken_promises(soak: Soak, api: httpx.AsyncClient) -> list[str]:
-    """What is not as it must be: a create carried out twice, a run that was answered and is not there, a text that is
-    not the run's.
-    """
+    """Return the broken promises: a run created twice, an answered run that is missing, a text of another run."""
     broken = []
     for one in soak.created:
         runs = (await api.get("/runs", params={"tag": one.tag, "limit": 10})).json()

@@ -10,7 +10,7 @@ from runs_mcp.server import build_server
 from tests.clients.processes import http_process
 from tests.faults.soak import Footprint, Soak, behind_faults, broken_promises, environment_for, settings_for, settled
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SECONDS = 12
 BOUND_MIB = 40
@@ -28,7 +28,7 @@ async def test_no_run_is_lost_or_doubled_and_no_task_outlives_its_call(mode: str
     soak = Soak(seed=4)
     async with (
         behind_faults(seed=4) as (proxy, api),
-        Client(build_server(Config.model_validate(settings_for(proxy.url))), mode=mode) as client,
+        Client(build_server(Config.model_validate(settings_for(proxy.url))).mcp, mode=mode) as client,
     ):
         await soak.work(client, 1)  # what is started once, is started now
         await settled(api)

@@ -19,6 +19,9 @@ from mcp.client.auth import TokenStorage
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
@@ -27,6 +30,7 @@ from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysU
 from tests.calls import call
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
 from tests.http.serving import asked, calling, opened, serving, serving_at
+from tests.upstream import listening
 
 pytestmark = pytest.mark.anyio
 
@@ -324,3 +328,23 @@ async def test_a_symmetric_key_among_the_issuers_is_never_used(config: Config, i
     async with serving(configured(config, issuer, jwks_file=str(file))) as url:
         token = jwt.encode(issuer.claims(), secret, "HS256", {"kid": "shared"})
         assert (await asked(url, token)).status_code == 401
+
+
+async def test_a_key_set_that_is_too_large_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 100_000
+            yield b" " * 100_000
+            await anyio.lowlevel.checkpoint()  # lets the server notice that its client has left
+
+    async def key_set(_: object) -> StreamingResponse:
+        return StreamingResponse(endless(), media_type="application/json")
+
+    app = Starlette(routes=[Route("/jwks", key_set)])
+    async with listening(lambda _: app) as url:
+        with pytest.raises(KeysUnavailableError):
+            await KeysAtUrl(f"{url}/jwks").find("k1")
+    assert sent < 20_000_000

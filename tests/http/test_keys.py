@@ -1,7 +1,9 @@
 """`runs-mcp keys`: a key is shown once, its hash is kept, and who may do what can be listed."""
 
 import json
+import os
 import stat
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -122,3 +124,57 @@ def test_a_file_that_holds_no_keys_is_left_as_it_is(tmp_path: Path, content: Any
 def test_what_looks_like_a_key_is_masked(tmp_path: Path) -> None:
     key = keys.add(tmp_path / "keys.json", "ci", READ)
     assert mask(f"it was {key}.") == "it was [secret]."
+
+
+def test_keys_that_are_added_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    with ProcessPoolExecutor(6) as processes:
+        made = list(processes.map(keys.add, [file] * 6, [f"caller-{number}" for number in range(6)], [READ] * 6))
+    assert len(set(made)) == 6
+    assert sorted(key.name for key in keys.read(file)) == [f"caller-{number}" for number in range(6)]
+
+
+def test_a_new_key_keeps_the_scopes_of_the_old_one_unless_others_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    keys.add(file, "ci", ["runs:read", "runs:create"])
+    keys.add(file, "ci", overlap_hours=1)
+    assert keys.read(file)[-1].scopes == ("runs:create", "runs:read")
+    keys.add(file, "other")
+    assert keys.read(file)[-1].scopes == READ
+
+
+def test_the_file_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    keys.add(file, "ci", READ)
+    file.chmod(0o640)
+    keys.add(file, "other", READ)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_the_file_keeps_its_owner_when_root_changes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, given = tmp_path / "keys.json", list[tuple[int, int]]()
+    keys.add(file, "ci", READ)
+    owner = file.stat()
+    monkeypatch.setattr(os, "geteuid", lambda: owner.st_uid + 1)
+    monkeypatch.setattr(os, "chown", lambda _, user, group: given.append((user, group)))
+    keys.add(file, "other", READ)
+    assert given == [(owner.st_uid, owner.st_gid)]
+    assert f"belongs to user {owner.st_uid} and stays so" in caplog.text
+
+
+def test_a_file_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "keys.json"
+    keys.add(file, "ci", READ)
+    before = file.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(ConfigError, match="Run this command as that user, or as root"):
+        keys.add(file, "other", READ)
+    assert file.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["keys.json"]

@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import ProfileSettings
 from runs_mcp.http.auth import keys
-from runs_mcp.http.limits import TokenBuckets
+from runs_mcp.server.gcra import GcraLimiter
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.http.running import Clock, Running, configured, connected, running
@@ -93,7 +93,7 @@ async def test_callers_with_names_are_told_apart_by_them_and_a_profile_can_have_
 
 
 async def test_buckets_are_kept_for_so_many_callers_and_no_more() -> None:
-    buckets = TokenBuckets(Clock(), most=2)
+    buckets = GcraLimiter(Clock(), most=2)
     for caller in ("a", "b", "a", "c"):
         await buckets.wait_s(caller, 1)
     assert len(buckets) == 2

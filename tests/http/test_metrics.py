@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runs_mcp import __version__
-from runs_mcp.api.observing import template
+from runs_mcp.api.instrumentation import path_template
 from runs_mcp.config.settings import Config
-from runs_mcp.redis.fallback import without_redis
+from runs_mcp.redis.connection import without_redis
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.here import LOOPBACK
@@ -95,7 +95,7 @@ async def test_warnings_are_counted_by_what_logs_them_while_metrics_are_served()
             raise OSError
         with without_redis("testing"):
             raise OSError
-        assert measured(at, "runs_mcp_warnings_total", logger="runs_mcp.redis.fallback") == 1
+        assert measured(at, "runs_mcp_warnings_total", logger="runs_mcp.redis.connection") == 1
 
 
 async def test_a_request_that_gets_no_answer_has_no_status() -> None:
@@ -186,4 +186,4 @@ async def test_none_are_kept_unless_asked_for() -> None:
     ],
 )
 def test_operations_are_told_apart_without_their_parameters(path: str, named: str) -> None:
-    assert template(path) == named
+    assert path_template(path) == named

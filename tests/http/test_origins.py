@@ -1,16 +1,19 @@
 """Where requests may come from: names of the service, and web pages, in both protocol eras."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.http.app import build_service
 from tests import upstream
-from tests.http.running import MODERN, Running, configured, running
+from tests.http.running import ACCEPT, MODERN, Running, configured, running
 
 pytestmark = pytest.mark.anyio
 
-HOSTS = ("runs.example.com", "runs.example.com:*")
+HOSTS = ("Runs.example.com:*", "plain.example.com", "secure.example.com:443", "*.apps.example.com")
 ORIGINS = ("https://chat.example.com", "http://localhost:*")
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
 
@@ -38,6 +41,17 @@ async def guarded(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
         pytest.param({}, 200, id="loopback"),
         pytest.param({"host": "runs.example.com"}, 200, id="an allowed host"),
         pytest.param({"host": "runs.example.com:8443"}, 200, id="an allowed host at any port"),
+        pytest.param({"host": "RUNS.Example.COM"}, 200, id="an allowed host in capitals"),
+        pytest.param({"host": "plain.example.com"}, 200, id="an allowed host without a port"),
+        pytest.param({"host": "plain.example.com:80"}, 200, id="an allowed host at port 80"),
+        pytest.param({"host": "plain.example.com:443"}, 200, id="an allowed host at port 443"),
+        pytest.param({"host": "plain.example.com:8443"}, 421, id="an allowed host at a port that is not"),
+        pytest.param({"host": "secure.example.com"}, 200, id="an allowed host without its default port"),
+        pytest.param({"host": "a.apps.example.com"}, 200, id="a subdomain that a wildcard allows"),
+        pytest.param({"host": "apps.example.com"}, 421, id="the domain above such a wildcard"),
+        pytest.param({"host": "*.apps.example.com"}, 421, id="a wildcard as a host"),
+        pytest.param({"host": "127.0.0.1:80.evil.com"}, 421, id="a host that begins like loopback with a port"),
+        pytest.param({"host": "127.0.0.1:80@evil.com"}, 421, id="a host with a user"),
         pytest.param({"host": "evil.example"}, 421, id="another host"),
         pytest.param({"host": "runs.example.com.evil.example"}, 421, id="a host that begins like it"),
         pytest.param({"host": "127.0.0.1.evil.example:80"}, 421, id="a host that begins like loopback"),
@@ -47,6 +61,8 @@ async def guarded(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
         pytest.param({"origin": "https://evil.example"}, 403, id="another page"),
         pytest.param({"origin": "http://chat.example.com"}, 403, id="an allowed page, unencrypted"),
         pytest.param({"origin": "null"}, 403, id="a page of nowhere"),
+        pytest.param({"origin": "http://localhost:1.evil.com"}, 403, id="a page that begins like loopback"),
+        pytest.param({"origin": "https://chat.example.com:443"}, 200, id="an allowed page at its default port"),
     ],
 )
 async def test_only_known_names_and_pages_are_let_in(
@@ -76,3 +92,33 @@ async def test_a_browser_is_told_nothing_of_the_kind_for_other_pages(allowed: tu
             preflight = await at.http.options(at.endpoint, headers=asked)
             assert preflight.status_code >= 400
             assert "access-control-allow-origin" not in preflight.headers
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"allowed_hosts": ("*",)}, {"allowed_hosts": ("runs.*.com",)}, {"allowed_origins": ("chat.example.com",)}],
+    ids=["any host", "a wildcard in the middle", "an origin without a scheme"],
+)
+async def test_a_pattern_that_cannot_work_is_rejected_at_start(settings: dict[str, Any]) -> None:
+    async with upstream.serving({}) as api:
+        with pytest.raises(ConfigError, match=f"server.http.{next(iter(settings))}: "):
+            build_service(configured(api, **settings), host="127.0.0.1")
+
+
+async def test_a_slash_after_the_path_changes_nothing(guarded: Running) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    assert (await guarded.http.post(f"{guarded.endpoint}/", json=message, headers=ACCEPT)).status_code == 200
+
+
+async def test_a_request_without_accept_takes_both_media_types(guarded: Running) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    request = guarded.http.build_request("POST", guarded.endpoint, json=message)
+    del request.headers["accept"]
+    assert (await guarded.http.send(request)).status_code == 200
+
+
+async def test_a_client_that_tries_to_resume_a_stream_gets_a_new_one(guarded: Running) -> None:
+    session = (await opened(guarded, "2025-11-25")).headers["mcp-session-id"]
+    headers = {**ACCEPT, "mcp-session-id": session, "last-event-id": "7"}
+    async with guarded.http.stream("GET", guarded.endpoint, headers=headers) as stream:
+        assert (stream.status_code, stream.headers["content-type"].split(";")[0]) == (200, "text/event-stream")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from mcp.client import Client
 
@@ -14,6 +15,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests import upstream
 from tests.calls import Notifications, call
+from tests.http.running import Endpoint
 from tests.http.serving import calling, serving
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
@@ -59,15 +61,29 @@ async def test_what_a_caller_may_not_do_is_not_listed(service: Service, mode: st
         assert "create_run" in (creator.instructions or "")
 
 
-async def test_and_is_refused_in_words(service: Service, mode: str) -> None:
-    async with calling(service.url, service.reader, mode) as reader:
+async def test_a_session_is_refused_in_words(service: Service) -> None:
+    async with calling(service.url, service.reader, "legacy") as reader:
         answer = await call(reader, "create_run", interaction="SummarizeText", tags=["by-the-reader"])
         assert answer.failed
         assert answer.text.startswith(
-            "create_run needs the scope runs:create, which this caller was not given. Nothing was sent. No run was "
-            "created. The operator of the server can give it; no argument stands in for it. (Request "
+            "create_run needs the scope runs:create, which this caller does not have. Nothing was sent. No run was "
+            "created. The operator of the server can grant it; it cannot be overridden by an argument. (Request "
         )
         assert (await call(reader, "list_runs", tag="by-the-reader")).structured["runs"] == []
+
+
+async def test_a_call_without_its_scope_is_answered_403_with_the_scopes_to_ask_for(service: Service) -> None:
+    async with httpx.AsyncClient() as http:
+        at = Endpoint(service.url.removesuffix("/mcp"), http)
+        refused = await at.ask("tools/call", name="create_run", authorization=f"Bearer {service.reader}")
+        allowed = await at.ask("tools/call", name="list_runs", authorization=f"Bearer {service.reader}")
+    assert refused.status_code == 403
+    assert refused.headers["www-authenticate"] == (
+        'Bearer error="insufficient_scope", error_description="Needed: runs:create", scope="runs:create runs:read"'
+    )
+    assert refused.json()["id"] == 1
+    assert refused.json()["error"]["message"].startswith("create_run needs the scope runs:create")
+    assert allowed.status_code == 200
 
 
 async def test_who_may_read_follows_what_another_executes(service: Service, mode: str) -> None:
@@ -103,12 +119,12 @@ async def test_following_starts_no_run_for_who_may_only_read(tmp_path: Path, mod
 async def test_nor_where_the_server_only_reads(mode: str) -> None:
     async with upstream.serving(waiting_to_be_started()) as api:
         config = Config(api=api.api, server=ServerSettings(read_only=True))
-        async with Client(build_server(config), mode=mode) as client:
+        async with Client(build_server(config).mcp, mode=mode) as client:
             await expect_not_started(client, api)
 
 
 async def expect_not_started(client: Client, api: Upstream) -> None:
     answer = await call(client, "stream_run", run_id="r1")
     assert answer.failed
-    assert answer.text.startswith("Run r1 was created and has not been started. Following it would start it")
+    assert answer.text.startswith("Run r1 was created and has not been started. Following would start it")
     assert api.count("GET /runs/r1/stream") == 0

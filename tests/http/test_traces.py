@@ -130,6 +130,7 @@ async def over_stdio(environment: dict[str, str]) -> AsyncIterator[Client]:
 
 
 @pytest.mark.parametrize("served", [over_http, over_stdio])
+@pytest.mark.slow
 async def test_traces_are_exported_as_the_environment_says(
     served: Callable[[dict[str, str]], AbstractAsyncContextManager[Client]],
 ) -> None:
@@ -146,6 +147,7 @@ async def test_traces_are_exported_as_the_environment_says(
 
 
 @pytest.mark.parametrize("arguments", [[], ["--http", "--port", "0"]], ids=["stdio", "http"])
+@pytest.mark.slow
 async def test_traces_that_cannot_be_exported_are_refused_in_words(tmp_path: Path, arguments: list[str]) -> None:
     environment = {**CLEAN, "OTEL_TRACES_EXPORTER": "carrier_pigeon"}
     finished = runs_mcp("serve", "--sandbox", *arguments, cwd=tmp_path, env=environment)

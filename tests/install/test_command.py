@@ -47,6 +47,7 @@ def entry_of(client: str, home: Path, name: str = "runs") -> dict[str, Any]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("client", ["cursor", "codex"])
+@pytest.mark.slow
 async def test_what_is_written_starts_the_server(home: Path, client: str) -> None:
     assert install(home, client, "--sandbox").returncode == DONE
     entry = entry_of(client, home)

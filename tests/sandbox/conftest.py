@@ -1,4 +1,4 @@
-"""A sandbox served on a real port, and an HTTP client that may do everything there."""
+"""A sandbox on a real port, and an HTTP client with every permission."""
 
 from collections.abc import AsyncIterator
 
@@ -11,6 +11,6 @@ from tests.sandbox.serving import sandbox
 
 @pytest.fixture(scope="module")
 async def api(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a sandbox with its two hundred runs."""
+    """A client of a sandbox with 200 runs."""
     async with sandbox(SandboxOptions()) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Talking to a sandbox as a client does: signed in, and following streams."""
+"""A client of a sandbox: signed in, and able to follow streams."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ TODAY = {"x-api-version": "20260803"}
 
 @asynccontextmanager
 async def signed_in(url: str, key: str = DEMO_KEY) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API at `url` with a token got for `key`."""
+    """Yield a client of the API at `url` with a token for `key`."""
     async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=60) as client:
         exchanged = await client.get(f"{url}/auth/token", params={"token": key})
         client.headers["authorization"] = f"Bearer {exchanged.json()['token']}"
@@ -25,19 +25,19 @@ async def signed_in(url: str, key: str = DEMO_KEY) -> AsyncIterator[httpx.AsyncC
 
 @asynccontextmanager
 async def sandbox(options: SandboxOptions) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a sandbox of its own."""
+    """Yield a client of a new sandbox."""
     async with running(options) as one, signed_in(one.url) as client:
         yield client
 
 
 async def answered(response: httpx.Response) -> Any:
-    """The body of an answer that must be a good one."""
+    """Return the body of an answer, which must be a 200."""
     assert response.status_code == 200, response.text
     return response.json()
 
 
 async def create(client: httpx.AsyncClient, interaction: str, data: JsonObject, **more: Any) -> JsonObject:
-    """A run just created, as the API answers it."""
+    """Create a run and return the answer."""
     response = await client.post("/runs", json={"interaction": interaction, "data": data, **more})
     assert response.status_code == 200, response.text
     run: JsonObject = response.json()
@@ -45,7 +45,7 @@ async def create(client: httpx.AsyncClient, interaction: str, data: JsonObject, 
 
 
 async def get(client: httpx.AsyncClient, run_id: str) -> JsonObject:
-    """A run as it is now."""
+    """Return a run as it is now."""
     response = await client.get(f"/runs/{run_id}")
     assert response.status_code == 200, response.text
     run: JsonObject = response.json()
@@ -53,14 +53,14 @@ async def get(client: httpx.AsyncClient, run_id: str) -> JsonObject:
 
 
 async def events(client: httpx.AsyncClient, run_id: str) -> list[tuple[str, Any]]:
-    """Every event of a run's stream: its name, and what its data holds."""
+    """Return every event of a run's stream: its name and its data."""
     async with aconnect_sse(client, "GET", f"/runs/{run_id}/stream") as source:
         source.response.raise_for_status()
         return [(event.event, json.loads(event.data)) async for event in source.aiter_sse()]
 
 
 async def chunks(client: httpx.AsyncClient, run_id: str) -> list[str]:
-    """The texts of a stream that ended as it should."""
+    """Return the texts of a stream that ended with `close`."""
     *texts, last = await events(client, run_id)
     assert last[0] == "close"
     assert {name for name, _ in texts} <= {"message"}

@@ -1,4 +1,4 @@
-"""Who may do what, and the bodies of refusals."""
+"""Keys, tokens, permissions, and the bodies of errors."""
 
 import httpx
 import jwt
@@ -26,7 +26,7 @@ async def test_both_exchanges_give_a_token_that_can_be_decoded(api: httpx.AsyncC
         assert claims["project"]["name"] == "Demo"
 
 
-async def test_a_key_that_is_not_the_sandboxes_is_refused(api: httpx.AsyncClient) -> None:
+async def test_an_unknown_key_is_rejected(api: httpx.AsyncClient) -> None:
     async with httpx.AsyncClient() as anyone:
         for response in (
             await anyone.get(f"{root(api)}/auth/token", params={"token": "sk-other"}),
@@ -37,7 +37,7 @@ async def test_a_key_that_is_not_the_sandboxes_is_refused(api: httpx.AsyncClient
 
 
 @pytest.mark.parametrize("token", [None, "garbage", DEMO_KEY, jwt.encode({"exp": 4_000_000_000}, "x" * 32, "HS256")])
-async def test_without_a_good_token_there_is_nothing(api: httpx.AsyncClient, token: str | None) -> None:
+async def test_a_missing_or_invalid_token_is_a_401(api: httpx.AsyncClient, token: str | None) -> None:
     headers = {"authorization": f"Bearer {token}"} if token else {}
     async with httpx.AsyncClient(base_url=api.base_url, headers=headers) as stranger:
         response = await stranger.get("/runs")
@@ -74,9 +74,15 @@ async def test_the_public_key_may_only_execute(api: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/runs/nope", 404), ("GET", "/nothing", 404), ("DELETE", "/runs/r1", 405), ("GET", "/runs/a%2Fb", 404)],
+    [
+        ("GET", "/runs/nope", 404),
+        ("GET", "/nothing", 404),
+        ("PATCH", "/runs/r1", 405),
+        ("DELETE", "/runs/r1", 404),
+        ("GET", "/runs/a%2Fb", 404),
+    ],
 )
-async def test_what_is_not_there_is_said_as_the_platform_says_it(
+async def test_an_unknown_route_or_run_is_answered_in_the_platforms_form(
     api: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
     response = await api.request(method, path)
@@ -85,7 +91,7 @@ async def test_what_is_not_there_is_said_as_the_platform_says_it(
     assert response.json()["error"]
 
 
-async def test_browsers_may_call(api: httpx.AsyncClient) -> None:
+async def test_browsers_may_call_from_any_origin(api: httpx.AsyncClient) -> None:
     headers = {
         "origin": "https://example.com",
         "access-control-request-method": "POST",

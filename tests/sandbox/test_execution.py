@@ -1,4 +1,4 @@
-"""Executing runs: honest work, as the platform does it."""
+"""The execution of runs, in the manner of the platform."""
 
 import sqlite3
 import sys
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
-from runs_mcp.sandbox.samples import ENVIRONMENTS
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS
 from tests.sandbox.serving import chunks, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -61,14 +61,16 @@ WORK: list[Any] = [
 
 
 @pytest.mark.parametrize(("interaction", "data", "expected"), WORK)
-async def test_an_interaction_does_its_work(api: httpx.AsyncClient, interaction: str, data: Any, expected: Any) -> None:
+async def test_an_interaction_returns_its_result(
+    api: httpx.AsyncClient, interaction: str, data: Any, expected: Any
+) -> None:
     run = await create(api, interaction, data, stream=False)
     assert run["status"] == "completed"
     assert run["result"] == expected
     assert run["token_use"]["total"] == run["token_use"]["prompt"] + run["token_use"]["result"]
 
 
-async def test_without_stream_the_whole_run_is_the_answer(api: httpx.AsyncClient) -> None:
+async def test_without_stream_the_answer_is_the_whole_run(api: httpx.AsyncClient) -> None:
     run = await create(api, "SlowWriter", {"chunks": 5}, stream=False)
     whole = await get(api, run["id"])
     assert run["status"] == whole["status"] == "completed"
@@ -76,7 +78,7 @@ async def test_without_stream_the_whole_run_is_the_answer(api: httpx.AsyncClient
     assert isinstance(whole["execution_time"], int)
 
 
-async def test_with_stream_opening_the_stream_is_what_starts_it(api: httpx.AsyncClient) -> None:
+async def test_with_stream_the_run_starts_when_its_stream_is_opened(api: httpx.AsyncClient) -> None:
     run = await create(api, "SlowWriter", {"chunks": 5}, stream=True)
     assert (await get(api, run["id"]))["status"] == run["status"] == "created"
     assert await chunks(api, run["id"]) == [f"word{number} " for number in range(1, 6)]
@@ -131,7 +133,7 @@ async def test_the_models_failure_is_a_run_that_failed(api: httpx.AsyncClient) -
     assert await events(api, run["id"]) == [("close", {"status": "failed"})]
 
 
-async def test_a_result_that_does_not_fit_the_schema_asked_for_fails_the_run(api: httpx.AsyncClient) -> None:
+async def test_a_result_that_does_not_fit_result_schema_fails_the_run(api: httpx.AsyncClient) -> None:
     schema = {"type": "object", "properties": {"score": {"type": "string"}}}
     run = await create(api, "ClassifySentiment", {"text": "I love it"}, stream=False, result_schema=schema)
     assert run["status"] == "failed"
@@ -159,11 +161,18 @@ async def test_an_interaction_is_named_or_given_by_id(api: httpx.AsyncClient, se
         pytest.param(
             {"interaction": "AlwaysFails", "config": {"environment": "x"}}, 400, "Environment", id="environment"
         ),
-        pytest.param({"interaction": "AlwaysFails", "config": {"model": "x"}}, 400, "No model x", id="model"),
-        pytest.param({"interaction": "AlwaysFails", "result_schema": {"type": 3}}, 400, "no JSON schema", id="schema"),
+        pytest.param(
+            {"interaction": "AlwaysFails", "config": {"model": "x"}},
+            400,
+            "OpenAI production has no model x",
+            id="model",
+        ),
+        pytest.param(
+            {"interaction": "AlwaysFails", "result_schema": {"type": 3}}, 400, "not a JSON schema", id="schema"
+        ),
     ],
 )
-async def test_a_create_that_cannot_work_is_refused(api: httpx.AsyncClient, body: Any, status: int, says: str) -> None:
+async def test_an_impossible_create_is_rejected(api: httpx.AsyncClient, body: Any, status: int, says: str) -> None:
     response = await api.post("/runs", json=body)
     assert response.status_code == status
     assert says in response.json()["message"]
@@ -175,7 +184,7 @@ async def test_the_header_names_the_interactions_version(api: httpx.AsyncClient)
     assert (await api.post("/runs", json=body, headers={"x-interaction-tag": "v99"})).status_code == 404
 
 
-async def test_environment_and_model_are_those_asked_for(api: httpx.AsyncClient) -> None:
+async def test_a_run_has_the_requested_environment_and_model(api: httpx.AsyncClient) -> None:
     wanted = ENVIRONMENTS[1]
     config = {"environment": wanted.id, "model": wanted.models[1]}
     run = await create(api, "SlowWriter", {"chunks": 1}, config=config, tags=["a", "b"])
@@ -184,7 +193,7 @@ async def test_environment_and_model_are_those_asked_for(api: httpx.AsyncClient)
     assert whole["tags"] == ["a", "b"]
 
 
-async def test_too_many_runs_at_once_are_paced_before_anything_is_done() -> None:
+async def test_too_many_runs_at_once_are_rejected_before_anything_is_created() -> None:
     async with sandbox(SandboxOptions(max_executing=1)) as api:
         slow = await create(api, "SlowWriter", {"chunks": 200, "delay_ms": 20}, stream=True)
         async with api.stream("GET", f"/runs/{slow['id']}/stream") as stream:
@@ -198,7 +207,7 @@ async def test_too_many_runs_at_once_are_paced_before_anything_is_done() -> None
     assert before == after
 
 
-async def test_the_documents_form_of_a_stream_can_be_had() -> None:
+async def test_an_option_names_chunks_as_the_reference_document_does() -> None:
     async with sandbox(SandboxOptions(events="chunk", seed_runs=1)) as api:
         run = await create(api, "SlowWriter", {"chunks": 2}, stream=True)
         assert await events(api, run["id"]) == [
@@ -208,7 +217,7 @@ async def test_the_documents_form_of_a_stream_can_be_had() -> None:
         ]
 
 
-async def test_what_was_executing_when_the_process_was_killed_has_failed_after_the_restart(tmp_path: Path) -> None:
+async def test_a_run_interrupted_by_a_kill_has_failed_after_the_restart(tmp_path: Path) -> None:
     file = tmp_path / "runs.db"
     script = f"""
 import anyio

@@ -1,4 +1,4 @@
-"""MongoDB filters: what they select, what is refused, and that narrowing by SQL changes nothing."""
+"""MongoDB filters: selection, rejection, and narrowing by SQL, which changes no result."""
 
 import contextlib
 import json
@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from runs_mcp.sandbox import find
-from runs_mcp.sandbox.store import SlowFilterError, Store
+from runs_mcp.sandbox.storage import mongo_filter as find
+from runs_mcp.sandbox.storage.run_store import RunStore as Store
+from runs_mcp.sandbox.storage.run_store import SlowFilterError
 from tests.sandbox.serving import JsonObject, answered
 
 pytestmark = pytest.mark.anyio
@@ -49,12 +50,12 @@ def refusal(store: Store, query: JsonObject) -> str:
 
 
 @pytest.mark.parametrize("case", CASES["cases"], ids=lambda case: f"{case['group']} {json.dumps(case['query'])}")
-def test_a_filter_selects_what_mongodb_does(store: Store, case: JsonObject) -> None:
+def test_a_filter_selects_the_same_documents_as_mongodb(store: Store, case: JsonObject) -> None:
     assert matching(store, case["query"]) == case["ids"]
 
 
 @pytest.mark.parametrize("case", CASES["refused"], ids=lambda case: case["name"])
-def test_what_cannot_be_evaluated_is_refused_by_the_name_of_its_operator(store: Store, case: JsonObject) -> None:
+def test_an_unsupported_filter_is_rejected_with_the_name_of_its_operator(store: Store, case: JsonObject) -> None:
     assert REFUSED[case["name"]] in refusal(store, case["query"])
 
 
@@ -73,19 +74,19 @@ def test_what_cannot_be_evaluated_is_refused_by_the_name_of_its_operator(store: 
     ],
     ids=lambda value: value if isinstance(value, str) else json.dumps(value),
 )
-def test_a_refusal_names_the_operator_wherever_it_is(store: Store, query: JsonObject, operator: str) -> None:
+def test_a_rejection_names_the_operator_at_any_depth(store: Store, query: JsonObject, operator: str) -> None:
     assert operator in refusal(store, query)
 
 
 @pytest.mark.parametrize("query", CASES["harmless"], ids=json.dumps)
-def test_text_meant_for_sql_selects_nothing_and_harms_nothing(store: Store, query: JsonObject) -> None:
+def test_sql_injection_selects_nothing_and_changes_nothing(store: Store, query: JsonObject) -> None:
     with contextlib.suppress(find.UnsupportedFilterError):
         assert matching(store, query) == []
     assert matching(store, {}) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$"])
-def test_a_pattern_made_to_backtrack_for_ever_is_answered(pattern: str) -> None:
+def test_a_regular_expression_that_backtracks_is_answered(pattern: str) -> None:
     store = Store(None)
     store.add([{"id": "1", "prompt": "a" * 5_000 + "!"}, {"id": "2", "prompt": "x" * 5_000}])
     assert store.find({"prompt": {"$regex": pattern}}, limit=10) == []
@@ -101,7 +102,7 @@ def test_a_pattern_made_to_backtrack_for_ever_is_answered(pattern: str) -> None:
     ],
     ids=["many conditions", "many empty lists", "long lists", "many tags"],
 )
-def test_a_filter_longer_than_a_statement_of_sql_is_evaluated_all_the_same(store: Store, query: JsonObject) -> None:
+def test_a_filter_too_long_for_sql_is_still_evaluated(store: Store, query: JsonObject) -> None:
     matches = find.matcher(query)
     assert matching(store, query) == [document["_id"] for document in DOCUMENTS if matches(document)]
 
@@ -118,12 +119,12 @@ def nested(levels: int) -> JsonObject:
     [(nested(40), "nested deeper than 20 levels"), ({"status": {"$in": ["a"] * 10_001}}, "more than 10000 values")],
     ids=["depth", "length"],
 )
-def test_a_filter_beyond_all_measure_is_refused(store: Store, query: JsonObject, reason: str) -> None:
+def test_a_filter_that_is_too_deep_or_too_long_is_rejected(store: Store, query: JsonObject, reason: str) -> None:
     assert reason in refusal(store, query)
 
 
-def test_a_filter_that_takes_too_long_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runs_mcp.sandbox.store.FIND_BUDGET_S", -1)
+def test_a_filter_that_takes_too_long_is_rejected(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs_mcp.sandbox.storage.run_store.FIND_BUDGET_S", -1)
     with pytest.raises(SlowFilterError, match="narrow it by status, interaction or date"):
         store.find({"prompt": "x"}, limit=1)
 
@@ -257,7 +258,7 @@ async def test_select_reaches_into_objects(api: httpx.AsyncClient) -> None:
         ({"query": {"prompt": {"$regex": "("}}}, "$regex"),
     ],
 )
-async def test_a_refused_query_is_a_400_that_says_what(api: httpx.AsyncClient, body: JsonObject, named: str) -> None:
+async def test_a_rejected_query_is_a_400_with_the_reason(api: httpx.AsyncClient, body: JsonObject, named: str) -> None:
     response = await api.post("/runs/find", json=body)
     assert response.status_code == 400
     assert response.json()["error"] == "Bad Request"

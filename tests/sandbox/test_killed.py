@@ -1,4 +1,4 @@
-"""A sandbox that is killed at any moment: every run it answered is there afterwards, and its file is whole."""
+"""A sandbox killed at any moment keeps every run it has answered, in an intact file."""
 
 import random
 import sqlite3
@@ -17,7 +17,7 @@ from tests.clients.processes import CLEAN
 from tests.here import free_ports
 from tests.sandbox.serving import get, signed_in
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 KILLS = 12
 WRITERS = 4
@@ -25,7 +25,7 @@ WRITERS = 4
 
 @asynccontextmanager
 async def process_of(data: Path, port: int) -> AsyncIterator[Process]:
-    """The `sandbox` command on `data`, once it answers; killed at the end."""
+    """Yield the process of the `sandbox` command on `data` once it answers; kill it at the end."""
     command = [sys.executable, "-m", "runs_mcp", "sandbox", "--data", str(data), "--port", str(port)]
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=CLEAN) as process:
         with anyio.fail_after(30):
@@ -43,7 +43,7 @@ async def process_of(data: Path, port: int) -> AsyncIterator[Process]:
 
 
 async def write(client: httpx.AsyncClient, answered: dict[str, str]) -> None:
-    """Create runs until the sandbox is gone; `answered` has the status each was answered with."""
+    """Create runs until the sandbox is gone; record the status of each answer in `answered`."""
     while True:
         for interaction, data in (("ClassifySentiment", {"text": "Good."}), ("SlowWriter", {"chunks": 3})):
             body = {"interaction": interaction, "data": data, "stream": interaction == "SlowWriter"}
@@ -55,7 +55,7 @@ async def write(client: httpx.AsyncClient, answered: dict[str, str]) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_killed_many_times_it_loses_no_run_that_it_answered(tmp_path: Path) -> None:
+async def test_a_sandbox_killed_many_times_loses_no_answered_run(tmp_path: Path) -> None:
     data, rng, answered = tmp_path / "runs.db", random.Random(7), dict[str, str]()
     for _ in range(KILLS):
         [port], known = free_ports(1), len(answered)

@@ -22,7 +22,7 @@ async def listed(api: httpx.AsyncClient, *, today: bool = False, **params: Any) 
     return runs
 
 
-async def test_a_list_is_a_bare_array_newest_update_first(api: httpx.AsyncClient) -> None:
+async def test_a_list_is_an_array_with_the_newest_update_first(api: httpx.AsyncClient) -> None:
     runs = await listed(api)
     times = [run["updated_at"] for run in runs]
     assert len(runs) == 200
@@ -35,7 +35,7 @@ async def test_a_list_leaves_out_prompts(api: httpx.AsyncClient) -> None:
     assert all({"id", "status", "interaction", "environment", "modelId", "parameters"} <= set(run) for run in runs)
 
 
-async def test_pages_put_together_are_the_whole(api: httpx.AsyncClient) -> None:
+async def test_pages_add_up_to_the_whole_list(api: httpx.AsyncClient) -> None:
     pages = [await listed(api, limit=30, offset=offset) for offset in range(0, 240, 30)]
     assert [len(page) for page in pages] == [30, 30, 30, 30, 30, 30, 20, 0]
     assert [run["id"] for page in pages for run in page] == [run["id"] for run in await listed(api)]
@@ -52,7 +52,7 @@ async def test_pages_put_together_are_the_whole(api: httpx.AsyncClient) -> None:
         ({"offset": 199}, 1),
     ],
 )
-async def test_a_page_is_as_long_as_asked_for(api: httpx.AsyncClient, params: Parameters, length: int) -> None:
+async def test_a_page_has_the_requested_length(api: httpx.AsyncClient, params: Parameters, length: int) -> None:
     assert len(await answered(await api.get("/runs", params=params))) == length
 
 
@@ -78,7 +78,7 @@ async def test_a_page_is_as_long_as_asked_for(api: httpx.AsyncClient, params: Pa
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-async def test_a_filter_lists_all_that_match_and_nothing_else(
+async def test_a_filter_lists_exactly_the_matching_runs(
     api: httpx.AsyncClient, params: Parameters, matches: Callable[[JsonObject], bool]
 ) -> None:
     expected = [run for run in await listed(api) if matches(run)]
@@ -96,37 +96,37 @@ async def test_the_children_of_a_run_are_listed_by_their_parent(api: httpx.Async
 @pytest.mark.parametrize(
     "params", [{"status": "unheard-of"}, {"parent": "nobody"}, {"tag": "' OR 1=1 --"}, {"model": ""}]
 )
-async def test_a_filter_that_nothing_meets_lists_nothing(api: httpx.AsyncClient, params: Parameters) -> None:
+async def test_a_filter_without_matches_lists_nothing(api: httpx.AsyncClient, params: Parameters) -> None:
     assert await listed(api, **params) == []
 
 
-async def test_the_reference_document_has_single_values_the_last_of_them(api: httpx.AsyncClient) -> None:
+async def test_the_reference_document_uses_the_last_of_repeated_values(api: httpx.AsyncClient) -> None:
     assert await listed(api, status=["completed", "failed"]) == await listed(api, status="failed")
     assert await listed(api, status="completed,failed") == []
     assert await listed(api, is_root="true") == await listed(api)
 
 
 @pytest.mark.parametrize("status", [["completed", "failed"], "completed,failed", ["completed,failed", "completed"]])
-async def test_today_a_filter_takes_a_list_repeated_or_with_commas(api: httpx.AsyncClient, status: str) -> None:
+async def test_today_a_filter_takes_repeated_or_comma_separated_values(api: httpx.AsyncClient, status: str) -> None:
     runs = await listed(api, today=True, status=status)
     expected = [run["id"] for run in await listed(api) if run["status"] in ("completed", "failed")]
     assert [run["id"] for run in runs] == expected
 
 
-async def test_today_tags_are_any_of(api: httpx.AsyncClient) -> None:
+async def test_today_a_run_needs_one_of_the_listed_tags(api: httpx.AsyncClient) -> None:
     runs = await listed(api, today=True, tag=["legal", "support"])
     expected = [run["id"] for run in await listed(api) if {"legal", "support"} & set(run["tags"])]
     assert [run["id"] for run in runs] == expected
 
 
 @pytest.mark.parametrize(("is_root", "roots"), [("true", True), ("false", False)])
-async def test_today_is_root_tells_roots_from_children(api: httpx.AsyncClient, is_root: str, roots: bool) -> None:
+async def test_today_is_root_selects_roots_or_children(api: httpx.AsyncClient, is_root: str, roots: bool) -> None:
     runs = await listed(api, today=True, is_root=is_root)
     expected = [run["id"] for run in await listed(api) if ("parent" not in run) is roots]
     assert [run["id"] for run in runs] == expected
 
 
-async def test_today_parent_false_is_a_run_of_that_name(api: httpx.AsyncClient) -> None:
+async def test_today_parent_false_means_a_run_with_that_id(api: httpx.AsyncClient) -> None:
     assert await listed(api, today=True, parent="false") == []
 
 
@@ -166,7 +166,7 @@ async def test_filter_options_are_the_values_with_counts_most_first(api: httpx.A
         assert option["name"]
 
 
-async def test_filter_options_are_those_of_the_runs_that_the_filters_leave(api: httpx.AsyncClient) -> None:
+async def test_filter_options_count_only_the_filtered_runs(api: httpx.AsyncClient) -> None:
     options = await answered(
         await api.get("/runs/filter-options/environment", params={"interaction": SUMMARY, "status": "failed"})
     )
@@ -177,15 +177,15 @@ async def test_filter_options_are_those_of_the_runs_that_the_filters_leave(api: 
     }
 
 
-async def test_filter_options_of_no_such_field_are_a_400_that_lists_the_fields(api: httpx.AsyncClient) -> None:
+async def test_filter_options_of_an_unknown_field_are_a_400_that_lists_the_fields(api: httpx.AsyncClient) -> None:
     response = await api.get("/runs/filter-options/colour")
     assert response.status_code == 400
     assert response.json()["message"] == (
-        "No such filter: colour. There are interaction, environment, model, status, tag."
+        "Unknown filter: colour. The filters are interaction, environment, model, status, tag."
     )
 
 
-async def test_a_run_updated_moves_to_the_front(api: httpx.AsyncClient) -> None:
+async def test_an_updated_run_moves_to_the_front(api: httpx.AsyncClient) -> None:
     first = await create(api, "AlwaysFails", {}, stream=True)
     second = await create(api, "AlwaysFails", {}, stream=True)
     assert [run["id"] for run in await listed(api, limit=2)] == [second["id"], first["id"]]

@@ -1,4 +1,4 @@
-"""What a caller might send by mistake or malice: it is refused or fails alone, and the sandbox goes on."""
+"""Mistaken and malicious requests are rejected or fail alone, and the sandbox continues."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from httpx_sse import aconnect_sse
 
 from runs_mcp.sandbox import SandboxOptions
-from runs_mcp.sandbox.store import Store
+from runs_mcp.sandbox.storage.run_store import RunStore as Store
 from tests.sandbox.serving import TODAY, JsonObject, answered, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +33,7 @@ GOOD = {"interaction": "ClassifySentiment", "data": {"text": "Good."}}
     ],
     ids=["unclosed", "list", "null", "not UTF-8", "not a number", "half a pair", "too deep"],
 )
-async def test_a_body_that_is_no_json_object_is_a_400(
+async def test_a_body_other_than_a_json_object_is_a_400(
     api: httpx.AsyncClient, path: str, content: bytes, headers: dict[str, str]
 ) -> None:
     response = await api.post(path, content=content, headers=headers)
@@ -42,7 +42,7 @@ async def test_a_body_that_is_no_json_object_is_a_400(
 
 
 @pytest.mark.parametrize("version", [b"latest", b"\xb2", b"9" * 5_000, b"-1"], ids=lambda version: repr(version[:8]))
-async def test_a_version_that_is_no_date_means_the_reference_document(api: httpx.AsyncClient, version: bytes) -> None:
+async def test_a_malformed_version_means_the_reference_document(api: httpx.AsyncClient, version: bytes) -> None:
     response = await api.post("/runs", json={**GOOD, "wrong": 1}, headers={b"x-api-version": version})
     assert (await answered(response))["result"]["sentiment"] == "positive"
 
@@ -73,7 +73,7 @@ async def test_a_schema_whose_references_cannot_be_followed_fails_its_run(
     assert "references cannot be followed" in run["error"]["message"]
 
 
-async def test_a_run_that_goes_wrong_inside_fails_alone(
+async def test_an_internal_error_fails_only_its_own_run(
     api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -89,7 +89,7 @@ async def test_a_run_that_goes_wrong_inside_fails_alone(
 ENDLESS = {"chunks": 1_000, "delay_ms": 10_000}
 
 
-async def test_runs_created_at_the_same_moment_are_no_more_than_allowed() -> None:
+async def test_concurrent_creates_never_exceed_the_limit() -> None:
     async with sandbox(SandboxOptions(seed_runs=0, max_executing=2)) as api:
         refused: list[int] = []
 
@@ -132,13 +132,13 @@ async def test_streams_opened_at_once_share_one_execution(api: httpx.AsyncClient
 
 @pytest.mark.parametrize("run_id", ["0" * 24, "a b", "..%2F..", "%3F", "' OR 1=1 --", "search", "a%00b", "\u6771"])
 @pytest.mark.parametrize("rest", ["", "/stream"])
-async def test_an_odd_id_is_only_that_of_no_run(api: httpx.AsyncClient, run_id: str, rest: str) -> None:
+async def test_an_odd_id_is_a_404(api: httpx.AsyncClient, run_id: str, rest: str) -> None:
     response = await api.get(f"/runs/{run_id}{rest}")
     assert response.status_code == response.json()["status"] == 404
     assert response.json()["error"] == "Not Found"
 
 
-def test_a_change_of_several_runs_is_made_whole_or_not_at_all() -> None:
+def test_several_runs_are_added_all_or_none() -> None:
     store = Store(None)
     with pytest.raises(Exception, match="UNIQUE"):
         store.add([{"id": "one", "tags": ["a"]}, {"id": "one"}])
@@ -148,7 +148,7 @@ def test_a_change_of_several_runs_is_made_whole_or_not_at_all() -> None:
 
 
 @pytest.mark.parametrize("place", ["text.db", "missing/runs.db", "."], ids=["not a database", "no folder", "a folder"])
-def test_a_file_that_runs_cannot_be_kept_in_is_an_error_that_names_it(tmp_path: Path, place: str) -> None:
+def test_an_unusable_data_file_is_an_error_that_names_the_file(tmp_path: Path, place: str) -> None:
     (tmp_path / "text.db").write_text("Shopping list: milk, bread and a very long cucumber.", encoding="utf-8")
     with pytest.raises(OSError, match="cannot keep runs in") as refused:
         Store(tmp_path / place)

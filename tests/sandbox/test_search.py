@@ -17,7 +17,7 @@ VERTEX = "66b2f0c2e4b0a1b2c3d4e003"
 
 @pytest.fixture(scope="module")
 async def library(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A sandbox with three runs whose words are known."""
+    """A sandbox with three runs of known words."""
     async with sandbox(SandboxOptions(seed_runs=0)) as client:
         await create(client, "SummarizeText", {"text": "The zebra crosses. It is quick."}, tags=["animals", "one"])
         await create(client, "ExtractContacts", {"text": "Write to Zo\u00eb at zoe@example.com."}, tags=["mail", "one"])
@@ -32,7 +32,7 @@ async def searched(api: httpx.AsyncClient, *, headers: Mapping[str, str] | None 
 
 
 async def names(library: httpx.AsyncClient, text: str) -> list[str]:
-    """The interactions of the runs with these words, newest first."""
+    """Return the interactions of the runs with these words, newest first."""
     interactions = {
         "66a1f0c2e4b0a1b2c3d40001": "summary",
         "66a1f0c2e4b0a1b2c3d40003": "contacts",
@@ -60,7 +60,7 @@ async def names(library: httpx.AsyncClient, text: str) -> list[str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_words_are_found_in_prompt_parameters_and_result_all_of_them(
+async def test_all_words_must_occur_in_prompt_parameters_or_result(
     library: httpx.AsyncClient, text: str, expected: list[str]
 ) -> None:
     assert await names(library, text) == expected
@@ -88,13 +88,13 @@ async def test_words_are_found_in_prompt_parameters_and_result_all_of_them(
     ],
     ids=lambda text: repr(text[:20]),
 )
-async def test_syntax_of_full_text_search_is_only_text(library: httpx.AsyncClient, text: str) -> None:
+async def test_full_text_syntax_is_treated_as_text(library: httpx.AsyncClient, text: str) -> None:
     response = await library.post("/runs/search", json={"query": {"query": text}})
     assert response.status_code == 200
     assert await names(library, "zebra") == ["failure", "summary"]
 
 
-async def test_words_of_a_run_are_those_it_has_now(api: httpx.AsyncClient) -> None:
+async def test_words_follow_the_changes_of_a_run(api: httpx.AsyncClient) -> None:
     run = await create(api, "SummarizeText", {"text": "An okapi sleeps."}, stream=True)
     [found] = await searched(api, query="okapi")
     assert (found["id"], found["status"]) == (run["id"], "created")
@@ -123,7 +123,7 @@ async def test_words_of_a_run_are_those_it_has_now(api: httpx.AsyncClient) -> No
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-async def test_a_query_finds_all_that_match_and_nothing_else(
+async def test_a_query_finds_exactly_the_matching_runs(
     api: httpx.AsyncClient, query: JsonObject, matches: Callable[[JsonObject], bool]
 ) -> None:
     expected = [run for run in await searched(api) if matches(run)]
@@ -139,7 +139,7 @@ async def test_runs_are_found_by_their_parents(api: httpx.AsyncClient) -> None:
     assert found == [run for run in await searched(api) if run.get("parent") in parents[:2]]
 
 
-async def test_a_range_of_dates_has_its_start_and_not_its_end(api: httpx.AsyncClient) -> None:
+async def test_a_range_of_dates_includes_its_start_and_excludes_its_end(api: httpx.AsyncClient) -> None:
     by_creation = sorted(await searched(api), key=lambda run: str(run["created_at"]))
     start, end = by_creation[50]["created_at"], by_creation[100]["created_at"]
     found = {run["id"] for run in await searched(api, start=start, end=end)}
@@ -148,7 +148,7 @@ async def test_a_range_of_dates_has_its_start_and_not_its_end(api: httpx.AsyncCl
     assert len(await searched(api, end=end)) == 100
 
 
-async def test_times_are_compared_whatever_their_zone(api: httpx.AsyncClient) -> None:
+async def test_times_are_compared_across_time_zones(api: httpx.AsyncClient) -> None:
     by_creation = sorted(await searched(api), key=lambda run: str(run["created_at"]))
     day = by_creation[100]["created_at"][:10]
     expected = await searched(api, start=f"{day}T00:00:00.000Z")
@@ -159,7 +159,7 @@ async def test_times_are_compared_whatever_their_zone(api: httpx.AsyncClient) ->
 
 @pytest.mark.parametrize("time", ["yesterday", "2023-13-01", "0001-01-01T00:00:00+14:00", ""])
 @pytest.mark.parametrize("name", ["start", "end"])
-async def test_what_is_no_time_is_a_400_that_names_the_field(api: httpx.AsyncClient, name: str, time: str) -> None:
+async def test_a_malformed_time_is_a_400_that_names_the_field(api: httpx.AsyncClient, name: str, time: str) -> None:
     response = await api.post("/runs/search", json={"query": {name: time}})
     assert response.status_code == 400
     assert f"query.{name}" in response.json()["details"]
@@ -197,7 +197,7 @@ async def test_search_without_a_body_finds_the_newest(api: httpx.AsyncClient) ->
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-async def test_today_a_query_has_more_to_filter_by(
+async def test_today_a_query_has_more_filters(
     api: httpx.AsyncClient, query: JsonObject, matches: Callable[[JsonObject], bool]
 ) -> None:
     expected = [run["id"] for run in await searched(api) if matches(run)]
@@ -221,7 +221,7 @@ async def test_today_runs_are_found_by_their_ids(api: httpx.AsyncClient) -> None
     ],
     ids=str,
 )
-async def test_the_reference_document_knows_none_of_what_is_new(api: httpx.AsyncClient, query: JsonObject) -> None:
+async def test_the_reference_document_ignores_the_newer_filters(api: httpx.AsyncClient, query: JsonObject) -> None:
     assert await searched(api, **query) == await searched(api)
 
 

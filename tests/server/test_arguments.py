@@ -4,6 +4,8 @@ import pytest
 
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
+from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools.arguments import UnknownArgumentError
 from tests.calls import call
 from tests.conftest import Connect
 
@@ -23,13 +25,12 @@ NOT_AN_ID = "not a run id"
         pytest.param("list_runs", {"status": "done"}, "status", "'completed' or 'failed'", id="unknown status"),
         pytest.param("list_runs", {"limits": 5}, "limits", "Did you mean `limit`?", id="misspelled"),
         pytest.param("list_runs", {"zzz": 5}, "zzz", "It takes environment, interaction, limit", id="unheard of"),
-        pytest.param("list_runs", {"model": ""}, "model", "at least 1 character", id="empty filter"),
         pytest.param("get_run", {"run_id": "a/b"}, "run_id", NOT_AN_ID, id="id with a slash"),
         pytest.param("get_run", {"run_id": ".."}, "run_id", NOT_AN_ID, id="id that climbs"),
         pytest.param("get_run", {"run_id": "../auth/token?token=x"}, "run_id", NOT_AN_ID, id="id that is a path"),
         pytest.param("get_run", {"run_id": "a?b"}, "run_id", NOT_AN_ID, id="id with a query"),
         pytest.param("get_run", {"run_id": "a b"}, "run_id", NOT_AN_ID, id="id with a space"),
-        pytest.param("get_run", {"run_id": ""}, "run_id", "at least 1 character", id="empty id"),
+        pytest.param("get_run", {"run_id": ""}, "run_id", "Give exactly one of", id="empty id"),
         pytest.param("stream_run", {}, "run_id", "Field required", id="no id"),
         pytest.param("get_run", {"run_id": "r1", "include": ["all"]}, "include.0", "'result'", id="unknown part"),
         pytest.param("stream_run", {"run_id": "r#1"}, "run_id", NOT_AN_ID, id="id with a fragment"),
@@ -77,3 +78,46 @@ async def test_lists_are_taken_as_models_write_them(
         answer = await call(client, "search_runs", **arguments)
     assert answer.failed
     assert "cannot be reached" in answer.text, f"as {sent}, it was sent"
+
+
+TOOLS = {one.name: one for one in OPERATIONS}
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "cleaned"),
+    [
+        pytest.param("list_runs", {"model": "", "tag": None, "status": "null"}, {}, id="unset texts"),
+        pytest.param("search_runs", {"tags": [], "parent": "null", "limit": ""}, {}, id="unset lists"),
+        pytest.param("create_run", {"interaction": "i", "data": {}, "config": {}}, {"interaction": "i"}, id="objects"),
+        pytest.param(
+            "create_run", {"interaction": "i", "wait": False}, {"interaction": "i", "wait": False}, id="false"
+        ),
+        pytest.param("list_runs", {"offset": 0}, {"offset": 0}, id="zero"),
+        pytest.param("find_runs", {"query": {}}, {"query": {}}, id="a required object"),
+        pytest.param("search_runs", {"query": "null"}, {"query": "null"}, id="null as free text"),
+        pytest.param("list_runs", {"tag": "[1]"}, {"tag": "[1]"}, id="a text that happens to be JSON"),
+        pytest.param("list_runs", {"tag": '{"a": 1}'}, {"tag": '{"a": 1}'}, id="another one"),
+        pytest.param("find_runs", {"query": ' \n{"a": 1}'}, {"query": {"a": 1}}, id="an object as text"),
+        pytest.param("search_runs", {"tags": '["a", "b"]'}, {"tags": ["a", "b"]}, id="a list as text"),
+        pytest.param("search_runs", {"tags": "[a"}, {"tags": "[a"}, id="a tag that begins like a list"),
+        pytest.param("find_runs", {"query": "[1]"}, {"query": "[1]"}, id="a list for an object"),
+        pytest.param("list_runs", {"toolCallId": "c1", "sessionId": "s", "chatInput": "hi", "_x": 1}, {}, id="of n8n"),
+    ],
+)
+def test_arguments_are_taken_as_models_and_hosts_write_them(
+    tool: str, given: dict[str, object], cleaned: dict[str, object]
+) -> None:
+    assert TOOLS[tool].clean(given) == cleaned
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("_limit", "limit"), ("action", "interaction")])
+def test_an_argument_of_a_host_that_resembles_a_parameter_is_refused(name: str, nearest: str) -> None:
+    with pytest.raises(UnknownArgumentError, match=f"Did you mean `{nearest}`"):
+        TOOLS["list_runs"].clean({name: 5})
+
+
+def test_an_ignored_argument_is_logged_without_its_value(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        TOOLS["list_runs"].clean({"sessionId": "private"})
+    assert "ignored the argument sessionId" in caplog.text
+    assert "private" not in caplog.text

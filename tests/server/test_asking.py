@@ -1,18 +1,27 @@
 """Asking a person: which of several was meant, and whether to create a run; and what is said where nobody can be."""
 
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
-from mcp.client import Client
+from mcp.client import Client, ClientExtension
 from mcp.shared.exceptions import MCPError
-from mcp_types import ElicitRequestFormParams, ElicitResult
+from mcp_types import (
+    METHOD_NOT_FOUND,
+    ElicitRequestFormParams,
+    ElicitResult,
+    Request,
+)
+from pydantic import RootModel
 
+from runs_mcp import api as runs_api
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.server import build_server
 from tests.calls import Notifications, call
+from tests.server.test_tasks import TasksClient
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +47,7 @@ class Person:
 @asynccontextmanager
 async def asking(config: Config, mode: str, person: Any) -> AsyncIterator[Client]:
     """A client of either era, with a person behind it."""
-    async with Client(build_server(config), mode=mode, elicitation_callback=person) as client:
+    async with Client(build_server(config).mcp, mode=mode, elicitation_callback=person) as client:
         yield client
 
 
@@ -71,10 +80,11 @@ async def test_several_questions_are_asked_one_after_the_other(confirming: Confi
     async with asking(confirming, mode, person) as client:
         answer = await call(client, "create_run", data=CREATE["data"], environment="Staging")
     assert [next(iter(form.requested_schema["properties"])) for form in person.asked] == [
-        "confirm",
         "interaction",
         "environment",
+        "confirm",
     ]
+    assert f"environment {FIRST}" in person.asked[-1].message
     assert answer.structured["environment"]["id"] == FIRST
 
 
@@ -87,14 +97,17 @@ async def test_without_an_answer_the_candidates_are_listed(config: Config, mode:
     assert answer.failed
     assert FIRST in answer.text
     assert SECOND in answer.text
-    assert "Pass one's id." in answer.text
+    assert "Pass an id." in answer.text
 
 
 async def test_a_create_that_is_confirmed_is_carried_out(confirming: Config, mode: str) -> None:
     person, progress = Person(confirm="yes"), Notifications()
     async with asking(confirming, mode, person) as client:
         answer = await call(client, "create_run", **CREATE, model="gpt-4o", progress=progress)
-    assert person.asked[0].message == "Run ExtractContacts on gpt-4o? This executes it, and costs money."
+    assert person.asked[0].message == (
+        "Create a run of ExtractContacts, model gpt-4o? This executes it and costs money. "
+        'Data: {"text":"Ann is ann@example.com"}'
+    )
     assert answer.structured["status"] == "completed"
     assert progress.text
 
@@ -103,22 +116,175 @@ async def test_a_batch_says_how_many_times(confirming: Config, mode: str) -> Non
     person = Person(confirm="no")
     async with asking(confirming, mode, person) as client:
         await call(client, "create_run", interaction="ExtractContacts", inputs=[{}, {}, {}])
-    assert person.asked[0].message.startswith("Run ExtractContacts 3 times?")
+    assert person.asked[0].message.startswith("Create 3 runs of ExtractContacts?")
 
 
-@pytest.mark.parametrize("person", [Person(), Person(confirm="no")], ids=["declined", "no"])
-async def test_a_create_that_is_not_confirmed_makes_no_run(confirming: Config, mode: str, person: Person) -> None:
+async def total(client: Client) -> int:
+    """Return the number of all runs."""
+    return int((await call(client, "compute_run_facets", facets=["status"])).structured["total"])
+
+
+def responds(action: Literal["accept", "decline", "cancel"], **content: str) -> Callable[..., Any]:
+    """Return a client that responds to every form in the same way."""
+
+    async def respond(*_: Any) -> ElicitResult:
+        return ElicitResult(action=action, content=dict(content) or None)
+
+    return respond
+
+
+async def hangs(*_: Any) -> ElicitResult:
+    """Wait like a person who has gone home."""
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+async def refuses(*_: Any) -> ElicitResult:
+    """Refuse like a client that declares elicitation and does not implement it."""
+    raise MCPError(METHOD_NOT_FOUND, "not here")
+
+
+@pytest.mark.parametrize(
+    ("person", "reason"),
+    [
+        pytest.param(responds("accept", confirm="no"), "declined", id="no"),
+        pytest.param(responds("decline"), "declined", id="declined"),
+        pytest.param(responds("cancel"), "closed the question without an answer", id="cancelled"),
+        pytest.param(responds("accept", confirm="perhaps"), "sent no answer", id="not an answer"),
+    ],
+)
+async def test_a_create_that_is_not_confirmed_makes_no_run_and_says_why(
+    confirming: Config, mode: str, person: Callable[..., Any], reason: str
+) -> None:
     async with asking(confirming, mode, person) as client:
-        before = (await call(client, "compute_run_facets", facets=["status"])).structured["total"]
+        before = await total(client)
         answer = await call(client, "create_run", **CREATE)
-        after = (await call(client, "compute_run_facets", facets=["status"])).structured["total"]
+        assert await total(client) == before
     assert answer.failed
-    assert "did not agree. No run was created." in answer.text
-    assert after == before
+    assert answer.text.startswith("No run was created: ")
+    assert reason in answer.text
+
+
+@pytest.mark.parametrize(
+    ("person", "reason"), [(hangs, "nobody answered the question in time"), (refuses, "this client cannot ask")]
+)
+async def test_a_create_that_nobody_can_confirm_says_so(
+    confirming: Config, person: Callable[..., Any], reason: str
+) -> None:
+    impatient = confirming.model_copy(update={"streaming": StreamingSettings(max_wait_s=0.2)})
+    async with asking(impatient, "legacy", person) as client:
+        answer = await call(client, "create_run", **CREATE)
+    assert answer.failed
+    assert reason in answer.text
+    assert "No run was created" in answer.text
+
+
+async def test_accepting_the_form_without_content_is_agreement(confirming: Config, mode: str) -> None:
+    async with asking(confirming, mode, responds("accept")) as client:
+        answer = await call(client, "create_run", **CREATE)
+    assert answer.structured["status"] == "completed"
+
+
+async def test_a_name_that_was_accepted_without_content_is_no_answer(config: Config, mode: str) -> None:
+    async with asking(config, mode, responds("accept")) as client:
+        answer = await call(client, "list_runs", environment="Staging")
+    assert answer.failed
+    assert "Pass an id." in answer.text
+
+
+@pytest.fixture
+async def unstarted(config: Config) -> str:
+    """The id of a run that was created and not started."""
+    async with runs_api.connect(config.api) as runs:
+        return (await runs.create_run(interaction="SummarizeText", data={"text": "Hello."}, stream=True)).id
+
+
+async def status_of(config: Config, run_id: str) -> str | None:
+    """Return the status of a run, asked of the API itself."""
+    async with runs_api.connect(config.api) as runs:
+        return (await runs.get_run(run_id)).status
+
+
+async def test_following_a_run_that_was_not_started_has_to_be_confirmed(
+    confirming: Config, mode: str, unstarted: str
+) -> None:
+    unwilling, willing = Person(confirm="no"), Person(confirm="yes")
+    async with asking(confirming, mode, unwilling) as client:
+        refused = await call(client, "stream_run", run_id=unstarted)
+    assert refused.failed
+    assert refused.text.startswith("No run was started: ")
+    assert await status_of(confirming, unstarted) == "created"
+    async with asking(confirming, mode, willing) as client:
+        assert (await call(client, "stream_run", run_id=unstarted)).structured["status"] == "completed"
+        assert (await call(client, "stream_run", run_id=unstarted)).structured["status"] == "completed"
+    [form] = willing.asked
+    assert form.message.startswith(f"Start run {unstarted}, interaction SummarizeText")
+    assert 'Data: {"text":"Hello."}' in form.message
+
+
+async def test_a_task_of_a_run_that_was_not_started_has_to_be_confirmed(confirming: Config, unstarted: str) -> None:
+    async with modern(confirming, TasksClient()) as send:
+        asked = await send("stream_run", {"run_id": unstarted})
+        assert asked["resultType"] == "input_required"
+        assert await status_of(confirming, unstarted) == "created"
+        accepted = await send("stream_run", {"run_id": unstarted}, state=asked["requestState"], confirm="yes")
+    assert accepted["resultType"] == "task"
+
+
+Send = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@asynccontextmanager
+async def modern(config: Config, *extensions: ClientExtension) -> AsyncIterator[Send]:
+    """Yield a function that sends one `tools/call` of 2026-07-28 and returns its result as it is on the wire."""
+    unasked: Any = refuses  # declares that forms can be shown; the questions are read off the wire instead
+    async with Client(build_server(config).mcp, elicitation_callback=unasked, extensions=extensions) as client:
+
+        async def send(
+            tool: str, arguments: dict[str, Any], *, state: str | None = None, confirm: str | None = None
+        ) -> dict[str, Any]:
+            params: dict[str, Any] = {"name": tool, "arguments": arguments}
+            if state is not None:
+                params["requestState"] = state
+            if confirm is not None:
+                params["inputResponses"] = {"confirm": {"action": "accept", "content": {"confirm": confirm}}}
+            request = Request[dict[str, Any], str](method="tools/call", params=params)
+            return (await client.session.send_request(request, Wire)).root
+
+        yield send
+
+
+class Wire(RootModel[dict[str, Any]]):
+    """A result as it is on the wire."""
+
+
+async def test_an_unsolicited_answer_confirms_nothing(confirming: Config) -> None:
+    async with modern(confirming) as send:
+        answer = await send("create_run", CREATE, confirm="yes")
+        assert answer["resultType"] == "input_required"
+
+
+async def test_a_client_cannot_write_the_state_that_confirms_its_own_call(confirming: Config) -> None:
+    state = {"id": "own", "asked": "confirm", "answers": {"confirm": {"action": "accept"}}}
+    async with modern(confirming) as send:
+        with pytest.raises(MCPError, match="requestState"):
+            await send("create_run", CREATE, state=json.dumps(state), confirm="yes")
+
+
+async def test_a_confirmation_counts_for_one_call_once(confirming: Config) -> None:
+    async with modern(confirming) as send:
+        state = (await send("create_run", CREATE))["requestState"]
+        with pytest.raises(MCPError, match="requestState"):
+            await send("create_run", {**CREATE, "model": "gpt-4o"}, state=state, confirm="yes")
+        with pytest.raises(MCPError, match="requestState"):
+            await send("stream_run", CREATE, state=state, confirm="yes")
+        assert (await send("create_run", CREATE, state=state, confirm="yes"))["resultType"] == "complete"
+        repeated = await send("create_run", CREATE, state=state, confirm="yes")
+        assert repeated["resultType"] == "input_required", "the person is asked again"
 
 
 async def test_a_client_that_cannot_ask_cannot_create_and_is_told_what_would_do(confirming: Config, mode: str) -> None:
-    async with Client(build_server(confirming), mode=mode) as client:
+    async with Client(build_server(confirming).mcp, mode=mode) as client:
         answer = await call(client, "create_run", **CREATE)
         read = await call(client, "list_runs", limit=1)
     assert answer.failed
@@ -127,21 +293,10 @@ async def test_a_client_that_cannot_ask_cannot_create_and_is_told_what_would_do(
     assert not read.failed
 
 
-async def hangs(*_: Any) -> ElicitResult:
-    """A person who has gone home."""
-    await anyio.sleep_forever()
-    raise AssertionError
-
-
-async def refuses(*_: Any) -> ElicitResult:
-    """A client that says it can ask, and cannot."""
-    raise MCPError(-32601, "not here")
-
-
 @pytest.mark.parametrize("person", [hangs, refuses])
 async def test_a_client_that_does_not_answer_gets_the_candidates(config: Config, person: Callable[..., Any]) -> None:
     impatient = config.model_copy(update={"streaming": StreamingSettings(max_wait_s=0.2)})
     async with asking(impatient, "legacy", person) as client:
         answer = await call(client, "list_runs", environment="Staging")
     assert answer.failed
-    assert "Pass one's id." in answer.text
+    assert "Pass an id." in answer.text

@@ -2,7 +2,8 @@
 
 import pytest
 from mcp.client import Client
-from mcp_types import PromptReference, ResourceTemplateReference
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
 from tests import upstream
 from tests.calls import call
@@ -57,3 +58,16 @@ async def test_an_api_that_fails_completes_nothing(connect: Connect) -> None:
     replies = {"GET /runs/filter-options/model": reply({}, 500)}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         assert await completed(client, COMPARE, "model", "g") == []
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        PromptReference(type="ref/prompt", name="nope"),
+        ResourceTemplateReference(type="ref/resource", uri="runs://{nope}"),
+    ],
+)
+async def test_an_unknown_prompt_or_template_is_refused(client: Client, reference: Reference) -> None:
+    with pytest.raises(MCPError, match="Unknown") as refused:
+        await client.complete(reference, {"name": "model", "value": ""})
+    assert refused.value.code == INVALID_PARAMS

@@ -66,7 +66,7 @@ async def test_where_no_run_carries_the_tag_none_was_made(connect: Connect) -> N
     async with upstream.serving({CREATE: lost, LIST: reply([])}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert answer.failed
-        assert "so none was made. Create it again if you still want it." in answer.text
+        assert "so none was created. Create it again if you still want it." in answer.text
         assert api.count(CREATE) == 1
 
 
@@ -88,7 +88,7 @@ async def test_tagging_can_be_turned_off(connect: Connect) -> None:
     async with upstream.serving({CREATE: keep}) as api, connect(untagged(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert "It is not known whether a run was created." in answer.text
-        assert "Do not create it again before looking" in answer.text
+        assert "Before you create it again" in answer.text
         assert api.asked == [CREATE]
     assert bodies == [{"interaction": "i", "stream": True}]
 

@@ -32,18 +32,17 @@ CASES = [
     pytest.param(
         PermissionDeniedError("", status=403),
         "The server's credential may not do this (403). Nothing was changed. "
-        "Another credential is needed for it; other operations may still work.",
+        "This operation needs another credential; other operations may still work.",
         id="403",
     ),
     pytest.param(
         NotFoundError("", status=404),
-        "The Runs API found nothing there (404). Nothing was changed. "
-        "list_runs and get_run_filter_options show the ids there are.",
+        "The Runs API found nothing there (404). Nothing was changed. list_runs shows the ids of runs.",
         id="404",
     ),
     pytest.param(
         InvalidRequestError("", status=422, api_message="Does not fit", details="data.text: required"),
-        'The Runs API refused the request (422). It says: "Does not fit". Details: data.text: required. '
+        'The Runs API rejected the request (422). It says: "Does not fit". Details: data.text: required. '
         "Nothing was changed. Correct the arguments and call again.",
         id="422",
     ),
@@ -95,7 +94,7 @@ def test_a_create_whose_answer_was_lost_says_to_look_first() -> None:
     error = ApiTimeoutError("The Runs API did not answer in time (ReadTimeout)", outcome_unknown=True)
     assert explain("create_run", error, changes=True) == (
         "The Runs API did not answer in time (ReadTimeout). It is not known whether a run was created. "
-        "Do not create it again before looking: list_runs(limit=5) shows the newest runs."
+        "Before you create it again, call list_runs(limit=5), which shows the newest runs."
     )
 
 
@@ -103,7 +102,7 @@ def test_a_run_that_cannot_be_followed_is_still_there() -> None:
     error = FollowingError("r1", UnavailableError("", status=503))
     assert explain("create_run", error, changes=True) == (
         "Run r1 was accepted, but following it failed. The Runs API failed (503). "
-        'Do not create it again: get_run(run_id="r1") shows how it stands.'
+        'Do not create it again: get_run(run_id="r1") shows its status.'
     )
 
 
@@ -111,3 +110,17 @@ def test_a_crash_tells_the_model_nothing_of_itself(caplog: pytest.LogCaptureFixt
     text = explain("get_run", ZeroDivisionError("token=secret"), changes=False)
     assert text == "`get_run` failed inside the server; its log has the details. Nothing was changed."
     assert "get_run crashed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        pytest.param(0.2, "1 s", id="under a second"),
+        pytest.param(30, "30 s", id="seconds"),
+        pytest.param(600, "10 min", id="minutes"),
+        pytest.param(86_400, "24 h", id="hours"),
+    ],
+)
+def test_waiting_times_are_phrased_for_people(seconds: float, text: str) -> None:
+    error = UnavailableError("", status=503, retry_safe=True, retry_after_s=seconds)
+    assert explain("list_runs", error, changes=False).endswith(f"Try again in {text}.")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import EmptyResult, LoggingLevel, LoggingMessageNotificationParams, Request
+from mcp_types import INVALID_PARAMS, EmptyResult, LoggingLevel, LoggingMessageNotificationParams, Request
 
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
@@ -32,7 +32,7 @@ async def heard(config: Config, *, mode: str = "legacy", level: LoggingLevel | N
     async def hear(params: LoggingMessageNotificationParams) -> None:
         messages.append(f"{params.level}: {params.data}")
 
-    async with Client(build_server(config), mode=mode, logging_callback=hear) as client:
+    async with Client(build_server(config).mcp, mode=mode, logging_callback=hear) as client:
         if level:
             await client.set_logging_level(level)
         assert not (await call(client, "list_runs")).failed
@@ -52,14 +52,15 @@ async def test_who_sets_none_hears_nothing(waiting: Config, mode: str) -> None:
     assert await heard(waiting, mode=mode) == []
 
 
-async def test_a_level_there_is_not_is_refused_with_those_there_are(config: Config) -> None:
-    async with Client(build_server(config), mode="legacy") as client:
+async def test_an_unknown_level_is_refused(config: Config) -> None:
+    async with Client(build_server(config).mcp, mode="legacy") as client:
         assert client.server_capabilities.logging is not None
         loud = Request[dict[str, Any], str](method="logging/setLevel", params={"level": "loud"})
-        with pytest.raises(MCPError, match="debug, info"):
+        with pytest.raises(MCPError) as refused:
             await client.session.send_request(loud, EmptyResult)
+        assert refused.value.code == INVALID_PARAMS
 
 
 async def test_at_2026_07_28_where_logging_is_deprecated_it_is_not_announced(config: Config) -> None:
-    async with Client(build_server(config)) as client:
+    async with Client(build_server(config).mcp) as client:
         assert client.server_capabilities.logging is None

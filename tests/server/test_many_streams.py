@@ -15,7 +15,7 @@ from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import CLOSE, Replies, chunk, events
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 STREAMS = 1_000
 PIECES = 10

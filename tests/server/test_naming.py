@@ -1,13 +1,15 @@
-"""Names in place of ids, where they are unambiguous."""
+"""Names of interactions and environments in place of their ids."""
 
 import pytest
 from mcp.client import Client
+from starlette.requests import Request
+from starlette.responses import Response
 
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
-from tests.upstream import Replies, reply
+from tests.upstream import Replies, Reply, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -69,16 +71,122 @@ async def test_an_id_is_not_looked_up_and_names_are_remembered(connect: Connect)
         assert api.count(OPTIONS) == 1
 
 
-async def test_where_names_cannot_be_had_what_is_given_is_sent(connect: Connect) -> None:
-    replies: Replies = {OPTIONS: reply({"message": "internal"}, 403), "GET /runs": reply([{"id": "r1"}])}
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        pytest.param("Review", "i1", id="exact"),
+        pytest.param("review", "i2", id="exact in lower case"),
+        pytest.param("Re\u0301sume\u0301", "i3", id="another normal form"),
+        pytest.param("STAGING", "i4", id="case-insensitive where no name is exact"),
+    ],
+)
+async def test_an_exact_name_comes_before_one_that_differs_in_case(connect: Connect, given: str, sent: str) -> None:
+    options = [
+        {"id": f"i{number}", "name": name}
+        for number, name in enumerate(["Review", "review", "R\u00e9sum\u00e9", "Staging"], 1)
+    ]
+    asked: list[str] = []
+
+    async def runs(request: Request) -> Response:
+        asked.append(request.query_params["interaction"])
+        return await reply([])(request)
+
+    replies: Replies = {"GET /runs/filter-options/interaction": reply(options), "GET /runs": runs}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
-        answer = await call(client, "list_runs", environment="e1")
-        assert not answer.failed
-        assert api.asked == [OPTIONS, "GET /runs"]
+        await call(client, "list_runs", interaction=given)
+    assert asked == [sent]
 
 
-async def test_a_new_run_may_use_an_environment_that_no_run_has_used(connect: Connect) -> None:
-    replies: Replies = {OPTIONS: reply([PROD]), "POST /runs": reply({"id": "r1", "status": "completed"})}
+CLOSED = reply({"message": "internal"}, 403)
+NEWEST = [{"id": "r1", "environment": {"id": "e1", "name": "Production"}}]
+
+
+@pytest.mark.parametrize(
+    ("replies", "says"),
+    [
+        pytest.param({"GET /environments": reply([PROD])}, "there is no environment", id="from the catalogue"),
+        pytest.param({"GET /environments": CLOSED}, "If it exists, pass its id.", id="from the newest runs"),
+    ],
+)
+async def test_with_filter_options_closed_names_are_resolved_otherwise(
+    connect: Connect, replies: dict[str, Reply], says: str
+) -> None:
+    asked: list[str] = []
+
+    async def runs(request: Request) -> Response:
+        asked.append(request.query_params.get("environment", ""))
+        return await reply(NEWEST)(request)
+
+    async with (
+        upstream.serving({OPTIONS: CLOSED, "GET /runs": runs, **replies}) as api,
+        connect(configured(api)) as client,
+    ):
+        known = await call(client, "list_runs", environment="production")
+        unknown = await call(client, "list_runs", environment="Prodction")
+    assert not known.failed
+    assert "e1" in asked
+    assert unknown.failed
+    assert says in unknown.text
+    assert "Did you mean Production (e1" in unknown.text
+    assert not {"production", "Prodction"} & set(asked), "a name is never sent for an id"
+
+
+async def test_if_no_source_of_names_answers_the_id_is_asked_for_and_the_name_never_sent(connect: Connect) -> None:
+    replies: Replies = {OPTIONS: CLOSED, "GET /environments": CLOSED, "GET /runs": reply([{"id": "r1"}])}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
-        answer = await call(client, "create_run", interaction="i", environment="brand-new", stream=False)
-        assert not answer.failed
+        answer = await call(client, "list_runs", environment="Production")
+        assert answer.failed
+        assert "Pass the id." in answer.text
+        by_id = await call(client, "list_runs", environment="66b2f0c2e4b0a1b2c3d4e001")
+        assert not by_id.failed
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "given", "says"),
+    [
+        pytest.param(reply([{"id": "e9", "name": "brand-new", "apiKey": "x"}]), "brand-new", "", id="in the catalogue"),
+        pytest.param(reply([PROD]), "brand-new", "there is no environment", id="unknown"),
+        pytest.param(CLOSED, "brand-new", "If it exists, pass its id.", id="closed catalogue"),
+    ],
+)
+async def test_a_new_run_may_use_an_environment_of_the_catalogue_that_no_run_has_used(
+    connect: Connect, catalogue: Reply, given: str, says: str
+) -> None:
+    bodies: list[str] = []
+
+    async def create(request: Request) -> Response:
+        bodies.append((await request.json())["config"]["environment"])
+        return await reply({"id": "r1", "status": "completed"})(request)
+
+    replies: Replies = {
+        OPTIONS: reply([PROD]),
+        "GET /environments": catalogue,
+        "GET /runs": CLOSED,
+        "POST /runs": create,
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i", environment=given, stream=False)
+    assert answer.failed is bool(says)
+    assert says in answer.text
+    assert bodies == ([] if says else ["e9"])
+
+
+async def test_find_takes_names_in_its_filter(client: Client) -> None:
+    query = {"$or": [{"interaction": "ContractReview"}, {"interaction": {"$in": ["contractreview"]}}]}
+    found = (await call(client, "find_runs", query=query, select=["interaction"])).structured["runs"]
+    listed = (await call(client, "list_runs", interaction="ContractReview")).structured["runs"]
+    assert {run["interaction"] for run in found} == {run["interaction"]["id"] for run in listed}
+
+
+@pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
+async def test_a_hint_names_only_tools_that_work(connect: Connect, tool: str) -> None:
+    replies: Replies = {
+        "GET /runs/filter-options/model": CLOSED,
+        "GET /runs": reply([]),
+        "POST /runs/search": reply([]),
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, tool, model="gpt-5")
+    assert "list_runs without filters shows the newest runs" in answer.text
+    assert "get_run_filter_options" not in answer.text
+    assert "compute_run_facets" not in answer.text

@@ -1,13 +1,22 @@
 """Runs as resources."""
 
 import json
+from collections.abc import Awaitable, Callable
 
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, TextResourceContents
+from starlette.requests import Request
+from starlette.responses import Response
 
+from runs_mcp.server.resources import slices
+from tests import upstream
 from tests.calls import call
+from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.upstream import reply
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +65,7 @@ async def test_a_run_is_read_fresh(client: Client) -> None:
         pytest.param("runs://nope", "There is no run 'nope'", id="unknown run"),
         pytest.param("runs://a%2Fb", "not a run id", id="an id with a slash"),
         pytest.param("runs://a%3Fb", "not a run id", id="an id with a query"),
-        pytest.param("runs://..%2F..%2Fauth", "Unknown resource", id="an id that climbs"),
+        pytest.param("runs://..%2F..%2Fauth", "not a run id", id="an id that climbs"),
         pytest.param("runs://r1/colour", "it has result, parameters, prompt", id="unknown part"),
         pytest.param("elsewhere://r1", "Unknown resource", id="another scheme"),
     ],
@@ -68,9 +77,17 @@ async def test_what_cannot_be_read_is_an_invalid_request(client: Client, uri: st
     assert says in str(refused.value)
 
 
-async def test_an_unknown_cursor_is_refused(client: Client) -> None:
+@pytest.mark.parametrize(
+    "cursor", ["garbage", "b2Zmc2V0Oi01MA==", "b2Zmc2V0OjUw!", ""], ids=["garbage", "negative", "more", "empty"]
+)
+@pytest.mark.parametrize(
+    "list_page", [Client.list_resources, Client.list_resource_templates, Client.list_prompts, Client.list_tools]
+)
+async def test_an_invalid_cursor_is_refused_by_every_list(
+    client: Client, list_page: Callable[..., Awaitable[object]], cursor: str
+) -> None:
     with pytest.raises(MCPError, match="Unknown cursor") as refused:
-        await client.list_resources(cursor="garbage")
+        await list_page(client, cursor=cursor)
     assert refused.value.code == INVALID_PARAMS
 
 
@@ -118,7 +135,7 @@ async def test_a_pointer_names_what_is_read(client: Client, query: str, expected
     ("query", "says"),
     [
         pytest.param("?path=/nope", "there is no 'nope' in an object with", id="nothing there"),
-        pytest.param("?path=nope", "is no JSON pointer: it starts with a slash", id="no pointer"),
+        pytest.param("?path=nope", "is not a JSON pointer: a pointer starts with a slash", id="no pointer"),
         pytest.param("?path=/tags/9", "there is no '9' in a list of", id="beyond a list"),
         pytest.param("/parameters?offset=1", "this is an object with text: add a path", id="a window on an object"),
         pytest.param("?path=/id&offset=x", "`offset` must be a whole number", id="no number"),
@@ -130,3 +147,30 @@ async def test_a_piece_that_is_not_there_says_what_is(client: Client, query: str
         await client.read_resource(f"runs://{created.structured['id']}{query}")
     assert refused.value.code == INVALID_PARAMS
     assert says in str(refused.value)
+
+
+async def test_the_next_link_is_readable_if_its_path_contains_a_space(connect: Connect) -> None:
+    run = {"id": "r1", "status": "completed", "result": {"two words + a plus": "abcdef"}}
+    async with upstream.serving({"GET /runs/r1": reply(run)}) as api, connect(configured(api)) as client:
+        first = await read(client, "runs://r1/result?path=/two%20words%20%2B%20a%20plus&offset=0&limit=4")
+        assert isinstance(first, dict)
+        second = await read(client, first["next"])
+    assert isinstance(second, dict)
+    assert [first["value"], second["value"]] == ["abcd", "ef"]
+
+
+async def test_a_resource_is_valid_json_and_keeps_every_digit(connect: Connect) -> None:
+    async def answer(_: Request) -> Response:
+        body = b'{"id": "r1", "status": "completed", "result": {"n": 12345678901234567890, "x": NaN, "y": -1e999}}'
+        return Response(body, media_type="application/json")
+
+    async with upstream.serving({"GET /runs/r1": answer}) as api, connect(configured(api)) as client:
+        [content] = (await client.read_resource("runs://r1/result", cache_mode="bypass")).contents
+    assert isinstance(content, TextResourceContents)
+    assert content.text == '{"n": 12345678901234567890, "x": "NaN", "y": "-Infinity"}'
+
+
+def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> None:
+    piece = slices.cut("x" * 20, "runs://r1", "/result/a b", offset=0, limit=5)
+    found = UriTemplate.parse("runs://{run_id}{?path,offset,limit}").match(piece["next"])
+    assert found == {"run_id": "r1", "path": "/result/a b", "offset": "5", "limit": "5"}

@@ -29,6 +29,25 @@ async def test_a_batch_answers_every_input_in_order_with_its_own_outcome(client:
     assert answer.text.startswith("3 runs: 2 completed, 1 without a run.")
 
 
+async def test_a_batch_has_one_line_for_each_input_under_one_header(client: Client) -> None:
+    inputs = [{"text": "Ann is ann@example.com"}, {}]
+    answer = await call(client, "create_run", interaction="ExtractContacts", inputs=inputs)
+    first, second = answer.structured["runs"]
+    lines = answer.text.splitlines()
+    header = lines.index("number | id | status | result or error")
+    assert lines[header + 1].startswith(f"1 | {first['id']} | completed | ")
+    assert "ann@example.com" in lines[header + 1]
+    assert lines[header + 2] == f"2 | | | {second['failure']}"
+    assert len(lines) == header + 3
+
+
+async def test_several_runs_without_their_large_fields_show_the_facts_of_each(client: Client) -> None:
+    run = (await call(client, "list_runs", limit=1, status="completed")).structured["runs"][0]
+    answer = await call(client, "get_run", run_ids=[run["id"], "nowhere"], include=[])
+    assert f"Run {run['id']}\nstatus completed · interaction {run['interaction']['name']}" in answer.text
+    assert "nowhere: The Runs API found nothing there (404)" in answer.text
+
+
 async def test_a_batch_has_one_progress_that_counts_its_ends(client: Client) -> None:
     progress = Notifications()
     inputs = [{"text": mail} for mail in MAILS]
@@ -79,7 +98,7 @@ async def test_several_runs_are_read_in_one_call_and_a_missing_one_does_not_hide
     ids = [run["id"] for run in page.structured["runs"]]
     answer = await call(client, "get_run", run_ids=[*ids, "nowhere"], include=["result"])
     assert [one.get("id") for one in answer.structured["runs"]] == [*ids, None]
-    assert "nowhere: The Runs API found nothing there (404)" in answer.text
+    assert "4 | nowhere | | The Runs API found nothing there (404)" in answer.text
     assert not answer.failed
 
 
@@ -99,12 +118,11 @@ async def test_several_large_runs_share_the_budget_of_one(config: Config, connec
     [
         ("get_run", {}, "exactly one of `run_id` and `run_ids`"),
         ("get_run", {"run_id": "a", "run_ids": ["b"]}, "exactly one of `run_id` and `run_ids`"),
-        ("get_run", {"run_ids": []}, "`run_ids`"),
+        ("get_run", {"run_ids": []}, "exactly one of `run_id` and `run_ids`"),
         ("get_run", {"run_ids": ["a"] * (MOST + 1)}, "`run_ids`"),
         ("get_run", {"run_ids": ["../secrets"]}, "not a run id"),
-        ("create_run", {"interaction": "x", "inputs": []}, "`inputs`"),
         ("create_run", {"interaction": "x", "inputs": [{}] * (MOST + 1)}, "`inputs`"),
-        ("create_run", {"interaction": "x", "inputs": [{}], "data": {}}, "`inputs` stands in for `data`"),
+        ("create_run", {"interaction": "x", "inputs": [{}], "data": {"a": 1}}, "`inputs` stands in for `data`"),
         ("create_run", {"interaction": "x", "inputs": [{}], "stream": False}, "needs `stream`: true"),
     ],
 )

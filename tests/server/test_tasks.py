@@ -57,7 +57,7 @@ async def ask(session: Any, method: str, task_id: str) -> dict[str, Any]:
 
 async def test_a_client_that_knows_tasks_gets_the_run_as_a_task_and_its_result_at_the_end(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config), extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
         answer = await call(client, "create_run", **SLOWLY)
         [task] = tasks.created
         assert task["taskId"] == answer.structured["id"]
@@ -72,7 +72,7 @@ async def test_a_client_that_knows_tasks_gets_the_run_as_a_task_and_its_result_a
 
 async def test_a_run_that_somebody_follows_is_a_task_too(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config), extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
         created = await call(client, "create_run", **SLOWLY, wait=False)
         assert tasks.created == []  # who did not want to wait has an answer already
         answer = await call(client, "stream_run", run_id=created.structured["id"])
@@ -82,7 +82,7 @@ async def test_a_run_that_somebody_follows_is_a_task_too(config: Config) -> None
 
 async def test_what_has_ended_and_what_fails_is_answered_without_a_task(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config), extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
         newest = await call(client, "list_runs", status="completed", limit=1)
         ended = await call(client, "stream_run", run_id=newest.structured["runs"][0]["id"])
         refused = await call(client, "create_run", interaction="ExtractContacts", data={})
@@ -95,9 +95,9 @@ async def test_what_has_ended_and_what_fails_is_answered_without_a_task(config: 
 
 async def test_another_process_answers_for_the_task_with_nothing_but_its_id(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config), extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
         created = await call(client, "create_run", interaction="AlwaysFails", data={"text": "x"})
-    async with Client(build_server(config), extensions=[TasksClient()]) as elsewhere:
+    async with Client(build_server(config).mcp, extensions=[TasksClient()]) as elsewhere:
         state = await ask(elsewhere.session, "tasks/get", created.structured["id"])
     assert state["status"] == "completed"
     assert state["result"]["structuredContent"]["status"] == "failed"
@@ -105,7 +105,7 @@ async def test_another_process_answers_for_the_task_with_nothing_but_its_id(conf
 
 @pytest.mark.parametrize("method", ["tasks/cancel", "tasks/update"])
 async def test_cancelling_and_updating_are_acknowledged_and_leave_the_run_alone(config: Config, method: str) -> None:
-    async with Client(build_server(config), extensions=[TasksClient()]) as client:
+    async with Client(build_server(config).mcp, extensions=[TasksClient()]) as client:
         created = await call(client, "create_run", **SLOWLY, wait=False)
         acknowledged = await ask(client.session, method, created.structured["id"])
         assert acknowledged["resultType"] == "complete"
@@ -116,13 +116,13 @@ async def test_cancelling_and_updating_are_acknowledged_and_leave_the_run_alone(
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
 @pytest.mark.parametrize("task_id", ["nowhere", "../secrets", ""])
 async def test_a_task_there_is_not_is_an_error(config: Config, method: str, task_id: str) -> None:
-    async with Client(build_server(config), extensions=[TasksClient()]) as client:
+    async with Client(build_server(config).mcp, extensions=[TasksClient()]) as client:
         with pytest.raises(MCPError, match="There is no task"):
             await ask(client.session, method, task_id)
 
 
 async def test_a_client_that_does_not_know_tasks_waits_as_ever(config: Config) -> None:
-    async with Client(build_server(config)) as client:
+    async with Client(build_server(config).mcp) as client:
         answer = await call(client, "create_run", **SLOWLY)
         assert answer.structured["status"] == "completed"
         with pytest.raises(MCPError) as refused:
@@ -132,7 +132,7 @@ async def test_a_client_that_does_not_know_tasks_waits_as_ever(config: Config) -
 
 async def test_before_2026_07_28_there_are_no_tasks(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config), mode="legacy", extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, mode="legacy", extensions=[tasks]) as client:
         answer = await call(client, "create_run", **SLOWLY)
         assert answer.structured["status"] == "completed"
         with pytest.raises(MCPError) as refused:
@@ -142,5 +142,5 @@ async def test_before_2026_07_28_there_are_no_tasks(config: Config) -> None:
 
 
 async def test_the_server_announces_the_extension(config: Config) -> None:
-    async with Client(build_server(config)) as client:
+    async with Client(build_server(config).mcp) as client:
         assert (client.server_capabilities.extensions or {})[EXTENSION] == {}

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp.client import Client, Transport
+from mcp.server import Server
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourceUpdated
@@ -21,7 +22,6 @@ from runs_mcp.server.resources.subscriptions import Session
 from runs_mcp.server.runs.run_poller import Watchers
 from runs_mcp.server.runs.shared_state import OwnLooks, OwnRelay
 from runs_mcp.server.runs.stream_hub import Followers
-from runs_mcp.server.server import RunsServer
 from tests.calls import call
 from tests.upstream import Upstream, reply, serving
 
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(u
 class Subscriber:
     """A client of either era that can subscribe."""
 
-    def __init__(self, server: RunsServer | Transport, mode: str) -> None:
+    def __init__(self, server: Server[Any] | Transport, mode: str) -> None:
         self._send, self.updates = anyio.create_memory_object_stream[str](100)
         self.client = Client(server, mode=mode, message_handler=self._hear)
 
@@ -68,7 +68,7 @@ class Subscriber:
 @pytest.fixture
 async def subscriber(config: Config, mode: str) -> AsyncIterator[Subscriber]:
     """A client of either era of a server in front of the sandbox."""
-    subscriber = Subscriber(build_server(config), mode)
+    subscriber = Subscriber(build_server(config).mcp, mode)
     async with subscriber.client:
         yield subscriber
     subscriber.close()
@@ -150,6 +150,6 @@ async def test_a_connection_that_ends_leaves_what_it_subscribed_to() -> None:
 
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "runs://", "runs://a/b/c", "runs://../x", "runs://nowhere"])
 async def test_what_is_no_run_cannot_be_subscribed_to(config: Config, uri: str) -> None:
-    async with Client(build_server(config), mode="legacy") as client:
+    async with Client(build_server(config).mcp, mode="legacy") as client:
         with pytest.raises(MCPError, match=r"cannot be subscribed to|There is no run"):
             await client.subscribe_resource(uri)

@@ -15,7 +15,7 @@ from anyio.streams.text import TextReceiveStream
 from playwright.async_api import Browser, async_playwright
 
 from tests.clients.processes import CLEAN
-from tests.ui.looking import Look, looking
+from tests.ui.open_page import Look, looking
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from mcp.client import Client
 from playwright.async_api import Browser, expect
 
 from runs_mcp.sandbox import SandboxOptions, running
+from tests.calls import call
 from tests.ui.conftest import dashboard_process
-from tests.ui.looking import Look, looking
+from tests.ui.open_page import Look, looking
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ALL = "All 200 runs of the period."
 THEMES = ("light", "dark")
@@ -64,8 +66,8 @@ async def test_its_counts_are_those_of_the_api(look: Look, dashboard: str) -> No
     assert 30 <= len(rows) <= 32
     for column, status in enumerate(("completed", "failed", "created"), start=1):
         assert sum(int(row[column]) for row in rows) == statuses[status]
-    took = await table(look, "Distribution of latency")
-    assert sum(int(row[1]) for row in took) == statuses["completed"] + statuses["failed"]
+    models = [row[0] for row in await table(look, "Latency by model")]
+    assert set(models) == set(await facet(look, "Models"))
     await expect(look.view.locator(".figure", has_text="Failed")).to_contain_text(str(statuses["failed"]))
 
 
@@ -102,14 +104,32 @@ async def test_a_part_of_many_runs_is_called_a_part(look: Look, tmp_path: Path) 
     config = tmp_path / "config.json"
     async with running(SandboxOptions(seed_runs=720)) as sandbox:
         auth = {"kind": "api_key", "value": "sk-sandbox-demo", "token_url": f"{sandbox.url}/auth/token"}
-        config.write_text(json.dumps({"api": {"base_url": f"{sandbox.url}/api/v1", "auth": auth}}), encoding="utf-8")
+        api = {"base_url": f"{sandbox.url}/api/v1", "auth": auth}
+        config.write_text(json.dumps({"api": api, "server": {"max_scan": 500}}), encoding="utf-8")
         async with dashboard_process("--config", str(config)) as url:
             await look.page.goto(url)
             await expect(look.view.get_by_text("are of the newest 500 of 720 runs")).to_be_visible()
             assert sum((await facet(look, "Status")).values()) == 720
-            assert sum(int(row[1]) for row in await table(look, "Distribution of latency")) <= 500
-            await look.view.get_by_role("button", name="Read 500 more").click()
+            assert sum(int(cell) for row in await table(look, "Runs per day") for cell in row[1:]) == 500
+        config.write_text(json.dumps({"api": api}), encoding="utf-8")
+        async with dashboard_process("--config", str(config)) as url:
+            await look.page.goto(url)
             await expect(look.view.get_by_text("All 720 runs of the period.")).to_be_visible()
+
+
+async def test_further_runs_are_listed_page_by_page(look: Look, dashboard: str) -> None:
+    await opened(look, dashboard)
+    await expect(look.view.locator(".run-row")).to_have_count(25)
+    await look.view.get_by_role("button", name="Show more").click()
+    await expect(look.view.locator(".run-row")).to_have_count(50)
+
+
+async def test_its_numbers_are_those_of_aggregate_runs(look: Look, dashboard: str) -> None:
+    await opened(look, dashboard)
+    async with Client(f"{dashboard}mcp") as client:
+        answer = await call(client, "aggregate_runs", start="30d", measures=["median_ms", "total_tokens"])
+    median_s = answer.structured["total"]["median_ms"] / 1_000
+    await expect(look.view.locator(".figure", has_text="Median time")).to_contain_text(f"{median_s:.1f} s")
 
 
 async def test_the_tab_key_reaches_every_control(look: Look, dashboard: str) -> None:

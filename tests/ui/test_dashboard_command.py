@@ -12,9 +12,9 @@ from playwright.async_api import expect
 
 from tests.calls import call
 from tests.ui.conftest import dashboard_process
-from tests.ui.looking import Look
+from tests.ui.open_page import Look
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PAGES = ("", "dashboard.html", "run.html")
 

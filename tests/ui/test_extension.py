@@ -15,7 +15,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.ui import DASHBOARD, PAGES, RUN_VIEWER, document
 from tests.calls import call
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PAGE_OF = {
     "list_runs": DASHBOARD,
@@ -34,13 +34,13 @@ INTO_MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.writ
 async def host(config: Config, mode: str) -> AsyncIterator[Client]:
     """A client that says it shows pages."""
     declared = advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})
-    async with Client(build_server(config), mode=mode, extensions=[declared]) as connected:
+    async with Client(build_server(config).mcp, mode=mode, extensions=[declared]) as connected:
         yield connected
 
 
 async def test_the_server_says_that_it_has_pages(config: Config) -> None:
     """Where the protocol has a place for it; before 2026-07-28 hosts go by the tools alone."""
-    async with Client(build_server(config)) as client:
+    async with Client(build_server(config).mcp) as client:
         assert EXTENSION_ID in (client.server_capabilities.extensions or {})
 
 

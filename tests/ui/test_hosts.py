@@ -19,10 +19,10 @@ from tests import upstream
 from tests.calls import call
 from tests.clients import node
 from tests.clients.processes import serving_http
-from tests.ui.looking import Look, looking
+from tests.ui.open_page import Look, looking
 from tests.upstream import CLOSE, Replies, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LIBRARIES = {
     "@modelcontextprotocol/ext-apps": "2.0.4",
@@ -209,6 +209,15 @@ async def test_what_runs_contain_stays_text(host: Host) -> None:
         await expect(view.get_by_text("<img src=x onerror").first).to_be_visible()
         assert await host.look.frame.title() != "owned"
         assert await host.look.frame.evaluate("document.querySelectorAll('img, body script').length") == 0
+
+
+async def test_hidden_characters_are_written_out_on_pages(host: Host) -> None:
+    tag = "invoice\u202efdp.exe"
+    run_id = await host.create(interaction="SummarizeText", data={"text": tag}, tags=[tag])
+    for tool, arguments in (("get_run", {"run_id": run_id}), ("list_runs", {"limit": 5})):
+        await host.show(tool, arguments)
+        await expect(host.look.view.get_by_text("invoice<U+202E>fdp.exe").first).to_be_visible()
+    assert "\u202e" not in await host.look.frame.evaluate("document.body.innerText")
 
 
 async def test_the_hosts_theme_and_colours_win_and_change_at_once(host: Host) -> None:

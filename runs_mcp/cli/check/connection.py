@@ -19,7 +19,9 @@ from anyio import from_thread
 from anyio.lowlevel import current_token
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from runs_mcp.api.network import Connections, trust
+from runs_mcp.api import ProxySettingsError
+from runs_mcp.api.proxies import Proxies
+from runs_mcp.api.transport import load_trust
 from runs_mcp.cli.check.examination import Examination, Hop
 from runs_mcp.cli.check.explanations import NETWORK, TRUST
 from runs_mcp.cli.check.findings import Finding, Look, check, failed, ok, skipped, warning
@@ -46,18 +48,18 @@ def _reaching(look: Look) -> Look:
 async def route(about: Examination) -> Finding:
     """Find the proxy and the trusted certificates."""
     url = urlsplit(about.base_url)
-    proxy = Connections().proxy_for(about.base_url)
+    try:
+        proxy = Proxies.from_environment().find(about.base_url)
+    except ProxySettingsError as error:
+        return failed(str(error), "Set HTTPS_PROXY to a URL such as http://proxy:3128.")
     next_hop = urlsplit(proxy) if proxy else url
-    if next_hop.scheme not in PORTS or not next_hop.hostname:
-        fix = "Set HTTPS_PROXY to one such as http://proxy:3128."
-        return failed(f"{next_hop.scheme} proxies are not supported", fix)
     port = next_hop.port or PORTS[next_hop.scheme]
-    about.hop = Hop(next_hop.hostname, port, proxied=proxy is not None)
+    about.hop = Hop(next_hop.hostname or "", port, proxied=proxy is not None)
     facts = {"proxy": f"{next_hop.hostname}:{port}" if proxy else None}
     way = f"by the proxy {facts['proxy']}" if proxy else "direct"
     if url.scheme != "https":
         return ok(way, **facts)
-    about.trust, certificates = trust(), _certificates()
+    about.trust, certificates = load_trust(), _certificates()
     facts["certificates"] = certificates
     if (file := os.environ.get("SSL_CERT_FILE")) and (flaw := _flaw(file)):
         return warning(f"{way}, trusting {certificates}, but that file is {flaw}", "Correct SSL_CERT_FILE.", **facts)

@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from runs_mcp.api import AuthenticationError, RunsApiError, connect
-from runs_mcp.api.credentials import SecretSource, open_to_others
-from runs_mcp.api.transport import token_url
+from runs_mcp.api.auth import SecretSource, find_token_url, open_to_others
 from runs_mcp.cli.check.examination import Examination, Wire
 from runs_mcp.cli.check.explanations import happened
 from runs_mcp.cli.check.findings import STEP_S, Finding, check, failed, ok, skipped, warning
@@ -90,7 +89,7 @@ async def _connect(about: Examination, found: str) -> None:
     auth = AuthSettings(kind=api.auth.kind, value=SecretStr(found), token_url=api.auth.token_url)
     impatient = api.model_copy(update={"auth": auth, "max_retries": 0, "timeout_s": min(api.timeout_s, STEP_S)})
     about.wire = Wire(about.secrets)
-    client = connect(impatient, token_in_query=about.config.streaming.token_in_query, network=about.wire)
+    client = connect(impatient, token_in_query=about.config.streaming.token_in_query, transport=about.wire)
     about.client = await about.opened.enter_async_context(client)
 
 
@@ -116,7 +115,7 @@ def _doubt(auth: AuthSettings, config_file: Path | None) -> tuple[str, str] | No
 
 
 def _not_exchanged(error: RunsApiError, about: Examination) -> Finding:
-    where = token_url(about.config.api, about.edition, about.base_url)
+    where = find_token_url(about.config.api, about.edition, about.base_url)
     fix = f"Check {about.source}, api.auth.token_url and api.edition: keys are exchanged at {where}."
     if isinstance(error, AuthenticationError):
         fix = f"Put a key into {about.source} that is valid for {about.host}."

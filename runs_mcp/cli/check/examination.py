@@ -8,35 +8,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
-from runs_mcp.api import EDITIONS, Credential, Edition, Run, RunsClient
-from runs_mcp.api.network import Connections, Request, Response
+import httpx
+from typing_extensions import override
+
+from runs_mcp.api import EDITIONS, Credential, DefaultTransport, Edition, Run, RunsClient
 from runs_mcp.config.settings import Config
 from runs_mcp.observability.masking import MASK, mask
 
 SECRET_PARAMETERS = ("token", "access_token")
 
 
-class Wire:
-    """A network that records the last response and every secret that is sent."""
+class Wire(httpx.AsyncBaseTransport):
+    """A transport that records the last response and every secret that is sent."""
 
     def __init__(self, secrets: set[str]) -> None:
-        self._connections = Connections()
+        self._transport = DefaultTransport()
         self._secrets = secrets
-        self.answer: Response | None = None
+        self.answer: httpx.Response | None = None
         """The last response; its headers are used."""
         self.answered_at = 0.0
         """Time of the last response, in seconds since the epoch."""
 
-    async def send(self, request: Request) -> Response:
-        """As in `Network`."""
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
         self._secrets.update(_secrets_in(request))
-        self.answer = await self._connections.send(request)
+        self.answer = await self._transport.handle_async_request(request)
         self.answered_at = time.time()
         return self.answer
 
+    @override
     async def aclose(self) -> None:
-        """As in `Network`."""
-        await self._connections.aclose()
+        """Close every connection."""
+        await self._transport.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Examination:
         return mask(text)
 
 
-def _secrets_in(request: Request) -> Iterator[str]:
+def _secrets_in(request: httpx.Request) -> Iterator[str]:
     _, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    query = parse_qs(urlsplit(request.url).query)
+    query = parse_qs(request.url.query.decode())
     yield from filter(None, [bearer, *(value for name in SECRET_PARAMETERS for value in query.get(name, ()))])

@@ -88,6 +88,6 @@ def _skew_s(about: Examination) -> int | None:
     now = datetime.fromtimestamp(about.wire.answered_at, UTC)
     if issued and issued > now:
         return round((issued - now).total_seconds())
-    if expires and expires < now and answer.status == HTTPStatus.OK:
+    if expires and expires < now and answer.status_code == HTTPStatus.OK:
         return round((expires - now).total_seconds())
     return None

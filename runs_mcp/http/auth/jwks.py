@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
+import httpx
 import jwt
 from pydantic import BaseModel
 
 from runs_mcp import __version__
-from runs_mcp.api import RunsApiError
-from runs_mcp.api.network import Connections, Request
+from runs_mcp.api import DefaultTransport
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.auth.reloaded_file import Reread
 
@@ -26,6 +26,9 @@ USABLE_S = 3_600
 PAUSE_S = 10
 """Seconds between two fetches that found nothing new: tokens with made-up keys must not have us flood the issuer."""
 TIMEOUT_S = 5
+CHUNK_BYTES = 64 * 1024
+MAX_BYTES = 256 * 1024
+"""Largest key set that is read: a key takes about 2 KiB."""
 ASYMMETRIC = {"RSA", "EC", "OKP"}
 
 Keys = Mapping[str, jwt.PyJWK]
@@ -91,23 +94,34 @@ class KeysAtUrl:
         try:
             self._keys = _parsed(await self._fetch())
             self._fetched = self._now()
-        except (RunsApiError, jwt.PyJWTError, ValueError, TimeoutError) as error:
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError, TimeoutError) as error:
             log.warning("the issuer's keys cannot be fetched from %s: %s", self._url, type(error).__name__)
         if self._wants(kid):
             self._pausing_until = self._now() + PAUSE_S
 
     async def _fetch(self) -> bytes:
         headers = {"Accept": "application/json", "User-Agent": f"runs-mcp/{__version__}"}
-        request = Request("GET", self._url, headers, None, TIMEOUT_S, TIMEOUT_S, writes=False)
-        network = Connections()
-        try:
+        client = httpx.AsyncClient(transport=DefaultTransport(), headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        async with client:
             with anyio.fail_after(TIMEOUT_S):
-                response = await network.send(request)
-                if response.status != HTTPStatus.OK:
-                    raise ValueError(f"status {response.status}")
-                return await response.read()
-        finally:
-            await network.aclose()
+                async with client.stream("GET", self._url) as response:
+                    if response.status_code != HTTPStatus.OK:
+                        raise ValueError(f"status {response.status_code}")
+                    return await _read_limited(response)
+
+
+async def _read_limited(response: httpx.Response) -> bytes:
+    """Return the body of a response.
+
+    Raises:
+        ValueError: it is larger than `MAX_BYTES`; the rest is not read.
+    """
+    body = bytearray()
+    async for chunk in response.aiter_bytes(CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES:,} bytes")
+    return bytes(body)
 
 
 class _KeySet(BaseModel):

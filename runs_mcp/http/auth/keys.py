@@ -1,10 +1,14 @@
-"""Keys of callers: made here, shown once, and kept as hashes in a file."""
+"""Keys of callers: shown once, when they are made, and kept as hashes in a file."""
 
 import hashlib
+import logging
 import os
 import secrets
+import stat
+import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,30 +18,33 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.problems import ConfigError
 
+log = logging.getLogger(__name__)
+
 PREFIX = "rmk_"
+READ: Scope = "runs:read"
 RANDOM_BYTES = 32
 
 
 class Key(BaseModel):
-    """What is kept of a key."""
+    """A key as the file has it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[\w.@+-]{1,100}$")]
     sha256: str
-    """A fast hash will do: 256 random bits cannot be guessed, however many are tried in a second."""
+    """A fast hash suffices: 256 random bits cannot be guessed, however many an attacker tries."""
     scopes: tuple[Scope, ...]
     created: AwareDatetime
     expires: AwareDatetime | None = None
 
     @property
     def description(self) -> str:
-        """On one line, for a person."""
+        """One line about the key, for a person."""
         until = f", until {self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else ""
         return f"{self.name}: {' '.join(self.scopes)}, since {self.created:%Y-%m-%d %H:%M} UTC{until}"
 
     def is_good(self, now: datetime) -> bool:
-        """Whether it has not expired."""
+        """Return true if the key has not expired."""
         return self.expires is None or now < self.expires
 
 
@@ -48,7 +55,7 @@ class _KeysFile(BaseModel):
 
 
 def read(file: Path) -> Sequence[Key]:
-    """The keys in `file`.
+    """Return the keys in `file`.
 
     Raises:
         ConfigError: it cannot be read, or is no file of keys.
@@ -62,7 +69,7 @@ def read(file: Path) -> Sequence[Key]:
 
 
 def by_hash(file: Path) -> Mapping[str, Key]:
-    """The keys in `file`, by what a presented key is found by.
+    """Return the keys in `file` by their hashes.
 
     Raises:
         ConfigError: as `read`.
@@ -71,46 +78,60 @@ def by_hash(file: Path) -> Mapping[str, Key]:
 
 
 def hashed(secret: str) -> str:
-    """What is kept of `secret`."""
+    """Return the hash by which the file has `secret`."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def add(
-    file: Path, name: str, scopes: Iterable[Scope], *, days: int | None = None, overlap_hours: int | None = None
+    file: Path,
+    name: str,
+    scopes: Iterable[Scope] | None = None,
+    *,
+    days: int | None = None,
+    overlap_hours: int | None = None,
 ) -> str:
-    """Make a key for `name`, good for `days` or for good; it is returned, and never shown again.
+    """Make a key for `name`, valid for `days` or until it is removed, and return it; it is never shown again.
 
-    A key that `name` has already goes on to work for `overlap_hours`.
+    Without `scopes` it has those of the key that `name` has already, else `runs:read`. That key stays valid for
+    `overlap_hours`.
 
     Raises:
-        ConfigError: `name` has a key and no overlap is asked for, is no name, or the file cannot be used.
+        ConfigError: `name` has a key and no overlap is asked for, is no valid name, or the file cannot be used.
     """
-    now = datetime.now(UTC)
-    keys = [key for key in _read_if_there(file) if key.is_good(now)]
-    if overlap_hours is None and any(key.name == name for key in keys):
-        raise ConfigError(f"{name} has a key already. Remove it first, or let both work for a while by --overlap.")
-    until = now + timedelta(hours=overlap_hours or 0)
-    secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
-    expires = now + timedelta(days=days) if days else None
-    try:
-        made = Key(name=name, sha256=hashed(secret), scopes=tuple(sorted(set(scopes))), created=now, expires=expires)
-    except ValidationError:
-        raise ConfigError(f"{name!r} is no name for a key: letters, digits and . _ @ + - only.") from None
-    _write(file, [*(_ending(key, until) if key.name == name else key for key in keys), made])
+    with _locked(file):
+        now = datetime.now(UTC)
+        keys = [key for key in _read_if_there(file) if key.is_good(now)]
+        had = [key for key in keys if key.name == name]
+        if overlap_hours is None and had:
+            raise ConfigError(f"{name} has a key already. Remove it first, or let both work for a while by --overlap.")
+        secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+        kept: Iterable[Scope] = had[-1].scopes if had else (READ,)
+        made = _key(name, secret, kept if scopes is None else scopes, now, days)
+        until = now + timedelta(hours=overlap_hours or 0)
+        _write(file, [*(_ending(key, until) if key.name == name else key for key in keys), made])
     return secret
 
 
+def _key(name: str, secret: str, scopes: Iterable[Scope], now: datetime, days: int | None) -> Key:
+    expires = now + timedelta(days=days) if days else None
+    try:
+        return Key(name=name, sha256=hashed(secret), scopes=tuple(sorted(set(scopes))), created=now, expires=expires)
+    except ValidationError:
+        raise ConfigError(f"{name!r} is no name for a key: letters, digits and . _ @ + - only.") from None
+
+
 def remove(file: Path, name: str) -> None:
-    """Forget every key of `name`.
+    """Remove every key of `name`.
 
     Raises:
         ConfigError: there is none, or the file cannot be used.
     """
-    keys = read(file)
-    kept = [key for key in keys if key.name != name]
-    if len(kept) == len(keys):
-        raise ConfigError(f"There is no key of {name!r} in {file}.")
-    _write(file, kept)
+    with _locked(file):
+        keys = read(file)
+        kept = [key for key in keys if key.name != name]
+        if len(kept) == len(keys):
+            raise ConfigError(f"There is no key of {name!r} in {file}.")
+        _write(file, kept)
 
 
 def _read_if_there(file: Path) -> Sequence[Key]:
@@ -121,13 +142,63 @@ def _ending(key: Key, until: datetime) -> Key:
     return key.model_copy(update={"expires": min(key.expires, until) if key.expires else until})
 
 
-def _write(file: Path, keys: Iterable[Key]) -> None:
-    """Replace the file as a whole, readable by its owner alone, so that a server never reads half of one."""
-    text = _KeysFile(keys=tuple(keys)).model_dump_json(indent=2)
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Hold off other processes that change `file` while the block lasts.
+
+    The lock is on the folder, because the file itself is replaced. Windows has no such lock.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl  # noqa: PLC0415 - Windows has none
+
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as half:
-            half.write(text + "\n")
-        Path(temporary).replace(file)
+        folder = os.open(file.parent, os.O_RDONLY)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _write(file: Path, keys: Iterable[Key]) -> None:
+    """Replace the file as a whole, so that a server never reads half of it. It keeps its owner and its mode."""
+    text = _KeysFile(keys=tuple(keys)).model_dump_json(indent=2)
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as replacement:
+            replacement.write(text + "\n")
+        _take_owner_and_mode(temporary, file)
+        temporary.replace(file)
+    except OSError as error:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+        raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
+
+
+def _take_owner_and_mode(replacement: Path, file: Path) -> None:
+    """Give `replacement` the owner and mode of `file`; a new file is readable by the owner of its folder alone.
+
+    A file that root writes would otherwise be unreadable for the service, and lock all callers out.
+
+    Raises:
+        ConfigError: the file belongs to another user, and this one may not give files away.
+    """
+    if sys.platform == "win32":
+        return
+    wanted = file.stat() if file.exists() else file.parent.stat()
+    owner = wanted.st_uid if file.exists() or os.geteuid() == 0 else os.geteuid()
+    if owner != os.geteuid():
+        log.warning("%s belongs to user %d and stays so; this is user %d", file, owner, os.geteuid())
+        try:
+            os.chown(replacement, owner, wanted.st_gid)
+        except PermissionError:
+            replacement.unlink()
+            raise ConfigError(f"{file} belongs to user {owner}. Run this command as that user, or as root.") from None
+    if file.exists():
+        replacement.chmod(stat.S_IMODE(wanted.st_mode))

@@ -1,96 +1,75 @@
-"""Admission: which requests reach the endpoint, by whose settings, and what the others are told."""
+"""Admission: the requests that reach the endpoint, the settings they are served by, and the refusals of the others."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend
-from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.provider import AccessToken, TokenVerifier
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runs_mcp.config.http_settings import BearerAuthSettings, JwtAuthSettings
 from runs_mcp.config.settings import Config, ProfileSettings
+from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.jwks import PAUSE_S
-from runs_mcp.http.auth.metadata import metadata_url
-from runs_mcp.http.auth.verifiers import verifier
-from runs_mcp.server.scopes import CREATE, KEY, READ, Caller
+from runs_mcp.observability import logs
+from runs_mcp.server.scopes import KEY, Caller
 
 log = logging.getLogger(__name__)
 
 
-def guarded(app: ASGIApp, config: Config) -> ASGIApp:
-    """`app`, for callers alone whom `server.http.auth` lets in; they are in the scope (`callers.caller_of`).
-
-    Raises:
-        ConfigError: a file that says who they are cannot be used.
-    """
-    auth = config.server.http.auth
-    match auth:
-        case BearerAuthSettings() | JwtAuthSettings():
-            backend = BearerAuthBackend(verifier(auth))
-            # The SDK binds sessions and the state of questions to the user that it finds in the context.
-            admission = AuthContextMiddleware(Admission(app, config))
-            return AuthenticationMiddleware(admission, backend=backend, on_error=_cannot_tell)
-        case _:
-            return app
+def authenticated(app: ASGIApp, config: Config, verifier: TokenVerifier) -> ASGIApp:
+    """Return `app` for the callers alone that `verifier` knows; `caller_of` returns them."""
+    # The SDK binds sessions, and the state of questions, to the user that it finds in the context.
+    admission = AuthContextMiddleware(Admission(app, config))
+    return AuthenticationMiddleware(admission, backend=BearerAuthBackend(verifier), on_error=_unavailable)
 
 
 class Admission:
-    """Lets in callers who may read runs and have settings to be served by, and tells others what they lack."""
+    """Admits callers that may read runs and match a profile; tells the others what they lack."""
 
     def __init__(self, app: ASGIApp, config: Config) -> None:
-        auth = config.server.http.auth
         self._app = app
         self._config = config
-        self._needed: set[str] = {READ}
-        self._metadata = {}
-        if isinstance(auth, JwtAuthSettings):
-            self._needed |= set(auth.required_scopes)
-            self._metadata = {"resource_metadata": metadata_url(auth)}
+        self._challenge = Challenge(config.server.http.auth)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         user = scope.get("user")
-        answer = self._admit(user.access_token, scope) if isinstance(user, AuthenticatedUser) else self._unknown(scope)
-        await (answer or self._app)(scope, receive, send)
+        if not isinstance(user, AuthenticatedUser):
+            await self._unknown(scope)(scope, receive, send)
+        elif refusal := self._refusal(user.access_token, scope):
+            await refusal(scope, receive, send)
+        else:
+            with logs.context(caller=scope[KEY].name):
+                await self._app(scope, receive, send)
 
-    def _admit(self, token: AccessToken, scope: Scope) -> Response | None:
-        """Nothing where the caller was let in, and is in the scope; else the refusal."""
-        if not self._needed <= set(token.scopes):
-            return self._insufficient(token.scopes)
+    def _refusal(self, token: AccessToken, scope: Scope) -> Response | None:
+        """Return None for a caller that is admitted, and put it in the scope; otherwise the refusal."""
+        needed, had = self._challenge.needed, set(token.scopes)
+        if not needed <= had:
+            header = self._challenge.insufficient(needed, had)
+            return _refuse(403, "insufficient_scope", f"Needed: {', '.join(sorted(needed))}", header)
         caller = caller_by(token, self._config)
         if caller is None:
             log.info("a caller was refused: no profile names %s", token.subject or token.client_id)
             description = "No profile of this server names this caller; its operator can add one"
-            return JSONResponse({"error": "access_denied", "error_description": description}, 403)
+            return _refuse(403, "access_denied", description)
         scope[KEY] = caller
         return None
 
     def _unknown(self, scope: Scope) -> Response:
-        wanted = {"scope": " ".join(sorted({*self._needed, CREATE}))}
         if "authorization" not in HTTPConnection(scope).headers:
-            return self._refusal(401, "", "Authentication is required", wanted)  # no error, by RFC 6750
+            return _refuse(401, "unauthorized", "Authentication is required", self._challenge.missing())
         description = "The token is expired, revoked, or was not made for this server"
-        return self._refusal(401, "invalid_token", description, wanted)
-
-    def _insufficient(self, had: Iterable[str]) -> Response:
-        # What the caller has is named as well, so that asking for the rest does not lose it.
-        wanted = {"scope": " ".join(sorted({*self._needed, *({CREATE} & set(had))}))}
-        return self._refusal(403, "insufficient_scope", f"Needed: {', '.join(sorted(self._needed))}", wanted)
-
-    def _refusal(self, status: int, error: str, description: str, wanted: Mapping[str, str]) -> Response:
-        said = {"error": error, "error_description": description} if error else {}
-        challenge = ", ".join(f'{name}="{value}"' for name, value in {**said, **wanted, **self._metadata}.items())
-        body = {"error": error or "unauthorized", "error_description": description}
-        return JSONResponse(body, status, headers={"WWW-Authenticate": f"Bearer {challenge}"})
+        return _refuse(401, "invalid_token", description, self._challenge.invalid(description))
 
 
 def caller_by(token: AccessToken, config: Config) -> Caller | None:
-    """Whoever was verified, with the profile that names them; None where one has to and none does."""
+    """Return the caller with its profile; None if no profile matches and the settings demand one."""
     name = token.subject or token.client_id
     profile = _profile_of(name, token.claims or {}, config.profiles)
     if profile is None and not config.serves_the_unnamed:
@@ -100,7 +79,7 @@ def caller_by(token: AccessToken, config: Config) -> Caller | None:
 
 
 def _profile_of(name: str, claims: Mapping[str, Any], profiles: Mapping[str, ProfileSettings]) -> str | None:
-    """The profile that has the caller's name; else the first whose claims are all in their token."""
+    """Return the profile that lists the caller; otherwise the first whose claims are all in the token."""
     named = (profile for profile, one in profiles.items() if name in one.callers)
     claimed = (
         profile
@@ -114,6 +93,11 @@ def _holds(claim: Any, value: str) -> bool:
     return value in claim if isinstance(claim, list) else claim == value
 
 
-def _cannot_tell(_: HTTPConnection, error: Exception) -> Response:
+def _refuse(status: int, error: str, description: str, challenge: str | None = None) -> Response:
+    headers = {"WWW-Authenticate": challenge} if challenge else None
+    return JSONResponse({"error": error, "error_description": description}, status, headers=headers)
+
+
+def _unavailable(_: HTTPConnection, error: Exception) -> Response:
     body = {"error": "temporarily_unavailable", "error_description": str(error)}
     return JSONResponse(body, 503, headers={"Retry-After": str(PAUSE_S)})

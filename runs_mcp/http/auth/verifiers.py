@@ -38,6 +38,10 @@ def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> TokenVerifier:
             raise ConfigError("server.http.auth: there is no saying where the issuer's keys are.")
 
 
+KEY_CLAIM = "runs_mcp.key"
+"""Claim that holds the hash of the key a caller presented."""
+
+
 class KeyVerifier(TokenVerifier):
     """Knows callers by their keys."""
 
@@ -46,15 +50,22 @@ class KeyVerifier(TokenVerifier):
 
     @override
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Whose key this is, or None."""
-        key = self._keys.current().get(keys.hashed(token))
+        """Return the caller whose key this is, or None."""
+        hashed = keys.hashed(token)
+        key = self.find(hashed)
+        if key is None:
+            return None
+        return AccessToken(token=MASK, client_id=key.name, scopes=list(key.scopes), claims={KEY_CLAIM: hashed})
+
+    def find(self, hashed: str) -> keys.Key | None:
+        """Return the key with this hash, if there is one that has not expired."""
+        key = self._keys.current().get(hashed)
         if key is None:
             log.info("a caller was refused: the key is unknown")
         elif not key.is_good(datetime.now(UTC)):
             log.info("a caller was refused: the key of %s has expired", key.name)
-        else:
-            return AccessToken(token=MASK, client_id=key.name, scopes=list(key.scopes))
-        return None
+            return None
+        return key
 
 
 class JwtVerifier(TokenVerifier):

@@ -38,7 +38,7 @@ async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None])
 
 def build(server: RunsServer, token: str) -> Starlette:
     """The host's page, the pages it shows, and the MCP endpoint they call, all below a path that nobody can guess."""
-    app = server.streamable_http_app(
+    app = server.mcp.streamable_http_app(
         streamable_http_path=f"/{token}/mcp",
         json_response=True,
         host=HOST,
@@ -50,7 +50,7 @@ def build(server: RunsServer, token: str) -> Starlette:
 
 
 async def _host(_: Request) -> HTMLResponse:
-    html = inline_page.document(files("runs_mcp.service") / "dashboard", "host.html", HOST_POLICY)
+    html = inline_page.document(files("runs_mcp.http") / "dashboard", "host.html", HOST_POLICY)
     return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"})
 
 

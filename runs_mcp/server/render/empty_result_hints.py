@@ -1,4 +1,4 @@
-"""What to say of an empty list: which filter hides the runs, and what it may have been meant to be."""
+"""Hints for an empty list: the filter that hides the runs, and the value that was probably meant."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -6,25 +6,41 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import FilterOption, RunsApiError, RunsClient
+from runs_mcp.api import FilterOption, NotFoundError, PermissionDeniedError, RunsApiError
+from runs_mcp.server.context import Services
 
 EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag")
-IN_GENERAL = "get_run_filter_options shows the values a filter can take; compute_run_facets counts runs."
+TOOLS = {
+    "get_run_filter_options": "get_run_filter_options shows the values that a filter takes",
+    "compute_run_facets": "compute_run_facets counts runs by value",
+    "list_runs": "list_runs without filters shows the newest runs",
+}
 
 
-async def advice(runs: RunsClient, filters: Mapping[str, Any]) -> str:
-    """Which of the exact `filters`, were it left out, would let runs through, and the value nearest to what it was."""
+async def hint(here: Services, filters: Mapping[str, Any]) -> str:
+    """Return which of the exact `filters` hides runs, and the known value nearest to the one given.
+
+    Names only tools that this server publishes and whose operation answers.
+    """
     given = {name: value for name, value in filters.items() if name in EXACT_FILTERS and value is not MISSING}
     lines = []
     for name, value in given.items():
         others = {other: kept for other, kept in given.items() if other != name}
         try:
-            options = await runs.get_filter_options(name, **others)
+            options = await here.runs.get_filter_options(name, **others)
+        except (PermissionDeniedError, NotFoundError):
+            return _general(here, closed={"get_run_filter_options", "compute_run_facets"})
         except RunsApiError:
-            return IN_GENERAL
+            return _general(here)
         if hidden := sum(option.count or 0 for option in options):
             lines.append(f'Without {name}="{value}" there are {hidden}{_nearest(value, options)}.')
-    return " ".join(lines) or IN_GENERAL
+    return " ".join(lines) or _general(here)
+
+
+def _general(here: Services, closed: frozenset[str] | set[str] = frozenset()) -> str:
+    published = here.config.server.tools
+    usable = [text for tool, text in TOOLS.items() if tool not in closed and (published is None or tool in published)]
+    return f"{'; '.join(usable)}." if usable else "Check the filters."
 
 
 def _nearest(value: str, options: Sequence[FilterOption]) -> str:

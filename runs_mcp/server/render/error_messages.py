@@ -1,8 +1,10 @@
-"""Every failure as one paragraph for a model: what happened, whether anything changed, what to do next."""
+"""Failures as one paragraph for a model: the cause, the effect on runs, and the next step."""
 
 import difflib
 import logging
 from collections.abc import Iterable
+from math import ceil
+from typing import Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import ValidationError
@@ -10,17 +12,19 @@ from pydantic import ValidationError
 from runs_mcp.api import (
     ApiTimeoutError,
     AuthenticationError,
-    CredentialError,
     InvalidArgumentError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
     ProtocolError,
     RateLimitedError,
+    ResponseTooLargeError,
     RunsApiError,
+    SetupError,
     StreamInterruptedError,
     UnavailableError,
 )
+from runs_mcp.server.aggregate.list_prices import UnknownCostError
 from runs_mcp.server.runs.idempotent_create import LostCreateError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
@@ -31,30 +35,32 @@ NOTHING_SENT = "Nothing was sent."
 NO_CHANGE = "Nothing was changed."
 NO_RUN = "No run was created."
 NOBODY_TO_ASK = (
-    "Creating runs has to be confirmed by a person here (server.confirm_create), and this client cannot ask one. "
-    f"{NOTHING_SENT} {NO_RUN} Connect with a client that supports elicitation, or have the operator turn it off; "
-    "no argument stands in for it."
+    "This server requires that a person confirms each new run (server.confirm_create), and this client cannot ask. "
+    f"{NOTHING_SENT} {NO_RUN} Connect with a client that supports elicitation, or ask the operator to turn the setting "
+    "off; it cannot be overridden by an argument."
 )
 LONGEST_ECHO_CHARS = 100
+LONGEST_IN_SECONDS = 120
+LONGEST_IN_MINUTES = 120
 
 
 def explain(tool: str, error: BaseException, *, changes: bool) -> str:
-    """What `error` means to the model that called `tool`; `changes` says whether the tool can change anything."""
+    """Return what `error` means to the model that called `tool`; `changes`: the tool can create runs."""
     match error:
         case ValidationError():
             return f"{_invalid_arguments(error)} {NOTHING_SENT}"
-        case InvalidArgumentError() | CredentialError():
+        case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
-        case UnclearNameError():
+        case UnclearNameError() | UnknownCostError():
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
         case LostCreateError(looked=True, tag=tag, cause=cause):
-            found = f"No run carries its tag {tag}, so none was made. Create it again if you still want it."
+            found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
             return f"{_what_happened(cause)} {found}"
         case LostCreateError(tag=tag, cause=cause):
-            advice = f'list_runs(tag="{tag}") shows it if there is one: look before you create it again.'
+            advice = f'Call list_runs(tag="{tag}"), which shows the run if it exists, before you create it again.'
             return f"{_what_happened(cause)} It is not known whether a run was created. {advice}"
         case FollowingError(run_id=run_id, cause=cause):
-            advice = f'Do not create it again: get_run(run_id="{run_id}") shows how it stands.'
+            advice = f'Do not create it again: get_run(run_id="{run_id}") shows its status.'
             return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
         case RunsApiError():
             return " ".join(
@@ -68,48 +74,59 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
 
 
 def too_large(size: int, most: int) -> str:
-    """Arguments beyond what the server takes."""
+    """Return the refusal of arguments that are larger than `most` bytes."""
     return (
-        f"The arguments take {size:,} bytes; at most {most:,} are taken (server.max_arguments_bytes). {NOTHING_SENT} "
-        "Pass less, or pass a document by reference."
+        f"The arguments have {size:,} bytes; at most {most:,} are accepted (server.max_arguments_bytes). "
+        f"{NOTHING_SENT} Pass less, or pass a document by reference."
     )
 
 
 def too_many(most: int) -> str:
-    """A call beyond those the server answers at once."""
-    return f"{most:,} calls are being answered already (server.max_calls). {NOTHING_SENT} Call again in a moment."
+    """Return the refusal of a call beyond the `most` that the server answers at the same time."""
+    return f"The server is answering {most:,} calls already (server.max_calls). {NOTHING_SENT} Call again in a moment."
 
 
-def not_confirmed(tool: str) -> str:
-    """What to say where the person who was asked did not agree to a call of `tool`."""
-    return f"The person asked to confirm {tool} did not agree. {NO_RUN} Do not call it again unless they ask for it."
+def not_confirmed(action: Literal["create", "start"], reason: str) -> str:
+    """Return the refusal of a call that executes a run and was not confirmed, for `reason`."""
+    return (
+        f"No run was {action}{'d' if action == 'create' else 'ed'}: {reason}. A person has to confirm it "
+        "(server.confirm_create). Do not call again unless they ask for it."
+    )
 
 
 def not_allowed(tool: str, scope: str) -> str:
-    """What to say to a caller whose scopes do not allow a call of `tool`."""
+    """Return the refusal of a call that the scopes of the caller do not allow."""
     return (
-        f"{tool} needs the scope {scope}, which this caller was not given. {NOTHING_SENT} {NO_RUN} "
-        "The operator of the server can give it; no argument stands in for it."
+        f"{tool} needs the scope {scope}, which this caller does not have. {NOTHING_SENT} {NO_RUN} "
+        "The operator of the server can grant it; it cannot be overridden by an argument."
     )
 
 
 def not_started(run_id: str) -> str:
-    """What to say of a run that following would start, to those who may only read."""
+    """Return the refusal to follow a run that following would start, for callers who may only read."""
     return (
-        f"Run {run_id} was created and has not been started. Following it would start it, which is not allowed here "
+        f"Run {run_id} was created and has not been started. Following would start it, which this caller may not do "
         f"(server.read_only, or no scope runs:create). {NO_CHANGE} Call again once it has been started."
     )
 
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> str | None:
-    """What to say of arguments the tool does not have, if there are any."""
+    """Return the refusal of the first unknown argument, with the closest match; None if all are known."""
     legal = sorted(known)
     for name in names:
         if name not in legal:
             near = difflib.get_close_matches(name, legal, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(legal)}."
-            return f"`{name}`: no such argument. {hint} {NOTHING_SENT}"
+            return f"`{name}` is not an argument of this tool. {hint} {NOTHING_SENT}"
     return None
+
+
+def waiting_time(seconds: float) -> str:
+    """Return a time to wait for people, rounded up: `30 s`, `5 min`, `3 h`."""
+    if seconds < LONGEST_IN_SECONDS:
+        return f"{ceil(seconds)} s"
+    minutes = ceil(seconds / 60)
+    return f"{minutes} min" if minutes < LONGEST_IN_MINUTES else f"{ceil(minutes / 60)} h"
 
 
 def _invalid_arguments(error: ValidationError) -> str:
@@ -138,7 +155,7 @@ def _what_happened(error: RunsApiError) -> str:
         case NotFoundError():
             return f"The Runs API found nothing there (404).{said}"
         case InvalidRequestError():
-            return f"The Runs API refused the request ({error.status}).{said}{details}"
+            return f"The Runs API rejected the request ({error.status}).{said}{details}"
         case RateLimitedError():
             return f"The Runs API is limiting its rate (429).{said}"
         case UnavailableError() if error.status:
@@ -158,18 +175,20 @@ def _what_changed(error: RunsApiError | None, *, changes: bool) -> str:
 def _what_next(error: RunsApiError, *, changes: bool) -> str:
     match error:
         case _ if changes and error.outcome_unknown:
-            return "Do not create it again before looking: list_runs(limit=5) shows the newest runs."
+            return "Before you create it again, call list_runs(limit=5), which shows the newest runs."
         case AuthenticationError():
             return "Someone with access to the server's configuration must renew it; `runs-mcp check` says how."
         case PermissionDeniedError():
-            return "Another credential is needed for it; other operations may still work."
+            return "This operation needs another credential; other operations may still work."
         case NotFoundError():
-            return "list_runs and get_run_filter_options show the ids there are."
+            return "list_runs shows the ids of runs."
         case InvalidRequestError():
             return "Correct the arguments and call again."
         case RateLimitedError() | UnavailableError() | ApiTimeoutError() | StreamInterruptedError():
-            wait = f" in {error.retry_after_s:g} s" if error.retry_after_s else ""
+            wait = f" in {waiting_time(error.retry_after_s)}" if error.retry_after_s else ""
             return f"Try again{wait}." if error.retry_safe else "Trying again at once will not help."
+        case ResponseTooLargeError():
+            return "Ask for less: a lower limit, or fewer fields."
         case ProtocolError():
             return "Check the base URL and the edition with `runs-mcp check`."
         case _:

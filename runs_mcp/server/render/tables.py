@@ -1,4 +1,4 @@
-"""Rows as compact text: no empty columns, none that says the same in every row."""
+"""Rows as compact text, without columns that are empty or the same in every row."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ from runs_mcp.api import Ref, Run
 from runs_mcp.observability.masking import one_line
 
 OWN_TAG_PREFIX = "runs-mcp:"
-"""Of the tags by which created runs are found again; they tell a reader nothing."""
+"""Prefix of the tags by which this server finds created runs again; readers do not need them."""
 Columns = Mapping[str, Sequence[str]]
-"""Texts by row, by the name of their column."""
+"""The text of each row, by the name of the column."""
 MAX_CELL_CHARS = 160
 MAX_ERROR_CHARS = 80
 MS_PER_S = 1_000
@@ -19,10 +19,10 @@ LONGEST_IN_SECONDS = 120
 
 
 def table(columns: Columns, *, keep: str = "id") -> str:
-    """`columns` as lines of ` | `-separated cells under a header; what is the same in all rows goes above it."""
+    """Return lines of ` | `-separated cells under a header; values that all rows share go above the header."""
     same, varying = [], {}
     for name, texts in columns.items():
-        # Most of a page says what the row above it said, and need be made safe only once.
+        # Most rows repeat values of other rows; each value is made safe once.
         cells = {text: cell(text) for text in set(texts)}
         first = cells[texts[0]]
         if len(cells) > 1 or name == keep or (first and len(texts) == 1):
@@ -34,7 +34,7 @@ def table(columns: Columns, *, keep: str = "id") -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    """`cells` as a line, empty ones at its end left out."""
+    """Return `cells` as a line without the empty cells at its end."""
     end = len(cells)
     while end > 1 and not cells[end - 1]:
         end -= 1
@@ -42,7 +42,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def of_runs(runs: Sequence[Run]) -> Columns:
-    """What tells one run from another."""
+    """Return the columns that tell runs apart."""
     return {
         "id": [run.id for run in runs],
         "status": [run.status or "" for run in runs],
@@ -58,14 +58,15 @@ def of_runs(runs: Sequence[Run]) -> Columns:
 
 
 def of_fields(documents: Sequence[Mapping[str, Any]]) -> Columns:
-    """The fields of documents as they are, for a caller who chose them."""
+    """Return the fields of documents that a caller selected, a column for each."""
     names = dict.fromkeys(name for document in documents for name in document)
     columns = {name: [_text(document.get(name)) for document in documents] for name in names}
-    return {cell(name): texts for name, texts in columns.items() if any(texts)}
+    shown = {cell(name): texts for name, texts in columns.items() if any(texts)}
+    return shown or {"id": [""] * len(documents)}
 
 
 def facts(run: Run) -> Mapping[str, str]:
-    """What tells one run from another, where there is something to tell."""
+    """Return the facts that tell a run apart, without the empty ones."""
     return {name: cell(text) for name, [text] in of_runs([run]).items() if text}
 
 
@@ -80,18 +81,18 @@ def _text(value: Any) -> str:
 
 
 def cell(value: Any, longest: int = MAX_CELL_CHARS) -> str:
-    """`value` on one line without control characters, cut where it is over `longest` characters."""
+    """Return `value` on one line, hidden characters written out, cut at `longest` characters."""
     line = one_line(_text(value)).replace(" | ", " ¦ ")
     return line if len(line) <= longest else f"{line[:longest]}…"
 
 
 def short_time(moment: datetime | None) -> str:
-    """`moment` to the minute, e.g. `2026-11-23 22:14`."""
+    """Return `moment` to the minute, e.g. `2026-11-23 22:14`; an empty text for None."""
     return moment.isoformat(" ", "minutes")[:16] if moment else ""
 
 
 def duration(milliseconds: float | None) -> str:
-    """`milliseconds` as a person says it: `340 ms`, `1.2 s`, `4 min`."""
+    """Return a duration for people: `340 ms`, `1.2 s`, `4 min`; an empty text for None."""
     if milliseconds is None:
         return ""
     if milliseconds < MS_PER_S:

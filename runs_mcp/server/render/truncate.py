@@ -1,6 +1,6 @@
-"""Cutting a run to a budget: the largest fields first, their head and tail kept."""
+"""Cutting a run to a budget of characters: the largest fields first, their head and tail kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,20 @@ SMALLEST_CUT_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A document that fits, and where to read each field that was cut, by its name."""
+    """A document that fits, and the resource that holds each field that was cut, by the field's name."""
 
     document: dict[str, Any]
     fields: dict[str, str]
 
 
 def fit(document: Mapping[str, Any], budget: int, run_id: str) -> Cut:
-    """`document` in about `budget` characters of JSON, fields of equal share or less left whole."""
+    """Return `document` in about `budget` characters of JSON.
+
+    All fields share the budget: fields below their share stay whole, and none is cut below 200 characters.
+    """
     if len(to_json(document)) <= budget:
         return Cut(dict(document), {})
-    texts = {name: _text(value) for name, value in document.items()}
+    texts = {name: text_of(value) for name, value in document.items()}
     share = max(_share([len(text) for text in texts.values()], budget), SMALLEST_CUT_CHARS)
     long = {name for name, text in texts.items() if len(text) > share}
     where = {name: uri_of(run_id, name) for name in document if name in long}
@@ -33,8 +36,23 @@ def fit(document: Mapping[str, Any], budget: int, run_id: str) -> Cut:
     return Cut(fitted, where)
 
 
+def keep_tail(document: Mapping[str, Any], names: Collection[str], chars: int, run_id: str) -> Cut:
+    """Return `document` with only the last `chars` characters of each longer field among `names`."""
+    kept, where = dict(document), {}
+    for name in names:
+        text = text_of(document.get(name, ""))
+        if len(text) > chars:
+            kept[name], where[name] = text[-chars:], uri_of(run_id, name)
+    return Cut(kept, where)
+
+
+def text_of(value: Any) -> str:
+    """Return a text as it is, and any other value as JSON."""
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
 def _share(sizes: list[int], budget: int) -> int:
-    """The size that no field may exceed, so that all of them together fit the budget."""
+    """Return the size that no field may exceed if all of them together are to fit the budget."""
     left, remaining = budget, sorted(sizes)
     while remaining and remaining[0] <= left // len(remaining):
         left -= remaining.pop(0)
@@ -45,7 +63,3 @@ def _shortened(text: str, size: int, resource: str) -> str:
     head, tail = size * 2 // 3, size // 3
     cut = len(text) - head - tail
     return f"{text[:head]}\n[… {cut:,} characters cut; whole in {resource} (or ?offset=&limit=) …]\n{text[-tail:]}"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value).decode()

@@ -1,21 +1,21 @@
-"""A piece of a large document: what a JSON pointer names, and a window into it."""
+"""Slices of a large document: the value at a JSON pointer, and a window into that value."""
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 DEFAULT_CHARS = 10_000
 DEFAULT_ITEMS = 100
 
 
 def at(document: Any, path: str) -> Any:
-    """What the JSON pointer `path` (RFC 6901) names in `document`; all of it for an empty one.
+    """Return the value at the JSON pointer `path` (RFC 6901) in `document`; the whole document for an empty path.
 
     Raises:
-        ValueError: it names nothing; the text says what there is instead.
+        ValueError: there is no such value; the message lists what exists at that point.
     """
     if path and not path.startswith("/"):
-        raise ValueError(f"`path` {path!r} is no JSON pointer: it starts with a slash, e.g. /{path}")
+        raise ValueError(f"`path` {path!r} is not a JSON pointer: a pointer starts with a slash, e.g. /{path}")
     value = document
     for step in (part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]):
         match value:
@@ -29,10 +29,13 @@ def at(document: Any, path: str) -> Any:
 
 
 def cut(value: Any, uri: str, path: str, *, offset: int, limit: int | None) -> dict[str, Any]:
-    """`limit` characters of a text or items of a list from `offset` on, and the resource that goes on from there.
+    """Return `limit` characters of a text, or items of a list, from `offset` on.
+
+    Returns `value`, `offset`, `total`, and `next`, the URI of the following slice, unless this slice is the last.
+    `uri` addresses the document and `path` the value in it.
 
     Raises:
-        ValueError: it is neither text nor list, or the numbers make no window.
+        ValueError: `value` is neither a text nor a list, or the window is empty.
     """
     if not isinstance(value, str | list):
         raise ValueError(f"offset and limit apply to texts and lists; this is {_described(value)}: add a path")  # noqa: TRY004 - of the request
@@ -41,7 +44,8 @@ def cut(value: Any, uri: str, path: str, *, offset: int, limit: int | None) -> d
         raise ValueError("offset must be 0 or more, limit 1 or more")
     end = offset + size
     following = {**({"path": path} if path else {}), "offset": end, "limit": size}
-    more = {"next": f"{uri}?{urlencode(following)}"} if end < len(value) else {}
+    # Templates of URIs (RFC 6570) decode `%20` alone; `+` would stay a plus.
+    more = {"next": f"{uri}?{urlencode(following, quote_via=quote)}"} if end < len(value) else {}
     return {"value": value[offset:end], "offset": offset, "total": len(value), **more}
 
 

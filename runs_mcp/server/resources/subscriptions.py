@@ -1,37 +1,42 @@
-"""What a client asks to be told of beside its answers: changes of `runs://{run_id}`, in both eras, and log messages.
+"""Notifications a client asks for: changes of `runs://{run_id}`, in both eras, and log messages.
 
 2025-11-25 and before: `resources/subscribe`, until `resources/unsubscribe` or the end of the connection, and
-`logging/setLevel`. 2026-07-28: `subscriptions/listen`, which the SDK serves from the bus that the watchers publish to,
-until that call is over; there logging is deprecated.
+`logging/setLevel`. 2026-07-28: `subscriptions/listen`, served by the SDK from the bus that the watchers publish to,
+until that call ends; logging is deprecated there.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.subscriptions import ResourceUpdated, ServerEvent, SubscriptionBus
+from mcp.server.subscriptions import ListenHandler, ResourceUpdated, ServerEvent, SubscriptionBus
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, EmptyResult, LoggingLevel
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    EmptyResult,
+    LoggingLevel,
+    NotificationParams,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    UnsubscribeRequestParams,
+)
 
 from runs_mcp.api import NotFoundError, RunsApiError
 from runs_mcp.server import params
-from runs_mcp.server.context import Services
-from runs_mcp.server.progress import LEVELS
+from runs_mcp.server.context import Request
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.runs.run_poller import Watchers
 from runs_mcp.server.runs.uris import PARTS, SCHEME
 
 MOST_UNSENT = 1_000
-Request = ServerRequestContext[Services, Any]
 
 
 class Session:
-    """What one connection of a client of 2025-11-25 or before has asked to be told of."""
+    """The subscriptions and the log level of one connection of a client of 2025-11-25 or before."""
 
     def __init__(self, watchers: Watchers, tasks: TaskGroup) -> None:
         self.log_level: LoggingLevel | None = None
@@ -43,16 +48,16 @@ class Session:
         return uri in self._subscribed
 
     async def subscribe(self, run_id: str, uri: str) -> None:
-        """Watch `uri` until it is left or the connection ends."""
+        """Watch `uri` until `unsubscribe`, or the end of the connection."""
         if uri not in self._subscribed:
-            await self._tasks.start(self._hold, run_id, uri)
+            await self._tasks.start(self._watch, run_id, uri)
 
-    def leave(self, uri: str) -> None:
-        """Watch `uri` no longer."""
+    def unsubscribe(self, uri: str) -> None:
+        """Stop watching `uri`."""
         if scope := self._subscribed.pop(uri, None):
             scope.cancel()
 
-    async def _hold(self, run_id: str, uri: str, *, task_status: TaskStatus[None]) -> None:
+    async def _watch(self, run_id: str, uri: str, *, task_status: TaskStatus[None]) -> None:
         with anyio.CancelScope() as scope:
             self._subscribed[uri] = scope
             async with self._watchers.watching(run_id, uri):
@@ -61,121 +66,104 @@ class Session:
 
 
 class Subscriptions:
-    """The connections that can subscribe, and the bus over which they are told."""
+    """The handlers of subscriptions and of log levels, and the connections of the handshake era that have either."""
 
     def __init__(self, bus: SubscriptionBus) -> None:
         self._bus = bus
+        self._listen = ListenHandler(bus)
         self._sessions: dict[str, Session] = {}
 
-    async def serve(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        """Answer what asks to be told; pass everything else on."""
-        match ctx.method:
-            case "initialize" | "server/discover":
-                return _announced(ctx, await call_next(ctx))
-            case "subscriptions/listen":
-                async with _watching_all(ctx):
-                    return await call_next(ctx)
-            case _ if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-                return await call_next(ctx)
-            case _:
-                return await self._serve_session(ctx, call_next)
+    def log_level(self, ctx: Request) -> LoggingLevel | None:
+        """Return the log level that the connection of a request has set."""
+        session = self._sessions.get(_session_id(ctx))
+        return session.log_level if session else None
 
-    async def _serve_session(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        session, asked = self._sessions.get(_session_id(ctx)), ctx.params or {}
-        match ctx.method:
-            case "notifications/initialized":
-                await call_next(ctx)
-                await self._hold_session(ctx)
-                return None
-            case "resources/subscribe":
-                await _subscribe(ctx, _told(session), str(asked.get("uri")))
-                return EmptyResult()
-            case "resources/unsubscribe":
-                if session:
-                    session.leave(str(asked.get("uri")))
-                return EmptyResult()
-            case "logging/setLevel":
-                _told(session).log_level = _level(asked.get("level"))
-                return EmptyResult()
-            case _ if session and session.log_level:
-                here = replace(ctx.lifespan_context, log_level=session.log_level)
-                return await call_next(replace(ctx, lifespan_context=here))
-            case _:
-                return await call_next(ctx)
+    async def listen(self, ctx: Request, asked: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Serve `subscriptions/listen`, and watch every run it names meanwhile."""
+        async with _watching_all(ctx, asked.notifications.resource_subscriptions or ()):
+            return await self._listen(ctx, asked)
 
-    async def _hold_session(self, ctx: Request) -> None:
-        """Tell one client of what it subscribed to. The SDK cancels this when the connection ends."""
+    async def hold_session(self, ctx: Request, _: NotificationParams) -> None:
+        """Send one client of the handshake era the updates it subscribed to, until its connection ends.
+
+        Handles `notifications/initialized`, and returns only at the end of the connection, where the SDK cancels it:
+        the SDK's public API has no other sign of that end (`Connection.exit_stack` cannot be reached from a handler).
+        """
         send, events = anyio.create_memory_object_stream[str](MOST_UNSENT)
         session_id = _session_id(ctx)
 
-        def listen(event: ServerEvent) -> None:
+        def enqueue(event: ServerEvent) -> None:
             if isinstance(event, ResourceUpdated) and event.uri in session:
                 send.send_nowait(event.uri)
 
         async with anyio.create_task_group() as tasks:
             session = self._sessions[session_id] = Session(ctx.lifespan_context.watchers, tasks)
-            leave = self._bus.subscribe(listen)
+            stop = self._bus.subscribe(enqueue)
             try:
                 with send, events:
                     async for uri in events:
                         await ctx.session.send_resource_updated(uri)
             finally:
-                leave()
-                del self._sessions[session_id]
+                stop()
+                if self._sessions.get(session_id) is session:
+                    del self._sessions[session_id]
+
+    async def subscribe(self, ctx: Request, asked: SubscribeRequestParams) -> EmptyResult:
+        """Answer `resources/subscribe`.
+
+        Raises:
+            MCPError: The URI is not a run's, there is no such run, or the connection cannot be notified.
+        """
+        session = self._session(ctx)
+        run_id = _run_id(asked.uri)
+        if run_id is None:
+            raise MCPError(INVALID_PARAMS, f"{asked.uri!r} cannot be subscribed to, only runs can: {SCHEME}{{run_id}}.")
+        await _require_run(ctx, run_id)
+        await session.subscribe(run_id, asked.uri)
+        return EmptyResult()
+
+    async def unsubscribe(self, ctx: Request, asked: UnsubscribeRequestParams) -> EmptyResult:
+        """Answer `resources/unsubscribe`."""
+        if session := self._sessions.get(_session_id(ctx)):
+            session.unsubscribe(asked.uri)
+        return EmptyResult()
+
+    async def set_level(self, ctx: Request, asked: SetLevelRequestParams) -> EmptyResult:
+        """Answer `logging/setLevel`.
+
+        Raises:
+            MCPError: The connection cannot be notified.
+        """
+        self._session(ctx).log_level = asked.level
+        return EmptyResult()
+
+    def _session(self, ctx: Request) -> Session:
+        session = self._sessions.get(_session_id(ctx))
+        if session is None:
+            raise MCPError(INVALID_PARAMS, "This connection cannot be notified. Read runs again instead.")
+        return session
 
 
-def _told(session: Session | None) -> Session:
-    if session is None:
-        raise MCPError(INVALID_PARAMS, "This connection cannot be told of anything. Read runs again instead.")
-    return session
-
-
-async def _subscribe(ctx: Request, session: Session, uri: str) -> None:
-    run_id = _run_id(uri)
-    if run_id is None:
-        raise MCPError(INVALID_PARAMS, f"{uri!r} cannot be subscribed to, only runs can: {SCHEME}{{run_id}}.")
+async def _require_run(ctx: Request, run_id: str) -> None:
     try:
         await ctx.lifespan_context.runs.get_run(run_id)
     except NotFoundError:
         raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
     except RunsApiError as error:
         raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/subscribe", error, changes=False)) from None
-    await session.subscribe(run_id, uri)
-
-
-def _level(given: Any) -> LoggingLevel:
-    for level in LEVELS:
-        if given == level:
-            return level
-    raise MCPError(INVALID_PARAMS, f"There is no level {given!r}. There are {', '.join(LEVELS)}.")
 
 
 @asynccontextmanager
-async def _watching_all(ctx: Request) -> AsyncIterator[None]:
-    """Watch every run that a `subscriptions/listen` names."""
-    wanted = (ctx.params or {}).get("notifications")
-    uris = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else None
+async def _watching_all(ctx: Request, uris: list[str] | tuple[()]) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        for uri in dict.fromkeys(str(uri) for uri in uris or ()):
+        for uri in dict.fromkeys(uris):
             if run_id := _run_id(uri):
                 await stack.enter_async_context(ctx.lifespan_context.watchers.watching(run_id, uri))
         yield
 
 
-def _announced(ctx: Request, answer: HandlerResult) -> HandlerResult:
-    """`answer`, with what the SDK cannot know: runs can be subscribed to, and lists never say that they changed."""
-    if isinstance(answer, dict):
-        capabilities = answer["capabilities"]
-        for kind in ("prompts", "resources", "tools"):
-            capabilities[kind]["listChanged"] = False
-        capabilities["resources"]["subscribe"] = True
-        if ctx.method == "initialize":
-            capabilities["logging"] = {}
-    return answer
-
-
 def _session_id(ctx: Request) -> str:
-    """What tells the connections of a process apart: over HTTP the id of the session; over stdio there is one."""
+    """Return what tells the connections of a process apart: the session id over HTTP; stdio has one connection."""
     headers = getattr(ctx.request, "headers", None)
     return str(headers.get("mcp-session-id", "")) if headers is not None else ""
 

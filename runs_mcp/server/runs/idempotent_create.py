@@ -9,6 +9,7 @@ import anyio
 from pydantic import MISSING
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
+from runs_mcp.observability.audit import record_start
 from runs_mcp.server.render.tables import OWN_TAG_PREFIX
 from runs_mcp.server.runs.shared_state import RequestKeys
 
@@ -66,12 +67,13 @@ class Creator:
     async def _create(self, tag: str | None, tags: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
         own = [] if tags is MISSING else list(tags)
         try:
-            return await self._runs.create_run(tags=[*own, tag] if tag else own, **request)
+            run = await self._runs.create_run(tags=[*own, tag] if tag else own, **request)
         except RunsApiError as error:
             if tag is None or not error.outcome_unknown:
                 raise
-            lost = error
-        return await self._found_again(tag, lost)
+            run = await self._found_again(tag, error)
+        _record(run, request)
+        return run
 
     async def _found_again(self, tag: str, lost: RunsApiError) -> Run:
         looked = False
@@ -87,3 +89,8 @@ class Creator:
 
     async def _find(self, tag: str) -> Run | None:
         return next(iter(await self._runs.list_runs(tag=tag, limit=1)), None)
+
+
+def _record(run: Run, request: Mapping[str, Any]) -> None:
+    interaction, model = request.get("interaction"), request.get("model")
+    record_start(run.id, interaction=str(interaction), model=model if isinstance(model, str) else run.model_id)

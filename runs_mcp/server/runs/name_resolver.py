@@ -1,24 +1,35 @@
-"""Names in place of ids: what the API wants an id for may be called by its name, where that is unambiguous."""
+"""Resolution of names of interactions and environments to the ids that the API wants."""
 
 import difflib
 import re
 import time
-from collections.abc import Callable, Sequence
-from typing import Literal
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from pydantic import MISSING
 
-from runs_mcp.api import FilterOption, RunsApiError, RunsClient
+from runs_mcp.api import (
+    AuthenticationError,
+    CredentialError,
+    FilterOption,
+    Ref,
+    RunsApiError,
+    RunsClient,
+)
+from runs_mcp.observability.masking import one_line
 
 Named = Literal["interaction", "environment"]
 
 REMEMBERED_S = 60.0
 MOST_CANDIDATES = 8
-_SURELY_AN_ID = re.compile(r"[0-9a-f]{24}|\w+:.+")
+NEWEST_RUNS = 100
+_SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+:.+")
 
 
 class UnclearNameError(Exception):
-    """A name that stands for nothing, or for more than one thing, which are the candidates; the text lists them."""
+    """A name that belongs to nothing or to several things; the message lists the candidates."""
 
     def __init__(self, text: str, field: Named, given: str, candidates: Sequence[FilterOption] = ()) -> None:
         super().__init__(text)
@@ -27,57 +38,184 @@ class UnclearNameError(Exception):
         self.candidates = candidates
 
 
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Ids and names from one source."""
+
+    options: Sequence[FilterOption]
+    unknown: str
+    """Start of the message about a name that is not among the options."""
+    complete: bool = True
+    """False: a name that is not among the options may exist all the same."""
+
+
+Source = Callable[[Named], Awaitable[Directory]]
+
+
 class Names:
-    """The names of interactions and environments, from filter options, remembered briefly."""
+    """Names of interactions and environments, from whichever source answers; remembered for a minute."""
 
     def __init__(self, runs: RunsClient, *, now: Callable[[], float] = time.monotonic) -> None:
         self._runs = runs
         self._now = now
-        self._remembered: dict[Named, tuple[float, Sequence[FilterOption]]] = {}
+        self._remembered: dict[tuple[Named, bool], tuple[float, Directory]] = {}
 
     async def id_of(self, field: Named, given: str | MISSING, *, must_exist: bool = True) -> str | MISSING:
-        """The id that `given`, an id or a name, stands for; `given` itself where the API cannot tell.
+        """Return the id that `given`, an id or a name, belongs to.
 
-        `must_exist`: refuse a name that no run has used; else it is left to the API.
+        `must_exist`: the name must be one that runs have used; else one in the catalogue of the project will do.
 
         Raises:
-            UnclearNameError: the name stands for several things, or must exist and does not.
+            UnclearNameError: the name is unknown or ambiguous, or no source of names answers.
+            AuthenticationError: the API does not accept the credential. Or `CredentialError`.
         """
         if given is MISSING or _SURELY_AN_ID.fullmatch(given):
             return given
-        options = await self.known(field)
-        if any(option.id == given for option in options):
-            return given
-        named = [option for option in options if (option.name or "").casefold() == given.casefold()]
-        if len(named) == 1:
-            return named[0].id or given
-        if named:
-            text = f"`{field}`: {len(named)} have the name {given}: {_listed(named)}. Pass one's id."
-            raise UnclearNameError(text, field, given, named)
-        if must_exist and options:
-            text = f"`{field}`: no run has used {given!r}. {_candidates(given, options)}"
-            raise UnclearNameError(text, field, given)
-        return given
+        directory = await self._directory(field)
+        found = _match(field, given, directory.options)
+        if found is None and not must_exist:
+            directory = await self._catalogue_or(directory, field)
+            found = _match(field, given, directory.options)
+        if found is None:
+            raise UnclearNameError(f"`{field}`: {_unknown(given, directory)}", field, given)
+        return found
+
+    async def ids_in(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a MongoDB filter with names of interactions and environments replaced by their ids.
+
+        Raises:
+            UnclearNameError: see `id_of`.
+            AuthenticationError: see `id_of`.
+        """
+        return {name: await self._ids_in_condition(name, condition) for name, condition in query.items()}
+
+    async def by_id(self, *fields: Named) -> dict[str, dict[str, str]]:
+        """Return the names of the values of each field by their ids, as far as the API tells them."""
+        return {
+            field: {option.id: option.name for option in await self.known(field) if option.id and option.name}
+            for field in fields
+        }
 
     async def known(self, field: Named) -> Sequence[FilterOption]:
-        """What runs have used; nothing where the API does not say."""
-        when, options = self._remembered.get(field, (float("-inf"), ()))
+        """Return the ids and names that runs have used; none if no source answers."""
+        try:
+            return (await self._directory(field)).options
+        except (RunsApiError, UnclearNameError):
+            return ()
+
+    async def _ids_in_condition(self, name: str, condition: Any) -> Any:
+        match name, condition:
+            case (("$and" | "$or" | "$nor"), list()):
+                return [await self.ids_in(part) if isinstance(part, Mapping) else part for part in condition]
+            case ("interaction" | "environment") as field, _:
+                return await self._ids_of(field, condition)
+            case _:
+                return condition
+
+    async def _ids_of(self, field: Named, condition: Any) -> Any:
+        match condition:
+            case str():
+                return await self.id_of(field, condition)
+            case list():
+                return [await self._ids_of(field, part) for part in condition]
+            case Mapping():
+                compared = ("$eq", "$ne", "$in", "$nin", "$not")
+                return {
+                    operator: await self._ids_of(field, value) if operator in compared else value
+                    for operator, value in condition.items()
+                }
+            case _:
+                return condition
+
+    async def _directory(self, field: Named, *, used: bool = True) -> Directory:
+        """Return the names from the first source that answers; `used`: prefer names that runs have used."""
+        when, directory = self._remembered.get((field, used), (float("-inf"), Directory((), "")))
         if self._now() - when > REMEMBERED_S:
+            directory = await self._read(field, used=used)
+            self._remembered[field, used] = (self._now(), directory)
+        return directory
+
+    async def _read(self, field: Named, *, used: bool) -> Directory:
+        sources = (self._filter_options, self._catalogue, self._newest_runs)
+        failures = []
+        for source in sources if used else (self._catalogue, self._newest_runs):
             try:
-                options = await self._runs.get_filter_options(field)
-            except RunsApiError:
-                return ()  # without them ids still work, and the call itself will say what is wrong
-            self._remembered[field] = (self._now(), options)
-        return options
+                directory = await source(field)
+            except RunsApiError as error:
+                failures.append(error)
+                continue
+            if directory.complete or directory.options:
+                return directory
+        for failure in failures:
+            if isinstance(failure, AuthenticationError | CredentialError):
+                raise failure
+        raise UnclearNameError(f"`{field}`: names cannot be looked up with this credential. Pass the id.", field, "")
+
+    async def _catalogue_or(self, used: Directory, field: Named) -> Directory:
+        """Return the names in the catalogue of the project; those that runs have `used` if the catalogue is closed."""
+        try:
+            return await self._directory(field, used=False)
+        except (RunsApiError, UnclearNameError):
+            return replace(used, complete=False)
+
+    async def _filter_options(self, field: Named) -> Directory:
+        options = await self._runs.get_filter_options(field)
+        # Values without names cannot resolve a name.
+        named = not options or any(option.name for option in options)
+        return Directory(options if named else (), "no run has used", complete=named)
+
+    async def _catalogue(self, field: Named) -> Directory:
+        return Directory(await self._runs.list_names(field), f"there is no {field} with the name")
+
+    async def _newest_runs(self, field: Named) -> Directory:
+        runs = await self._runs.list_runs(limit=NEWEST_RUNS)
+        references = [run.interaction if field == "interaction" else run.environment for run in runs]
+        return Directory(_options(references), f"none of the newest {len(runs)} runs has used", complete=False)
 
 
-def _candidates(given: str, options: Sequence[FilterOption]) -> str:
-    by_name = {option.name or option.id or "": option for option in options}
+def _options(references: Sequence[Ref | None]) -> Sequence[FilterOption]:
+    by_id = {reference.id: reference for reference in references if reference and reference.id and reference.name}
+    return [FilterOption(reference.id, reference.name) for reference in by_id.values()]
+
+
+def _match(field: Named, given: str, options: Sequence[FilterOption]) -> str | None:
+    """Return the id of the option with the id or name `given`; None if there is none.
+
+    An exact match comes before one that differs in case; names are compared in Unicode's composed form (NFC).
+    """
+    if any(option.id == given for option in options):
+        return given
+    exact = [option for option in options if _composed(option.name) == _composed(given)]
+    matches = exact or [
+        option for option in options if _composed(option.name).casefold() == _composed(given).casefold()
+    ]
+    by_id = {option.id: option for option in matches if option.id}
+    if len(by_id) > 1:
+        candidates = list(by_id.values())
+        text = f"`{field}`: {len(candidates)} have the name {given}: {_listed(candidates)}. Pass an id."
+        raise UnclearNameError(text, field, given, candidates)
+    return next(iter(by_id), None)
+
+
+def _composed(name: str | None) -> str:
+    return unicodedata.normalize("NFC", name or "")
+
+
+def _unknown(given: str, directory: Directory) -> str:
+    text = f"{directory.unknown} {given!r}."
+    by_name = {option.name or option.id or "": option for option in directory.options}
     near = difflib.get_close_matches(given, by_name, n=3, cutoff=0.5)
     if near:
-        return f"Did you mean {_listed([by_name[name] for name in near])}?"
-    return f"There are {_listed(options[:MOST_CANDIDATES])}."
+        text += f" Did you mean {_listed([by_name[name] for name in near])}?"
+    elif directory.options:
+        text += f" There are {_listed(directory.options[:MOST_CANDIDATES])}."
+    return text if directory.complete else f"{text} If it exists, pass its id."
 
 
 def _listed(options: Sequence[FilterOption]) -> str:
-    return ", ".join(f"{option.name or option.id} ({option.id}, {option.count} runs)" for option in options)
+    return ", ".join(_described(option) for option in options)
+
+
+def _described(option: FilterOption) -> str:
+    used = "" if option.count is None else f", {option.count} runs"
+    return f"{one_line(option.name or option.id or '')} ({option.id}{used})"

@@ -56,6 +56,13 @@ class RequestKeys(Protocol):
         """Take note of the run that was made by `key`."""
 
 
+class SingleUse(Protocol):
+    """Lets each name be claimed once."""
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Claim `name`; return False if it was claimed within the last `seconds`."""
+
+
 class OwnRelay:
     """Follows every run in this process."""
 
@@ -118,6 +125,22 @@ class OwnRequestKeys:
         """Keep nothing: the tag of the run tells."""
 
 
+class OwnSingleUse:
+    """Names claimed in this process."""
+
+    def __init__(self) -> None:
+        self._claimed: dict[str, float] = {}
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Claim `name`; return False if this process did so within the last `seconds`."""
+        now = anyio.current_time()
+        self._claimed = {one: until for one, until in self._claimed.items() if until > now}
+        if name in self._claimed:
+            return False
+        self._claimed[name] = now + seconds
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Sharing:
     """All that processes share. By default this one is by itself."""
@@ -127,6 +150,8 @@ class Sharing:
     relay: Relay = field(default_factory=OwnRelay)
     looks: Looks = field(default_factory=OwnLooks)
     request_keys: RequestKeys = field(default_factory=OwnRequestKeys)
+    single_use: SingleUse = field(default_factory=OwnSingleUse)
+    """Claims the sealed state of a call, so that a confirmation counts once."""
     request_state: RequestStateSecurity | None = None
     """Seals the state that a client carries from one request to the next; None: by a key of this process."""
 

@@ -1,17 +1,17 @@
-"""The URIs of runs as resources."""
+"""URIs of runs as resources."""
 
 from collections.abc import Sequence
 
 SCHEME = "runs://"
 PARTS = ("result", "parameters", "prompt")
-"""What of a run is a resource of its own, below it."""
+"""Fields of a run that are resources of their own, `runs://{run_id}/{part}`."""
 
 
 def uri_of(run_id: str, part: str | None = None) -> str:
-    """The URI of a part of a run; of the run, where the part is none of its own."""
+    """Return the URI of a field of a run; the URI of the run if the field is not a resource of its own."""
     return f"{SCHEME}{run_id}/{part}" if part in PARTS else f"{SCHEME}{run_id}"
 
 
 def uris_of(run_id: str) -> Sequence[str]:
-    """Every URI that a run can be watched by."""
+    """Return every URI of a run that a client can subscribe to."""
     return [uri_of(run_id), *(uri_of(run_id, part) for part in PARTS)]

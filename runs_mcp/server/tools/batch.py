@@ -1,4 +1,4 @@
-"""Several runs at once: a few at a time, each with an outcome of its own."""
+"""Several runs in one call: a few at a time, each with its own outcome."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -8,21 +8,21 @@ import anyio
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages
-from runs_mcp.server.render.results import Outcome
+from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs.idempotent_create import LostCreateError
 from runs_mcp.server.runs.run_stream import Follower
 from runs_mcp.server.runs.stream_hub import Followers, FollowingError
 
 AT_ONCE = 8
-"""How many runs of one call are created, executed or read at the same time."""
+"""Runs of one call that are created, executed or read at the same time."""
 MOST = 50
-"""How many runs one call may be about."""
+"""Most runs in one call."""
 
 Ask = Callable[[], Awaitable[Run]]
 
 
 async def each(tool: str, asks: Mapping[str, Ask], *, changes: bool) -> list[Outcome]:
-    """The outcome of every one of `asks`, in their order; one that fails does not touch the others."""
+    """Return the outcome of each of `asks`, in their order; a failure does not affect the others."""
     at_once = anyio.CapacityLimiter(AT_ONCE)
     outcomes = [Outcome(label) for label in asks]
     async with anyio.create_task_group() as tasks:
@@ -34,7 +34,10 @@ async def each(tool: str, asks: Mapping[str, Ask], *, changes: bool) -> list[Out
 async def watch(
     followers: Followers, outcomes: Sequence[Outcome], following: Mapping[str, Follower], progress: Progress
 ) -> None:
-    """Wait for every run to end, and say so of each; who stops waiting keeps what has ended by then."""
+    """Wait until each run has ended, and report each end as progress.
+
+    Outcomes are updated one by one: after a cancellation they hold every run that has ended by then.
+    """
 
     async def wait_for(outcome: Outcome, follower: Follower) -> None:
         with followers.watching(follower):
@@ -44,7 +47,7 @@ async def watch(
             outcome.run, outcome.failure = None, error_messages.explain("create_run", cause, changes=True)
         outcome.run = follower.run or outcome.run
         ended = sum(one.run is None or one.run.is_final for one in outcomes)
-        status = outcome.run.status if outcome.run else "lost from sight"
+        status = outcome.run.status if outcome.run else "unknown"
         await progress.say(f"{ended} of {len(outcomes)} ended: {outcome.label}, run {follower.run_id} {status}\n")
 
     async with anyio.create_task_group() as tasks:

@@ -1,6 +1,6 @@
 """Executing interactions: create a run, and follow what it writes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,11 +10,12 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
-from runs_mcp.server import tasks
+from runs_mcp.observability.audit import record_start
+from runs_mcp.server import elicitation, tasks
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import Environment, Model, Name, RunId, Tags
+from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
 from runs_mcp.server.progress import Progress, forward, heartbeats
-from runs_mcp.server.render import error_messages, results
+from runs_mcp.server.render import error_messages, outcomes, results, tables
 from runs_mcp.server.runs.run_stream import Follower
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.scopes import may_create
@@ -84,9 +85,10 @@ async def create_run(
         result_schema=result_schema,
         stream=stream,
     )
+    if inputs is not MISSING and (data is not MISSING or not stream):
+        raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
+    await _confirm_creation(call, create.keywords, data=data, inputs=inputs)
     if inputs is not MISSING:
-        if data is not MISSING or not stream:
-            raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
         return await _create_several(call, create, inputs, request_key, wait=wait)
     creating = create(request_key, data=data)
     if stream:
@@ -103,8 +105,15 @@ async def create_run(
     return await _watch(call, follower, progress)
 
 
-@operation("GET /runs/{run_id}/stream", title="Follow a run", output=results.RUN, page=RUN_VIEWER)
-async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait: WaitForText = True) -> CallToolResult:
+@operation("GET /runs/{run_id}/stream", title="Follow a run", output=results.RUN, page=RUN_VIEWER, may_start=True)
+async def stream_run(
+    call: Call,
+    *,
+    run_id: RunId,
+    offset: TextOffset = 0,
+    tail: Tail | MISSING = MISSING,
+    wait: WaitForText = True,
+) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once for one that has ended."""
     here = services(call)
@@ -112,19 +121,46 @@ async def stream_run(call: Call, *, run_id: RunId, offset: TextOffset = 0, wait:
     if follower is None:
         run = await here.runs.get_run(run_id)
         if run.is_final:
-            return results.ended(call, run)
+            return results.ended(call, run, offset=offset, tail=given(tail))
         starts = run.status == "created"
         if starts and (here.config.server.read_only or not may_create(call.request_context)):
             raise ToolError(error_messages.not_started(run_id))
+        if starts and here.config.server.confirm_create:
+            await _confirm_start(call, run)
+            run = await here.runs.get_run(run_id)  # somebody else may have started it in the meantime
+            starts = run.status == "created"
+        if starts:
+            record_start(run.id, interaction=run.interaction.label if run.interaction else None, model=run.model_id)
         follower = here.followers.follow(run, starts=starts)
         del run  # it can be large, and would be kept for as long as it is followed
     if wait and tasks.wanted(call):
         return results.accepted(call, await here.runs.get_run(run_id), as_task=True)
-    return await _watch(call, follower, Progress.of(call), offset=offset, wait=wait)
+    return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), wait=wait)
+
+
+async def _confirm_creation(
+    call: Call, request: Mapping[str, Any], *, data: JsonObject | MISSING, inputs: Sequence[JsonObject] | MISSING
+) -> None:
+    """Have a person confirm a call of `create_run`."""
+    number, shown = ("a run", data) if inputs is MISSING else (f"{len(inputs)} runs", inputs[0])
+    named = [
+        f"{name} {tables.cell(request[name])}"
+        for name in ("model", "environment", "interaction_tag")
+        if request[name] is not MISSING
+    ]
+    facts = [f"{number} of {tables.cell(request['interaction'])}", *named]
+    await elicitation.confirm(call, action="create", facts=facts, data=None if shown is MISSING else shown)
+
+
+async def _confirm_start(call: Call, run: Run) -> None:
+    """Have a person confirm that following `run` starts it."""
+    known = tables.facts(run)
+    named = [f"{name} {known[name]}" for name in ("interaction", "model", "environment") if name in known]
+    await elicitation.confirm(call, action="start", facts=[f"run {run.id}", *named], data=run.raw.get("parameters"))
 
 
 async def _watch(
-    call: Call, follower: Follower, progress: Progress, *, offset: int = 0, wait: bool = True
+    call: Call, follower: Follower, progress: Progress, *, offset: int = 0, tail: int | None = None, wait: bool = True
 ) -> CallToolResult:
     here = services(call)
     streaming = here.config.streaming
@@ -132,7 +168,9 @@ async def _watch(
         await forward(follower, progress, streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
-    return results.ended(call, follower.run) if follower.run else results.still_going(call, follower, offset)
+    if follower.run is None:
+        return results.still_going(call, follower, offset, tail)
+    return results.ended(call, follower.run, offset=offset, tail=tail)
 
 
 async def _create_several(
@@ -151,10 +189,10 @@ async def _create_several(
 
     asks = {f"input {number}": partial(start, number, data) for number, data in enumerate(inputs, start=1)}
     async with heartbeats(progress, here.config.streaming):
-        outcomes = await batch.each("create_run", asks, changes=True)
+        created = await batch.each("create_run", asks, changes=True)
         if wait:
             with here.waiting.at_most(deadline - anyio.current_time()):
-                await batch.watch(here.followers, outcomes, following, progress)
-    going = [one.run.id for one in outcomes if one.run and not one.run.is_final]
+                await batch.watch(here.followers, created, following, progress)
+    going = [one.run.id for one in created if one.run and not one.run.is_final]
     follow_up = results.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""
-    return results.several(call, outcomes, include=["result"], follow_up=follow_up)
+    return outcomes.several(call, created, include=["result"], follow_up=follow_up)

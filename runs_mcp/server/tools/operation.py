@@ -1,92 +1,129 @@
-"""An operation of the Runs API as a tool: a typed function, with what a client is told about it."""
+"""An operation of the Runs API as a tool: a typed function, and what a client is told about it."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from mcp.server.mcpserver.tools import Tool
-from mcp_types import CallToolResult, ToolAnnotations
-from mcp_types import Tool as PublishedTool
+from mcp_types import CallToolResult, Tool, ToolAnnotations
+from pydantic import BaseModel, ConfigDict, create_model
 
 from runs_mcp.server.context import Call
+from runs_mcp.server.params import FREE_TEXT
+from runs_mcp.server.tools import arguments
 
 ToolFunction = Callable[..., Awaitable[CallToolResult]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the Runs API, put in an agent's hands."""
+    """One operation of the Runs API, callable by an agent."""
 
     endpoint: str
     """Method and path in the reference, e.g. `GET /runs/{run_id}`."""
     function: ToolFunction
-    tool: Tool
-    published: PublishedTool
+    published: Tool
+    """The tool as `tools/list` shows it."""
+    model: type[BaseModel]
+    """The parameters of the function, which validate the arguments of a call."""
+    free_text: frozenset[str]
+    """Parameters in which every text is meant literally, "null" included."""
     changes: bool
+    """True if each call executes something; such tools are left out for callers who may only read."""
 
     @property
     def name(self) -> str:
         """The tool's name, which is the function's."""
-        return self.tool.name
+        return self.published.name
 
-    async def call(self, call: Call, arguments: dict[str, Any]) -> CallToolResult:
-        """What the tool answers to `arguments` as a client sent them.
+    def clean(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of `given` that are set.
 
         Raises:
-            ValidationError: they do not fit its parameters.
+            UnknownArgumentError: The tool has no argument of some name.
         """
-        metadata = self.tool.fn_metadata
-        # Some hosts send lists and objects as text; looking closer costs as much as all the rest of the validation.
-        if any(isinstance(one, str) and one.startswith(("[", "{", "null")) for one in arguments.values()):
-            arguments = metadata.pre_parse_json(arguments)
-        return await self.function(call=call, **metadata.arg_model.model_validate(arguments).model_dump_one_level())
+        return arguments.clean(given, self.published.input_schema, self.free_text)
 
-    @property
-    def parameters(self) -> set[str]:
-        """Names of the arguments it takes."""
-        return set(self.tool.parameters["properties"])
+    async def call(self, call: Call, cleaned: Mapping[str, Any]) -> CallToolResult:
+        """Call the function with arguments that `clean` returned.
+
+        Raises:
+            ValidationError: They do not fit its parameters.
+        """
+        valid = self.model.model_validate(cleaned, by_alias=True)
+        return await self.function(call, **{name: getattr(valid, name) for name in valid.model_fields_set})
 
 
 def operation(
-    endpoint: str, *, title: str, output: dict[str, Any], page: str | None = None, changes: bool = False
+    endpoint: str,
+    *,
+    title: str,
+    output: dict[str, Any],
+    page: str | None = None,
+    changes: bool = False,
+    may_start: bool = False,
 ) -> Callable[[ToolFunction], Operation]:
-    """Make the decorated function the tool of `endpoint`; its docstring is what a model reads.
+    """Return a decorator that makes a function the tool of `endpoint`; its docstring is the description models read.
 
-    `output` is the JSON schema of the structured answer, `page` the address of the page that hosts may show it on;
-    `changes` marks what is not a read.
+    `output` is the JSON schema of the structured result, and `page` the URI of the page that hosts may show it on.
+    `changes` marks a tool that executes runs. `may_start` marks one that does so only for a run not yet started: it is
+    not read-only, yet open to callers who may only read, and refuses to start a run for them.
     """
     hints = ToolAnnotations(
-        read_only_hint=not changes, destructive_hint=False, idempotent_hint=not changes, open_world_hint=True
+        read_only_hint=not (changes or may_start),
+        destructive_hint=False,
+        idempotent_hint=not changes,
+        open_world_hint=True,
     )
 
     def wrap(function: ToolFunction) -> Operation:
-        description = " ".join((function.__doc__ or "").split())
-        tool = Tool.from_function(
-            function, title=title, description=description, annotations=hints, structured_output=False
-        )
-        published = PublishedTool(
-            name=tool.name,
+        model, free_text = _argument_model(function)
+        published = Tool(
+            name=function.__name__,
             title=title,
-            description=description,
-            input_schema=_plain(tool.parameters),
+            description=" ".join((function.__doc__ or "").split()),
+            input_schema=_plain(model.model_json_schema()),
             output_schema=output,
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
         )
-        return Operation(endpoint, function, tool, published, changes)
+        return Operation(endpoint, function, published, model, free_text, changes)
 
     return wrap
 
 
 def operations_in(*modules: ModuleType) -> Iterator[Operation]:
-    """Every operation defined in `modules`, in the order they are written."""
+    """Yield every operation defined in `modules`, in the order they are written."""
     for module in modules:
         yield from (value for value in vars(module).values() if isinstance(value, Operation))
 
 
+def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], frozenset[str]]:
+    """Return the model of a function's keyword parameters, and the names of those that take free text."""
+    parameters = [
+        one
+        for one in inspect.signature(function, eval_str=True).parameters.values()
+        if one.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    fields: dict[str, Any] = {
+        one.name: (one.annotation, ... if one.default is inspect.Parameter.empty else one.default) for one in parameters
+    }
+    model = create_model(f"{function.__name__}_arguments", __config__=ConfigDict(protected_namespaces=()), **fields)
+    free_text = frozenset(one.name for one in parameters if FREE_TEXT in _metadata(one.annotation))
+    return model, free_text
+
+
+def _metadata(annotation: Any) -> list[Any]:
+    """Return the metadata of an annotation and of the members of its union."""
+    found = list(getattr(annotation, "__metadata__", ()))
+    for member in getattr(annotation, "__args__", ()):
+        found += _metadata(member)
+    return found
+
+
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """`schema` without the titles pydantic makes up from names, which cost tokens and say nothing."""
+    """Return `schema` without the titles that pydantic derives from names, which cost tokens and add nothing."""
     properties = {
         name: {key: value for key, value in parameter.items() if key != "title"}
         for name, parameter in schema["properties"].items()

@@ -1,4 +1,4 @@
-"""Reading runs: list them, read one, and see which values its filters can take."""
+"""Tools that read runs: the list, whole runs, and the values of filters."""
 
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -9,8 +9,9 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag
-from runs_mcp.server.render import empty_result_hints, results
+from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag, Tail
+from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
+from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD, RUN_VIEWER
@@ -19,13 +20,14 @@ Part = Literal["parameters", "result", "result_schema", "prompt", "config", "sou
 Include = Annotated[
     list[Part],
     BeforeValidator(params.listed),
-    Field(description="Only these of the large fields; default all, cut where too long"),
+    Field(description="Large fields to return; default all"),
 ]
 RunIds = Annotated[
     list[Annotated[params.Name, AfterValidator(params.run_id)]],
     BeforeValidator(params.listed),
-    Field(min_length=1, max_length=batch.MOST, description="Ids of several runs, read in one call"),
+    Field(min_length=1, max_length=batch.MOST, description="Ids of several runs"),
 ]
+Compare = Annotated[bool, Field(description="Only the differences between run_ids")]
 FilterField = Annotated[
     str,
     Field(
@@ -59,9 +61,9 @@ async def list_runs(
         "tag": tag,
         "parent": False if parent == "false" else parent,
     }
-    runs = await here.runs.list_runs(limit=limit, offset=offset, **filters)
-    hint = "" if runs else await empty_result_hints.advice(here.runs, filters)
-    return results.page(call, runs, limit=limit, offset=offset, advice=hint)
+    page = await fetch_page(partial(here.runs.list_runs, **filters), limit=limit, offset=offset)
+    hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
+    return run_lists.page(call, page, hint=hint)
 
 
 @operation("GET /runs/{run_id}", title="Get a run", output=results.RUN, page=RUN_VIEWER)
@@ -71,16 +73,25 @@ async def get_run(
     run_id: RunId | MISSING = MISSING,
     run_ids: RunIds | MISSING = MISSING,
     include: Include | MISSING = MISSING,
+    tail: Tail | MISSING = MISSING,
+    compare: Compare = False,
 ) -> CallToolResult:
     """Read one run (run_id) or several (run_ids): status, error, result, parameters, prompt, timing, tokens. Whole
     fields: resource runs://{run_id}."""
-    read, parts = services(call).runs.get_run, None if include is MISSING else include
+    read, parts, last = services(call).runs.get_run, params.given(include), params.given(tail)
     if run_id is not MISSING and run_ids is MISSING:
-        return results.one_run(call, await read(run_id), include=parts)
+        if compare:
+            raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
+        return results.one_run(call, await read(run_id), include=parts, tail=last)
     if run_id is not MISSING or run_ids is MISSING:
         raise InvalidArgumentError("Give exactly one of `run_id` and `run_ids`")
     asks = {one: partial(read, one) for one in run_ids}
-    return results.several(call, await batch.each("get_run", asks, changes=False), include=parts)
+    if compare and len(asks) == 1:
+        raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
+    read_runs = await batch.each("get_run", asks, changes=False)
+    if compare:
+        return comparison.compared(call, read_runs, include=parts)
+    return outcomes.several(call, read_runs, include=parts, tail=last)
 
 
 @operation("GET /runs/filter-options/{field}", title="List filter values", output=results.OPTIONS)
@@ -106,4 +117,4 @@ async def get_run_filter_options(
         tag=tag,
         parent=False if parent == "false" else parent,
     )
-    return results.options(call, field, choices)
+    return value_counts.options(call, field, choices)

@@ -1,18 +1,39 @@
-"""Searching runs: by words and dates, by MongoDB filter, and counting them by value."""
+"""Tools that search runs, by words and dates or by MongoDB filter, and that count runs by value."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.server import params
+from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
+from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import End, Environment, Interaction, Limit, Model, Name, Offset, Start, Status, Tags
-from runs_mcp.server.render import empty_result_hints, results
+from runs_mcp.server.params import (
+    MAX_PAGE,
+    End,
+    Environment,
+    FoundLimit,
+    Interaction,
+    Limit,
+    Model,
+    Name,
+    Offset,
+    Start,
+    Status,
+    Tags,
+)
+from runs_mcp.server.progress import Progress
+from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
+from runs_mcp.server.render.selection import Selection
+from runs_mcp.server.render.sorted_page import sorted_page
+from runs_mcp.server.runs import find_cursor
+from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
-Text = Annotated[Name, Field(description="Words to find in prompt, parameters and result")]
+Text = Annotated[Name, params.FREE_TEXT, Field(description="Words to find in prompt, parameters and result")]
 RunName = Annotated[Name, Field(description="Name of the run or its interaction")]
 AllTags = Annotated[Tags, Field(description="Only runs with all these tags")]
 Parents = Annotated[list[Name], BeforeValidator(params.listed), Field(description="Ids of parent runs")]
@@ -24,14 +45,15 @@ FacetNames = Annotated[
 MongoFilter = Annotated[
     dict[str, Any],
     Field(
-        description="MongoDB filter over a run's fields; interaction and environment are ids, the model is modelId",
+        description="MongoDB filter; interaction and environment by id or name, the model is modelId",
         examples=[{"status": "failed", "execution_time": {"$gt": 5000}}],
     ),
 ]
+Sort = Annotated[SortKey, Field(description="Default: newest first; - for descending")]
 Select = Annotated[
     list[Annotated[Name, Field(pattern=r"^-?[^\s]+$")]],
     BeforeValidator(params.listed),
-    Field(description='Fields to return, e.g. ["status", "error"], or with a minus to leave out'),
+    Field(description='Fields to return, or with a minus to leave out, e.g. ["status", "-id"]'),
 ]
 
 
@@ -50,10 +72,12 @@ async def search_runs(
     object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
+    sort: Sort | MISSING = MISSING,
     limit: Limit = 20,
     offset: Offset = 0,
 ) -> CallToolResult:
-    """Search runs by words, dates and filters. What these cannot express: find_runs. Counts: compute_run_facets."""
+    """Search runs by words, dates and filters, also sorted: the slowest, the most tokens. What these cannot express:
+    find_runs. Numbers: aggregate_runs."""
     here = services(call)
     filters: dict[str, Any] = {
         "status": status,
@@ -61,31 +85,39 @@ async def search_runs(
         "environment": await here.names.id_of("environment", environment),
         "model": model,
     }
-    runs = await here.runs.search_runs(
-        query=query,
-        name=name,
-        tags=tags,
-        parent=parent,
-        object=object,
-        start=start,
-        end=end,
-        limit=limit,
-        offset=offset,
-        **filters,
-    )
-    hint = "" if runs else await empty_result_hints.advice(here.runs, filters)
-    return results.page(call, runs, limit=limit, offset=offset, advice=hint)
+    if sort is not MISSING:
+        others = {"query": query, "name": name, "tags": tags, "parent": parent, "object": object}
+        return await _sorted(
+            call, {**filters, **others}, TimeSlice.between(start, end), sort, limit=limit, offset=offset
+        )
+    words: dict[str, Any] = {
+        "query": query,
+        "name": name,
+        "tags": tags,
+        "parent": parent,
+        "object": object,
+        "start": start,
+        "end": end,
+    }
+    page = await fetch_page(partial(here.runs.search_runs, **filters, **words), limit=limit, offset=offset)
+    hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
+    return run_lists.page(call, page, hint=hint)
 
 
-@operation("POST /runs/find", title="Find runs by MongoDB filter", output=results.RUN_PAGE, page=DASHBOARD)
+@operation("POST /runs/find", title="Find runs by MongoDB filter", output=results.FOUND_RUNS, page=DASHBOARD)
 async def find_runs(
-    call: Call, *, query: MongoFilter, limit: Limit = 20, select: Select | MISSING = MISSING
+    call: Call, *, query: MongoFilter, limit: FoundLimit = 20, select: Select | MISSING = MISSING
 ) -> CallToolResult:
     """Find runs by any condition: comparisons, missing fields, patterns, or/not. Simple filters: list_runs."""
-    runs = await services(call).runs.find_runs(
-        query, limit=limit, select=MISSING if select is MISSING else _with_id(select)
-    )
-    return results.found(call, runs, limit=limit, selected=select is not MISSING)
+    here, selection = services(call), Selection.of(select)
+    most = limit if selection else min(limit, MAX_PAGE)
+    query = await here.names.ids_in(query)
+    runs = await here.runs.find_runs(query, limit=most + 1, select=selection.requested)
+    shown = run_lists.rows_that_fit(call, runs[:most], selection)
+    left = len(runs) - len(shown)
+    if shown and not left:
+        left = int(await find_cursor.rows_remain(here.runs, query, shown))
+    return run_lists.found(call, query, shown, selection, left=left)
 
 
 @operation("POST /runs/facets", title="Count runs", output=results.FACETS, page=DASHBOARD)
@@ -105,7 +137,7 @@ async def compute_run_facets(
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
 ) -> CallToolResult:
-    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs. Start here."""
+    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
     here = services(call)
     counts = await here.runs.compute_facets(
         facets=facets,
@@ -121,9 +153,23 @@ async def compute_run_facets(
         start=start,
         end=end,
     )
-    return results.facets(call, counts)
+    return value_counts.facets(call, counts)
 
 
-def _with_id(select: list[str]) -> list[str]:
-    """A selection that includes fields includes the id, without which nothing could be done with the run."""
-    return select if any(name.startswith("-") for name in select) or "id" in select else ["id", *select]
+async def _sorted(
+    call: Call, filters: dict[str, Any], span: TimeSlice, sort: SortKey, *, limit: int, offset: int
+) -> CallToolResult:
+    """Return a page of the runs in the order of `sort`."""
+    here = services(call)
+    page = await sort_runs(
+        here.runs,
+        {key: value for key, value in filters.items() if value is not MISSING},
+        span,
+        sort,
+        offset=offset,
+        limit=limit,
+        most=here.config.server.max_scan,
+        within_s=here.config.streaming.max_wait_s,
+        on_page=Progress.of(call).say,
+    )
+    return sorted_page(call, page, sort, offset, await here.names.by_id("interaction", "environment"))

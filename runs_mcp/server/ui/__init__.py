@@ -61,4 +61,4 @@ def document(file: str) -> str:
 
 def sources() -> Traversable:
     """The folder of the pages' sources."""
-    return files("runs_mcp.server") / "apps"
+    return files("runs_mcp.server") / "ui"

@@ -5,18 +5,15 @@ import { byId, element, redraw } from "./elements.js";
 import { facetCards } from "./facets.js";
 import { filterChips } from "./filters.js";
 import { count, counted } from "./formats.js";
-import { charts, figures, facetsFor, part, SPLITS } from "./overview.js";
-import { bounds, choices, isChosen, questionOf, toggle } from "./question.js";
-import { PORTION, Reading } from "./reading.js";
+import { charts, facetsFor, figures, groupTable, part, SPLITS } from "./overview.js";
+import { choices, isChosen, questionOf, toggle } from "./question.js";
+import { Reading } from "./reading.js";
 import { runList } from "./runlist.js";
 import { RunView } from "./runview.js";
-
-const SHOWN_RUNS = 25;
 
 let question = questionOf({});
 let reading = null;
 let split = "status";
-let shownRuns = SHOWN_RUNS;
 let listFirst = false;
 let busy = false;
 
@@ -55,7 +52,7 @@ function receive(result) {
   if (result.isError || !result.structuredContent) return complain(textOf(result));
   const answer = result.structuredContent;
   byId("workspace").textContent = answer.workspace ?? "";
-  listFirst = !answer.facets;
+  listFirst = Boolean(answer.runs);
   reading = new Reading(host, question);
   reading.take(answer);
   byId("controls").hidden = !canAsk();
@@ -65,16 +62,16 @@ function receive(result) {
 
 function read() {
   reading = new Reading(host, question);
-  shownRuns = SHOWN_RUNS;
-  return attempt((current, update) => Promise.all([current.count().then(update), current.more(update)]));
+  return attempt((current, update) =>
+    Promise.all([current.count().then(update), current.more().then(update), current.summarise(split).then(update)]),
+  );
 }
 
-/** Do `work` on the present reading; `update` draws it, and says whether it still is the present one. */
+/** Do `work` on the present reading; `update` draws it, if it still is the present one. */
 async function attempt(work) {
   const mine = reading;
   const update = () => {
     if (reading === mine) draw();
-    return reading === mine;
   };
   complain("");
   setBusy(true);
@@ -104,15 +101,15 @@ function draw() {
   const { runs } = reading;
   const facets = facetsFor(reading);
   const [chosen, choose] = [(...value) => isChosen(question, ...value), canAsk() ? refilter : undefined];
-  const columns = charts(reading, bounds(question), split);
+  const columns = charts(reading);
   const over = columns.length > 0 && part("Over time", splitting(), element("div", { class: "charts" }, columns));
   const by = part("By value", null, element("div", { class: "facets" }, facetCards(facets, { chosen, choose })));
-  const newest = runList(runs.slice(0, shownRuns), host.answersTools && openRun);
+  const newest = runList(runs, host.answersTools && openRun);
   const list = runs.length > 0 && part("Newest runs", null, newest, furtherRuns());
   byId("filters").replaceChildren(...filterChips(question, choose));
   byId("filters").hidden = !byId("filters").hasChildNodes();
-  byId("note").replaceChildren(note(), ...further());
-  redraw(byId("answer"), figures(reading, facets), listFirst ? [list, over, by] : [over, by, list]);
+  byId("note").textContent = note();
+  redraw(byId("answer"), figures(reading, facets), asked(), listFirst ? [list, over, by] : [over, by, list]);
 }
 
 /** Whether the page may ask for more than it was given. */
@@ -125,37 +122,36 @@ function refilter(filter, value, name) {
   read();
 }
 
-/** How much of all there is the charts and the list show. */
-function note() {
-  const { runs, total, next } = reading;
-  if (question.fixed) return `The ${counted(runs.length, "run")} of the answer: what was asked is no search.`;
-  if (next === null) return `All ${counted(runs.length, "run")} of the period.`;
-  if (!runs.length) return canAsk() ? "Reading the runs…" : "Counts of all runs.";
-  const whole = total === null ? "an unknown number of" : count(total);
-  return `Charts, times and tokens are of the newest ${count(runs.length)} of ${whole} runs; counts are of all.`;
+/** The groups of the answer, where the page cannot ask for more. */
+function asked() {
+  const { summary } = reading;
+  if (canAsk() || !summary?.groups.length) return null;
+  return part("Groups", null, element("div", { class: "card scroll", tabindex: 0 }, groupTable(summary)));
 }
 
-function further() {
-  if (busy || reading.next === null || !canAsk()) return [];
-  const more = () => attempt((current, update) => current.more(update));
-  return [element("button", { type: "button", click: more }, `Read ${PORTION} more`)];
+/** How many of all runs the charts, times and tokens cover. */
+function note() {
+  const { runs, summary, total } = reading;
+  if (question.fixed) return `The ${counted(runs.length, "run")} of the answer: what was asked is no search.`;
+  if (!canAsk()) return runs.length ? `The ${counted(runs.length, "run")} of the answer.` : "Counts of all runs.";
+  if (!summary) return "Reading the runs…";
+  if (summary.complete) return `All ${counted(summary.covered, "run")} of the period.`;
+  const whole = total === null ? "an unknown number of" : count(total);
+  return `Charts, times and tokens are of the newest ${count(summary.covered)} of ${whole} runs; counts are of all.`;
 }
 
 function furtherRuns() {
-  if (reading.runs.length <= shownRuns) return null;
-  const more = () => {
-    shownRuns += SHOWN_RUNS;
-    draw();
-  };
+  if (busy || reading.next === null || !canAsk()) return null;
+  const more = () => attempt((current) => current.more());
   return element("button", { type: "button", "data-key": "more runs", click: more }, "Show more");
 }
 
 function splitting() {
   const choose = ({ target }) => {
     split = target.value;
-    draw();
+    attempt((current) => current.splitBy(split));
   };
-  const options = Object.keys(SPLITS).map((value) => element("option", { value, selected: value === split }, value));
+  const options = SPLITS.map((value) => element("option", { value, selected: value === split }, value));
   return element("label", {}, "Runs by ", element("select", { "data-key": "split", change: choose }, options));
 }
 

@@ -1,6 +1,21 @@
 /** Building elements. What is given as text becomes a text node, so that markup in it stays text. */
 
 const SVG = "http://www.w3.org/2000/svg";
+/** The characters that `observability/masking.py` writes out as well: nobody sees them, or they move what people see. */
+const HIDDEN = new RegExp(
+  "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f" +
+    "\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069" +
+    "\\xad\\u180e\\u200b\\u2060-\\u2065\\u206a-\\u206f\\ufeff\\ufff9-\\ufffb" +
+    "\\u115f\\u1160\\u3164\\uffa0\\u2028\\u2029\\u{e0000}-\\u{e0fff}]",
+  "gu",
+);
+const READ_BY_PEOPLE = ["title", "aria-label"];
+
+/** Text with hidden characters written out, e.g. `<U+202E>`. */
+export function showHidden(text) {
+  const written = (found) => `<U+${found.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
+  return text.replaceAll("\r\n", "\n").replace(HIDDEN, written);
+}
 
 /** An HTML element; an attribute that is a function listens, one that is null, undefined or false is left out. */
 export function element(name, attributes = {}, ...children) {
@@ -20,7 +35,7 @@ export function byId(id) {
 export function redraw(node, ...children) {
   const focused = node.contains(document.activeElement) ? document.activeElement.closest("[data-key]") : null;
   const opened = [...node.querySelectorAll("details[open][data-key]")].map(({ dataset }) => dataset.key);
-  node.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  node.replaceChildren(...children.flat(Infinity).filter(Boolean).map(withoutHidden));
   for (const keyed of node.querySelectorAll("[data-key]")) {
     if (keyed.dataset.key === focused?.dataset.key) keyed.focus();
     if (keyed.matches("details") && opened.includes(keyed.dataset.key)) keyed.open = true;
@@ -31,8 +46,13 @@ function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== null && value !== undefined && value !== false)
-      node.setAttribute(name, value === true ? "" : value);
+      node.setAttribute(name, value === true ? "" : READ_BY_PEOPLE.includes(name) ? withoutHidden(value) : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  const given = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  node.append(...given.map(withoutHidden));
   return node;
+}
+
+function withoutHidden(value) {
+  return typeof value === "string" ? showHidden(value) : value;
 }

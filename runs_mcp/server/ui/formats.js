@@ -4,10 +4,11 @@ const LOCALE = "en-GB";
 const WHOLE = new Intl.NumberFormat(LOCALE);
 const SHORT = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const MOMENT = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const DAY_OF_YEAR = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short" });
-const WEEKDAY = new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", month: "short" });
-const MONTH = new Intl.DateTimeFormat(LOCALE, { month: "short", year: "numeric" });
-const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
+/** Slots of time are those of the server, in UTC. */
+const UTC = { timeZone: "UTC" };
+const DAY_OF_YEAR = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short" });
+const WEEKDAY = new Intl.DateTimeFormat(LOCALE, { ...UTC, weekday: "short", day: "numeric", month: "short" });
+const HOUR_OF_DAY = new Intl.DateTimeFormat(LOCALE, { ...UTC, hour: "2-digit", minute: "2-digit" });
 
 const LONGEST_IN_SECONDS = 120;
 
@@ -16,7 +17,6 @@ export const compact = (number) => SHORT.format(number);
 export const moment = (date) => MOMENT.format(date);
 export const day = (date) => DAY_OF_YEAR.format(date);
 export const weekday = (date) => WEEKDAY.format(date);
-export const month = (date) => MONTH.format(date);
 export const hour = (date) => HOUR_OF_DAY.format(date);
 
 /** `340 ms`, `1.2 s`, `10 s`, `4 min`. */

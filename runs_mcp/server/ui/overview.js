@@ -2,25 +2,22 @@
 
 import { columnChart } from "./charts.js";
 import { element } from "./elements.js";
-import { dateOf, environmentOf, modelOf, statusOf, tokensOf } from "./fields.js";
 import { compact, count, counted, duration, share } from "./formats.js";
-import { momentOf, slots } from "./periods.js";
-import { bySlot, countedBy, durations, facetsOf, latencyBy, quantile, spread, tokensBy } from "./statistics.js";
+import { countedBy, facetsOf, inSlots, latencyBy, tokensBy } from "./statistics.js";
 
-export const SPLITS = { status: statusOf, model: modelOf, environment: environmentOf };
+export const SPLITS = ["status", "model", "environment"];
 
 /** How many runs, how many of them failed, how long they took, how many tokens they used. */
-export function figures({ runs, total }, facets) {
-  const statuses = facets.status ?? [];
+export function figures({ summary, total, runs }, facets) {
   const known = total ?? runs.length;
-  const failed = statuses.find(({ id }) => id === "failed")?.count ?? 0;
-  const took = durations(runs);
+  const failed = (facets.status ?? []).find(({ id }) => id === "failed")?.count ?? 0;
+  const all = summary?.total ?? {};
   const items = [
     ["Runs", count(known)],
     ["Failed", count(failed), share(failed, known)],
-    ["Median time", took.length ? duration(quantile(took, 0.5)) : "–"],
-    ["95th percentile", took.length ? duration(quantile(took, 0.95)) : "–"],
-    ["Tokens", compact(tokensUsed(runs))],
+    ["Median time", timed(all.median_ms)],
+    ["95th percentile", timed(all.p95_ms)],
+    ["Tokens", tokensUsed(all) === null ? "–" : compact(tokensUsed(all))],
   ];
   const figure = ([name, value, more]) =>
     element(
@@ -32,51 +29,54 @@ export function figures({ runs, total }, facets) {
   return element("dl", { class: "figures" }, items.map(figure));
 }
 
-/** The charts of the runs read so far. A period that was read in part begins with the oldest run read. */
-export function charts({ runs, next }, { start, end }, split) {
-  const dates = runs.map((run) => dateOf(run)).filter(Boolean);
-  if (!dates.length) return [];
-  const oldest = new Date(Math.min(...dates));
-  const asked = momentOf(start);
-  const from = asked && next === null ? asked : oldest;
-  const cut = slots(from, momentOf(end) ?? new Date());
-  const groups = bySlot(runs, cut.slots);
-  const times = spread(runs);
-  const tokens = tokensUsed(runs);
-  const middle = quantile(durations(runs), 0.5);
+/** The charts: over time, and by model. */
+export function charts({ summary, slots, unit, times, split }) {
+  if (!times.length) return [];
+  const all = summary.total;
+  const groups = inSlots(times, slots, unit);
   return [
     columnChart({
-      title: `Runs per ${cut.unit}`,
-      summary: counted(groups.flat().length, "run"),
-      slots: cut.slots,
-      series: countedBy(groups, SPLITS[split]),
+      title: `Runs per ${unit}`,
+      summary: counted(summary.covered, "run"),
+      slots,
+      series: countedBy(split.groups, slots, unit, split.by),
       format: count,
     }),
     columnChart({
-      title: `Latency per ${cut.unit}`,
-      summary: middle === null ? "" : `median ${duration(middle)}`,
-      slots: cut.slots,
+      title: `Latency per ${unit}`,
+      summary: all.median_ms === null ? "" : `median ${duration(all.median_ms)}`,
+      slots,
       series: latencyBy(groups),
       format: duration,
     }),
     columnChart({
-      title: `Tokens per ${cut.unit}`,
-      summary: counted(tokens, "token"),
-      slots: cut.slots,
+      title: `Tokens per ${unit}`,
+      summary: counted(tokensUsed(all), "token"),
+      slots,
       series: tokensBy(groups),
       format: compact,
     }),
     columnChart({
-      title: "Distribution of latency",
-      summary: counted(durations(runs).length, "run"),
-      slots: times.slots,
-      series: [{ name: "runs", shade: "series-1", values: times.values }],
-      format: count,
+      title: "Latency by model",
+      summary: counted(summary.groups.length, "model"),
+      slots: summary.groups.map(({ by }) => ({ label: by.model, title: by.model })),
+      series: latencyBy(summary.groups),
+      format: duration,
     }),
   ];
 }
 
-/** Facets as the server counted them, or where it did not, of the runs there are. */
+/** The groups of an `aggregate_runs` answer as a table. */
+export function groupTable({ groups }) {
+  const [first] = groups;
+  const names = [...Object.keys(first.by), ...Object.keys(first).filter((name) => name !== "by" && name !== "ids")];
+  const head = names.map((name) => element("th", { scope: "col" }, name));
+  const cellsOf = (group) => names.map((name) => element("td", {}, String(group.by[name] ?? group[name] ?? "–")));
+  const rows = groups.map((group) => element("tr", {}, cellsOf(group)));
+  return element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows));
+}
+
+/** Facets as the server counted them, or where it did not, of the runs of the answer. */
 export function facetsFor({ facets, runs }) {
   return facets?.facets ?? facetsOf(runs);
 }
@@ -87,9 +87,10 @@ export function part(title, control, ...children) {
   return element("section", { "aria-label": title }, head, children);
 }
 
-function tokensUsed(runs) {
-  return runs.reduce((sum, run) => {
-    const use = tokensOf(run);
-    return use ? sum + use.prompt + use.result : sum;
-  }, 0);
+function timed(milliseconds) {
+  return milliseconds == null ? "–" : duration(milliseconds);
+}
+
+function tokensUsed({ prompt_tokens: prompt, result_tokens: result }) {
+  return prompt == null || result == null ? null : prompt + result;
 }

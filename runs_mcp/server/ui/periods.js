@@ -1,11 +1,14 @@
-/** Periods, and how they are cut into hours, days, weeks or months of the reader's clock. */
+/** Periods, and how they are cut into the hours, days or weeks that the server groups by: in UTC. */
 
-import { day, hour, month, weekday } from "./formats.js";
+import { day, hour, weekday } from "./formats.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const MILLISECONDS = { s: 1000, m: 60_000, h: HOUR, d: DAY, w: 7 * DAY };
+const WEEK = 7 * DAY;
+const MILLISECONDS = { s: 1000, m: 60_000, h: HOUR, d: DAY, w: WEEK };
 const AGE = /^(\d{1,6})\s*([smhdw])$/;
+/** 1 January 1970 was a Thursday. */
+const FIRST_MONDAY = 4 * DAY;
 
 export const ALL_TIME = "";
 export const PERIODS = [
@@ -16,12 +19,16 @@ export const PERIODS = [
   [ALL_TIME, "All time"],
 ];
 
-const UNITS = [
-  { name: "hour", upTo: 2 * DAY, label: hour, title: (date) => `${weekday(date)}, ${hour(date)}` },
-  { name: "day", upTo: 62 * DAY, label: day, title: weekday },
-  { name: "week", upTo: 430 * DAY, label: day, title: (date) => `Week of ${day(date)}` },
-  { name: "month", upTo: Infinity, label: month, title: month },
-];
+const UNITS = {
+  hour: { upTo: 2 * DAY, length: HOUR, label: hour, title: (date) => `${weekday(date)}, ${hour(date)}` },
+  day: { upTo: 62 * DAY, length: DAY, label: day, title: weekday },
+  week: { upTo: Infinity, length: WEEK, label: day, title: (date) => `Week of ${day(date)}` },
+};
+const KEYS = {
+  hour: (date) => date.toISOString().slice(0, 13),
+  day: (date) => date.toISOString().slice(0, 10),
+  week: weekOf,
+};
 
 /** The moment that an age such as `7d` or an ISO 8601 text names; null for neither. */
 export function momentOf(text, now = Date.now()) {
@@ -30,32 +37,33 @@ export function momentOf(text, now = Date.now()) {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-/** The unit to cut a period by, and its slots, each with its start and end, a short label and a title. */
-export function slots(from, to) {
-  const unit = UNITS.find(({ upTo }) => to - from <= upTo);
+/** The unit to cut a period by. */
+export function unitOf(from, to) {
+  return Object.keys(UNITS).find((name) => to - from <= UNITS[name].upTo);
+}
+
+/** The slots of a period: each with its start and end, the key of its group, a short label and a title. */
+export function cut(from, to, unit) {
+  const { length, label, title } = UNITS[unit];
   const found = [];
-  for (let start = floor(from, unit.name); start <= to; start = next(start, unit.name)) {
-    found.push({ start, end: next(start, unit.name), label: unit.label(start), title: unit.title(start) });
+  for (let time = floor(from.getTime(), unit); time <= to; time += length) {
+    const start = new Date(time);
+    const end = new Date(time + length);
+    found.push({ start, end, key: KEYS[unit](start), label: label(start), title: title(start) });
   }
-  return { unit: unit.name, slots: found };
+  return found;
 }
 
-function floor(date, unit) {
-  const start = new Date(date);
-  start.setMinutes(0, 0, 0);
-  if (unit === "hour") return start;
-  start.setHours(0);
-  if (unit === "week") start.setDate(start.getDate() - ((start.getDay() + 6) % 7));
-  if (unit === "month") start.setDate(1);
-  return start;
+function floor(time, unit) {
+  const origin = unit === "week" ? FIRST_MONDAY : 0;
+  const { length } = UNITS[unit];
+  return Math.floor((time - origin) / length) * length + origin;
 }
 
-/** By the calendar, since days of 23 and 25 hours happen. */
-function next(date, unit) {
-  const end = new Date(date);
-  if (unit === "hour") end.setTime(end.getTime() + HOUR);
-  if (unit === "day") end.setDate(end.getDate() + 1);
-  if (unit === "week") end.setDate(end.getDate() + 7);
-  if (unit === "month") end.setMonth(end.getMonth() + 1);
-  return end;
+/** The ISO week that starts on `monday`, such as `2026-W47`; it belongs to the year of its Thursday. */
+function weekOf(monday) {
+  const thursday = new Date(monday.getTime() + 3 * DAY);
+  const year = thursday.getUTCFullYear();
+  const number = 1 + Math.floor((thursday - Date.UTC(year, 0, 1)) / WEEK);
+  return `${year}-W${String(number).padStart(2, "0")}`;
 }

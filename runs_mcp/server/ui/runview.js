@@ -1,6 +1,6 @@
 /** The run viewer: what a run was asked, what came of it, and what it writes while it is still going. */
 
-import { element } from "./elements.js";
+import { element, showHidden } from "./elements.js";
 import { idOf, isFinal, statusOf } from "./fields.js";
 import { follow } from "./following.js";
 import { errorView, heading } from "./runhead.js";
@@ -78,7 +78,7 @@ export class RunView {
     let step = await writing.next();
     for (; !step.done; step = await writing.next()) {
       const atEnd = live.scrollHeight - live.scrollTop - live.clientHeight < NEAR_PX;
-      live.append(step.value);
+      live.append(showHidden(step.value));
       if (atEnd) live.scrollTop = live.scrollHeight;
     }
     if (signal.aborted) return;

@@ -1,51 +1,49 @@
-/** What runs add up to: by slot of time, by value, by how long they took. */
+/** Series for charts, from the groups that the server computed; and counts of the runs of a single answer. */
 
-import { dateOf, environmentOf, interactionOf, modelOf, statusOf, tagsOf, tokensOf, tookOf } from "./fields.js";
-import { duration } from "./formats.js";
+import { environmentOf, interactionOf, modelOf, statusOf, tagsOf } from "./fields.js";
 
 const MOST_SERIES = 5;
 const STATUSES = ["completed", "failed", "processing", "created"];
-const BOUNDS_MS = [100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, Infinity];
 
-/** The runs of each slot. */
-export function bySlot(runs, slots) {
-  const groups = slots.map(() => []);
-  for (const run of runs) {
-    const date = dateOf(run);
-    const index = date ? slots.findIndex(({ start, end }) => start <= date && date < end) : -1;
-    if (index >= 0) groups[index].push(run);
-  }
-  return groups;
-}
-
-/** How many runs of each group have each value, the most frequent values first, the rest as one. */
-export function countedBy(groups, valueOf) {
-  const totals = tally(groups.flat().map(valueOf));
-  const names = [...totals.keys()];
-  const shown = valueOf === statusOf ? inOrderOf(STATUSES, names) : names.slice(0, MOST_SERIES);
+/** How many runs of each slot have each value of `by`, the most frequent values first, the rest as one. */
+export function countedBy(groups, slots, unit, by) {
+  const totals = new Map();
+  for (const group of groups) totals.set(group.by[by], (totals.get(group.by[by]) ?? 0) + group.runs);
+  const names = [...totals].sort((one, other) => other[1] - one[1]).map(([name]) => name);
+  const shown = by === "status" ? inOrderOf(STATUSES, names) : names.slice(0, MOST_SERIES);
+  const valuesOf = (wanted) =>
+    slots.map(({ key }) => {
+      const inSlot = groups.filter((group) => group.by[unit] === key && wanted(group.by[by]));
+      return inSlot.reduce((sum, { runs }) => sum + runs, 0);
+    });
   const series = shown.map((name, index) => ({
-    name: name || "none",
+    name,
     shade: STATUSES.includes(name) ? name : `series-${(index % MOST_SERIES) + 1}`,
-    values: groups.map((group) => group.filter((run) => valueOf(run) === name).length),
+    values: valuesOf((value) => value === name),
   }));
   if (shown.length === names.length) return series;
-  const rest = groups.map((group) => group.filter((run) => !shown.includes(valueOf(run))).length);
-  return [...series, { name: "others", shade: "others", values: rest }];
+  return [...series, { name: "others", shade: "others", values: valuesOf((value) => !shown.includes(value)) }];
+}
+
+/** The groups of the slots in their order; null for a slot without runs. */
+export function inSlots(groups, slots, unit) {
+  const found = new Map(groups.map((group) => [group.by[unit], group]));
+  return slots.map(({ key }) => found.get(key) ?? null);
 }
 
 /** Prompt and result tokens of each group. */
 export function tokensBy(groups) {
-  const sum = (part) => groups.map((group) => group.reduce((all, run) => all + (tokensOf(run)?.[part] ?? 0), 0));
+  const values = (measure) => groups.map((group) => group?.[measure] ?? 0);
   return [
-    { name: "prompt", shade: "series-1", values: sum("prompt") },
-    { name: "result", shade: "series-2", values: sum("result") },
+    { name: "prompt", shade: "series-1", values: values("prompt_tokens") },
+    { name: "result", shade: "series-2", values: values("result_tokens") },
   ];
 }
 
 /** Of each group the median duration, and what is above it up to the 95th percentile. */
 export function latencyBy(groups) {
-  const quantiles = (q) => groups.map((group) => quantile(durations(group), q) ?? 0);
-  const [middle, high] = [quantiles(0.5), quantiles(0.95)];
+  const values = (measure) => groups.map((group) => group?.[measure] ?? 0);
+  const [middle, high] = [values("median_ms"), values("p95_ms")];
   return [
     { name: "median", shade: "series-1", values: middle },
     {
@@ -57,36 +55,7 @@ export function latencyBy(groups) {
   ];
 }
 
-/** How many runs took how long: slots of duration from the fastest run's to the slowest's. */
-export function spread(runs) {
-  const times = durations(runs);
-  if (!times.length) return { slots: [], values: [] };
-  const place = (time) => BOUNDS_MS.findIndex((bound) => time <= bound);
-  const [first, last] = [place(times[0]), place(times.at(-1))];
-  const bounds = BOUNDS_MS.slice(first, last + 1);
-  const values = bounds.map((_, index) => times.filter((time) => place(time) === first + index).length);
-  const slots = bounds.map((bound, index) => {
-    const below = BOUNDS_MS[first + index - 1] ?? 0;
-    const label = bound === Infinity ? `> ${duration(below)}` : `≤ ${duration(bound)}`;
-    return { label, title: bound === Infinity ? label : `${duration(below)} to ${duration(bound)}` };
-  });
-  return { slots, values };
-}
-
-/** Durations in milliseconds, shortest first. */
-export function durations(runs) {
-  return runs
-    .map(tookOf)
-    .filter((took) => took !== null)
-    .sort((one, other) => one - other);
-}
-
-/** Of sorted numbers the one that a share `q` of them does not exceed; null where there are none. */
-export function quantile(sorted, q) {
-  return sorted.length ? sorted[Math.max(Math.ceil(q * sorted.length) - 1, 0)] : null;
-}
-
-/** Facets of runs themselves, for answers that cannot be counted by the server. */
+/** Facets of the runs of an answer, where the server cannot count what was asked. */
 export function facetsOf(runs) {
   const buckets = (values) => [...tally(values)].map(([id, count]) => ({ id, count }));
   return {

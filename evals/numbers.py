@@ -1,0 +1,178 @@
+"""Ask the questions about numbers of this server and of the one that FastMCP generates, and compare what they cost.
+
+The runs come from a sandbox of their own, made from another seed than its usual two hundred. The truth is computed from
+the API's own lists, by code that shares nothing with the server.
+"""
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import click
+import httpx
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult, TextContent
+
+from benchmarks.peers import DOCUMENT, SERVERS, fastmcp
+from evals.number_questions import QUESTIONS, NumberQuestion, Run, created
+from evals.scoring import Question
+from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config
+from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
+from runs_mcp.server import build_server
+
+RUNS = 5_000
+SEED = 11
+PAGE = 1_000
+TIMEOUT_S = 120.0
+"""Longer than a sandbox needs to make its runs on a busy machine."""
+GENERATED_SLICE = timedelta(days=5)
+"""A span of creation time whose runs fit a page, since the generated `find` has no offset."""
+MOST_CALLS = 2
+MOST_CHARS = 3_000
+
+
+@dataclass(slots=True)
+class Cost:
+    """The calls that an answer took, and the characters of arguments and answers."""
+
+    calls: int = 0
+    chars: int = 0
+
+    def count(self, arguments: dict[str, Any], result: CallToolResult) -> None:
+        """Count one call."""
+        self.calls += 1
+        text = "".join(block.text for block in result.content if isinstance(block, TextContent))
+        self.chars += len(json.dumps(arguments)) + len(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The answer to a question, and its cost on each server."""
+
+    id: str
+    right: bool
+    answer: str
+    ours: Cost
+    generated: Cost = field(default_factory=Cost)
+
+
+@click.command()
+@click.option("--generated/--no-generated", default=True, help="Compare with the server that FastMCP generates.")
+def main(*, generated: bool) -> None:
+    """Ask the questions about numbers. Exit code 1: an answer was wrong or cost too much."""
+    scores = anyio.run(scored, generated)
+    click.echo(table(scores))
+    sys.exit(0 if all(one.right and within_bounds(one.ours) for one in scores) else 1)
+
+
+async def scored(generated: bool) -> list[Score]:  # noqa: FBT001 - anyio passes positional arguments
+    """Return the score of each question."""
+    async with running(SandboxOptions(seed_runs=RUNS, seed=SEED)) as sandbox:
+        runs = await every_run(sandbox)
+        config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
+        async with Client(build_server(config).mcp) as client:
+            scores = [await _score(client, one, runs) for one in QUESTIONS]
+        if generated:
+            async with generated_server(sandbox) as client:
+                for one, score in zip(QUESTIONS, scores, strict=True):
+                    await read_all(client, one, runs, score.generated)
+    return scores
+
+
+def within_bounds(cost: Cost) -> bool:
+    """Return whether an answer cost as little as it has to."""
+    return cost.calls <= MOST_CALLS and cost.chars <= MOST_CHARS
+
+
+def table(scores: Sequence[Score]) -> str:
+    """Return the scores as a table."""
+    wrong = [f"wrong: {one.id}: {one.answer}" for one in scores if not one.right]
+    head = f"{'question':<20} {'right':>5} {'calls':>6} {'chars':>7}   {'generated: calls':>16} {'chars':>10}"
+    rows = [_row(one.id, one.right, one.ours, one.generated) for one in scores]
+    ours, generated = Cost(), Cost()
+    for one in scores:
+        for total, part in ((ours, one.ours), (generated, one.generated)):
+            total.calls += part.calls
+            total.chars += part.chars
+    return "\n".join([*wrong, head, *rows, _row("all", sum(one.right for one in scores), ours, generated)])
+
+
+async def every_run(sandbox: Sandbox) -> list[Run]:
+    """Return all runs of a sandbox, read from its API page by page."""
+    runs: list[Run] = []
+    async with httpx.AsyncClient(base_url=sandbox.url, headers=await credential(sandbox), timeout=TIMEOUT_S) as api:
+        while page := (await api.get("/api/v1/runs", params={"limit": PAGE, "offset": len(runs)})).json():
+            runs += page
+    return runs
+
+
+async def credential(sandbox: Sandbox) -> dict[str, str]:
+    """Return the headers that the API wants."""
+    async with httpx.AsyncClient(base_url=sandbox.url) as api:
+        token = (await api.get("/auth/token", params={"token": DEMO_KEY})).json()["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def generated_server(sandbox: Sandbox) -> AsyncIterator[Client]:
+    """Connect to the server that FastMCP generates from the API's description."""
+    environment = {
+        **os.environ,
+        "API_URL": f"{sandbox.url}/api/v1",
+        "API_AUTHORIZATION": (await credential(sandbox))["Authorization"],
+    }
+    command = [str(fastmcp()), str(SERVERS / "generated.py"), str(DOCUMENT)]
+    server = stdio_client(StdioServerParameters(command=command[0], args=command[1:], env=environment))
+    async with Client(server) as client:
+        yield client
+
+
+async def read_all(client: Client, question: NumberQuestion, runs: Sequence[Run], cost: Cost) -> None:
+    """Read with the generated tools what an agent needs to compute the answer itself, and count it."""
+    tools = (await client.list_tools()).tools
+    find = next(tool.name for tool in tools if "find" in tool.name.lower())
+    start = min(map(created, runs))
+    newest = max(map(created, runs))
+    while start <= newest:
+        end = start + GENERATED_SLICE
+        span = {"created_at": {"$gte": start.isoformat(), "$lt": end.isoformat()}}
+        arguments = {"query": {**question.query, **span}, "limit": PAGE, "select": f"id {question.fields}"}
+        # Not `call_tool`, which refuses answers that do not fit the generated schema, as those with plain ids do not.
+        call = CallToolRequest(params=CallToolRequestParams(name=find, arguments=arguments))
+        cost.count(arguments, await client.session.send_request(call, CallToolResult))
+        start = end
+
+
+async def _score(client: Client, question: NumberQuestion, runs: Sequence[Run]) -> Score:
+    cost = Cost()
+
+    async def tool(name: str, **arguments: Any) -> dict[str, Any]:
+        result = await client.call_tool(name, arguments)
+        cost.count(arguments, result)
+        if result.is_error:
+            raise LookupError(f"{name}: {result.content}")
+        return result.structured_content or {}
+
+    answer = await question.plan(tool)
+    accepts: Callable[[Sequence[str]], bool] = lambda words: Question(  # noqa: E731 - one of several right answers
+        question.id, "number", question.text, words
+    ).is_answered_by(answer)
+    return Score(question.id, any(map(accepts, question.truth(runs))), answer, cost)
+
+
+def _row(label: str, right: object, ours: Cost, generated: Cost) -> str:
+    return f"{label:<20} {right!s:>5} {ours.calls:>6} {ours.chars:>7,}   {generated.calls:>16} {generated.chars:>10,}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""JSON and times, as the API reads and writes them."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import MISSING
+from pydantic_core import from_json
+
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Half of a surrogate pair: JavaScript writes one where it cut a text, and UTF-8 cannot hold it."""
+
+
+def decode_json(sent: bytes | str) -> Any:
+    """Return the value that the JSON text `sent` holds, with halves of surrogate pairs replaced by U+FFFD.
+
+    Raises:
+        ValueError: `sent` is not JSON, or it is nested too deeply.
+    """
+    try:
+        return from_json(sent)
+    except ValueError:
+        raw = sent.encode(errors="replace") if isinstance(sent, str) else sent
+        repaired, count = _LONE_SURROGATE.subn(rb"\\ufffd", raw)
+        if not count:
+            raise
+        return from_json(repaired)
+
+
+def drop_unset(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments other than `MISSING`, `None`, `{}` and `[]`: today's API rejects null."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if value is not MISSING and value is not None and value not in ({}, [])
+    }
+
+
+def format_timestamp(moment: datetime) -> str:
+    """Return `moment` as the API writes times: UTC, milliseconds, `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

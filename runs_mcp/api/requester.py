@@ -1,0 +1,323 @@
+"""Requests to the API: signed, timed, bounded, retried where that is safe, and with typed errors."""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from http import HTTPStatus
+from typing import Any, Literal, Self
+from urllib.parse import quote, urlencode
+
+import anyio
+import httpx
+from pydantic_core import to_json
+
+from runs_mcp import __version__
+from runs_mcp.api.auth import Tokens, find_token_url
+from runs_mcp.api.editions import EDITIONS, Edition
+from runs_mcp.api.error_responses import created_run_id, error_of_body, error_of_exception, error_of_response
+from runs_mcp.api.errors import (
+    InvalidArgumentError,
+    ProtocolError,
+    ResponseTooLargeError,
+    RunsApiError,
+    SetupError,
+    StreamInterruptedError,
+)
+from runs_mcp.api.instrumentation import InstrumentedTransport, Observe
+from runs_mcp.api.payloads import decode_json
+from runs_mcp.api.redaction import Redactor
+from runs_mcp.api.retry import OnWait, Sleep, retry
+from runs_mcp.api.stream import EVENT_STREAM, Event, read_events
+from runs_mcp.api.transport import DefaultTransport
+from runs_mcp.config.api_settings import ApiSettings
+
+log = logging.getLogger(__name__)
+
+ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+"""Content codings that are read: those that were asked for, one at a time. Nested ones can grow without bound."""
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": f"runs-mcp/{__version__}"}
+Signature = Literal["header", "query", "none"]
+"""Place of the token in a request. `none`: the request exchanges an API key."""
+Build = Callable[..., httpx.Request]
+"""Builds a request, anew for each attempt, with a `token` and its `signature`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of 2xx, read whole and decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Requester:
+    """Sends requests to one API with one credential. An async context manager."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        token_in_query: bool = False,
+        on_wait: OnWait | None = None,
+        observers: Sequence[Observe] = (),
+        sleep: Sleep = anyio.sleep,
+    ) -> None:
+        """Raises: SetupError: the settings or the environment cannot work."""
+        self.settings = settings
+        self.edition = EDITIONS[settings.edition]
+        self.base_url = (settings.base_url or self.edition.base_url).rstrip("/")
+        self.redactor = Redactor()
+        self.tokens = Tokens(settings.auth, self._exchange, redactor=self.redactor)
+        self.tokens.source.check()
+        self._token_url = (
+            find_token_url(settings, self.edition, self.base_url) if settings.auth.kind == "api_key" else ""
+        )
+        self._identity = _identity(settings, self.edition)
+        self._stream_signature: Signature = "query" if token_in_query else "header"
+        transport = transport or DefaultTransport()
+        if observers:
+            transport = InstrumentedTransport(transport, observers, base_url=self.base_url)
+        self._transport = transport
+        self._retry = partial(retry, max_retries=settings.max_retries, on_wait=on_wait, sleep=sleep)
+        # Parsing a URL takes 45 µs, and runs are polled by the same one.
+        self._parse_url = lru_cache(maxsize=256)(httpx.URL)
+        self._slots = anyio.Semaphore(settings.max_concurrent, fast_acquire=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._transport.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        writes: bool = False,
+        read_timeout_s: float | None = None,
+    ) -> Any:
+        """Return the JSON that the API answers.
+
+        `writes` marks a request that must not be carried out twice. `read_timeout_s` is that of an execution; such
+        requests do not count against `max_concurrent`, or they would block the others.
+
+        Raises:
+            RunsApiError: the call failed.
+        """
+        build = partial(
+            self._request, method, self._url(path, params), headers=headers, body=body, read_timeout_s=read_timeout_s
+        )
+        async with self._slots if read_timeout_s is None else nullcontext():
+            answer = await self._retry(partial(self._fetch, build, writes=writes))
+        try:
+            return decode_json(answer.content)
+        except ValueError:
+            kind = answer.headers.get("content-type", "no content type").partition(";")[0]
+        raise ProtocolError(
+            self.redactor.redact_error(f"The Runs API answered something that is not JSON ({kind})"),
+            status=answer.status,
+            outcome_unknown=writes,
+        )
+
+    @asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[AsyncIterator[Event]]:
+        """Open a stream once and give its events. A request that may have arrived is never repeated.
+
+        Raises:
+            RunsApiError: the stream cannot be opened.
+            StreamInterruptedError: while iterating, the stream ended before `close`.
+        """
+        headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
+        build = partial(
+            self._request,
+            "GET",
+            self._url(path),
+            headers=headers,
+            read_timeout_s=self.settings.execution_timeout_s,
+        )
+        response = await self._retry(partial(self._open, build, writes=True, signature=self._stream_signature))
+        try:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != EVENT_STREAM:
+                message = f"The stream is not server-sent events ({kind or 'no content type'})"
+                raise ProtocolError(self.redactor.redact_error(message))
+            async with aclosing(self._events(response)) as events:
+                yield events
+        finally:
+            await _close(response)
+
+    async def _events(self, response: httpx.Response) -> AsyncGenerator[Event]:
+        try:
+            body = response.aiter_bytes()
+            async with aclosing(read_events(body, max_event_bytes=self.settings.max_response_bytes)) as events:
+                async for event in events:
+                    yield event
+        except RunsApiError:
+            raise
+        except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
+            reason = str(error_of_body(error, writes=False))
+        else:
+            return
+        raise StreamInterruptedError(f"The stream broke before it was closed: {reason}")
+
+    async def _fetch(self, build: Build, *, writes: bool = False, signature: Signature = "header") -> Answer:
+        """Return a good answer, read whole."""
+        response = await self._open(build, writes=writes, signature=signature)
+        return Answer(response.status_code, response.headers, await self._read(response, writes=writes))
+
+    async def _open(self, build: Build, *, writes: bool, signature: Signature) -> httpx.Response:
+        """Return a good answer whose body is not read yet."""
+        response = await self._send_signed(build, writes=writes, signature=signature)
+        if response.is_success:
+            return response
+        content = await self._read(response, writes=writes)
+        failure = error_of_response(response, content, writes=writes, redact=self.redactor.redact_error)
+        failure.run_id = created_run_id(content) if writes else None
+        raise failure
+
+    async def _send_signed(self, build: Build, *, writes: bool, signature: Signature) -> httpx.Response:
+        """Send with the token, and once more with another if it is refused."""
+        if signature == "none":
+            return await self._send(build, writes=writes)
+        token = await self.tokens.current()
+        response = await self._send(partial(build, token=token, signature=signature), writes=writes)
+        if response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        # The API carries out nothing for a caller it does not know, so that any request may be sent again.
+        try:
+            renewed = await self.tokens.renewed(refused=token)
+        except BaseException:
+            await _close(response)
+            raise
+        if renewed == token:
+            return response
+        await _close(response)
+        return await self._send(partial(build, token=renewed, signature=signature), writes=writes)
+
+    async def _send(self, build: Build, *, writes: bool) -> httpx.Response:
+        """Send once. The transport is called directly: `AsyncClient.send` takes 1.5 times the CPU of such a call."""
+        try:
+            request = build()
+            response = await self._transport.handle_async_request(request)
+        except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
+            failure = error_of_exception(error, writes=writes)
+        else:
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
+            return response
+        # Raised outside of `except`, so that the exception with the URL is not its context.
+        raise failure
+
+    async def _read(self, response: httpx.Response, *, writes: bool) -> bytes:
+        """Read a body whole, up to `max_response_bytes` after decompression."""
+        try:
+            return await _read_bounded(response, self.settings.max_response_bytes, writes=writes)
+        except RunsApiError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _send
+            failure = error_of_body(error, writes=writes)
+        finally:
+            await _close(response)
+        raise failure
+
+    async def _exchange(self, key: str) -> str:
+        if self.edition.exchange == "get_with_query":
+            build = partial(self._request, "GET", f"{self._token_url}?{_query({'token': key})}", identity=HEADERS)
+        else:
+            build = partial(self._request, "POST", self._token_url, token=key)
+        answer = await self._fetch(build, signature="none")
+        try:
+            token = decode_json(answer.content).get("token")
+        except (ValueError, AttributeError):
+            token = None
+        if not isinstance(token, str):
+            raise ProtocolError("The API key was exchanged for an answer without a token")
+        return token
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        identity: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        read_timeout_s: float | None = None,
+        token: str | None = None,
+        signature: Signature = "header",
+    ) -> httpx.Request:
+        sent = {**(identity or self._identity), **(headers or {})}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        target: str | httpx.URL = url
+        if token is not None and signature == "query":
+            target = f"{url}{'&' if '?' in url else '?'}{_query({'access_token': token})}"
+        elif token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+            target = self._parse_url(url)
+        timeout_s = self.settings.timeout_s
+        return httpx.Request(
+            method,
+            target,
+            headers=sent,
+            content=None if body is None else to_json(body),
+            extensions={"timeout": {"connect": timeout_s, "read": read_timeout_s or timeout_s}},
+        )
+
+    def _url(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+        return f"{self.base_url}{path}?{_query(params)}" if params else f"{self.base_url}{path}"
+
+
+def check_header(name: str, value: str, kind: type[RunsApiError] = InvalidArgumentError) -> str:
+    """Return `value` if a header can hold it.
+
+    Raises:
+        InvalidArgumentError: or the error of this `kind`; the header cannot be sent, and nothing was sent.
+    """
+    if value and value.isascii() and value.isprintable() and value == value.strip():
+        return value
+    raise kind(f"{name}: {value!r} cannot be sent as a header; use printable ASCII characters")
+
+
+def _identity(settings: ApiSettings, edition: Edition) -> Mapping[str, str]:
+    """Return the headers of every request to the API."""
+    version = settings.api_version or edition.api_version
+    project = settings.project if edition.project_header else None
+    return {
+        **HEADERS,
+        **({"x-api-version": check_header("api.api_version", version, SetupError)} if version else {}),
+        **({"x-project-id": check_header("api.project", project, SetupError)} if project else {}),
+    }
+
+
+async def _read_bounded(response: httpx.Response, most: int, *, writes: bool) -> bytes:
+    if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
+        raise ProtocolError("The Runs API used a content coding that was not requested", outcome_unknown=writes)
+    content = bytearray()
+    async for piece in response.aiter_bytes():
+        content += piece
+        if len(content) > most:
+            raise ResponseTooLargeError(
+                f"The answer of the Runs API is above {most:,} bytes (api.max_response_bytes); ask for less",
+                status=response.status_code,
+                outcome_unknown=writes,
+            )
+    return bytes(content)
+
+
+async def _close(response: httpx.Response) -> None:
+    with suppress(Exception):  # the answer is complete or given up; an error in closing changes neither
+        await response.aclose()
+
+
+def _query(params: Mapping[str, Any]) -> str:
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
+    return urlencode(texts, quote_via=quote, safe="")

@@ -1,0 +1,48 @@
+"""Step-up authorization: a call that needs another scope is answered 403 and names it, so that clients can ask for it.
+
+Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers in words.
+"""
+
+from collections.abc import Collection
+
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
+from mcp_types import INVALID_REQUEST
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runs_mcp.http.auth.challenge import Challenge
+from runs_mcp.http.message import message_of, params_of, refuse
+from runs_mcp.server.render import error_messages
+from runs_mcp.server.scopes import CREATE, caller_of
+
+
+class StepUp:
+    """Refuses calls of tools that execute runs if the caller has no scope for them; passes everything else on."""
+
+    def __init__(self, app: ASGIApp, tools: Collection[str], challenge: Challenge) -> None:
+        """`tools` are the names of those that need the scope `runs:create`."""
+        self._app = app
+        self._tools = tools
+        self._challenge = challenge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        caller, message = caller_of(scope), message_of(scope)
+        tool = _called(scope, message)
+        if caller is None or CREATE in caller.scopes or tool not in self._tools:
+            await self._app(scope, receive, send)
+            return
+        reason = error_messages.not_allowed(tool, CREATE)
+        wanted = self._challenge.insufficient({CREATE}, caller.scopes)
+        refusal = refuse(403, reason, code=INVALID_REQUEST, message=message, www_authenticate=wanted)
+        await refusal(scope, receive, send)
+
+
+def _called(scope: Scope, message: object) -> str:
+    """Return the name of the tool that a request of the current protocol calls, or an empty text."""
+    modern = Headers(scope=scope).get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
+    if not modern or not isinstance(message, dict) or message.get("method") != "tools/call":
+        return ""
+    name = params_of(message).get("name")
+    return name if isinstance(name, str) else ""

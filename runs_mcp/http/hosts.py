@@ -1,0 +1,115 @@
+"""The names that the service answers to (`Host`), and the web pages that may call it (`Origin`).
+
+Other names are refused, because a web page could otherwise reach loopback by DNS rebinding. The SDK has this check too;
+it takes `127.0.0.1:80.evil.com` for loopback, and distinguishes case and default ports.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runs_mcp.config.http_settings import HttpSettings, JwtAuthSettings
+from runs_mcp.config.problems import ConfigError
+
+LOOPBACK = ("127.0.0.1:*", "localhost:*", "[::1]:*")
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_NAME = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>\d{1,5}|\*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class HostPattern:
+    """A host, or all subdomains of one (`*.example.com`), at its default ports, a port, or any (`:*`)."""
+
+    name: str
+    port: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> "HostPattern | None":
+        """Return the pattern that `text` spells, or None if it spells none."""
+        found = _NAME.fullmatch(text.lower())
+        return cls(found["name"], found["port"]) if found else None
+
+    def matches(self, host: "HostPattern", *, default_ports: Iterable[int]) -> bool:
+        """Return true if `host`, which has no wildcards, is one of those meant; without a port it has any default."""
+        wildcard = self.name.startswith("*.")
+        if not (host.name.endswith(self.name[1:]) if wildcard else host.name == self.name):
+            return False
+        defaults = {str(port) for port in default_ports}
+        ports = {self.port} if self.port else defaults
+        return self.port == "*" or bool(ports & ({host.port} if host.port else defaults))
+
+
+@dataclass(frozen=True, slots=True)
+class OriginPattern:
+    """The origin of a web page: a scheme and a host."""
+
+    scheme: str
+    host: HostPattern
+
+    @classmethod
+    def parse(cls, text: str) -> "OriginPattern | None":
+        """Return the pattern that `text` spells, or None if it spells none."""
+        scheme, separator, host = text.lower().partition("://")
+        pattern = HostPattern.parse(host) if separator and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) else None
+        return cls(scheme, pattern) if pattern else None
+
+    def matches(self, origin: "OriginPattern") -> bool:
+        """Return true if `origin`, which has no wildcards, is one of those meant."""
+        default = DEFAULT_PORTS.get(self.scheme, 0)
+        return self.scheme == origin.scheme and self.host.matches(origin.host, default_ports=[default])
+
+
+class HostCheck:
+    """Refuses requests by an unknown name (421), and requests of unknown web pages (403)."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        """Raises: ConfigError: an entry of `allowed_hosts` or `allowed_origins` is malformed."""
+        self._app = app
+        public = [urlsplit(settings.auth.resource_url).netloc] if isinstance(settings.auth, JwtAuthSettings) else []
+        hosts = [*settings.allowed_hosts, *public]
+        self._hosts = [_host_pattern(entry) for entry in (*LOOPBACK, *hosts)]
+        own = [f"{scheme}://{name}" for name in hosts for scheme in DEFAULT_PORTS]
+        local = [f"http://{name}" for name in LOOPBACK]
+        self._origins = [_origin_pattern(entry) for entry in (*local, *own, *settings.allowed_origins)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        headers = Headers(scope=scope)
+        if not self._is_known(headers.getlist("host")):
+            await PlainTextResponse("Invalid Host header", 421)(scope, receive, send)
+        elif not all(map(self.allows, headers.getlist("origin"))):
+            await PlainTextResponse("Invalid Origin header", 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def allows(self, origin: str) -> bool:
+        """Return true if pages of `origin` may call."""
+        given = OriginPattern.parse(origin)
+        return given is not None and "*" not in origin and any(one.matches(given) for one in self._origins)
+
+    def _is_known(self, given: list[str]) -> bool:
+        host = HostPattern.parse(given[0]) if len(given) == 1 and "*" not in given[0] else None
+        return host is not None and any(one.matches(host, default_ports=DEFAULT_PORTS.values()) for one in self._hosts)
+
+
+def _host_pattern(entry: str) -> HostPattern:
+    if pattern := HostPattern.parse(entry):
+        return pattern
+    raise ConfigError(
+        f"server.http.allowed_hosts: {entry!r} is not a host such as runs.example.com, runs.example.com:8443, "
+        "runs.example.com:* or *.example.com."
+    )
+
+
+def _origin_pattern(entry: str) -> OriginPattern:
+    if pattern := OriginPattern.parse(entry):
+        return pattern
+    raise ConfigError(
+        f"server.http.allowed_origins: {entry!r} is not an origin such as https://chat.example.com or "
+        "http://localhost:*."
+    )

@@ -1,0 +1,107 @@
+"""The JSON-RPC message of a request: read whole, within limits, and parsed once for every layer behind."""
+
+from typing import Any
+
+import anyio
+from mcp_types import INVALID_REQUEST
+from pydantic_core import from_json
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+READ_S = 20.0
+"""Seconds that a caller has to send the body of a request."""
+_KEY = "runs_mcp.http.message"
+
+
+class MessageReader:
+    """Reads the body of each POST, which `message_of` then returns; refuses a large or slow one with 413 or 408.
+
+    A caller that sends headers and no body would otherwise hold a request for as long as its connection lives.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, *, read_s: float = READ_S) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._read_s = read_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        body: bytes | None = None
+        refusal = refuse(408, f"The body of the request did not arrive within {self._read_s:g} s.")
+        try:
+            with anyio.move_on_after(self._read_s):
+                body = await self._read(scope, receive)
+                refusal = refuse(413, f"The body of the request is larger than {self._max_bytes:,} bytes.")
+        except ClientDisconnect:
+            return
+        if body is None:
+            await refusal(scope, receive, send)
+            return
+        scope[_KEY] = _parse(body)
+        await self._app(scope, replay(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """Return the body, or None if it is too large."""
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            return None
+        body = bytearray()
+        async for chunk in Request(scope, receive).stream():
+            body += chunk
+            if len(body) > self._max_bytes:
+                return None
+        return bytes(body)
+
+
+def message_of(scope: Scope) -> Any:
+    """Return the message that a request carries; None if it carries none that is JSON."""
+    return scope.get(_KEY)
+
+
+def is_request(message: Any) -> bool:
+    """Return true for a message that must be answered; one that cannot be read, or a batch, is answered too."""
+    return not isinstance(message, dict) or ("id" in message and "method" in message)
+
+
+def params_of(message: Any) -> dict[str, Any]:
+    """Return the parameters of a message, none if they are missing or malformed."""
+    params = message.get("params") if isinstance(message, dict) else None
+    return params if isinstance(params, dict) else {}
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that yields `body` first."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replayed
+
+
+def refuse(
+    status: int, reason: str, *, code: int = INVALID_REQUEST, message: Any = None, **headers: str
+) -> JSONResponse:
+    """Return a refusal that both HTTP and MCP clients understand; it answers `message`, if given.
+
+    An underscore in the name of a header stands for a hyphen.
+    """
+    given = message.get("id") if isinstance(message, dict) else None
+    body = {
+        "jsonrpc": "2.0",
+        "id": given if isinstance(given, int | str) else None,
+        "error": {"code": code, "message": reason},
+    }
+    return JSONResponse(body, status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return from_json(body)
+    except ValueError:
+        return None

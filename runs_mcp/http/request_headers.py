@@ -1,0 +1,34 @@
+"""The headers of requests: limited in number, and completed where clients leave out what they mean."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+MAX_HEADERS = 100
+BOTH = "application/json, text/event-stream"
+
+
+class RequestHeaders:
+    """Refuses requests with too many headers (431), and completes those of the others."""
+
+    def __init__(self, app: ASGIApp, *, most: int = MAX_HEADERS) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if len(scope["headers"]) > self._most:
+            await PlainTextResponse(f"More than {self._most} headers", 431)(scope, receive, send)
+            return
+        scope["headers"] = _completed(scope)  # in place: the access log reads what later layers add to the scope
+        await self._app(scope, receive, send)
+
+
+def _completed(scope: Scope) -> list[tuple[bytes, bytes]]:
+    headers = MutableHeaders(raw=list(Headers(scope=scope).raw))
+    if "accept" not in headers:
+        headers["accept"] = BOTH  # RFC 9110, section 12.5.1: a request without it accepts any media type
+    # Streams are not resumable, and the SDK answers 500 to a client that tries: it gets a new stream instead.
+    if "last-event-id" in headers:
+        del headers["last-event-id"]
+    return headers.raw

@@ -1,0 +1,139 @@
+"""Sessions of protocol 2025-11-25: limited for each caller, and closed together with the key that opened them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runs_mcp.http.limits import refuse_for
+from runs_mcp.http.message import message_of
+from runs_mcp.observability.caller_name import name_of
+
+MAX_SESSIONS = 500
+"""Sessions that a caller can have open; each takes about 40 KiB for as long as it is open."""
+IDLE_S = 1_800
+"""Seconds after which the SDK closes an idle session by itself."""
+RETRY_S = 60
+
+
+@dataclass(slots=True)
+class Session:
+    """One open session."""
+
+    opened_by: Scope
+    """The request that opened it, without its headers and its body."""
+    used: float
+    requests: int = 0
+    """Requests in progress, its open stream included."""
+
+    @property
+    def caller(self) -> str:
+        """The name of the caller that opened it."""
+        return name_of(self.opened_by)
+
+
+class Sessions:
+    """Passes requests on, and keeps the sessions that they open and use.
+
+    A caller with `most` sessions loses the idle one it has not used for longest when it opens another; it is refused
+    if none is idle.
+    """
+
+    def __init__(self, app: ASGIApp, *, most: int = MAX_SESSIONS, now: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._most = most
+        self._now = now
+        self._open: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        session_id = Headers(scope=scope).get(MCP_SESSION_ID_HEADER) if scope["type"] == "http" else None
+        if session_id is not None:
+            await self._use(session_id, scope, receive, send)
+        elif isinstance(message := message_of(scope), dict) and message.get("method") == "initialize":
+            await self._initialize(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def close(self, wanted: Callable[[Scope], bool]) -> None:
+        """Close every session for whose opening request `wanted` returns true."""
+        for session_id in [found for found, session in self._open.items() if wanted(session.opened_by)]:
+            await self._close(session_id)
+
+    async def _initialize(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not await self._has_room(name_of(scope)):
+            reason = f"{self._most:,} sessions of this caller are open and in use."
+            await refuse_for(RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
+            return
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                session_id = Headers(raw=message["headers"]).get(MCP_SESSION_ID_HEADER)
+                if session_id and message["status"] == HTTPStatus.OK:
+                    self._open[session_id] = Session(_without_content(scope), self._now())
+            await send(message)
+
+        await self._app(scope, receive, noted)
+
+    async def _use(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        session = self._open.get(session_id)
+        if session is None:
+            await self._app(scope, receive, send)
+            return
+
+        async def noted(message: Message) -> None:
+            status = message.get("status")
+            if status == HTTPStatus.OK and scope["method"] == "DELETE":
+                self._open.pop(session_id, None)
+            await send(message)
+
+        session.requests += 1
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            session.requests -= 1
+            session.used = self._now()
+
+    async def _has_room(self, caller: str) -> bool:
+        own = self._of(caller)
+        if len(own) < self._most:
+            return True
+        idle = [session_id for session_id in own if not self._open[session_id].requests]
+        if idle:
+            await self._close(min(idle, key=lambda session_id: self._open[session_id].used))
+        return bool(idle)
+
+    def _of(self, caller: str) -> list[str]:
+        """Return the sessions of a caller, and forget those that the SDK has closed by now."""
+        oldest = self._now() - IDLE_S
+        for session_id, session in list(self._open.items()):
+            if not session.requests and session.used < oldest:
+                del self._open[session_id]
+        return [session_id for session_id, session in self._open.items() if session.caller == caller]
+
+    async def _close(self, session_id: str) -> None:
+        """Close a session as its caller would, by DELETE: the SDK has no other way."""
+        session = self._open.pop(session_id)
+        headers = [*session.opened_by["headers"], (MCP_SESSION_ID_HEADER.encode(), session_id.encode())]
+        await self._app({**session.opened_by, "method": "DELETE", "headers": headers}, _nothing, _ignore)
+
+
+def _without_content(scope: Scope) -> Scope:
+    """Return what identifies a caller: its session must not keep the headers and the body of its first request."""
+    kept = {name: value for name, value in scope.items() if name != "runs_mcp.http.message"}
+    return {**kept, "headers": [(b"host", Headers(scope=scope).get("host", "").encode())]}
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _ignore(_: Message) -> None:
+    """Send the answer nowhere."""

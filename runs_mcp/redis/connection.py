@@ -1,0 +1,122 @@
+"""The connection to Redis: each command has a deadline, and none is sent while Redis is known not to answer."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import anyio
+from redis import ConnectionError as RedisConnectionError
+from redis import RedisError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from typing_extensions import override
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 2.0
+"""Seconds that a command may take, connecting included: a busy process must not mistake its own delay for a failure."""
+BLOCK_MS = 1_000
+"""Milliseconds that a read of streams waits for entries; its deadline is longer by as much."""
+PROBE_S = 1.0
+"""Seconds between two attempts to reach a Redis that does not answer."""
+FAILURES = (RedisError, OSError, TimeoutError)
+
+
+class CircuitOpenError(RedisConnectionError):
+    """Redis did not answer a moment ago, so that nothing was sent."""
+
+
+class CircuitBreaker:
+    """Open while Redis does not answer: commands then fail at once, instead of each waiting for its deadline.
+
+    https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
+    """
+
+    def __init__(self) -> None:
+        self.open = False
+        self._closed = 0
+        """Number of times that the circuit was closed."""
+
+    def close(self) -> None:
+        """Close the circuit: Redis answers again."""
+        self.open = False
+        self._closed += 1
+
+    @contextmanager
+    def guard(self, deadline_s: float) -> Iterator[None]:
+        """Run the block within `deadline_s` seconds, and open the circuit if Redis fails to answer.
+
+        Raises:
+            CircuitOpenError: the circuit is open.
+            TimeoutError: Redis did not answer in time.
+        """
+        if self.open:
+            raise CircuitOpenError("Redis did not answer")
+        closed = self._closed
+        try:
+            with anyio.fail_after(deadline_s):
+                yield
+        except (RedisConnectionError, OSError, TimeoutError):
+            # An attempt from before the circuit was closed says nothing about the Redis that answers now.
+            if closed == self._closed:
+                self.open = True
+            raise
+
+
+class GuardedRedis(Redis):
+    """A Redis client behind a circuit breaker, which `keep_probing` closes again."""
+
+    circuit: CircuitBreaker
+
+    @classmethod
+    def connect(cls, url: str) -> "GuardedRedis":
+        """Return a client of the Redis at `url`; it connects when it is used.
+
+        Raises:
+            ValueError: `url` is malformed.
+        """
+        # One repetition, for a pooled connection that Redis has closed; a command that took too long is not repeated.
+        retry = Retry(ConstantBackoff(0), 1, supported_errors=(RedisConnectionError,))
+        client = cast(
+            "GuardedRedis",
+            cls.from_url(url, decode_responses=True, protocol=2, retry=retry, socket_keepalive=True),
+        )
+        client.circuit = CircuitBreaker()
+        return client
+
+    @override
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command, and return its answer.
+
+        Raises:
+            RedisError, OSError, TimeoutError: it failed.
+        """
+        blocked_s = BLOCK_MS / 1_000 if args[0] == "XREAD" else 0
+        with self.circuit.guard(DEADLINE_S + blocked_s):
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    async def keep_probing(self) -> None:
+        """Try to reach a Redis that does not answer, until cancelled, and close the circuit when it does."""
+        while True:
+            await anyio.sleep(PROBE_S)
+            if self.circuit.open:
+                try:
+                    with anyio.fail_after(DEADLINE_S):
+                        await super().execute_command("PING")  # type: ignore[no-untyped-call]
+                except FAILURES:
+                    continue
+                self.circuit.close()
+                log.info("Redis answers again")
+
+
+@contextmanager
+def without_redis(doing: str) -> Iterator[None]:
+    """Leave the block if Redis fails, and log what this replica does alone; once for each failure of Redis."""
+    try:
+        yield
+    except CircuitOpenError:
+        pass
+    except FAILURES as error:
+        log.warning("Redis failed while %s: %s; this replica goes on by itself", doing, type(error).__name__)

@@ -1,0 +1,1 @@
+"""The content of the sandbox: interactions, environments and sample runs."""

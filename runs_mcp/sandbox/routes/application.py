@@ -1,0 +1,158 @@
+"""The application: its routes, who may call them, and the answers to what goes wrong."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from runs_mcp.sandbox.access import EXECUTE, READ, READ_ENVIRONMENTS, READ_INTERACTIONS, WRITE, Tokens
+from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
+from runs_mcp.sandbox.routes.run_routes import RunRoutes
+from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
+from runs_mcp.sandbox.wire.refusal import Refusal
+
+API = "/api/v1"
+Handler = Callable[[Request], Awaitable[Response]]
+Routes = list[tuple[str, str, Operation, Handler]]
+PERMISSIONS: Mapping[Operation, str] = {
+    "create_run": EXECUTE,
+    "stream_run": EXECUTE,
+    "update_run": WRITE,
+    "delete_run": WRITE,
+    "interactions": READ_INTERACTIONS,
+    "environments": READ_ENVIRONMENTS,
+}
+"""The permission that an operation needs; the others need `READ`."""
+
+
+def build(
+    runs: RunRoutes, catalog: CatalogRoutes, tokens: Tokens, answers: Mapping[Operation, FixedAnswer]
+) -> Starlette:
+    """Return the application; `answers` are given in place of the operations they are named by."""
+    table = [*_run_routes(runs), *_interaction_routes(catalog), *_environment_routes(catalog)]
+    routes = [
+        Route(
+            API + path,
+            partial(_permitted, tokens, PERMISSIONS.get(operation, READ), _answering(operation, handler, answers)),
+            methods=[method],
+        )
+        for method, path, operation, handler in table
+    ]
+    routes += [
+        Route("/auth/token", partial(_exchange_by_query, tokens), methods=["GET"]),
+        Route("/token/issue", partial(_exchange_by_header, tokens), methods=["POST"]),
+        Route("/healthz", _healthy, methods=["GET"]),
+    ]
+    cors = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    return Starlette(
+        routes=routes, middleware=[cors], exception_handlers={Refusal: _refused, HTTPException: _no_such_route}
+    )
+
+
+def _run_routes(runs: RunRoutes) -> Routes:
+    return [
+        ("GET", "/runs", "list_runs", runs.list_runs),
+        ("POST", "/runs", "create_run", runs.create_run),
+        ("POST", "/execute", "create_run", runs.create_run),
+        ("POST", "/runs/facets", "facets", runs.compute_facets),
+        ("POST", "/runs/search", "search", runs.search_runs),
+        ("POST", "/runs/find", "find", runs.find_runs),
+        ("GET", "/runs/filter-options/{field}", "filter_options", runs.get_filter_options),
+        ("GET", "/runs/{run_id}", "get_run", runs.get_run),
+        ("PUT", "/runs/{run_id}", "update_run", runs.update_run),
+        ("DELETE", "/runs/{run_id}", "delete_run", runs.delete_run),
+        ("GET", "/runs/{run_id}/stream", "stream_run", runs.stream_run),
+        ("POST", "/execute/{endpoint:path}", "create_run", runs.execute_interaction),
+        ("POST", "/interactions/{endpoint}/execute", "create_run", runs.execute_interaction),
+    ]
+
+
+def _interaction_routes(catalog: CatalogRoutes) -> Routes:
+    routes: list[tuple[str, str, Handler]] = [
+        ("GET", "/interactions", catalog.list_interactions),
+        ("POST", "/interactions/endpoints", catalog.list_endpoints),
+        ("POST", "/interactions/export", catalog.export_interactions),
+        ("GET", "/interactions/names", catalog.list_names),
+        ("GET", "/interactions/tags", catalog.list_tags),
+        ("GET", "/interactions/resolve/{interaction_id}", catalog.resolve_interaction),
+        ("GET", "/interactions/versions/{interaction_id}", catalog.list_versions),
+        ("GET", "/interactions/catalog", catalog.list_catalog),
+        ("GET", "/interactions/catalog/resolve/{interaction_id}", catalog.resolve_catalog),
+        ("GET", "/interactions/catalog/apps/{app}", catalog.list_catalog),
+        ("GET", "/interactions/catalog/{kind}", catalog.list_catalog),
+        ("GET", "/interactions/{interaction_id}/versions", catalog.list_versions),
+        ("GET", "/interactions/{interaction_id}/forks", catalog.list_forks),
+        ("GET", "/interactions/{interaction_id}", catalog.get_interaction),
+    ]
+    return [(method, path, "interactions", handler) for method, path, handler in routes]
+
+
+def _environment_routes(catalog: CatalogRoutes) -> Routes:
+    return [
+        ("GET", "/environments", "environments", catalog.list_environments),
+        ("GET", "/environments/{environment_id}", "environments", catalog.get_environment),
+        ("GET", "/environments/{environment_id}/models", "environments", catalog.list_models),
+    ]
+
+
+def _answering(operation: Operation, handler: Handler, answers: Mapping[Operation, FixedAnswer]) -> Handler:
+    answer = answers.get(operation)
+    return partial(_answer, answer) if answer else handler
+
+
+async def _answer(answer: FixedAnswer, _: Request) -> Response:
+    return Response(answer.body, answer.status, headers=dict(answer.headers), media_type=answer.media_type)
+
+
+async def _permitted(tokens: Tokens, permission: str, handler: Handler, request: Request) -> Response:
+    """Return the answer of `handler` to a caller who has `permission`."""
+    token = _bearer(request) or request.query_params.get("access_token")
+    granted = tokens.permissions(token) if token else None
+    if granted is None:
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "Invalid or expired token.")
+    if permission not in granted:
+        raise Refusal(HTTPStatus.FORBIDDEN, f"Missing permission {permission}.")
+    return await handler(request)
+
+
+async def _exchange_by_query(tokens: Tokens, request: Request) -> Response:
+    """Handle `GET /auth/token?token=KEY`, the exchange of the reference document's clients."""
+    return _exchanged(tokens, request.query_params.get("token") or _bearer(request))
+
+
+async def _exchange_by_header(tokens: Tokens, request: Request) -> Response:
+    """Handle `POST /token/issue` with the key as bearer, the exchange of current clients."""
+    return _exchanged(tokens, _bearer(request))
+
+
+def _exchanged(tokens: Tokens, key: str | None) -> Response:
+    token = tokens.issue(key) if key else None
+    if token is None:
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "Invalid API key.")
+    return JSONResponse({"token": token, "token_type": "Bearer"})
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _refused(_: Request, error: Any) -> Response:
+    response: Response = error.response()
+    return response
+
+
+async def _no_such_route(_: Request, error: Any) -> Response:
+    return Refusal(HTTPStatus(error.status_code), error.detail, headers=error.headers).response()
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None

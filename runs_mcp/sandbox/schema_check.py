@@ -1,0 +1,85 @@
+"""Checks of and by the JSON schemas that callers send, in a process that is killed if it takes too long.
+
+A short schema can take practically forever, by a regular expression that backtracks or by references that multiply.
+In a thread it would hold the interpreter's lock, so that neither requests nor signals were handled.
+"""
+
+import json
+import re
+import signal
+from contextlib import suppress
+from typing import Any
+
+from anyio import BrokenWorkerProcess, CapacityLimiter, move_on_after, to_process
+
+MAX_SECONDS = 10
+MAX_CHECKS = 2
+TOO_SLOW = f"it cannot be checked within {MAX_SECONDS} s"
+
+
+class SchemaChecker:
+    """Worker processes that check schemas and values; idle workers wait for the next check."""
+
+    def __init__(self) -> None:
+        self._turn = CapacityLimiter(MAX_CHECKS)
+        self._processes = CapacityLimiter(MAX_CHECKS)
+
+    async def schema_problem(self, schema: Any) -> str | None:
+        """Return the reason that `schema` is not a JSON schema, or None."""
+        return await self._check(json.dumps(schema))
+
+    async def mismatch(self, schema: Any, value: Any) -> str | None:
+        """Return the first place where `value` does not fit `schema`, or None."""
+        return await self._check(json.dumps(schema), json.dumps(value))
+
+    async def _check(self, schema: str, value: str | None = None) -> str | None:
+        async with self._turn:
+            await self._ready()
+            with move_on_after(MAX_SECONDS), suppress(BrokenWorkerProcess):
+                return await to_process.run_sync(check, schema, value, cancellable=True, limiter=self._processes)
+        return TOO_SLOW
+
+    async def _ready(self) -> None:
+        """Start a worker, unless an idle one is alive: that time does not count as the time of a check."""
+        for _ in range(MAX_CHECKS + 1):
+            with suppress(BrokenWorkerProcess):
+                await to_process.run_sync(load, cancellable=True, limiter=self._processes)
+                return
+
+
+def load() -> None:
+    """Import the modules that a check needs."""
+    import jsonschema  # noqa: F401, PLC0415 - slow, and needed in the worker alone
+
+
+def check(schema_text: str, value_text: str | None = None) -> str | None:
+    """Return the first problem of a schema, or of a value under it, both as JSON; None if there is none."""
+    # A worker that outlives a killed parent ends by itself.
+    if hasattr(signal, "alarm"):
+        signal.alarm(MAX_SECONDS + 5)
+    try:
+        return _problem(json.loads(schema_text), None if value_text is None else json.loads(value_text))
+    finally:
+        if hasattr(signal, "alarm"):
+            signal.alarm(0)
+
+
+def _problem(schema: Any, value: Any) -> str | None:
+    # Slow to import, and needed in the worker alone.
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
+    try:
+        if value is None:
+            Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+            return None
+        validator = Draft202012Validator(schema, registry=Registry())  # an empty registry: nothing is fetched
+        first = next(validator.iter_errors(value), None)
+    except SchemaError as error:
+        return error.message
+    except (Unresolvable, RecursionError) as error:
+        return f"its references cannot be followed: {error}"
+    except re.error as error:
+        return f"malformed pattern: {error}"
+    return f"{first.json_path}: {first.message}" if first else None

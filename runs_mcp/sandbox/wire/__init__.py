@@ -1,0 +1,1 @@
+"""The requests the sandbox accepts and the answers it gives, by version of the contract."""

@@ -1,0 +1,168 @@
+"""Aggregation: one question about many runs, answered from facets or from a scan."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from runs_mcp.api import Run, RunsClient
+from runs_mcp.server.aggregate import facet_counts
+from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names
+from runs_mcp.server.aggregate.list_prices import Costs, list_prices
+from runs_mcp.server.aggregate.measures import DURATIONS, TOKENS, Measure, Number, observe
+from runs_mcp.server.aggregate.run_scan import RunScan
+from runs_mcp.server.aggregate.run_sources import source_of
+from runs_mcp.server.aggregate.time_slices import TimeSlice
+
+FIELDS_OF: Mapping[Dimension, str] = {
+    "model": "modelId",
+    "interaction": "interaction",
+    "environment": "environment",
+    "error": "error",
+    "tag": "tags",
+    "finish_reason": "finish_reason",
+}
+"""The field that each dimension needs, besides those that every scan reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about runs."""
+
+    filters: Mapping[str, Any]
+    """Filters of a search, except times; unset ones are absent."""
+    where: Mapping[str, Any] | None
+    """A MongoDB filter that the runs match as well."""
+    span: TimeSlice
+    """The creation times asked about."""
+    by: Sequence[Dimension]
+    measures: Sequence[Measure]
+    sort: str | None
+    limit: int
+
+    @property
+    def searched(self) -> dict[str, Any]:
+        """The filters with the creation times."""
+        times = {"start": self.span.start, "end": self.span.end}
+        return {**self.filters, **{name: moment for name, moment in times.items() if moment}}
+
+    @property
+    def computed(self) -> set[Measure]:
+        """The measures to compute: those asked for, and the one to sort by."""
+        ranked: Any = (self.sort.removeprefix("-"),) if self.sort else ()
+        return {*self.measures, *ranked}
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of a run that the answer needs."""
+        computed = self.computed
+        return [
+            *("id", "status", "created_at"),
+            *(FIELDS_OF[dimension] for dimension in self.by if dimension in FIELDS_OF),
+            *(["execution_time"] if computed & DURATIONS else []),
+            *(["token_use"] if computed & {*TOKENS, "cost"} else []),
+            *(["modelId"] if "cost" in computed and "model" not in self.by else []),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """The answer."""
+
+    groups: Sequence[Group]
+    """The groups in order, at most as many as were asked for."""
+    left_out: int
+    """The number of further groups."""
+    total: Mapping[str, Number]
+    """The measures over all covered runs."""
+    missing: Mapping[str, int]
+    """The number of covered runs that lack a field which a measure needs, by field."""
+    covered: int
+    complete: bool
+    matching: int | None
+    oldest: datetime | None
+    costs: Costs | None
+    """How costs came about, if they were asked for."""
+
+
+async def aggregate(
+    runs: RunsClient,
+    question: Question,
+    *,
+    most: int,
+    within_s: float,
+    on_page: Callable[[str], Awaitable[None]],
+    names_of: Callable[[Sequence[Dimension]], Awaitable[Names]],
+) -> Aggregate:
+    """Answer `question` from facets if they are enough, else from a scan.
+
+    Args:
+        runs: The client of the API.
+        question: What to count.
+        most: The number of runs after which a scan stops.
+        within_s: The seconds after which a scan stops.
+        on_page: Told the progress of a scan.
+        names_of: Returns the names of the values of dimensions, for pages that have ids alone.
+
+    Raises:
+        InvalidArgumentError: the filters cannot be combined.
+        UnknownCostError: costs are asked for, and nothing tells them.
+        RunsApiError: the API failed.
+    """
+    facet = facet_counts.facet_for(runs, question.by, list(question.computed)) if question.where is None else None
+    if facet:
+        counted = await facet_counts.count(runs, question.searched, question.by, facet)
+        if counted:
+            found = counted.total.runs
+            names = await names_of(question.by)
+            return _answer(question, counted, names, covered=found, complete=True, matching=found)
+    groups = Groups(question.by)
+    costs = Costs(await list_prices()) if "cost" in question.computed else None
+    known = await facet_counts.matching(runs, question.searched) if question.where is None else None
+
+    def take(run: Run) -> None:
+        groups.add(run, observe(run, costs.of(run) if costs else None))
+
+    source = source_of(runs, question.filters, question.where, list(dict.fromkeys(question.fields)))
+    scan = RunScan(source, take, most, known, on_page)
+    await scan.run(question.span, within_s=within_s)
+    if costs:
+        costs.check()
+    matching = scan.covered if scan.complete else known
+    names = await names_of(question.by)
+    return _answer(
+        question,
+        groups,
+        names,
+        covered=scan.covered,
+        complete=scan.complete,
+        matching=matching,
+        oldest=scan.oldest,
+        costs=costs,
+    )
+
+
+def _answer(
+    question: Question,
+    groups: Groups,
+    names: Names,
+    *,
+    covered: int,
+    complete: bool,
+    matching: int | None,
+    oldest: datetime | None = None,
+    costs: Costs | None = None,
+) -> Aggregate:
+    ranked = groups.report(question.measures, question.sort, names)
+    in_time = question.sort is None and TIMES & set(question.by)
+    return Aggregate(
+        groups=ranked[-question.limit :] if in_time else ranked[: question.limit],  # the latest, or the first
+        left_out=max(len(ranked) - question.limit, 0),
+        total=groups.total.values(question.measures),
+        missing=groups.total.missing(question.measures),
+        covered=covered,
+        complete=complete,
+        matching=matching,
+        oldest=oldest,
+        costs=costs,
+    )

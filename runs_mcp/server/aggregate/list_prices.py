@@ -1,0 +1,97 @@
+"""Cost: what the platform reports, else an estimate at the list prices that come with the extra `prices`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+
+import anyio.to_thread
+
+from runs_mcp.api import Run
+
+Price = Callable[[str], tuple[float, float] | None]
+"""Returns the list price of a model in US dollars per prompt token and per result token; None if it has none."""
+PRICED_TOKENS = 1_000
+
+
+class UnknownCostError(Exception):
+    """The platform reports no cost for these runs, and list prices are not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "`measures`: the Runs API reports no cost for these runs. To estimate it at list prices, install the extra "
+            "on the server's machine (`pip install 'runs-mcp[prices]'`) and restart it. Without it, total_tokens works."
+        )
+
+
+@dataclass(slots=True)
+class Costs:
+    """Reads the cost of runs, and counts how many were estimated or could not be priced."""
+
+    price: Price | None
+    """List prices; None if they are not installed."""
+    reported: int = 0
+    estimated: int = 0
+    unpriced: int = 0
+    _known: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+
+    def of(self, run: Run) -> float | None:
+        """Return the cost of `run` in US dollars; None if it used no tokens or has no price."""
+        reported = _reported(run)
+        if reported is not None:
+            self.reported += 1
+            return reported
+        use = run.token_use
+        if use is None or use.prompt is None:
+            return None
+        price = self._price(run.model_id)
+        if price is None:
+            self.unpriced += 1
+            return None
+        self.estimated += 1
+        return use.prompt * price[0] + (use.result or 0) * price[1]
+
+    def check(self) -> None:
+        """Check that at least one cost is known, unless no run could have any.
+
+        Raises:
+            UnknownCostError: list prices would be needed, and are not installed.
+        """
+        if self.price is None and self.unpriced and not self.reported:
+            raise UnknownCostError
+
+    def _price(self, model: str | None) -> tuple[float, float] | None:
+        if self.price is None or model is None:
+            return None
+        if model not in self._known:
+            self._known[model] = self.price(model)
+        return self._known[model]
+
+
+async def list_prices() -> Price | None:
+    """Return the list prices, or None if the extra is not installed. Loading them takes up to a second, in a thread."""
+    return await anyio.to_thread.run_sync(_loaded)
+
+
+@cache
+def _loaded() -> Price | None:
+    try:
+        from genai_prices import Usage, calc_price  # noqa: PLC0415 - optional, and slow to import
+    except ModuleNotFoundError:
+        return None
+
+    def price(model: str) -> tuple[float, float] | None:
+        """Return the base price: surcharges for long prompts and discounts for cached ones are left out."""
+        try:
+            prompt = calc_price(Usage(input_tokens=PRICED_TOKENS), model_ref=model).total_price
+            result = calc_price(Usage(output_tokens=PRICED_TOKENS), model_ref=model).total_price
+        except LookupError:
+            return None
+        return float(prompt) / PRICED_TOKENS, float(result) / PRICED_TOKENS
+
+    return price
+
+
+def _reported(run: Run) -> float | None:
+    use = run.raw.get("token_use")
+    cost = use.get("provider_cost_usd") if isinstance(use, dict) else None
+    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None

@@ -1,0 +1,42 @@
+"""Cursors of paginated lists: an offset, opaque to clients."""
+
+import base64
+import binascii
+import re
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, PaginatedRequestParams
+
+_CURSOR = re.compile(rb"offset:(\d{1,9})")
+
+
+def encode(offset: int) -> str:
+    """Return the cursor of the page that begins at item `offset`."""
+    return base64.urlsafe_b64encode(f"offset:{offset}".encode()).decode()
+
+
+def offset_of(params: PaginatedRequestParams | None) -> int:
+    """Return the offset that a list request begins at, 0 without a cursor.
+
+    Raises:
+        MCPError: The cursor is not one of ours.
+    """
+    if params is None or params.cursor is None:
+        return 0
+    try:
+        found = _CURSOR.fullmatch(base64.b64decode(params.cursor, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        found = None
+    if found is None:
+        raise MCPError(INVALID_PARAMS, "Unknown cursor. List again without one.")
+    return int(found[1])
+
+
+def require_first_page(params: PaginatedRequestParams | None) -> None:
+    """Refuse every cursor, for a list that has a single page and so never gave one out.
+
+    Raises:
+        MCPError: The request has a cursor.
+    """
+    if params is not None and params.cursor is not None:
+        raise MCPError(INVALID_PARAMS, "Unknown cursor. List again without one.")

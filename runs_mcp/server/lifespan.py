@@ -1,0 +1,58 @@
+"""The lifespan of a server: the services exist from its start to its end."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from mcp.server.lowlevel import Server
+
+from runs_mcp.api import RunsApiError, connect
+from runs_mcp.config.settings import Config
+from runs_mcp.server.context import Services
+from runs_mcp.server.observers import Observers
+from runs_mcp.server.progress import announce_wait
+from runs_mcp.server.runs.idempotent_create import Creator
+from runs_mcp.server.runs.name_resolver import Names
+from runs_mcp.server.runs.run_poller import Watchers
+from runs_mcp.server.runs.shared_state import Sharing
+from runs_mcp.server.runs.stream_hub import Followers, Waiting
+
+
+class Lifespan:
+    """Starts and ends the services of a server."""
+
+    def __init__(self, config: Config, observers: Observers, shared: Sharing) -> None:
+        self.waiting = Waiting()
+        """The calls that wait for runs."""
+        self.services: Services | None = None
+        """The services while the server runs."""
+        self._config = config
+        self._observers = observers
+        self._shared = shared
+
+    @asynccontextmanager
+    async def __call__(self, _: Server[Services]) -> AsyncIterator[Services]:
+        """Run the services while the block lasts."""
+        config, shared = self._config, self._shared
+        client = connect(
+            config.api,
+            token_in_query=config.streaming.token_in_query,
+            on_wait=self._announce_wait,
+            observers=self._observers.exchanges,
+        )
+        async with client as runs, shared.running(), anyio.create_task_group() as tasks:
+            creator = Creator(runs, shared.request_keys, tagging=config.server.create_tag)
+            followers = Followers(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
+            tasks.start_soon(followers.leave_silent_streams)
+            watchers = Watchers(runs, followers, tasks, shared.bus, shared.looks)
+            self.services = Services(runs, followers, self.waiting, watchers, Names(runs), creator, config)
+            try:
+                yield self.services
+            finally:
+                self.services = None
+                tasks.cancel_scope.cancel()
+
+    async def _announce_wait(self, seconds: float, error: RunsApiError) -> None:
+        for observe in self._observers.waits:
+            await observe(seconds, error)
+        await announce_wait(seconds, error)

@@ -1,0 +1,52 @@
+"""JSON that every host reads: numbers that JavaScript or JSON cannot hold are written as texts."""
+
+import json
+from collections.abc import Mapping
+from math import isfinite, isnan
+from typing import Any
+
+LARGEST_EXACT = 2**53 - 1
+"""The largest integer up to which JavaScript keeps every digit."""
+
+
+def for_javascript(value: Any) -> Any:
+    """Return `value` with NaN, infinities, and integers beyond 2^53 as texts."""
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if abs(value) <= LARGEST_EXACT else str(value)
+        case float():
+            return value if isfinite(value) else _named(value)
+        case Mapping():
+            return {str(name): for_javascript(item) for name, item in value.items()}
+        case list() | tuple():
+            return [for_javascript(item) for item in value]
+        case _:
+            return value
+
+
+def dumps(value: Any) -> str:
+    """Return `value` as JSON with every digit of its integers; NaN and infinities, which JSON lacks, as texts."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float() if not isfinite(value):
+            return _named(value)
+        case Mapping():
+            return {str(name): _finite(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+        case _:
+            return value
+
+
+def _named(number: float) -> str:
+    if isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"

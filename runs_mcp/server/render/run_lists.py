@@ -1,0 +1,102 @@
+"""Lists of runs as tables, with the end of the list or the call that continues it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcp_types import CallToolResult
+from pydantic_core import to_json
+
+from runs_mcp.api import Run
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.render import results, tables
+from runs_mcp.server.render.selection import Selection
+from runs_mcp.server.render.truncate import Cut, fit
+from runs_mcp.server.runs.find_cursor import query_after
+from runs_mcp.server.runs.pages import Page
+
+NOT_IN_LISTS = {*results.DOCUMENTS, "account", "project"}
+SMALLEST_ROW_CHARS = 600
+"""A row of this size is never cut, however many rows a list has."""
+END = "End of list."
+
+
+def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
+    """Return a page of runs as a table; `hint` tells how to find runs if there are none."""
+    if not listed.runs:
+        return _empty(call, listed.offset, hint)
+    rows = _rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in listed.runs])
+    following: dict[str, Any] = {}
+    if listed.more:
+        following = {"next_offset": listed.next_offset, "next": results.same_call(call, offset=listed.next_offset)}
+    structured = {"runs": [row.document for row in rows], "offset": listed.offset, **following}
+    count = len(rows)
+    head = f"{count} runs, {listed.offset + 1} to {listed.offset + count} ({results.origin(call)})"
+    return _list(call, [head, tables.table(tables.of_runs(listed.runs))], rows, structured)
+
+
+def found(
+    call: Call, query: Mapping[str, Any], shown: Sequence[Run], selection: Selection, *, left: int
+) -> CallToolResult:
+    """Return the runs that `find` gave, with the selected fields; at least `left` more match `query`."""
+    if not shown:
+        return _empty(call, 0, "")
+    following: dict[str, Any] = {}
+    if left:
+        following = _continued(call, query_after(query, shown), left)
+    rows = found_rows(call, shown, selection)
+    columns = tables.of_fields([row.document for row in rows]) if selection else tables.of_runs(shown)
+    structured = {"runs": [row.document for row in rows], **following}
+    head = f"{len(shown)} runs ({results.origin(call)})"
+    return _list(call, [head, tables.table(columns)], rows, structured)
+
+
+def found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:
+    """Return the rows that `find` shows of `runs`, each cut to its share of the characters of a result."""
+    if selection:
+        return _rows(call, [(run.id, selection.apply(results.document_of(run))) for run in runs])
+    return _rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in runs])
+
+
+def rows_that_fit(call: Call, runs: Sequence[Run], selection: Selection) -> Sequence[Run]:
+    """Return as many of `runs` as a result has room for, at least one.
+
+    Rows of selected fields take up to twice `server.max_result_chars` as JSON, which is longer than their table.
+    """
+    room = 2 * services(call).config.server.max_result_chars
+    for number, row in enumerate(found_rows(call, runs, selection)):
+        room -= len(to_json(row.document))
+        if room < 0:
+            return runs[: max(number, 1)]
+    return runs
+
+
+def _rows(call: Call, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Cut]:
+    share = max(services(call).config.server.max_result_chars // max(len(documents), 1), SMALLEST_ROW_CHARS)
+    return [fit(document, share, run_id) for run_id, document in documents]
+
+
+def _continued(call: Call, query: Mapping[str, Any] | None, left: int) -> dict[str, Any]:
+    if query is None:
+        return {"advice": f"At least {left:,} more: narrow the query, e.g. by created_at."}
+    return {"next_query": query, "next": results.same_call(call, query=query)}
+
+
+def _list(call: Call, lines: Sequence[str], rows: Sequence[Cut], structured: dict[str, Any]) -> CallToolResult:
+    """Return the table in `lines` with a note on fields that were cut, and the end of the list or the next call."""
+    fields = dict.fromkeys(tables.cell(name) for row in rows for name in row.fields)
+    note = f"Cut to fit: {', '.join(fields)}. The resource runs://{{run_id}} of a run has each field whole."
+    cut = {"cut": note} if fields else {}
+    ending = f"More: {structured['next']}" if "next" in structured else structured.get("advice", END)
+    text = "\n".join([*lines, *cut.values(), ending])
+    return results.answer(text, {**structured, **cut, "workspace": services(call).workspace})
+
+
+def _empty(call: Call, offset: int, hint: str) -> CallToolResult:
+    workspace = services(call).workspace
+    if offset:
+        advice = f"{END} There are at most {offset:,} such runs."
+        text = f"No runs from offset {offset:,} on for {results.same_call(call)} ({workspace}). {advice}"
+    else:
+        advice = hint or END
+        text = f"No runs for {results.same_call(call)} ({workspace}). {advice}"
+    return results.answer(text, {"runs": [], "offset": offset, "advice": advice, "workspace": workspace})

@@ -1,0 +1,65 @@
+"""A page of sorted runs, and how far the sorting got."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mcp_types import CallToolResult, TextContent
+
+from runs_mcp.api import Run
+from runs_mcp.server.aggregate.groups import Names
+from runs_mcp.server.aggregate.measures import observe
+from runs_mcp.server.aggregate.sorted_runs import LISTED_FIELDS, SortedRuns
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.render import results, tables
+
+
+def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Names) -> CallToolResult:
+    """Return a page of runs as a table, in order."""
+    runs = [_named(run, names) for run in page.runs]
+    next_offset = offset + len(runs) if page.further else None
+    workspace = services(call).workspace
+    head = f"{len(runs)} runs, from {offset + 1} in the order of {sort} ({workspace})" if runs else "No runs."
+    lines = [head, *([_table(runs)] if runs else []), *_coverage(page, sort)]
+    lines.append(f"More: {results.same_call(call, offset=next_offset)}" if next_offset is not None else "End of list.")
+    structured: dict[str, Any] = {
+        "runs": [{name: run.raw[name] for name in LISTED_FIELDS if name in run.raw} for run in runs],
+        "offset": offset,
+        **({} if next_offset is None else {"next_offset": next_offset}),
+        "complete": page.complete,
+        **({} if page.covered is None else {"covered": page.covered}),
+        "workspace": workspace,
+    }
+    return CallToolResult(content=[TextContent(type="text", text="\n".join(lines))], structured_content=structured)
+
+
+def _table(runs: Sequence[Run]) -> str:
+    tokens = [observe(run).total_tokens for run in runs]
+    columns = {
+        **tables.of_runs(runs),
+        "took": ["" if run.execution_time_ms is None else f"{run.execution_time_ms:g} ms" for run in runs],
+        "tokens": ["" if total is None else str(total) for total in tokens],
+    }
+    return tables.table(columns)
+
+
+def _coverage(page: SortedRuns, sort: str) -> list[str]:
+    notes = []
+    if not page.complete:
+        whole = f"{page.matching:,}" if page.matching is not None else "an unknown number of"
+        notes.append(
+            f"INCOMPLETE: {page.covered:,} of {whole} matching runs were compared, the newest first. "
+            "Narrow by start, end or another filter for the true order."
+        )
+    if page.without_key:
+        notes.append(f"{page.without_key:,} runs have no {sort.removeprefix('-')} and are left out.")
+    return notes
+
+
+def _named(run: Run, names: Names) -> Run:
+    """Return `run` with the names of its interaction and environment, where it has ids alone."""
+    references = {}
+    for field, known in names.items():
+        value = run.raw.get(field)
+        if isinstance(value, str) and value in known:
+            references[field] = {"id": value, "name": known[value]}
+    return Run({**run.raw, **references}) if references else run

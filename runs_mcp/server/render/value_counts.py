@@ -1,0 +1,79 @@
+"""Counts of runs by value, and the values that filters take."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mcp_types import CallToolResult
+
+from runs_mcp.api import Bucket, Facets, FilterOption
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.render import results, tables
+
+MOST_VALUES = 50
+"""Values shown of one facet: tags can be as many as runs."""
+MOST_OPTIONS = 200
+
+
+def facets(call: Call, counts: Facets) -> CallToolResult:
+    """Return counts by value, one line for each facet: the most frequent values, without the tags of this server."""
+    known = {name: [one for one in buckets if not _is_own_tag(one)] for name, buckets in counts.buckets.items()}
+    shown = {name: _most_frequent(buckets) for name, buckets in known.items()}
+    left_out = {name: len(known[name]) - len(shown[name]) for name in shown if len(known[name]) > len(shown[name])}
+    structured = {
+        **({} if counts.total is None else {"total": counts.total}),
+        "facets": {name: [_sent(bucket) for bucket in shown[name]] for name in shown},
+        **({"left_out": left_out} if left_out else {}),
+        "workspace": services(call).workspace,
+    }
+    lines = [f"{counts.total if counts.total is not None else 'An unknown number of'} runs ({results.origin(call)})"]
+    for name, buckets in shown.items():
+        more = f", and {left_out[name]:,} rarer values" if name in left_out else ""
+        lines.append(f"{tables.cell(name)}: {_counted(buckets) or 'none'}{more}")
+    return results.answer("\n".join(lines), structured)
+
+
+def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallToolResult:
+    """Return the values that a filter can take, at most 200."""
+    shown = choices[:MOST_OPTIONS]
+    columns = {
+        "id": [one.id or "" for one in shown],
+        "name": [one.name or "" for one in shown],
+        "runs": ["" if one.count is None else str(one.count) for one in shown],
+    }
+    cut = len(choices) - len(shown)
+    head = f"{len(choices)} values of {field} ({results.origin(call)})"
+    structured = {
+        "options": [_sent(one) for one in shown],
+        **({"left_out": cut} if cut else {}),
+        "workspace": services(call).workspace,
+    }
+    ending = f"{cut:,} more are left out; filters take any of them by id or name." if cut else "End of list."
+    return results.answer(
+        f"{head}\n{tables.table(columns)}\n{ending}" if shown else f"{head}. End of list.", structured
+    )
+
+
+def _most_frequent(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
+    if len(buckets) <= MOST_VALUES:
+        return buckets
+    return sorted(buckets, key=lambda one: -one.count)[:MOST_VALUES]
+
+
+def _counted(buckets: Sequence[Bucket]) -> str:
+    """Return each value with its count; values that share a name carry their id."""
+    names = Counter(bucket.label for bucket in buckets)
+    return ", ".join(
+        f"{tables.cell(bucket.label)}{f' ({tables.cell(bucket.id)})' if names[bucket.label] > 1 and bucket.id else ''}"
+        f" {bucket.count}"
+        for bucket in buckets
+    )
+
+
+def _sent(value: Bucket | FilterOption) -> dict[str, Any]:
+    return {name: sent for name, sent in asdict(value).items() if sent is not None}
+
+
+def _is_own_tag(bucket: Bucket) -> bool:
+    return bucket.label.startswith(tables.OWN_TAG_PREFIX)

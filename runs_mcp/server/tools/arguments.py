@@ -1,0 +1,67 @@
+"""The arguments of a tool call, as models and hosts write them: values that mean "not set", objects sent as JSON text,
+and names that hosts add for themselves."""
+
+import difflib
+import json
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from runs_mcp.observability.masking import one_line
+from runs_mcp.server.render import error_messages
+
+log = logging.getLogger(__name__)
+
+HOST_ARGUMENTS = frozenset({"toolCallId", "sessionId", "chatInput", "action"})
+"""Names that n8n adds to every call; names with a leading underscore are taken for a host's, too."""
+UNSET_TEXT = "null"
+_PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
+
+
+class UnknownArgumentError(Exception):
+    """A tool has no argument of this name; the text names the nearest one."""
+
+
+def clean(given: Mapping[str, Any], schema: Mapping[str, Any], free_text: Collection[str]) -> dict[str, Any]:
+    """Return the arguments that are set, with objects and lists parsed where they were sent as JSON text.
+
+    `schema` is the input schema of the tool, `free_text` the parameters in which every text is meant literally.
+
+    Raises:
+        UnknownArgumentError: The tool has no argument of some name.
+    """
+    properties, required = schema["properties"], schema.get("required", ())
+    cleaned = {}
+    for name, value in given.items():
+        if name not in properties:
+            _ignore_or_refuse(name, properties)
+        elif value is not None and (name in required or not _means_unset(value, free=name in free_text)):
+            cleaned[name] = _parsed(value, properties[name].get("type"))
+    return cleaned
+
+
+def _ignore_or_refuse(name: str, known: Collection[str]) -> None:
+    of_the_host = name.startswith("_") or name in HOST_ARGUMENTS
+    if of_the_host and not difflib.get_close_matches(name, known, n=1):
+        log.info("ignored the argument %s, which the host added", one_line(name)[:100])
+        return
+    raise UnknownArgumentError(error_messages.misspelled([name], known))
+
+
+def _means_unset(value: Any, *, free: bool) -> bool:
+    """Return True for the values that models write for an optional parameter they do not want to set."""
+    if isinstance(value, str):
+        return not value or (value == UNSET_TEXT and not free)
+    return isinstance(value, list | dict) and not value
+
+
+def _parsed(value: Any, type_name: str | None) -> Any:
+    """Return the object or list that a text holds, where the parameter takes such; any other value as it is."""
+    wanted = _PYTHON_TYPES.get(type_name or "")
+    if wanted is None or not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return parsed if type(parsed) is wanted else value

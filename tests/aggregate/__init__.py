@@ -1,0 +1,1 @@
+"""The specification of aggregates and of sorting."""

@@ -1,0 +1,150 @@
+"""Scans: every run once, however the API caps its pages and whatever happens meanwhile."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from runs_mcp.api import Run, UnavailableError
+from runs_mcp.server.aggregate.run_scan import RunScan
+from runs_mcp.server.aggregate.time_slices import TimeSlice
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+AGES_S = some.lists(some.integers(0, 400_000_000), max_size=300)
+
+
+class FakeRuns:
+    """An API with a few runs and a cap on its pages. `between` happens before each page."""
+
+    def __init__(self, ages_s: list[int], cap: int, between: Callable[["FakeRuns"], None] = lambda _: None) -> None:
+        self.runs: dict[str, datetime] = {}
+        self.order: list[str] = []
+        self.cap = cap
+        self.pages = 0
+        self._between = between
+        for age in ages_s:
+            self.create(NOW - timedelta(seconds=age))
+
+    def create(self, moment: datetime) -> None:
+        """Add a run, in front of all others."""
+        run_id = f"run{len(self.runs)}"
+        self.runs[run_id] = moment
+        self.order.insert(0, run_id)
+
+    async def page(self, span: TimeSlice) -> list[Run]:
+        """Return a page of the runs in a slice, in the order of their last update."""
+        self._between(self)
+        self.pages += 1
+        await anyio.lowlevel.checkpoint()
+        inside = [
+            run_id
+            for run_id in self.order
+            if (span.start is None or self.runs[run_id] >= span.start)
+            and (span.end is None or self.runs[run_id] < span.end)
+        ]
+        return [Run({"id": one, "created_at": self.runs[one].isoformat()}) for one in inside[: self.cap]]
+
+
+async def scanned(api: FakeRuns, *, matching: int | None = None, most: int = 50_000) -> tuple[list[str], RunScan]:
+    taken: list[str] = []
+    scan = RunScan(api.page, lambda run: taken.append(run.id), most, matching)
+    await scan.run(TimeSlice(), within_s=30)
+    return taken, scan
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(ages_s=AGES_S, cap=some.integers(10, 60), known=some.booleans())
+async def test_every_run_is_taken_once_under_any_cap(ages_s: list[int], cap: int, known: bool) -> None:
+    api = FakeRuns(ages_s, cap)
+    taken, scan = await scanned(api, matching=len(ages_s) if known else None)
+    assert len(taken) == len(set(taken)) == scan.covered
+    assert set(taken) <= set(api.runs)
+    if scan.complete:
+        assert set(taken) == set(api.runs)
+    if len(set(ages_s)) == len(ages_s):
+        assert set(taken) == set(api.runs)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(ages_s=AGES_S, cap=some.integers(10, 60), moves=some.lists(some.integers(0, 1_000), max_size=60))
+async def test_runs_created_and_updated_meanwhile_make_none_count_twice_or_be_missed(
+    ages_s: list[int], cap: int, moves: list[int]
+) -> None:
+    waiting = list(moves)
+
+    def shift(api: FakeRuns) -> None:
+        for _ in range(3):
+            if waiting and api.order:
+                api.order.insert(0, api.order.pop(waiting.pop() % len(api.order)))
+                api.create(NOW + timedelta(seconds=api.pages))
+
+    api = FakeRuns(list(dict.fromkeys(ages_s)), cap, shift)
+    before = set(api.runs)
+    taken, _ = await scanned(api)
+    assert len(taken) == len(set(taken))
+    assert before <= set(taken)
+
+
+async def test_a_page_that_holds_all_that_match_is_the_only_one() -> None:
+    api = FakeRuns(list(range(0, 9_000, 100)), 1_000)
+    taken, scan = await scanned(api, matching=90)
+    assert (len(taken), scan.complete, api.pages) == (90, True, 1)
+
+
+async def test_many_runs_take_few_more_pages_than_they_fill() -> None:
+    api = FakeRuns(list(range(30 * 86_400, 0, -130)), 1_000)
+    taken, scan = await scanned(api, matching=len(api.runs))
+    assert (len(taken), scan.complete) == (len(api.runs), True)
+    assert api.pages <= 2.5 * len(taken) / 1_000
+
+
+async def test_runs_of_one_moment_beyond_the_cap_leave_the_scan_incomplete() -> None:
+    taken, scan = await scanned(FakeRuns([5] * 50, 20))
+    assert (len(taken), scan.complete) == (20, False)
+
+
+async def test_an_api_that_ignores_times_leaves_the_scan_incomplete() -> None:
+    api = FakeRuns(list(range(0, 50_000, 100)), 100)
+
+    async def same(_: TimeSlice) -> list[Run]:
+        return await api.page(TimeSlice())
+
+    scan = RunScan(same, lambda _: None, 10_000)
+    await scan.run(TimeSlice(), within_s=30)
+    assert (scan.covered, scan.complete) == (100, False)
+    assert api.pages < 30
+
+
+async def test_the_scan_stops_at_its_limit_with_the_newest_runs() -> None:
+    api = FakeRuns(list(range(0, 500_000, 100)), 100)
+    taken, scan = await scanned(api, most=700, matching=5_000)
+    assert (len(taken), scan.complete) == (700, False)
+    assert scan.oldest is not None
+    assert scan.oldest > NOW - timedelta(seconds=500_000)
+
+
+async def test_a_scan_that_takes_too_long_ends_with_what_it_has() -> None:
+    api = FakeRuns(list(range(0, 50_000, 100)), 100)
+
+    async def stuck(span: TimeSlice) -> list[Run]:
+        if api.pages >= 3:
+            await anyio.sleep_forever()
+        return await api.page(span)
+
+    scan = RunScan(stuck, lambda _: None, 10_000)
+    await scan.run(TimeSlice(), within_s=0.05)
+    assert scan.covered >= 100
+    assert not scan.complete
+
+
+async def test_a_page_that_fails_fails_the_scan() -> None:
+    async def failing(_: TimeSlice) -> list[Run]:
+        raise UnavailableError("gone")
+
+    with pytest.raises(UnavailableError, match="gone"):
+        await RunScan(failing, lambda _: None, 10).run(TimeSlice(), within_s=5)

@@ -1,0 +1,67 @@
+"""search_runs(sort=…): the same order whether the API sorts or a scan does."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp.client import Client
+
+from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config, ServerSettings
+from runs_mcp.sandbox import Sandbox
+from runs_mcp.server import build_server
+from tests.calls import call
+
+pytestmark = pytest.mark.anyio
+
+VALUES: dict[str, Any] = {
+    "created_at": lambda run: run["created_at"],
+    "updated_at": lambda run: run["updated_at"],
+    "execution_time": lambda run: run.get("execution_time"),
+    "total_tokens": lambda run: run.get("token_use", {}).get("total"),
+}
+
+
+@pytest.fixture(params=["composable", "vertesia"])
+async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Client]:
+    """A client of a server for either edition: one API sorts, the other does not."""
+    config = Config(api=sandbox_api(sandbox.url, ApiSettings(edition=request.param)))
+    async with Client(build_server(config).mcp) as connected:
+        yield connected
+
+
+@pytest.mark.parametrize("key", list(VALUES))
+async def test_runs_come_in_order_and_page_by_page(client: Client, key: str) -> None:
+    value = VALUES[key]
+    pages = [await call(client, "search_runs", sort=f"-{key}", limit=7, offset=offset) for offset in (0, 7)]
+    assert not any(page.failed for page in pages), pages[0].text
+    found = [run for page in pages for run in page.structured["runs"]]
+    assert [value(run) for run in found] == sorted(map(value, found), reverse=True)
+    assert len({run["id"] for run in found}) == 14
+    first = await call(client, "search_runs", limit=100)
+    known = [value(run) for run in first.structured["runs"] if value(run) is not None]
+    assert value(found[0]) >= max(known)
+
+
+async def test_the_slowest_five_take_one_call_and_name_their_interactions(client: Client) -> None:
+    answer = await call(client, "search_runs", sort="-execution_time", limit=5, status="completed")
+    assert len(answer.structured["runs"]) == 5
+    assert all(run["interaction"]["name"] for run in answer.structured["runs"])
+    assert 'More: search_runs(sort="-execution_time"' in answer.text
+    assert answer.structured["next_offset"] == 5
+
+
+async def test_the_last_page_says_that_it_is_the_last(client: Client) -> None:
+    answer = await call(client, "search_runs", sort="created_at", interaction="AlwaysFails", limit=100)
+    assert answer.text.endswith("End of list.")
+    assert not answer.structured.get("next_offset")
+
+
+async def test_an_order_over_a_part_of_the_runs_is_called_incomplete(config: Config) -> None:
+    short = config.model_copy(update={"server": ServerSettings(max_scan=50)})
+    async with Client(build_server(short).mcp) as client:
+        answer = await call(client, "search_runs", sort="-total_tokens", limit=5)
+    assert answer.structured["complete"] is False
+    assert answer.structured["covered"] == 50
+    assert "INCOMPLETE: 50 of 200 matching runs were compared" in answer.text

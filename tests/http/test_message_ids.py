@@ -1,0 +1,164 @@
+"""Ids of JSON-RPC requests: each caller gets the answer to its own request, whatever ids the requests have."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tests import upstream
+from tests.http.running import ACCEPT, MODERN, Running, configured, running
+from tests.http.serving import INITIALIZE, SESSION
+from tests.server.test_leaving import PROMISED_S, Endless
+
+pytestmark = pytest.mark.anyio
+
+LEGACY = "2025-11-25"
+
+
+class SlowRuns:
+    """An API in which each run is completed once its test says so."""
+
+    def __init__(self) -> None:
+        self.asked = {run_id: anyio.Event() for run_id in ("r1", "r2")}
+        self.left = {run_id: anyio.Event() for run_id in self.asked}
+        self.ready = {run_id: anyio.Event() for run_id in self.asked}
+
+    async def __call__(self, request: Request) -> Response:
+        run_id = request.url.path.rpartition("/")[2]
+        self.asked[run_id].set()
+        try:
+            await self.ready[run_id].wait()
+        finally:
+            self.left[run_id].set()
+        return JSONResponse({"id": run_id, "status": "completed", "result": f"result of {run_id}"})
+
+
+class Caller:
+    """Sends tool calls by hand, with ids that clients should not choose."""
+
+    def __init__(self, at: Running, era: str, session: str | None) -> None:
+        self._at = at
+        self._era = era
+        self._session = {SESSION: session} if session else {}
+
+    async def get_run(self, message_id: Any, run_id: str) -> dict[str, Any]:
+        """Return the answer to a call of `get_run`."""
+        headers = {**ACCEPT, **self._session, "mcp-protocol-version": self._era}
+        params: dict[str, Any] = {"name": "get_run", "arguments": {"run_id": run_id}}
+        if self._era == MODERN:
+            headers |= {"mcp-method": "tools/call", "mcp-name": "get_run"}
+            params["_meta"] = {
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientCapabilities": {},
+            }
+        message = {"jsonrpc": "2.0", "id": message_id, "method": "tools/call", "params": params}
+        answer = await self._at.http.post(self._at.endpoint, json=message, headers=headers)
+        return answered(answer)
+
+    async def cancel(self, message_id: Any) -> None:
+        """Cancel a call."""
+        message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": message_id}}
+        headers = {**self._session, "mcp-protocol-version": self._era}
+        assert (await self._at.post(message, **headers)).status_code == 202
+
+
+def answered(answer: httpx.Response) -> dict[str, Any]:
+    """Return the last message of an answer."""
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
+    message: dict[str, Any] = json.loads(lines[-1] if lines else answer.text)
+    return message
+
+
+async def open_session(at: Running) -> str:
+    """Return the id of a new session."""
+    session = (await at.post(INITIALIZE)).headers[SESSION]
+    told = {SESSION: session, "mcp-protocol-version": LEGACY}
+    await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **told)
+    return str(session)
+
+
+@pytest.fixture
+def runs() -> SlowRuns:
+    """The API's runs."""
+    return SlowRuns()
+
+
+@pytest.fixture
+async def at(runs: SlowRuns) -> AsyncIterator[Running]:
+    """A service in front of them."""
+    async with upstream.serving({"GET /runs/r1": runs, "GET /runs/r2": runs}) as api, running(configured(api)) as at:
+        yield at
+
+
+@pytest.fixture(params=[LEGACY, MODERN])
+async def caller(request: pytest.FixtureRequest, at: Running) -> Caller:
+    """A caller of either era; all its calls are in one session, if the era has sessions."""
+    return Caller(at, request.param, await open_session(at) if request.param == LEGACY else None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(1, 1, id="equal numbers"),
+        pytest.param("a", "a", id="equal texts"),
+        pytest.param(1, "1", id="a number and the same digits"),
+        pytest.param("_GET_stream", "x", id="a name the SDK uses for another stream"),
+    ],
+)
+async def test_requests_in_progress_get_their_own_answers_whatever_their_ids(
+    runs: SlowRuns, caller: Caller, first: int | str, second: int | str
+) -> None:
+    answers: dict[str, dict[str, Any]] = {}
+
+    async def ask(message_id: int | str, run_id: str) -> None:
+        answers[run_id] = await caller.get_run(message_id, run_id)
+
+    async with anyio.create_task_group() as tasks:
+        for message_id, run_id in ((first, "r1"), (second, "r2")):
+            tasks.start_soon(ask, message_id, run_id)
+            await runs.asked[run_id].wait()
+        for run_id in ("r2", "r1"):
+            runs.ready[run_id].set()
+    for message_id, run_id in ((first, "r1"), (second, "r2")):
+        assert answers[run_id]["id"] == message_id
+        assert type(answers[run_id]["id"]) is type(message_id)
+        assert f"result of {run_id}" in answers[run_id]["result"]["content"][0]["text"]
+
+
+async def test_a_reused_id_never_gets_the_answer_of_an_abandoned_request(runs: SlowRuns, caller: Caller) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(caller.get_run, 1, "r1")
+        await runs.asked["r1"].wait()
+        tasks.cancel_scope.cancel()
+    answers: list[dict[str, Any]] = []
+
+    async def ask_again() -> None:
+        answers.append(await caller.get_run(1, "r2"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask_again)
+        await runs.asked["r2"].wait()
+        runs.ready["r1"].set()
+        await runs.left["r1"].wait()
+        runs.ready["r2"].set()
+    assert answers[0]["id"] == 1
+    assert "result of r2" in answers[0]["result"]["content"][0]["text"]
+
+
+async def test_a_session_can_cancel_a_request_by_its_id_after_it_has_disconnected() -> None:
+    endless = Endless()
+    async with upstream.serving({"GET /runs/r1": endless}) as api, running(configured(api)) as at:
+        caller = Caller(at, LEGACY, await open_session(at))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(caller.get_run, 1, "r1")
+            await endless.came.wait()
+            tasks.cancel_scope.cancel()
+        assert not endless.left.is_set()
+        await caller.cancel(1)
+        with anyio.fail_after(PROMISED_S):
+            await endless.left.wait()

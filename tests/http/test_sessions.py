@@ -1,0 +1,120 @@
+"""Sessions, streams and subscriptions: limited for each caller, and ended when the caller's key is removed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from runs_mcp.config.http_settings import BearerAuthSettings
+from runs_mcp.http.auth import keys
+from runs_mcp.http.message import MessageReader
+from runs_mcp.http.sessions import Sessions
+from tests import upstream
+from tests.http.running import ACCEPT, MODERN, Clock, Running, configured, running
+from tests.http.serving import INITIALIZE, SESSION
+from tests.upstream import reply
+
+pytestmark = pytest.mark.anyio
+
+LEGACY = "2025-11-25"
+ENDED_S = 10
+
+
+def listening_to(uris: list[str]) -> dict[str, Any]:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"_meta": meta, "notifications": {"resourceSubscriptions": uris}}
+    return {"jsonrpc": "2.0", "id": "listen", "method": "subscriptions/listen", "params": params}
+
+
+LISTEN = {**ACCEPT, "mcp-protocol-version": MODERN, "mcp-method": "subscriptions/listen"}
+
+
+@asynccontextmanager
+async def with_key(folder: Path) -> AsyncIterator[tuple[Running, dict[str, str]]]:
+    file = folder / "keys.json"
+    bearer = {"authorization": f"Bearer {keys.add(file, 'ci', ['runs:read'])}"}
+    replies = {"GET /runs/r1": reply({"id": "r1", "status": "processing"})}
+    auth = BearerAuthSettings(kind="bearer", keys_file=file)
+    async with upstream.serving(replies) as api, running(configured(api, auth=auth)) as at:
+        yield at, bearer
+
+
+async def open_session(at: Running, **headers: str) -> dict[str, str]:
+    session = (await at.post(INITIALIZE, **headers)).headers[SESSION]
+    return {SESSION: session, "mcp-protocol-version": LEGACY, **headers}
+
+
+async def test_removing_a_key_ends_its_streams_subscriptions_and_sessions(tmp_path: Path) -> None:
+    async with with_key(tmp_path) as (at, bearer):
+        session = await open_session(at, **bearer)
+        requests = [
+            at.http.build_request("GET", at.endpoint, headers={**ACCEPT, **session}),
+            at.http.build_request("POST", at.endpoint, json=listening_to(["runs://r1"]), headers={**LISTEN, **bearer}),
+        ]
+        streams = [await at.http.send(request, stream=True) for request in requests]
+        assert [stream.status_code for stream in streams] == [200, 200]
+        keys.remove(tmp_path / "keys.json", "ci")
+        with anyio.fail_after(ENDED_S):
+            for stream in streams:
+                await stream.aread()
+        # The same name with another key is another caller: the session must be gone, not only out of reach.
+        renewed = {"authorization": f"Bearer {keys.add(tmp_path / 'keys.json', 'ci', ['runs:read'])}"}
+        again = await at.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, **{**session, **renewed})
+        assert again.status_code == 404
+
+
+async def test_a_caller_with_too_many_sessions_loses_the_one_it_has_not_used_for_longest() -> None:
+    clock = Clock()
+    async with upstream.serving({}) as api, running(configured(api), now=clock) as at:
+        sessions = Sessions(at.service.tenants, most=2, now=clock)
+        app = httpx.ASGITransport(MessageReader(sessions, 100_000))
+        async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
+            opened = []
+            for _ in range(3):
+                clock.now += 1
+                opened.append(str((await http.post("/mcp", json=INITIALIZE, headers=ACCEPT)).headers[SESSION]))
+            statuses = [(await ping(http, session)).status_code for session in opened]
+    assert statuses == [404, 200, 200]
+    assert len(sessions) == 2
+
+
+async def ping(http: httpx.AsyncClient, session: str) -> httpx.Response:
+    headers = {**ACCEPT, SESSION: session, "mcp-protocol-version": LEGACY}
+    return await http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=headers)
+
+
+async def test_a_subscription_to_thousands_of_resources_is_refused_before_any_is_polled() -> None:
+    async with upstream.serving({}) as api, running(configured(api)) as at:
+        uris = [f"runs://r{number}" for number in range(10_000)]
+        refused = await at.http.post(at.endpoint, json=listening_to(uris), headers=LISTEN)
+        assert refused.status_code == 400
+        said = "subscriptions/listen can name 100 resources, and this one names 10,000."
+        assert refused.json() == {"jsonrpc": "2.0", "id": "listen", "error": {"code": -32602, "message": said}}
+        assert api.asked == []
+
+
+async def test_each_resource_of_a_subscription_counts_in_the_rate_limit() -> None:
+    async with upstream.serving({}) as api, running(configured(api, rate_limit=60), now=Clock()) as at:
+        assert (await at.ask("tools/list")).status_code == 200
+        uris = [f"runs://r{number}" for number in range(60)]
+        refused = await at.http.post(at.endpoint, json=listening_to(uris), headers=LISTEN)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+
+
+async def test_each_session_counts_in_the_rate_limit() -> None:
+    async with upstream.serving({}) as api, running(configured(api, rate_limit=3), now=Clock()) as at:
+        statuses = [(await at.post(INITIALIZE)).status_code for _ in range(5)]
+        assert statuses == [200] * 3 + [429] * 2
+
+
+async def test_thousands_of_headers_are_refused() -> None:
+    async with upstream.serving({}) as api, running(configured(api)) as at:
+        many = {f"x-{number}": "y" for number in range(1_000)}
+        assert (await at.ask("tools/list", **many)).status_code == 431

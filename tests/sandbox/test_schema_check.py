@@ -1,0 +1,99 @@
+"""JSON schemas that take forever to check fail their run, and the sandbox continues."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from subprocess import DEVNULL
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import Process
+
+from runs_mcp.sandbox import schema_check
+from tests.clients.processes import CLEAN
+from tests.here import free_ports, listening
+from tests.sandbox.serving import JsonObject, create, signed_in
+
+pytestmark = pytest.mark.anyio
+
+PROMPTS = [{"role": "user", "content": "a" * 40 + "!", "content_type": "text"}]
+BACKTRACKING = {"pattern": "^(a+)+$"}
+KEYS = {"patternProperties": {"^((((.?){9}){9}){9}){9}$x": {}}, "additionalProperties": False}
+MULTIPLYING = {
+    "$defs": {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n - 1}"}] * 10} for n in range(1, 30)} | {"d0": {}},
+    "$ref": "#/$defs/d29",
+}
+ENDLESS = pytest.mark.parametrize("schema", [BACKTRACKING, MULTIPLYING], ids=["a pattern", "references"])
+
+
+@ENDLESS
+async def test_an_endless_schema_check_fails_its_run(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, schema: JsonObject
+) -> None:
+    monkeypatch.setattr(schema_check, "MAX_SECONDS", 3)
+    run = await create(api, "tmp:text", {}, prompts=PROMPTS, result_schema=schema)
+    assert run["status"] == "failed"
+    assert run["error"]["code"] == "invalid_result"
+    assert "cannot be checked within" in run["error"]["message"]
+
+
+async def test_a_pattern_of_keys_is_checked_as_well(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_check, "MAX_SECONDS", 3)
+    run = await create(api, "ClassifySentiment", {"text": "Good."}, result_schema=KEYS)
+    assert run["error"]["code"] == "invalid_result"
+
+
+@pytest.mark.parametrize("schema", [{"type": 3}, {"pattern": "("}, {"patternProperties": {"[": {}}}], ids=str)
+async def test_an_invalid_schema_is_a_400(api: httpx.AsyncClient, schema: JsonObject) -> None:
+    response = await api.post("/runs", json={"interaction": "AlwaysFails", "result_schema": schema})
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("result_schema is not a JSON schema")
+
+
+@asynccontextmanager
+async def sandbox_process() -> AsyncIterator[tuple[Process, str]]:
+    """Yield the process of the `sandbox` command and its address once it answers."""
+    [port] = free_ports(1)
+    command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", str(port), "--runs", "1"]
+    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=CLEAN) as process:
+        try:
+            await listening(port)
+            yield process, f"http://127.0.0.1:{port}"
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+async def test_requests_and_signals_are_handled_during_endless_schema_checks(name: str) -> None:
+    body = {"interaction": "tmp:text", "prompts": PROMPTS, "result_schema": BACKTRACKING}
+    async with sandbox_process() as (process, url), signed_in(url) as client:
+
+        async def post() -> None:
+            with contextlib.suppress(httpx.TransportError):  # the end of the process cuts the request off
+                await client.post("/runs", json=body)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(post)
+            await _processing(client, 2)
+            with anyio.fail_after(30):
+                assert (await client.get(f"{url}/healthz")).text == "ok"
+                assert len((await client.get("/runs")).json()) > 1
+                process.send_signal(getattr(signal, name))
+                await process.wait()
+
+
+async def _processing(client: httpx.AsyncClient, count: int) -> None:
+    """Wait until so many runs are executing."""
+    with anyio.fail_after(30):
+        while True:
+            runs: Any = (await client.get("/runs", params={"status": "processing"})).json()
+            if len(runs) >= count:
+                return
+            await anyio.lowlevel.checkpoint()

@@ -1,0 +1,252 @@
+"""Lists end truthfully: each one says `End of list.`, or gives the call that continues it."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from mcp.client import Client
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runs_mcp.config.settings import Config
+from runs_mcp.server import build_server
+from tests import upstream
+from tests.calls import Answer, call
+from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.upstream import Reply, reply
+
+pytestmark = pytest.mark.anyio
+
+RUNS = [
+    {
+        "id": f"r{number:03}",
+        "status": "completed",
+        "created_at": f"2026-11-01T00:{number:02}:00.000Z",
+        "updated_at": f"2026-11-01T00:{number:02}:30.000Z",
+    }
+    for number in reversed(range(50))
+]
+
+
+def paged(runs: Sequence[dict[str, Any]], *, cap: int = 1_000) -> Reply:
+    """Answer `GET /runs` and `POST /runs/search` with a page of at most `cap` runs."""
+
+    async def answer(request: Request) -> Response:
+        asked = dict(request.query_params) if request.method == "GET" else await request.json()
+        offset = int(asked.get("offset", 0))
+        return await reply(runs[offset : offset + min(int(asked["limit"]), cap)])(request)
+
+    return answer
+
+
+def ids(answer: Answer) -> list[str]:
+    """Return the ids of the runs of an answer."""
+    return [run["id"] for run in answer.structured["runs"]]
+
+
+@pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
+@pytest.mark.parametrize(
+    ("count", "limit", "cap", "more"),
+    [
+        pytest.param(10, 10, 1_000, False, id="exactly a page"),
+        pytest.param(11, 10, 1_000, True, id="one more than a page"),
+        pytest.param(3, 10, 1_000, False, id="less than a page"),
+        pytest.param(20, 10, 10, True, id="a page that the API caps at the limit"),
+        pytest.param(20, 10, 7, True, id="a page that the API caps below the limit"),
+        pytest.param(7, 10, 7, False, id="all there is, as many as the API's cap"),
+    ],
+)
+async def test_a_list_says_whether_it_goes_on(
+    connect: Connect, tool: str, count: int, limit: int, cap: int, more: bool
+) -> None:
+    page = paged(RUNS[:count], cap=cap)
+    async with (
+        upstream.serving({"GET /runs": page, "POST /runs/search": page}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, tool, limit=limit)
+    shown = min(count, limit, cap)
+    assert ids(answer) == [run["id"] for run in RUNS[:shown]]
+    ending = answer.text.splitlines()[-1]
+    if more:
+        assert ending == f"More: {tool}(limit={limit}, offset={shown})"
+        assert answer.structured["next_offset"] == shown
+    else:
+        assert ending == "End of list."
+        assert not {"next", "next_offset"} & set(answer.structured)
+
+
+async def test_a_page_beyond_the_end_says_so_and_blames_no_filter(client: Client) -> None:
+    answer = await call(client, "list_runs", offset=100_000, status="completed")
+    assert answer.text.endswith("End of list. There are at most 100,000 such runs.")
+    assert "Without status" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "select"),
+    [
+        pytest.param({}, [], id="no selection"),
+        pytest.param({"status": {"$ne": "created"}}, ["status"], id="a field"),
+        pytest.param({"$and": [{"parent": {"$exists": False}}]}, ["status"], id="a filter that has $and itself"),
+        pytest.param({}, ["-created_at", "-updated_at"], id="without the times"),
+    ],
+)
+async def test_following_the_next_query_of_find_visits_every_run_once(
+    client: Client, query: dict[str, Any], select: list[str]
+) -> None:
+    everything = ids(await call(client, "find_runs", query=query, limit=1_000, select=["status"]))
+    visited: list[str] = []
+    answer = await call(client, "find_runs", query=query, limit=17, select=select)
+    visited += ids(answer)
+    while following := answer.structured.get("next_query"):
+        answer = await call(client, "find_runs", query=following, limit=17, select=select)
+        visited += ids(answer)
+    assert answer.text.endswith("End of list.")
+    assert len(visited) == len(set(visited))
+    assert sorted(visited) == sorted(everything)
+    assert len(everything) >= 150
+
+
+async def test_the_next_call_of_find_is_short_and_can_be_copied(client: Client) -> None:
+    first = await call(client, "find_runs", query={"status": "completed"}, limit=2, select=["status"])
+    second = await call(client, "find_runs", **_arguments(first.structured["next"]))
+    third = await call(client, "find_runs", **_arguments(second.structured["next"]))
+    assert len({*ids(first), *ids(second), *ids(third)}) == 6
+    assert first.text.endswith(f"More: {first.structured['next']}")
+    assert len(third.structured["next"]) < 400
+    assert set(first.structured["runs"][0]) == {"id", "status"}
+
+
+def _arguments(written: str) -> dict[str, Any]:
+    """Return the arguments of a call that a model would copy."""
+    inside = written.removeprefix("find_runs(").removesuffix(")")
+    arguments: dict[str, Any] = {}
+    while inside:
+        name, _, rest = inside.partition("=")
+        arguments[name.strip(", ")], end = json.JSONDecoder().raw_decode(rest)
+        inside = rest[end:]
+    return arguments
+
+
+async def test_find_in_an_order_that_cannot_be_continued_says_how_many_more_at_least(connect: Connect) -> None:
+    oldest_first = [{**run, "result": "x"} for run in reversed(RUNS)]
+    async with (
+        upstream.serving({"POST /runs/find": reply(oldest_first[:6])}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, "find_runs", query={}, limit=5)
+    assert answer.text.endswith("At least 1 more: narrow the query, e.g. by created_at.")
+    assert answer.structured["advice"] in answer.text
+    assert "next_query" not in answer.structured
+
+
+async def test_find_is_not_at_its_end_if_the_api_caps_the_page(connect: Connect) -> None:
+    async def capped(request: Request) -> Response:
+        body = await request.json()
+        excluded = body["query"].get("$and", [{}])[-1].get("_id", {}).get("$nin", [])
+        matching = [run for run in RUNS if run["id"] not in excluded]
+        return await reply(matching[: min(body["limit"], 10)])(request)
+
+    async with upstream.serving({"POST /runs/find": capped}) as api, connect(configured(api)) as client:
+        answer = await call(client, "find_runs", query={}, limit=20)
+    assert len(ids(answer)) == 10
+    assert answer.structured["next_query"]
+
+
+@pytest.mark.parametrize(
+    ("select", "fields"),
+    [
+        pytest.param(["status"], {"id", "status"}, id="fields"),
+        pytest.param(["status", "-id"], {"status"}, id="fields without the id"),
+        pytest.param(["-id", "status", "created_at"], {"status", "created_at"}, id="a time that was selected"),
+    ],
+)
+async def test_select_names_the_fields_of_a_row(client: Client, select: list[str], fields: set[str]) -> None:
+    answer = await call(client, "find_runs", query={}, select=select, limit=3)
+    assert [set(run) for run in answer.structured["runs"]] == [fields] * 3
+
+
+async def test_an_empty_selection_means_none(client: Client) -> None:
+    selected = await call(client, "find_runs", query={}, select=[], limit=2)
+    plain = await call(client, "find_runs", query={}, limit=2)
+    assert selected.structured["runs"] == plain.structured["runs"]
+
+
+async def test_fields_to_return_and_fields_to_leave_out_do_not_mix(client: Client) -> None:
+    answer = await call(client, "find_runs", query={}, select=["status", "-error"])
+    assert answer.failed
+    assert "either fields to return or fields to leave out" in answer.text
+
+
+async def test_the_rows_of_find_are_bounded_by_characters(connect: Connect) -> None:
+    newest = datetime(2026, 11, 1, tzinfo=UTC)
+    rows = [
+        {
+            "id": f"r{number}",
+            "status": "failed",
+            "result": "word " * 100,
+            "created_at": (newest - timedelta(minutes=number)).isoformat(),
+        }
+        for number in range(1_001)
+    ]
+
+    async def selected(request: Request) -> Response:
+        fields = (await request.json())["select"].split()
+        return await reply([{name: row[name] for name in fields if name in row} for row in rows])(request)
+
+    async with upstream.serving({"POST /runs/find": selected}) as api, connect(configured(api)) as client:
+        short = await call(client, "find_runs", query={}, limit=1_000, select=["status", "-id"])
+        long = await call(client, "find_runs", query={}, limit=1_000, select=["result"])
+    assert len(short.structured["runs"]) == 1_000
+    assert 50 < len(long.structured["runs"]) < 500
+    for answer in (short, long):
+        assert len(json.dumps(answer.structured)) < 60_000
+        assert answer.structured["next_query"]
+
+
+@pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
+async def test_a_large_field_in_each_row_is_cut_and_named(connect: Connect, tool: str) -> None:
+    runs = [{**run, "transcript": "word " * 20_000} for run in RUNS]
+    page = paged(runs)
+    async with (
+        upstream.serving({"GET /runs": page, "POST /runs/search": page}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, tool, limit=100)
+    assert len(ids(answer)) == 50
+    assert len(json.dumps(answer.structured)) < 60_000
+    assert "Cut to fit: transcript." in answer.structured["cut"]
+    assert answer.structured["cut"] in answer.text
+    assert "whole in runs://r049" in answer.structured["runs"][0]["transcript"]
+
+
+async def test_facets_show_the_id_of_values_that_share_a_name(client: Client) -> None:
+    answer = await call(client, "compute_run_facets", facets=["environments"])
+    assert "Staging (66b2f0c2e4b0a1b2c3d4e004) " in answer.text
+    assert "Staging (66b2f0c2e4b0a1b2c3d4e005) " in answer.text
+    assert "Bedrock EU (" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("edition", "facets"),
+    [
+        pytest.param("composable", ["environments", "interactions", "models", "tags", "status"], id="composable"),
+        pytest.param("vertesia", ["environments", "interactions", "models", "status", "finish_reason"], id="vertesia"),
+    ],
+)
+async def test_the_schema_lists_the_facets_of_the_edition(config: Config, edition: str, facets: list[str]) -> None:
+    api = config.api.model_copy(update={"edition": edition})
+    async with Client(build_server(config.model_copy(update={"api": api})).mcp) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    listed = tools["compute_run_facets"].input_schema["properties"]["facets"]["items"]["enum"]
+    assert sorted(listed) == sorted(facets)
+
+
+async def test_rows_that_share_their_time_are_continued_up_to_a_number(connect: Connect) -> None:
+    tied = [{**RUNS[0], "id": f"r{number}"} for number in range(101)]
+    async with upstream.serving({"POST /runs/find": reply(tied)}) as api, connect(configured(api)) as client:
+        answer = await call(client, "find_runs", query={}, limit=100)
+    assert answer.text.endswith("At least 1 more: narrow the query, e.g. by created_at.")

@@ -1,0 +1,128 @@
+"""Reading runs: comparing them, the end of long fields, and numbers that JavaScript cannot hold."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from mcp.client import Client
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runs_mcp.server.render.portable_json import for_javascript
+from tests import upstream
+from tests.calls import call
+from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.upstream import Replies, reply
+
+pytestmark = pytest.mark.anyio
+
+FIRST: dict[str, Any] = {
+    "id": "r1",
+    "status": "completed",
+    "modelId": "gpt-4o",
+    "config": {"temperature": 0, "max_tokens": 100},
+    "parameters": {"a/b": "x" * 500 + "left" + "y" * 500, "same": "z" * 5_000},
+    "result": "Hello",
+}
+SECOND: dict[str, Any] = {
+    **FIRST,
+    "id": "r2",
+    "config": {"temperature": 1, "max_tokens": 100, "top_p": 0.5},
+    "parameters": {"a/b": "x" * 500 + "right" + "y" * 500, "same": "z" * 5_000},
+}
+TWO: Replies = {"GET /runs/r1": reply(FIRST), "GET /runs/r2": reply(SECOND)}
+
+
+async def test_compared_runs_show_common_values_once_then_a_line_for_each_difference(connect: Connect) -> None:
+    async with upstream.serving(TWO) as api, connect(configured(api)) as client:
+        answer = await call(client, "get_run", run_ids=["r1", "r2"], compare=True)
+    common, differences = answer.text.split("Differences: r1 | r2\n")
+    assert "/modelId: gpt-4o\n" in common
+    assert "/config/max_tokens: 100" in common
+    assert differences.splitlines() == [
+        "/config/temperature: 0 | 1",
+        differences.splitlines()[1],
+        "/config/top_p: (absent) | 0.5",
+    ]
+    assert differences.splitlines()[1].startswith("/parameters/a~1b: …")
+    assert "left" in differences
+    assert "right" in differences
+    assert answer.structured["compared"] == ["r1", "r2"]
+    assert answer.structured["common"]["/status"] == "completed"
+    assert answer.structured["differences"]["/config/temperature"] == [0, 1]
+    assert len(answer.text) < 2_000
+
+
+async def test_a_run_that_cannot_be_read_is_named_in_the_comparison(connect: Connect) -> None:
+    replies: Replies = {**TWO, "GET /runs/r3": reply({"message": "none"}, 404)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "get_run", run_ids=["r1", "r2", "r3"], compare=True, include=["config"])
+    assert "r3: The Runs API found nothing there (404)" in answer.text
+    assert "/parameters" not in answer.text
+
+
+@pytest.mark.parametrize("arguments", [{"run_id": "r1"}, {"run_ids": ["r1"]}, {"run_ids": ["r1", "r1"]}])
+async def test_a_comparison_needs_two_runs(client: Client, arguments: dict[str, Any]) -> None:
+    answer = await call(client, "get_run", compare=True, **arguments)
+    assert answer.failed
+    assert "`compare` needs `run_ids` with two or more ids" in answer.text
+
+
+async def test_tail_keeps_the_last_characters_of_large_fields(connect: Connect) -> None:
+    run = {"id": "r1", "status": "completed", "result": "a" * 5_000 + "the end", "config": {"temperature": 0}}
+    async with upstream.serving({"GET /runs/r1": reply(run)}) as api, connect(configured(api)) as client:
+        for tool in ("get_run", "stream_run"):
+            answer = await call(client, tool, run_id="r1", tail=7)
+            assert answer.structured["result"] == "the end"
+            assert answer.structured["cut"] == {"result": "runs://r1/result"} | (
+                {"config": "runs://r1"} if tool == "get_run" else {}
+            )
+            assert "result:\n```\nthe end\n```" in answer.text
+            assert "Cut to the last 7 characters: result (runs://r1/result)" in answer.text
+
+
+async def test_the_final_answer_of_stream_run_begins_at_the_offset(client: Client) -> None:
+    created = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 20, "delay_ms": 1})
+    whole, run_id = created.structured["result"], created.structured["id"]
+    answer = await call(client, "stream_run", run_id=run_id, offset=len(whole) - 12)
+    assert answer.structured["result"] == whole[-12:]
+    assert f"from character {len(whole) - 12:,} on" in answer.text
+    assert "word1 " not in answer.text
+
+
+async def test_an_object_is_returned_whole_whatever_the_offset(connect: Connect) -> None:
+    run = {"id": "r1", "status": "completed", "result": {"a": 1}}
+    async with upstream.serving({"GET /runs/r1": reply(run)}) as api, connect(configured(api)) as client:
+        answer = await call(client, "stream_run", run_id="r1", offset=5)
+    assert answer.structured["result"] == {"a": 1}
+
+
+def raw(body: bytes) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
+        return Response(body, media_type="application/json")
+
+    return answer
+
+
+async def test_large_integers_are_exact_in_text_and_texts_in_structured_content(connect: Connect) -> None:
+    body = b'{"id": "r1", "status": "completed", "result": {"big": 12345678901234567890, "x": NaN, "y": 1e999, "n": 7}}'
+    async with upstream.serving({"GET /runs/r1": raw(body)}) as api, connect(configured(api)) as client:
+        answer = await call(client, "get_run", run_id="r1")
+    assert answer.structured["result"] == {"big": "12345678901234567890", "x": "NaN", "y": "Infinity", "n": 7}
+    assert '{"big":12345678901234567890,' in answer.text
+    json.dumps(answer.structured, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "portable"),
+    [
+        pytest.param(2**53 - 1, 2**53 - 1, id="the largest exact integer"),
+        pytest.param(-(2**53), "-9007199254740992", id="a negative integer beyond"),
+        pytest.param(True, True, id="a boolean"),
+        pytest.param([1.5, float("-inf")], [1.5, "-Infinity"], id="infinity in a list"),
+    ],
+)
+def test_numbers_are_texts_only_where_javascript_would_change_them(value: object, portable: object) -> None:
+    assert for_javascript(value) == portable

@@ -1,0 +1,61 @@
+"""Times as models write them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runs_mcp.server.params import moment
+
+NOVEMBER = datetime(2026, 11, 19, 14, 30, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param("2026-11-19T14:30:12Z", NOVEMBER, id="ISO 8601"),
+        pytest.param("2026-11-19T14:30:12", NOVEMBER, id="without a zone: UTC"),
+        pytest.param("2026-11-19T15:30:12+01:00", NOVEMBER, id="another zone"),
+        pytest.param("20261119T143012Z", NOVEMBER, id="without separators"),
+        pytest.param(1795098612, NOVEMBER, id="epoch seconds"),
+        pytest.param("1795098612", NOVEMBER, id="epoch seconds as text"),
+        pytest.param(1795098612000, NOVEMBER, id="epoch milliseconds"),
+        pytest.param("1795098612000", NOVEMBER, id="epoch milliseconds as text"),
+        pytest.param(1795098612.0, NOVEMBER, id="fractional epoch seconds"),
+        pytest.param("20261119", datetime(2026, 11, 19, tzinfo=UTC), id="a date without separators"),
+    ],
+)
+def test_a_time_is_read(value: object, expected: datetime) -> None:
+    assert moment(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        pytest.param("90m", timedelta(minutes=90), id="minutes"),
+        pytest.param("24h", timedelta(hours=24), id="hours"),
+        pytest.param("7 D", timedelta(days=7), id="days with a space and a capital"),
+        pytest.param("2w", timedelta(weeks=2), id="weeks"),
+    ],
+)
+def test_an_age_is_counted_from_now(age: str, expected: timedelta) -> None:
+    before = datetime.now(UTC)
+    found = moment(age)
+    assert before - expected <= found <= datetime.now(UTC) - expected
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        pytest.param("999999d", "an age is at most 36,500 days", id="an age before all runs"),
+        pytest.param("999999999w", "an age is at most 36,500 days", id="an age beyond the calendar"),
+        pytest.param("1M", "M is ambiguous", id="minutes or months"),
+        pytest.param("99999999999", "epoch seconds have 10 digits", id="neither seconds nor milliseconds"),
+        pytest.param("0001-01-01T00:00+14:00", "neither an ISO 8601", id="before the calendar"),
+        pytest.param("1795", "neither an ISO 8601", id="a year alone"),
+        pytest.param("yesterday", "neither an ISO 8601", id="a word"),
+        pytest.param(True, "neither an ISO 8601", id="a boolean"),
+    ],
+)
+def test_anything_else_is_rejected_with_the_reason(value: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        moment(value)

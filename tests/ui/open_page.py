@@ -1,0 +1,90 @@
+"""Pages of the server in the frame that a host gives them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, ConsoleMessage, Frame, FrameLocator, Page
+
+from tests.clients import node
+
+ARTEFACTS = Path(__file__).parents[2] / "test-artifacts"
+AXE = "axe-core"
+
+
+@dataclass  # without slots, since the browser's events are given its methods
+class Look:
+    """A host's page, the frame in it, and what happened there."""
+
+    page: Page
+    asked: list[str] = field(default_factory=list)
+    """Everything the browser asked for."""
+    problems: list[str] = field(default_factory=list)
+    """What the console and the page complained of, refusals of its policy included."""
+
+    @property
+    def view(self) -> FrameLocator:
+        """What the frame shows."""
+        return self.page.frame_locator("iframe")
+
+    @property
+    def frame(self) -> Frame:
+        """The frame itself, to run code in."""
+        return self.page.frames[1]
+
+    def note(self, message: ConsoleMessage) -> None:
+        """Keep what the console complains of."""
+        if message.type in ("warning", "error"):
+            self.problems.append(message.text)
+
+    def check(self) -> None:
+        """Nothing has gone wrong, nor been asked for elsewhere."""
+        assert not self.problems, self.problems
+        assert {urlsplit(url).hostname for url in self.asked} <= {"127.0.0.1", None}
+
+    async def screenshot(self, name: str) -> None:
+        """Keep the whole of what is seen as an artefact."""
+        height = await self.frame.evaluate("document.documentElement.getBoundingClientRect().height")
+        size = self.page.viewport_size
+        assert size
+        await self.page.set_viewport_size({"width": size["width"], "height": max(int(height) + 1, 600)})
+        await self.page.screenshot(path=ARTEFACTS / f"{name}.png")
+        await self.page.set_viewport_size(size)
+
+    async def accessibility_problems(self) -> list[str]:
+        """What axe finds."""
+        axe = node.installed(AXE, {AXE: "4.14.1"}) / "node_modules" / AXE / "axe.min.js"
+        await self.frame.evaluate(axe.read_text(encoding="utf-8"))
+        found: dict[str, Any] = await self.frame.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{one['id']}: {place['html']} {place['failureSummary']}"
+            for one in found["violations"]
+            for place in one["nodes"]
+        ]
+
+    async def overflow_px(self) -> int:
+        """How far the page is wider than its frame."""
+        return int(await self.frame.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+@asynccontextmanager
+async def looking(browser: Browser, *, width: int = 1200, scheme: str = "light") -> AsyncIterator[Look]:
+    """A page of its own; by the end nothing may have gone wrong in it, nor been asked for elsewhere."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]  # a literal there
+        reduced_motion="reduce",
+        locale="en-GB",
+    )
+    try:
+        look = Look(await context.new_page())
+        context.on("request", lambda request: look.asked.append(request.url))
+        look.page.on("console", look.note)
+        look.page.on("pageerror", lambda error: look.problems.append(str(error)))
+        yield look
+        look.check()
+    finally:
+        await context.close()
