@@ -1,6 +1,7 @@
 """The execution of runs: each run once, its text kept while it executes for every reader of its stream."""
 
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -31,16 +32,24 @@ class Database:
         self.store = store
         self._fill: Callable[[RunStore], None] | None = fill
         self._turn = anyio.CapacityLimiter(1)
+        # A request that uvicorn cancels gives up its turn while its thread still uses the store.
+        self._in_use = threading.Lock()
 
     async def run(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """Call a method of the store."""
         return await to_thread.run_sync(self._call, partial(work, *arguments, **options), limiter=self._turn)
 
+    def close(self) -> None:
+        """Close the store, once no thread uses it."""
+        with self._in_use:
+            self.store.close()
+
     def _call(self, work: Callable[[], T]) -> T:
-        if self._fill is not None:
-            self._fill(self.store)
-            self._fill = None
-        return work()
+        with self._in_use:
+            if self._fill is not None:
+                self._fill(self.store)
+                self._fill = None
+            return work()
 
 
 class LiveRun:

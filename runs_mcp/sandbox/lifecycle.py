@@ -111,18 +111,17 @@ async def _stop_at_signals(
 @asynccontextmanager
 async def _application(options: SandboxOptions) -> AsyncIterator[tuple[Starlette, anyio.CancelScope]]:
     """Yield the application and the scope in which its runs execute."""
-    store = RunStore(options.data)
+    database = Database(RunStore(options.data), partial(_fill, options))
     try:
         async with anyio.create_task_group() as tasks:
-            yield _build(options, store, tasks), tasks.cancel_scope
+            yield _build(options, database, tasks), tasks.cancel_scope
             tasks.cancel_scope.cancel()
     finally:
-        store.close()
+        database.close()
 
 
-def _build(options: SandboxOptions, store: RunStore, tasks: TaskGroup) -> Starlette:
-    catalog = InteractionCatalog(odd=options.odd_interactions)
-    database, checker = Database(store, partial(_fill, options)), SchemaChecker()
+def _build(options: SandboxOptions, database: Database, tasks: TaskGroup) -> Starlette:
+    catalog, checker = InteractionCatalog(odd=options.odd_interactions), SchemaChecker()
     executions, factory = Executions(database, tasks, catalog, checker), RunFactory(catalog, checker)
     runs = RunRoutes(database, executions, catalog, factory, options.events, options.max_executing)
     return build(runs, CatalogRoutes(catalog), Tokens(options.token_lifetime_s), options.answers)

@@ -31,7 +31,8 @@ LAST_ANSWERS_S = 5.0
 async def serve(server: RunsServer, incoming: Reading, outgoing: Writing) -> None:
     """Serve one client over a pair of streams until it has nothing more to send."""
     mcp = server.mcp
-    async with mcp.lifespan(mcp) as services:
+    # The SDK's stdio transport ends once the stream of messages to the client is closed.
+    async with outgoing, mcp.lifespan(mcp) as services:
         messages = _Messages(server, incoming, outgoing)
         while not messages.ended:
             await serve_dual_era_loop(

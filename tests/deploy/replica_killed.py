@@ -25,7 +25,8 @@ from tests.sandbox.serving import signed_in
 pytestmark = pytest.mark.anyio
 
 AGENTS, REPLICAS = 100, 3
-WORK = {"chunks": 40, "delay_ms": 100}
+WORK = {"chunks": 150, "delay_ms": 100}
+"""Runs of 15 s, so that an agent that lost its replica asks again while its run still writes, on a busy machine too."""
 PATIENCE_S = 60
 
 
