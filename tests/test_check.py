@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from runs_mcp.cli.check import report
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.findings import Check, Finding, Outcome, check, ok
-from runs_mcp.cli.check.runner import CHECKS, WIDEST, examine
+from runs_mcp.cli.check.runner import CHECKS, examine
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from runs_mcp.server.tools import OPERATIONS as TOOLS
 from tests import upstream
@@ -122,8 +122,7 @@ def skipped(found: Found) -> set[str]:
 
 def shown(found: Found) -> str:
     """All that either form shows."""
-    lines = [report.line(name, finding, width=WIDEST) for name, finding in found.items()]
-    return "\n".join([*lines, json.dumps(report.document(found))])
+    return "\n".join([*report.lines(found, verbose=True), json.dumps(report.document(found))])
 
 
 @pytest.mark.parametrize("edition", ["composable", "vertesia"])
@@ -249,11 +248,11 @@ async def redirect(_: Request) -> Response:
         pytest.param(reply({"message": "Token revoked"}, 401), "Token revoked", "Renew api.auth.value", id="401"),
         pytest.param(reply({"error": "Not Found"}, 404), "(404): Not Found", "it ends in /api/v1", id="404"),
         pytest.param(html(404), "(404)", "it ends in /api/v1", id="404 in HTML"),
-        pytest.param(html(), "not JSON (text/html)", "the login of a proxy", id="a web page"),
-        pytest.param(redirect, "status 302", "https://elsewhere.example/api/v1/runs, and", id="a redirect"),
+        pytest.param(html(), "not JSON (text/html)", "the login page of a proxy", id="a web page"),
+        pytest.param(redirect, "status 302", "https://elsewhere.example/api/v1/runs, and credentials", id="redirect"),
         pytest.param(reply({}, 429), "limits the rate (429)", "Wait a minute", id="429"),
         pytest.param(reply({}, 500), "failed (500)", "Try again later", id="500"),
-        pytest.param(reply({"runs": 3}), "not a list", "something else answers there", id="some other JSON"),
+        pytest.param(reply({"runs": 3}), "not a list", "the answer is not from the API", id="some other JSON"),
     ],
 )
 async def test_an_api_that_does_not_answer_as_one_is_told_apart(
@@ -263,7 +262,7 @@ async def test_an_api_that_does_not_answer_as_one_is_told_apart(
     assert failures(found) == {"api"}
     assert says in found["api"].text
     assert advises in (found["api"].fix or "")
-    assert found["list_runs"].text == "not looked at, since api failed"
+    assert found["list_runs"].text == "skipped: api failed"
     assert found["clock"].outcome is Outcome.OK, "any answer tells the time"
 
 
@@ -280,7 +279,7 @@ async def test_a_key_that_is_not_exchanged_is_told_from_an_api_that_fails(folder
     found = await asking(folder, {"GET /auth/token": refused}, auth={"kind": "api_key", "value": "sk-1"})
     assert failures(found) == {"credential"}
     assert "Invalid API key." in found["credential"].text
-    assert found["api"].text == "not looked at, since credential failed"
+    assert found["api"].text == "skipped: credential failed"
 
 
 async def test_a_key_that_is_sent_to_the_wrong_place_says_where(folder: Path) -> None:
@@ -366,7 +365,7 @@ async def test_whoever_cannot_prove_who_it_is_gets_no_credential(
 
 
 @pytest.mark.parametrize(
-    ("content", "flaw"), [(None, "not to be read: No such file"), ("no certificate", "not one of certificates")]
+    ("content", "flaw"), [(None, "unreadable: No such file"), ("no certificate", "no certificate file")]
 )
 async def test_a_file_of_certificates_that_is_of_no_use_is_warned_of(
     folder: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, flaw: str
@@ -422,7 +421,7 @@ NOW = int(time.time())
         pytest.param({"exp": 4_000_000_000}, "expiry", Outcome.OK, "2096-10-02", id="far"),
         pytest.param({"exp": 10**20}, "expiry", Outcome.SKIPPED, "does not say", id="nonsense"),
         pytest.param({"exp": NOW + 3_600}, "expiry", Outcome.WARNING, "soon", id="soon"),
-        pytest.param({"exp": NOW - 3_600}, "expiry", Outcome.FAILED, "expired since", id="past"),
+        pytest.param({"exp": NOW - 3_600}, "expiry", Outcome.FAILED, "the token expired 1 h ago", id="past"),
         pytest.param({"project": {"id": "p1"}}, "credential", Outcome.OK, "project p1", id="project"),
         pytest.param({"account": {"name": "A\nB"}}, "credential", Outcome.OK, "account A B", id="a name in two lines"),
     ],
@@ -497,7 +496,8 @@ async def test_a_file_that_a_chat_may_not_find_is_warned_of(folder: Path, monkey
     secret = folder / "secret"
     secret.write_text(TOKEN, encoding="utf-8")
     secret.chmod(0o600)
-    found = await asking(folder, {}, auth={"file": "secret"})
+    monkeypatch.setenv("RUNS_MCP_API__AUTH__FILE", "secret")
+    found = await asking(folder, {}, auth={})
     assert warnings(found) == {"secret"}
     assert found["secret"].fix == f"Set api.auth.file to {secret}."
 
@@ -604,7 +604,7 @@ async def test_a_check_that_crashes_is_a_finding(folder: Path) -> None:
         raise RuntimeError("with a secret")
 
     found = await examined(folder, {}, [crashing])
-    assert found["crashing"].text == "could not be looked at (RuntimeError)"
+    assert found["crashing"].text == "the check itself failed (RuntimeError)"
 
 
 def test_every_operation_has_a_check_and_every_check_is_described() -> None:

@@ -1,6 +1,7 @@
 """The command line as a person or a host starts it: what it says, and its exit code."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -8,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from runs_mcp.cli.check.explanations import NETWORK
-from runs_mcp.cli.check.report import MARKS
+from runs_mcp.cli.main import COMMANDS, LazyCommand, main
 from runs_mcp.config.settings import Config
 from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
@@ -131,29 +133,31 @@ def test_http_is_served_on_loopback_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["serve", "--sandbox", "--http"], ["sandbox"], ["dashboard", "--sandbox"]])
-def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path, command: list[str]) -> None:
+def test_a_port_that_is_in_use_is_named_in_one_line(tmp_path: Path, command: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        finished = runs_mcp(*command, "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+        port = taken.getsockname()[1]
+        finished = runs_mcp(*command, "--port", str(port), cwd=tmp_path)
     assert finished.returncode == FAILED
     *_, last = finished.stderr.splitlines()
-    assert last.startswith("Error: ")
-    assert "address already in use" in last.lower()
+    assert last.startswith(f"Error: Address already in use: 127.0.0.1:{port} (--port). ")
     assert "Traceback" not in finished.stderr
 
 
-def test_check_says_line_by_line_what_works_and_what_to_do(tmp_path: Path) -> None:
+def test_check_begins_with_the_verdict_and_its_remedy(tmp_path: Path) -> None:
     finished = runs_mcp("check", cwd=tmp_path, env=NOBODY)
     assert finished.returncode == FAILED
-    assert re.findall(r"^✗ (\w+) +(.+)\n +→ (.+)$", finished.stdout, re.MULTILINE) == [
-        ("connection", "127.0.0.1 port 9 refuses connections", f"See that something serves there. {NETWORK}")
-    ]
-    assert re.search(r"^✓ configuration +no file; defaults, with RUNS_MCP_API__BASE_URL", finished.stdout)
-    assert re.search(r"^. api +not looked at, since connection failed$", finished.stdout, re.MULTILINE)
-    *lines, blank, summary = finished.stdout.splitlines()
-    assert {line[0] for line in lines} == {*MARKS.values(), " "}
-    assert len({len(start[0]) for line in lines if (start := re.match(r". \S+ +| +", line))}) == 1, "one column"
+    verdict, blank, *_ = finished.stdout.splitlines()
+    cause = "Not ready: 127.0.0.1 port 9 refuses connections."
+    assert verdict == f"{cause} To fix it: Start the API there, or correct the port. {NETWORK}"
     assert blank == ""
-    assert re.fullmatch(r"\d+ ok, 1 with a warning, 1 failed, \d+ not looked at", summary)
+    assert re.findall(r"^[✗!–✓] (\w+)", finished.stdout, re.MULTILINE) == ["secret"]  # noqa: RUF001 - as printed
+
+
+def test_check_verbose_shows_every_check(tmp_path: Path) -> None:
+    finished = runs_mcp("check", "--verbose", cwd=tmp_path, env=NOBODY)
+    assert re.search(r"^✓ configuration +no file; defaults, with RUNS_MCP_API__BASE_URL", finished.stdout, re.MULTILINE)
+    assert re.search(r"^– api +skipped: connection failed$", finished.stdout, re.MULTILINE)  # noqa: RUF001 - as printed
+    assert re.fullmatch(r"\d+ ok, 1 to watch, 1 failed, \d+ skipped", finished.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
@@ -172,6 +176,86 @@ def test_check_prints_one_json_document_and_nothing_else(tmp_path: Path, setting
     assert (finished.returncode, document["ok"], finished.stderr) == (code, False, "")
     assert failed in {one["check"] for one in document["checks"] if one["outcome"] == "failed"}
     assert all(one["fix"] for one in document["checks"] if one["outcome"] in ("failed", "warning"))
+
+
+def test_help_of_the_program_imports_no_command(tmp_path: Path) -> None:
+    modules = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "runs_mcp", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "pydantic" not in modules.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_help_of_the_program_repeats_that_of_the_command(command: LazyCommand) -> None:
+    found = main.get_command(click.Context(main), command.name)
+    assert found
+    assert (found.name, found.short_help) == (command.name, command.help)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        pytest.param("SERVER__HTTP__ALLOWED_HOSTS", "runs.example.com", id="a plain value"),
+        pytest.param("SERVER__TOOLS", "get_run, list_runs", id="values with commas"),
+        pytest.param("LOG_LEVEL", "INFO", id="upper case"),
+        pytest.param("API__EDITION", "Vertesia", id="mixed case"),
+        pytest.param("API__BASE_URL", " https://runs.example.com/api/v1 ", id="white space"),
+    ],
+)
+def test_values_are_accepted_as_people_write_them(tmp_path: Path, variable: str, value: str) -> None:
+    finished = runs_mcp("serve", "--sandbox", cwd=tmp_path, env={**CLEAN, f"RUNS_MCP_{variable}": value})
+    assert (finished.returncode, finished.stderr) == (DONE, "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SERVER__TOOLS", '["get_run"'), ("API", "{"), ("API__TIMEOUT_S", "soon"), ("PROFILES__A__CLAIMS", "x")],
+)
+def test_an_invalid_variable_is_named_in_one_line(tmp_path: Path, variable: str, value: str) -> None:
+    finished = runs_mcp("serve", cwd=tmp_path, env={**CLEAN, f"RUNS_MCP_{variable}": value})
+    assert finished.returncode == USAGE
+    assert finished.stderr.startswith(f"Error: RUNS_MCP_{variable}: Input should be")
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_the_server_starts_in_a_deleted_directory(tmp_path: Path) -> None:
+    script = f'mkdir gone && cd gone && rmdir ../gone && exec "{sys.executable}" -m runs_mcp serve --sandbox'
+    finished = subprocess.run(
+        ["/bin/sh", "-c", script], cwd=tmp_path, env=CLEAN, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (DONE, b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems reject such names")
+def test_the_server_starts_in_a_directory_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    configuration(folder, {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}})
+    assert runs_mcp("serve", "--sandbox", cwd=folder).returncode == DONE
+    assert runs_mcp("keys", "add", "ci", cwd=folder).returncode == DONE
+    assert (folder / "keys.json").is_file()
+
+
+def test_a_relative_keys_file_starts_at_the_configuration_file(tmp_path: Path) -> None:
+    settings = {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}}
+    (tmp_path / "elsewhere").mkdir()
+    finished = runs_mcp("keys", "add", "ci", "--config", configuration(tmp_path, settings), cwd=tmp_path / "elsewhere")
+    assert finished.returncode == DONE, finished.stderr
+    assert (tmp_path / "keys.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "scopes"),
+    [([], "runs:create runs:read"), (["--scope", "runs:read"], "runs:read")],
+    ids=["kept", "replaced"],
+)
+def test_a_key_that_overlaps_keeps_its_scopes_unless_others_are_given(
+    tmp_path: Path, options: list[str], scopes: str
+) -> None:
+    configuration(tmp_path, {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}})
+    runs_mcp("keys", "add", "ci", "--scope", "runs:read", "--scope", "runs:create", cwd=tmp_path)
+    runs_mcp("keys", "add", "ci", "--overlap", "1", *options, cwd=tmp_path)
+    assert runs_mcp("keys", "list", cwd=tmp_path).stdout.splitlines()[-1].startswith(f"ci: {scopes}, ")
 
 
 def test_config_schema_is_the_schema_of_the_settings(tmp_path: Path) -> None:

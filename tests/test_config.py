@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from docs.generate.settings import sections
 from runs_mcp.config.api_settings import ApiSettings
-from runs_mcp.config.load import load
+from runs_mcp.config.load import PATHS, load
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 
@@ -81,6 +82,28 @@ def test_a_file_is_found_by_variable_or_in_the_working_directory(
     assert load().log_level == "error"
     monkeypatch.setenv("RUNS_MCP_CONFIG", str(written(tmp_path, {"log_level": "debug"})))
     assert load().log_level == "debug"
+
+
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"log_level": "error"}', encoding="utf-8-sig")
+    assert load(file).log_level == "error"
+
+
+@pytest.mark.parametrize(("encoding", "says"), [("utf-16", "is UTF-16"), ("latin-1", "is not UTF-8")])
+def test_another_encoding_is_named(tmp_path: Path, encoding: str, says: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"api": {"project": "caf\u00e9"}}', encoding=encoding)
+    with pytest.raises(ConfigError, match=says):
+        load(file)
+
+
+def test_every_setting_that_is_a_path_starts_at_the_file(tmp_path: Path) -> None:
+    declared = {".".join(path) for path in PATHS}
+    schema = {setting.path for section in sections() for setting in section.settings if setting.type == "path"}
+    assert declared | {"profiles.*.api.auth.file"} == schema | {"profiles.*.api.auth.file"}
+    config = load(written(tmp_path, {"api": {"auth": {"file": "secret"}}}))
+    assert config.api.auth.file == tmp_path / "secret"
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,56 @@
-"""`dashboard`: the pages of the MCP App in a browser, for people without a host that shows them."""
+"""`runs-mcp dashboard`: the pages of the MCP App in a browser."""
 
 import threading
 import webbrowser
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlencode
 
 import click
 
 from runs_mcp.api import connect
+from runs_mcp.cli.options import SANDBOX, config_option, load_config
+from runs_mcp.cli.process import run
 from runs_mcp.config.settings import Config
-from runs_mcp.http import dashboard
+from runs_mcp.http.dashboard import serve
 from runs_mcp.server import build_server
 
 MAX_SCAN = 100_000
 """Most runs that the dashboard reads at once, unless `server.max_scan` is set: it serves one person alone."""
 
 
-async def show(config: Config, *, port: int, run_id: str | None, browser: bool) -> None:
-    """Serve the dashboard, or the run viewer on a run, until stopped, and open it.
+@click.command(short_help="Open a dashboard of runs in a browser.")
+@config_option
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to serve on. Default: any free port.")
+@click.option("--run", "run_id", help="Id of a run to open instead of the dashboard.")
+@click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
+@click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
+def dashboard(*, config_file: Path | None, port: int, run_id: str | None, no_browser: bool, sandbox: bool) -> None:
+    """Open a dashboard of runs in a browser: the pages that chat hosts show, served to this machine alone.
 
-    Raises:
-        CredentialError: the configuration cannot work.
+    The pages only read. The printed address gives access to them: keep it to yourself.
     """
-    connect(config.api)  # a credential that is not there is better said in the terminal than in the browser
+    config = load_config(config_file)
+    work = partial(_show, port=port, run_id=run_id, browser=not no_browser)
+    addresses = [f"127.0.0.1:{port} (--port)"]
+    if sandbox:
+        from runs_mcp.cli.sandbox import behind  # noqa: PLC0415 - with an account, the sandbox is not imported
 
-    def opened(url: str) -> None:
+        run(partial(behind, work, config), addresses=addresses)
+    else:
+        run(partial(work, config), addresses=addresses)
+
+
+async def _show(config: Config, *, port: int, run_id: str | None, browser: bool) -> None:
+    connect(config.api)  # reports a missing credential in the terminal instead of in the browser
+
+    def open_browser(url: str) -> None:
         address = f"{url}?{urlencode({'run': run_id})}" if run_id else url
         click.echo(f"The dashboard is at {address}")
         if browser:  # in a thread, since some browsers return only when they are closed
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
-    await dashboard.serve(build_server(_reading(config)), port=port, opened=opened)
+    await serve(build_server(_reading(config)), port=port, opened=open_browser)
 
 
 def _reading(config: Config) -> Config:

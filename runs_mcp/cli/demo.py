@@ -1,4 +1,4 @@
-"""`demo`: a real MCP client talks to the server over stdio, the server to a sandbox, and you watch."""
+"""`runs-mcp demo`: a real MCP client talks to the server over stdio, and the server to a sandbox."""
 
 import json
 import sys
@@ -9,6 +9,8 @@ import click
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp_types import CallToolResult, TextContent, TextResourceContents
+
+from runs_mcp.cli.process import run
 
 ARTICLE = (
     "The Model Context Protocol lets assistants use tools. A server lists its tools with typed inputs. "
@@ -33,8 +35,18 @@ Use your own account: copy config.example.json to config.json, set the credentia
 """
 
 
+@click.command(short_help="Show the server at work; no account needed.")
+def demo() -> None:
+    """Show an MCP client listing runs, starting a run, streaming its text, and reading it back.
+
+    It takes less than a minute and uses the sandbox, a local imitation of the API; no model is called, nothing is
+    billed.
+    """
+    run(play)
+
+
 async def play() -> None:
-    """Show the main job, from the first list to the resource, and say how to go on."""
+    """Show the main operations, from the first list to the resource, and the next steps."""
     async with Client(SERVER) as client:
         name = client.server_info.name if client.server_info else "the server"
         _heading(f"Connected to {name} over stdio, protocol {client.protocol_version}")
@@ -46,10 +58,10 @@ async def play() -> None:
 
         _heading('create_run(interaction="SummarizeText", …): its words as they arrive')
         ticker = _Ticker()
-        run = await client.call_tool("create_run", _request(), progress_callback=ticker)
+        created = await client.call_tool("create_run", _request(), progress_callback=ticker)
         ticker.erase()
-        run_id = (run.structured_content or {})["id"]
-        click.echo(f"\n{click.style('final', bold=True)} {_text(run).splitlines()[0]}")
+        run_id = (created.structured_content or {})["id"]
+        click.echo(f"\n{click.style('final', bold=True)} {_text(created).splitlines()[0]}")
 
         _heading("compute_run_facets(facets=[status, models])")
         counts = await client.call_tool("compute_run_facets", {"facets": ["status", "models"]})

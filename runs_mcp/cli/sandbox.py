@@ -1,63 +1,103 @@
-"""The `sandbox` command and the `--sandbox` option: a local imitation of the Runs API, alone or behind the server."""
+"""`runs-mcp sandbox` and `--sandbox`: a local imitation of the Runs API, alone or behind the server."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
 import click
 from pydantic import SecretStr
 
+from runs_mcp.cli.process import run
 from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from runs_mcp.config.settings import Config
+from runs_mcp.observability import logs
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, closed_operations, running
 from runs_mcp.sandbox import serve as serve_sandbox
+from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
 
 PROJECT = "sandbox"
 EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
 
 
-def options(
-    *, data: Path | None, events: str, runs: int, seed: int, odd_interactions: bool, closed: Sequence[str]
-) -> SandboxOptions:
-    """Return the options of a sandbox from those of the command line.
+@click.command(short_help="Start a local imitation of the Runs API.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="Port to serve on.")
+@click.option("--data", type=click.Path(path_type=Path), help="File to keep the runs in. Default: memory only.")
+@click.option(
+    "--events",
+    type=click.Choice(["message", "chunk"]),
+    default="message",
+    show_default=True,
+    help="Event name of chunks in streams: message, as on the platform, or chunk, as in its reference document.",
+)
+@click.option("--runs", default=200, show_default=True, type=click.IntRange(0), help="Number of sample runs.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the sample runs.")
+@click.option("--odd-interactions", is_flag=True, help="Offer interactions with difficult names and schemas as well.")
+@click.option(
+    "--close",
+    "closed",
+    multiple=True,
+    metavar="OPERATION[=STATUS]",
+    help="Answer an operation with 403, or with STATUS: for example facets or find=404. Repeatable.",
+)
+def sandbox(
+    *,
+    host: str,
+    port: int,
+    data: Path | None,
+    events: str,
+    runs: int,
+    seed: int,
+    odd_interactions: bool,
+    closed: tuple[str, ...],
+) -> None:
+    """Start a local imitation of the Runs API; no model is called, nothing is billed.
 
-    Raises:
-        ValueError: An element of `closed` is not an operation, optionally followed by `=` and a status.
+    Its base URL is http://HOST:PORT/api/v1, its API key sk-sandbox-demo.
     """
-    return SandboxOptions(
+    logs.configure("info")
+    options = SandboxOptions(
         data=data,
         seed_runs=runs,
         seed=seed,
         events=cast(Literal["message", "chunk"], events),
         odd_interactions=odd_interactions,
-        answers=closed_operations(closed),
+        answers=_answers(closed),
     )
+    run(partial(_serve_alone, options, host=host, port=port), addresses=[f"{host}:{port} (--port)"])
 
 
-async def alone(options: SandboxOptions, *, host: str, port: int) -> None:
-    """Serve a sandbox until the process is told to stop."""
+def _answers(closed: Sequence[str]) -> Mapping[Operation, FixedAnswer]:
+    try:
+        return closed_operations(closed)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--close") from None
 
-    def tell(sandbox: Sandbox) -> None:
-        click.echo(f"The Runs API is at {sandbox.url}/api/v1; its API key is {DEMO_KEY}.", err=True)
 
-    await serve_sandbox(options, host=host, port=port, tell=tell)
+async def _serve_alone(options: SandboxOptions, *, host: str, port: int) -> None:
+    def announce(started: Sandbox) -> None:
+        click.echo(f"The sandbox is at {started.url}/api/v1; its API key is {DEMO_KEY}.", err=True)
+
+    await serve_sandbox(options, host=host, port=port, tell=announce)
 
 
 async def behind(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:
-    """Call `serve` with a running sandbox in place of the API of `config` and of each of its profiles."""
+    """Call `serve` with `config`, changed so that it and each of its profiles use a sandbox."""
     async with running() as started:
         profiles = {
-            name: one.model_copy(update={"api": _named(started.url, one.api)}) for name, one in config.profiles.items()
+            name: profile.model_copy(update={"api": _with_project(started.url, profile.api)})
+            for name, profile in config.profiles.items()
         }
-        await serve(config.model_copy(update={"api": _named(started.url, config.api), "profiles": profiles}))
+        await serve(config.model_copy(update={"api": _with_project(started.url, config.api), "profiles": profiles}))
 
 
-def _named(url: str, api: ApiSettings) -> ApiSettings:
-    """Return `api` for a sandbox at `url`, with a project that names it in answers."""
+def _with_project(url: str, api: ApiSettings) -> ApiSettings:
+    """Return `api` for a sandbox at `url`, in the project that marks answers as the sandbox's."""
     return sandbox_api(url, api).model_copy(update={"project": PROJECT})
 
 
 def sandbox_api(url: str, api: ApiSettings) -> ApiSettings:
-    """Return `api` for a sandbox at `url`, with its demo key."""
+    """Return `api` with the base URL and the demo key of a sandbox at `url`."""
     auth = AuthSettings(kind="api_key", value=SecretStr(DEMO_KEY), token_url=url + EXCHANGE[api.edition])
     return api.model_copy(update={"base_url": f"{url}/api/v1", "auth": auth})

@@ -1,30 +1,84 @@
-"""`serve`: the MCP server over standard input and output, or over HTTP."""
+"""`runs-mcp serve`: the MCP server over standard input and output, or over HTTP."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
 
 from runs_mcp.api import connect
+from runs_mcp.cli.options import SANDBOX, config_option, load_config
+from runs_mcp.cli.process import run
 from runs_mcp.config.settings import Config
 from runs_mcp.observability import tracing
 from runs_mcp.server import build_server
 from runs_mcp.server.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.stdio import serve_stdio
 
+WAITING = (
+    "Waiting for an MCP client on standard input. Clients start this command themselves: see runs-mcp install. "
+    "Press Ctrl+C to stop."
+)
 
-async def stdio(config: Config) -> None:
+
+@click.command(short_help="Serve MCP over stdio, or over HTTP.")
+@config_option
+@click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of standard input and output.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve HTTP on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to serve HTTP on.")
+@click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
+@click.option("--or-sandbox", is_flag=True, help="Use the sandbox if no credential is set.")
+def serve(
+    *,
+    config_file: Path | None,
+    http: bool,
+    host: str,
+    port: int,
+    sandbox: bool,
+    or_sandbox: bool,
+) -> None:
+    """Serve MCP over standard input and output, or over HTTP.
+
+    A chat client starts this command itself. Logs go to standard error.
+    """
+    config = load_config(config_file)
+    serve_config = partial(serve_http, host=host, port=port) if http else serve_over_stdio
+    if sandbox or (or_sandbox and not config.api.auth.given):
+        from runs_mcp.cli.sandbox import behind  # noqa: PLC0415 - with an account, the sandbox is not imported
+
+        work = partial(behind, serve_config, config)
+    else:
+        work = partial(serve_config, config)
+    if not http and sys.stdin.isatty():
+        click.echo(WAITING, err=True)
+    run(work, addresses=_addresses(config, host, port) if http else ())
+
+
+async def serve_over_stdio(config: Config) -> None:
     """Serve one MCP client over standard input and output.
 
     Raises:
-        ConfigError, CredentialError: the configuration cannot work.
+        ConfigError: the configuration cannot work.
+        CredentialError: there is no credential for the Runs API.
     """
-    connect(config.api)  # a credential that is not there is better said now than at the first call
+    connect(config.api)  # reports a missing credential now instead of at the first call
     observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NO_OBSERVERS
     await serve_stdio(build_server(config, observers))
 
 
-async def http(config: Config, *, host: str, port: int) -> None:
+async def serve_http(config: Config, *, host: str, port: int) -> None:
     """Serve MCP clients over streamable HTTP.
 
     Raises:
-        ConfigError, CredentialError: the configuration cannot work.
+        ConfigError: the configuration cannot work.
+        CredentialError: there is no credential for the Runs API.
+        OSError: the address is in use, or is not allowed.
     """
-    from runs_mcp.http import listener as service  # noqa: PLC0415 - stdio need not wait for what only HTTP needs
+    from runs_mcp.http import listener  # noqa: PLC0415 - stdio starts without the imports of the HTTP service
 
-    await service.serve(config, host=host, port=port)
+    await listener.serve(config, host=host, port=port)
+
+
+def _addresses(config: Config, host: str, port: int) -> list[str]:
+    metrics = config.server.http.metrics
+    return [f"{host}:{port} (--port)", *([f"{metrics} (server.http.metrics)"] if metrics else [])]

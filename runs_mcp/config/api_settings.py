@@ -3,23 +3,32 @@
 import os
 import shlex
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from runs_mcp.config.addresses import http_url, is_unencrypted
+
+AnyCase = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
+"""Marks a setting whose value is a word in lower case, and accepts any case."""
 
 
 class Section(BaseModel):
     """A section of the configuration: frozen, closed to unknown keys, its values kept out of errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class AuthSettings(Section):
     """Where the credential for the Runs API comes from: exactly one of `value`, `env`, `file`, `command`."""
 
-    kind: Literal["token", "api_key"] = "token"
+    kind: Annotated[Literal["token", "api_key"], AnyCase] = "token"
     """`token`: a JWT, sent as it is. `api_key`: an `sk-` key, exchanged for JWTs, which are renewed in time.
     Unset, a `value` that begins with `sk-` is an API key."""
     value: SecretStr | None = None
@@ -71,7 +80,7 @@ class ApiSettings(Section):
 
     base_url: str | None = None
     """Base URL up to and including `/api/v1`. Unset: the edition's own."""
-    edition: Literal["composable", "vertesia"] = "composable"
+    edition: Annotated[Literal["composable", "vertesia"], AnyCase] = "composable"
     """Which contract the API speaks: `composable` (the reference document) or `vertesia` (today's)."""
     project: str | None = None
     """Project id to work in, where the edition lets the caller choose (`composable`)."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from runs_mcp.config.addresses import host_and_port, is_http, is_unencrypted
-from runs_mcp.config.api_settings import Section
+from runs_mcp.config.api_settings import AnyCase, Section
 
 Scope = Literal["runs:read", "runs:create"]
 """Permissions that callers of the HTTP endpoint can have: to read runs, and to execute interactions."""
@@ -86,7 +86,7 @@ class HttpSettings(Section):
     """How many requests a caller may make a minute; further ones are answered 429. Unset: as many as it likes."""
     metrics: str | None = None
     """Address to serve Prometheus metrics at, apart from `/mcp`, e.g. `127.0.0.1:9464`. Unset: none are kept."""
-    without_profile: Literal["refuse", "serve"] = "refuse"
+    without_profile: Annotated[Literal["refuse", "serve"], AnyCase] = "refuse"
     """What becomes of a caller whom no profile names, where there are profiles: `serve` by the settings outside."""
 
     @field_validator("metrics")

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,23 @@ from runs_mcp.config.problems import CONFIG_VARIABLE, ConfigError, describe, rej
 from runs_mcp.config.settings import Config
 
 DEFAULT_FILE = Path("config.json")
+PATHS: Sequence[Sequence[str]] = (
+    ("api", "auth", "file"),
+    ("server", "http", "auth", "keys_file"),
+    ("server", "http", "auth", "jwks_file"),
+    ("profiles", "*", "api", "auth", "file"),
+)
+"""Settings that are paths; a `*` matches any name."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def load(path: Path | None = None) -> Config:
-    """The configuration from `path`, else `$RUNS_MCP_CONFIG`, else `./config.json` if it is there, and the environment.
+    """Return the configuration: the file `path`, else `$RUNS_MCP_CONFIG`, else `./config.json`, and the environment.
+
+    Variables win over the file. Relative paths in the file start at the folder of the file.
 
     Raises:
-        ConfigError: a file that cannot be read or is not JSON, an unknown key or variable, a value that does not fit.
+        ConfigError: a file that cannot be read or is not JSON, an unknown key or variable, an invalid value.
     """
     file = file_in_use(path)
     settings = _read(file) if file else {}
@@ -25,12 +36,11 @@ def load(path: Path | None = None) -> Config:
     try:
         return Config(**settings)
     except ValidationError as error:
-        where = f"{file} or the environment" if file else "The environment"
-        raise ConfigError("\n".join([f"{where} has an unusable setting.", *describe(error)])) from None
+        raise ConfigError("\n".join(describe(error, file, os.environ))) from None
 
 
 def file_in_use(path: Path | None = None) -> Path | None:
-    """The file that `load` reads: `path`, else `$RUNS_MCP_CONFIG`, else `./config.json` if it is there."""
+    """Return the file that `load` reads; None if there is no `./config.json` and no other file is named."""
     if path:
         return path
     if named := os.environ.get(CONFIG_VARIABLE):
@@ -39,18 +49,42 @@ def file_in_use(path: Path | None = None) -> Path | None:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of the configuration file."""
+    """Return the JSON schema of the configuration file."""
     return Config.model_json_schema()
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings = json.loads(_decode(file))
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not JSON: {error}.") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"{file} must hold a JSON object.")
     settings.pop("$schema", None)
+    for path in PATHS:
+        _resolve(settings, path, file)
     return settings
+
+
+def _decode(file: Path) -> str:
+    content = file.read_bytes()
+    if content.startswith(UTF_16):
+        raise ConfigError(f"{file} is UTF-16, as some Windows programs write it. Save it as UTF-8.")
+    try:
+        return content.decode("utf-8-sig")  # Notepad and PowerShell begin UTF-8 files with a byte order mark
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is not UTF-8. Save it as UTF-8.") from None
+
+
+def _resolve(settings: Any, path: Sequence[str], file: Path) -> None:
+    """Make the relative path at `path` in `settings` start at the folder of `file`."""
+    if not isinstance(settings, dict):
+        return
+    key, *rest = path
+    for name in settings.keys() if key == "*" else settings.keys() & {key}:
+        if rest:
+            _resolve(settings[name], rest, file)
+        elif isinstance(settings[name], str) and settings[name]:
+            settings[name] = file.absolute().parent / settings[name]

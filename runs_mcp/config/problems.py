@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -11,21 +12,28 @@ from pydantic import BaseModel, ValidationError
 from runs_mcp.config.settings import ENV_PREFIX, Config
 
 CONFIG_VARIABLE = "RUNS_MCP_CONFIG"
+NO_OBJECT = ("dict_type", "model_type", "model_attributes_type")
+"""Types of pydantic's errors about a value that is no object."""
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; the text says which setting, why, and what would do."""
+    """An error in the configuration; its text names the setting, the cause and the remedy."""
 
 
 def reject_unknown_variables(environ: Mapping[str, str]) -> None:
+    """Check that every `RUNS_MCP_…` variable belongs to a setting.
+
+    Raises:
+        ConfigError: a variable belongs to none; the text names the closest match.
+    """
     known = {CONFIG_VARIABLE, *_variables(Config, ENV_PREFIX)}
     for name in sorted(environ):
-        if name.startswith(ENV_PREFIX) and not any(fnmatchcase(name.upper(), one) for one in known):
+        if name.startswith(ENV_PREFIX) and not any(fnmatchcase(name.upper(), pattern) for pattern in known):
             raise ConfigError(f"Unknown environment variable {name}.{_nearest(name, known)}")
 
 
 def _variables(annotation: Any, prefix: str) -> Iterator[str]:
-    """The variables that set what is of this type; a `*` stands for a name that the user chooses."""
+    """Yield the variables for a value of type `annotation`; a `*` stands for a name that the user chooses."""
     if get_origin(annotation) is dict:
         yield from _variables(get_args(annotation)[1], f"{prefix}*__")
     for section in _sections(annotation):
@@ -36,10 +44,11 @@ def _variables(annotation: Any, prefix: str) -> Iterator[str]:
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:
     options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return [one for one in options if isinstance(one, type) and issubclass(one, BaseModel)]
+    return [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
 
 
-def describe(error: ValidationError) -> Iterator[str]:
+def describe(error: ValidationError, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield each problem on a line of its own, after the variable or the file and key that cause it."""
     for problem in error.errors(include_url=False, include_input=False):
         path, known = _place(problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
@@ -47,34 +56,58 @@ def describe(error: ValidationError) -> Iterator[str]:
             message = f"unknown key.{_nearest(path[-1], known)}"
         elif problem["type"].startswith("union_tag"):
             message = f"kind must be one of {', '.join(sorted(known))}"
-        yield f"{'.'.join(path)}: {message}" if path else message
+        elif problem["type"] == "tuple_type":
+            message = 'Input should be a list: JSON such as ["a", "b"]; in a variable, a,b will do too'
+        elif problem["type"] in NO_OBJECT:
+            message = "Input should be a JSON object"
+        yield ": ".join([*_origin(path, file, environ), message])
+
+
+def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the variable that sets `path`; or else the file, the variables inside `path`, and `path` itself."""
+    place = "".join(f"{part}__" for part in path).upper()
+    inside = []
+    for name in sorted(environ) if path else []:
+        variable = f"{name.upper()}__".removeprefix(ENV_PREFIX)
+        if name.upper().startswith(ENV_PREFIX) and environ[name]:
+            if place.startswith(variable):
+                yield name
+                return
+            if variable.startswith(place):
+                inside.append(name)
+    if sources := [*([str(file)] if file else []), *inside]:
+        yield " and ".join(sources)
+    if path:
+        yield ".".join(path)
 
 
 def _place(location: Iterable[int | str]) -> tuple[list[str], set[str]]:
-    """Where a problem is, as the file spells it, and the keys that are known there; or the kinds, of several."""
+    """Return the path of a problem, as the file spells it, and the valid keys there, or the valid kinds."""
     path: list[str] = []
     known: set[str] = set()
-    here: Any = Config
+    annotation: Any = Config
     for part in map(str, location):
-        if kinds := _kinds(here):  # pydantic says which of several sections by its kind, which is no key
-            here = kinds[part]
+        if kinds := _kinds(annotation):  # in a union, pydantic puts the kind into the location; it is no key
+            annotation = kinds[part]
             continue
         path.append(part)
-        if get_origin(here) is dict:
-            here = get_args(here)[1]
-        elif sections := _sections(here):
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        elif sections := _sections(annotation):
             fields = sections[0].model_fields
-            known, here = set(fields), fields[part].annotation if part in fields else None
-    return path, set(_kinds(here)) or known
+            known, annotation = set(fields), fields[part].annotation if part in fields else None
+    return path, set(_kinds(annotation)) or known
 
 
 def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """The sections of which one may stand here, where there are several."""
+    """Return the sections of a union by their kind; empty if `annotation` is no union."""
     sections = _sections(annotation)
-    return {get_args(one.model_fields["kind"].annotation)[0]: one for one in sections} if len(sections) > 1 else {}
+    if len(sections) <= 1:
+        return {}
+    return {get_args(section.model_fields["kind"].annotation)[0]: section for section in sections}
 
 
 def _nearest(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=1, cutoff=0.5)
-    match = next((one for one in known if near and one.lower() == near[0]), None)
-    return f" Did you mean {match}?" if match else f" Known here: {', '.join(sorted(known))}."
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f" Did you mean {by_lower[near[0]]}?" if near else f" Valid: {', '.join(sorted(known))}."

@@ -7,7 +7,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runs_mcp.config.addresses import is_redis
-from runs_mcp.config.api_settings import ApiSettings, Section
+from runs_mcp.config.api_settings import AnyCase, ApiSettings, Section
+from runs_mcp.config.environment import EnvironmentSource
 from runs_mcp.config.http_settings import HttpSettings
 
 ENV_PREFIX = "RUNS_MCP_"
@@ -123,10 +124,11 @@ class Config(BaseSettings):
         env_nested_delimiter="__",
         env_ignore_empty=True,
         hide_input_in_errors=True,
+        str_strip_whitespace=True,
         use_attribute_docstrings=True,
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = "info"
     """What is logged to stderr."""
     api: ApiSettings = ApiSettings()
     server: ServerSettings = ServerSettings()
@@ -173,5 +175,5 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return EnvironmentSource(settings_cls), init_settings

@@ -21,8 +21,9 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 
-from runs_mcp.cli.check.report import line
-from runs_mcp.cli.check.runner import CHECKS, WIDEST, examine
+from runs_mcp.cli.check.findings import Finding
+from runs_mcp.cli.check.report import lines
+from runs_mcp.cli.check.runner import CHECKS, examine
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
@@ -103,16 +104,16 @@ class Check:
 
     async def says(self, folder: Path) -> str:
         """What is printed."""
-        printed: list[str] = []
+        found: dict[str, Finding] = {}
         async with upstream.serving(self.replies) as api:
             given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, **self.api}
             file = _written(folder, {"api": given})
             await examine(
                 file,
-                tell=lambda name, finding: printed.append(line(name, finding, width=WIDEST)),
+                tell=found.__setitem__,
                 checks=[check for check in CHECKS if not check.name.startswith("protocol")],
             )
-        return "\n".join(printed)
+        return "\n".join(lines(found))
 
 
 @dataclass(frozen=True, slots=True)

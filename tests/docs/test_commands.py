@@ -120,7 +120,10 @@ def known_options(words: list[str]) -> set[str]:
     command: click.Command = main
     for word in words:
         if isinstance(command, click.Group) and not word.startswith("-"):
-            command = command.commands[word]
+            found = command.get_command(click.Context(command), word)
+            if found is None:
+                raise KeyError(word)
+            command = found
     return {"--help", *(one for parameter in command.params for one in parameter.opts)}
 
 

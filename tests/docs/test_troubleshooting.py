@@ -51,11 +51,13 @@ HOW: dict[str, Provoked] = {
     "There is no configuration file that a client could be pointed at.": Terminal("runs-mcp install cursor"),
     "… was left alone.": Terminal("mkdir .cursor; echo { > .cursor/mcp.json; runs-mcp install cursor --sandbox"),
     "Careful: … may not see $…": Terminal("runs-mcp install cursor", {}, TOKEN),
-    "address already in use": Taken("runs-mcp serve --sandbox --http"),
+    "Address already in use: …. Stop the program that listens there, or choose another port.": Taken(
+        "runs-mcp serve --sandbox --http"
+    ),
     "--host …: server.http.auth.kind is none, which serves loopback only (127.0.0.1).": Terminal(
         "runs-mcp serve --http --host 0.0.0.0", {"api": GIVEN}
     ),
-    "server.http.auth.kind is none: keys are for bearer, which names a keys_file.": Terminal("runs-mcp keys list"),
+    "server.http.auth.kind is none: keys need bearer and a keys_file.": Terminal("runs-mcp keys list"),
     "… cannot be read: No such file or directory; `runs-mcp keys add` makes it.": Terminal(
         "runs-mcp keys list", {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}}
     ),
@@ -99,9 +101,9 @@ HOW: dict[str, Provoked] = {
     "… refuses connections": Check(api={"base_url": "http://127.0.0.1:9/api/v1"}),
     "the certificate is not trusted: …": Untrusted(lambda api: Check(api=api)),
     "… holds an API key": Check(api={"auth": {"value": "sk-1", "kind": "token"}}),
-    "expired since …": Check({"GET /runs": reply([])}, {"auth": {"value": EXPIRED}}),
+    "the token expired … ago (…)": Check({"GET /runs": reply([])}, {"auth": {"value": EXPIRED}}),
     "The Runs API found nothing there (404)": Check({"GET /runs": reply({}, 404)}),
-    "something else answers there, such as a web page or the login of a proxy": Check({"GET /runs": login}),
+    "the answer is not from the API; it may be a web page or the login page of a proxy": Check({"GET /runs": login}),
     "There is no tool '…' here. There are …": Tool("list_run", {}),
     "`…` is not an argument of this tool. Did you mean `…`? Nothing was sent.": Tool("list_runs", {"limt": 3}),
     "`…`: Input should be … (got …). Nothing was sent.": Tool("list_runs", {"limit": 300}),

@@ -1,5 +1,6 @@
 """A file is changed at once or not at all; what it is to its owner and to its system stays."""
 
+import errno
 import os
 import re
 import stat
@@ -84,13 +85,26 @@ def test_a_file_that_another_program_changed_meanwhile_is_left_alone(file: Path)
     assert others(file.parent) == {file.name}
 
 
-def test_a_write_that_fails_leaves_everything_as_it_was(file: Path) -> None:
+def test_a_second_backup_does_not_overwrite_the_first(file: Path) -> None:
+    first = file.read_bytes()
+    install(file)
+    second = file.read_bytes()
+    make(worked_out(CURSOR, file, "runs", None))
+    assert file.with_name(file.name + BACKUP).read_bytes() == first
+    assert file.with_name(f"{file.name}{BACKUP}2").read_bytes() == second
+
+
+def test_a_write_that_fails_leaves_everything_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = file.read_bytes()
-    file.with_name(file.name + BACKUP).mkdir()
-    with pytest.raises(OSError, match="directory"):
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
         install(file)
     assert file.read_bytes() == before
-    assert others(file.parent) == {file.name, file.name + BACKUP}
+    assert others(file.parent) == {file.name}
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_client_is_connected_once_and_disconnected(
     written = file.read_text(encoding="utf-8")
     tree = client.format.read(written)[client.key]
     assert tree == {"a": {"command": "a"}, "runs": client.entry(SERVER)}
-    assert f"Wrote {file} (what was there is in " in capsys.readouterr().out
+    assert f"Wrote {file} (the backup is " in capsys.readouterr().out
 
     connect(client, machine, "runs", SANDBOX, LAUNCHER)
     assert f"has this server already, in {file}. Nothing was changed." in capsys.readouterr().out
@@ -111,11 +111,8 @@ def test_a_client_that_may_lack_the_credentials_variable_is_named(
         pytest.param(
             {"auth": {"file": "t"}},
             False,
-            Setup(
-                ("serve", "--config", "FILE"),
-                warnings=("api.auth.file (t) is not absolute: clients start the server in another folder.",),
-            ),
-            id="a secret that only this folder knows",
+            Setup(("serve", "--config", "FILE")),
+            id="a secret beside the configuration",
         ),
     ],
 )

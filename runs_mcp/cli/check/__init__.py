@@ -1,1 +1,1 @@
-"""The `check` command: checks of configuration, connection, credential and permissions, and their report."""
+"""`check`: checks of the configuration, the credential, the network, the API and the server."""

@@ -13,7 +13,7 @@ from runs_mcp.server.server import selected
 
 @check("configuration")
 async def configuration(about: Examination) -> Finding:
-    """Whether there is a configuration that can be used, and which."""
+    """Load the configuration, and report its file and variables."""
     about.config = load(about.config_file)
     file = file_in_use(about.config_file)
     variables = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name != CONFIG_VARIABLE)
@@ -24,34 +24,34 @@ async def configuration(about: Examination) -> Finding:
 
 @check("tools", after=("configuration",))
 async def tools(about: Examination) -> Finding:
-    """Whether the tools that are configured are tools there are."""
+    """Select the tools to offer; unknown names in `server.tools` fail."""
     settings = about.config.server
     names = [operation.name for operation in selected(about.config)]
     about.offered = frozenset(names)
     if not names:
-        return failed("none is offered", "Name some in server.tools that server.read_only leaves.", offered=names)
+        return failed("no tool is offered", "Name tools in server.tools that server.read_only allows.", offered=names)
     mode = " (read only)" if settings.read_only else ""
-    mode += " (create_run asks a person first)" if settings.confirm_create and "create_run" in names else ""
+    mode += " (create_run asks for confirmation)" if settings.confirm_create and "create_run" in names else ""
     return ok(f"{len(names)} offered{mode}", offered=names)
 
 
 @check("edition", after=("configuration",))
 async def edition(about: Examination) -> Finding:
-    """Whether the host is one of the edition that is configured."""
+    """Compare the configured edition with the edition that the host belongs to."""
     configured, guessed = about.config.api.edition, _edition_of(about.host)
     facts = {"configured": configured, "by_host": guessed}
     if guessed is None:
-        return ok(f"{configured}, as configured; {about.host} belongs to neither", **facts)
+        return ok(f"{configured}, as configured; {about.host} is a host of neither edition", **facts)
     if guessed == configured:
-        return ok(f"{configured}, which {about.host} speaks", **facts)
+        return ok(f"{configured}, the edition of {about.host}", **facts)
     fix = f"Set api.edition to {guessed}, or api.base_url to {about.edition.base_url}."
     return warning(f"{configured} is configured, but {about.host} is a host of {guessed}", fix, **facts)
 
 
 def _edition_of(host: str) -> str | None:
-    """The edition under whose domain `host` is."""
-    for one in EDITIONS.values():
-        domain = ".".join(one.base_url.split("/")[2].split(".")[-2:])
+    """Return the edition whose domain contains `host`."""
+    for known in EDITIONS.values():
+        domain = ".".join(known.base_url.split("/")[2].split(".")[-2:])
         if host == domain or host.endswith(f".{domain}"):
-            return one.name
+            return known.name
     return None

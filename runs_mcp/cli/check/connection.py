@@ -1,4 +1,4 @@
-"""Checks of the way to the API: proxy and trust, name, connection, certificate."""
+"""Checks of the network: proxy, trusted certificates, DNS, connection, TLS."""
 
 import os
 import socket
@@ -32,7 +32,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def _reaching(look: Look) -> Look:
-    """`look`, with what can happen on the way to the API in words."""
+    """Return `look` with network errors turned into findings."""
 
     @wraps(look)
     async def looked(about: Examination) -> Finding:
@@ -46,7 +46,7 @@ def _reaching(look: Look) -> Look:
 
 @check("route", after=("configuration",))
 async def route(about: Examination) -> Finding:
-    """By which proxy requests go, and by which certificates whoever answers is trusted."""
+    """Find the proxy and the trusted certificates."""
     url = urlsplit(about.base_url)
     try:
         proxy = Proxies.from_environment().find(about.base_url)
@@ -69,7 +69,7 @@ async def route(about: Examination) -> Finding:
 @check("dns", after=("route",))
 @_reaching
 async def dns(about: Examination) -> Finding:
-    """Whether the name of the API, or of the proxy, stands for an address."""
+    """Resolve the host name of the API or of the proxy."""
     host = about.hop.host
     addresses = await _resolved(host, about.hop.port)
     text = f"{host} is an address" if addresses == [host] else f"{host} is {', '.join(addresses)}"
@@ -79,7 +79,7 @@ async def dns(about: Examination) -> Finding:
 @check("connection", after=("dns",))
 @_reaching
 async def connection(about: Examination) -> Finding:
-    """Whether somebody listens there."""
+    """Connect to the port of the API or of the proxy."""
     started = time.perf_counter()
     async with await anyio.connect_tcp(about.hop.host, about.hop.port):
         took_ms = round((time.perf_counter() - started) * 1_000)
@@ -89,18 +89,18 @@ async def connection(about: Examination) -> Finding:
 @check("tls", after=("connection",))
 @_reaching
 async def tls(about: Examination) -> Finding:
-    """Whether who listens is who the name says."""
+    """Verify the certificate of the API."""
     if about.trust is None:
         if about.host in LOOPBACK:
             return skipped("plain http, to this machine")
-        return warning(f"plain http: the credential goes to {about.host} in the clear", "Use https in api.base_url.")
+        return warning(f"plain http: the credential goes to {about.host} unencrypted", "Use https in api.base_url.")
     if about.hop.proxied:
-        return skipped("the proxy stands between; the first request tells")
+        return skipped("not visible through the proxy; the first request verifies it")
     async with (
         await anyio.connect_tcp(about.hop.host, about.hop.port) as plain,
         await TLSStream.wrap(plain, hostname=about.host, ssl_context=about.trust, standard_compatible=False) as stream,
     ):
-        session = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - anyio's word for it
+        session = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - the name of anyio's method
         version, certificate = session.version(), dict(session.getpeercert() or {})
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     text = f"{version}, certificate of {_issuer(certificate)} until {until:%Y-%m-%d}"
@@ -108,24 +108,24 @@ async def tls(about: Examination) -> Finding:
 
 
 def _certificates() -> str:
-    """What the certificates of servers are checked against."""
+    """Return a description of the certificates that are trusted."""
     chosen = [f"{name} ({os.environ[name]})" for name in TRUST_VARIABLES if name in os.environ]
     return " and ".join(chosen) or f"the authorities of this machine, and certifi {certifi.__version__}"
 
 
 def _flaw(file: str) -> str | None:
-    """Why a file of certificates is of no use; OpenSSL leaves it aside in silence."""
+    """Return the flaw of a certificate file, which OpenSSL ignores silently; None if it has none."""
     try:
         ssl.create_default_context(cafile=file)
     except ssl.SSLError:
-        return "not one of certificates"
+        return "no certificate file"
     except OSError as error:
-        return f"not to be read: {error.strerror}"
+        return f"unreadable: {error.strerror}"
     return None
 
 
 async def _resolved(host: str, port: int) -> list[str]:
-    """The addresses of a host, asked for in a thread that no exit waits for: resolvers can be silent for minutes."""
+    """Resolve `host` in a daemon thread, since a resolver can block for minutes and the exit must not wait for it."""
     answer: Future[list[str]] = Future()
     answered, token = anyio.Event(), current_token()
 
@@ -145,7 +145,7 @@ async def _resolved(host: str, port: int) -> list[str]:
 
 def _issuer(certificate: Mapping[str, Any]) -> str:
     names = {name: value for part in certificate.get("issuer", ()) for name, value in part}
-    return str(names.get("organizationName") or names.get("commonName") or "an issuer without a name")
+    return str(names.get("organizationName") or names.get("commonName") or "an unnamed issuer")
 
 
 def _unreachable(error: BaseException, hop: Hop) -> Finding:
@@ -154,21 +154,21 @@ def _unreachable(error: BaseException, hop: Hop) -> Finding:
         case socket.gaierror():
             return failed(f"{hop.host} does not resolve: {error.strerror}", NETWORK)
         case UnicodeError():
-            return failed(f"{hop.host} is not the name of a host", "Correct api.base_url.")
+            return failed(f"{hop.host} is not a valid host name", "Correct api.base_url.")
         case ssl.SSLCertVerificationError():
             return failed(f"the certificate is not trusted: {error.verify_message}", TRUST)
         case ssl.SSLError():
             return failed(f"{there} does not speak TLS ({error.reason})", "Check scheme and port of api.base_url.")
         case ConnectionRefusedError():
-            return failed(f"{there} refuses connections", f"See that something serves there. {NETWORK}")
+            return failed(f"{there} refuses connections", f"Start the API there, or correct the port. {NETWORK}")
         case OSError() if error.strerror:
             return failed(f"{there} cannot be reached: {error.strerror}", NETWORK)
         case _:
-            return failed(f"{there} hung up", NETWORK)
+            return failed(f"{there} closed the connection", NETWORK)
 
 
 def _root(error: BaseException) -> BaseException:
-    """What went wrong first; of several addresses that were tried, at the first."""
+    """Return the first cause of an error; of several addresses tried, that of the first."""
     while cause := error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__:
         error = cause
     return error

@@ -1,4 +1,4 @@
-"""Checks of the credential: that it can be had, what it says of itself, and how long it lasts."""
+"""Checks of the credential: its source, its exchange for a token, and its expiry."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from runs_mcp.config.load import file_in_use
 from runs_mcp.config.settings import ENV_PREFIX
 
 COMMAND_S = 20.0
-"""Seconds for a command that may ask a person to unlock something."""
+"""Seconds for `api.auth.command`, which may ask a person to unlock a password manager."""
 SOON = timedelta(hours=24)
 VALUE_VARIABLE = f"{ENV_PREFIX}API__AUTH__VALUE"
 NAMES = {"token": "a token", "api_key": "an API key"}
@@ -25,7 +25,7 @@ NAMES = {"token": "a token", "api_key": "an API key"}
 
 @check("secret", after=("configuration",), within_s=COMMAND_S)
 async def secret(about: Examination) -> Finding:
-    """Whether the secret is where the configuration says, of the kind it says, and kept well."""
+    """Read the secret, and check its kind and who else can read it."""
     auth = about.config.api.auth
     source = SecretSource(auth)
     about.source = source.name
@@ -44,7 +44,7 @@ async def secret(about: Examination) -> Finding:
 
 @check("credential", after=("secret", "tls"))
 async def credential(about: Examination) -> Finding:
-    """Whether there is a token to send: an API key has to be exchanged for one."""
+    """Get a token to send; an API key is exchanged for one."""
     api = about.config.api
     try:
         about.credential = await about.client.check_credential()
@@ -54,30 +54,37 @@ async def credential(about: Examination) -> Finding:
     project = api.project if about.edition.project_header and api.project else known.project
     facts = {"account": known.account, "project": project}
     told = [f"{name} {value}" for name, value in facts.items() if value]
-    how = "sent as it is" if api.auth.kind == "token" else "exchanged for a token"
+    how = "sent unchanged" if api.auth.kind == "token" else "exchanged for a token"
     return ok(", ".join([how, *told]), **facts, permissions=known.permissions)
 
 
 @check("expiry", after=("credential",))
 async def expiry(about: Examination) -> Finding:
-    """How long the token lasts."""
+    """Check the expiry of the token."""
     expires, exchanged = about.credential.expires_at, about.config.api.auth.kind == "api_key"
     if expires is None:
         return skipped("the token does not say when it expires")
     left = expires - datetime.now(UTC)
     facts = {"expires_at": expires.isoformat(), "renewed_by_itself": exchanged}
     when = f"{expires:%Y-%m-%d %H:%M} UTC"
-    renew = f"Put a new token into {about.source}, or use an API key, which is exchanged for tokens in time."
+    renew = f"Put a new token into {about.source}, or use an API key, which is renewed automatically."
     if left < timedelta(0):
-        fix = "Set this machine's clock: the token was issued just now." if exchanged else renew
-        return failed(f"expired since {when}", fix, **facts)
+        fix = "Set the clock of this machine: the token was issued just now." if exchanged else renew
+        return failed(f"the token expired {_ago(-left)} ago ({when})", fix, **facts)
     if exchanged:
-        return ok(f"{when}, and renewed before", **facts)
-    return warning(f"soon: {when}", renew, **facts) if left < SOON else ok(when, **facts)
+        return ok(f"{when}, renewed automatically before", **facts)
+    return warning(f"the token expires soon: {when}", renew, **facts) if left < SOON else ok(when, **facts)
+
+
+def _ago(time: timedelta) -> str:
+    """Return `time` in its largest unit."""
+    if time >= timedelta(days=2):
+        return f"{time.days} days"
+    return f"{time // timedelta(hours=1)} h" if time >= timedelta(hours=1) else f"{time // timedelta(minutes=1)} min"
 
 
 async def _connect(about: Examination, found: str) -> None:
-    """Open the client, which has the secret at hand, and neither waits long nor tries again."""
+    """Open a client with the secret, a short timeout and no retries."""
     api = about.config.api
     auth = AuthSettings(kind=api.auth.kind, value=SecretStr(found), token_url=api.auth.token_url)
     impatient = api.model_copy(update={"auth": auth, "max_retries": 0, "timeout_s": min(api.timeout_s, STEP_S)})
@@ -87,23 +94,23 @@ async def _connect(about: Examination, found: str) -> None:
 
 
 def _kind(found: str) -> Literal["token", "api_key"] | None:
-    """What a secret looks like."""
+    """Return the kind of a secret by its prefix; None if it has no known prefix."""
     if found.startswith(("sk-", "pk-")):
         return "api_key"
     return "token" if found.startswith("eyJ") else None
 
 
 def _doubt(auth: AuthSettings, config_file: Path | None) -> tuple[str, str] | None:
-    """Why the secret may be seen by others, or not found by a chat that starts the server, and what to do."""
+    """Return the risk of the source of the secret and its remedy; None if there is none."""
     variable = auth.env or next((name for name in os.environ if name.upper() == VALUE_VARIABLE), None)
     if variable:
-        fix = f"Set {variable} in the chat's own configuration, or use api.auth.file or api.auth.command."
-        return "a chat started from a desktop does not see it", fix
+        fix = f"Set {variable} in the client's own configuration, or use api.auth.file or api.auth.command."
+        return "clients started from a desktop do not see this variable", fix
     file = file_in_use(config_file) if auth.value else auth.file
     if file and open_to_others(file):
         return f"other users of this machine can read {file}", f"chmod 600 {file}"
     if auth.file and not auth.file.is_absolute():
-        return "a chat starts the server in another folder", f"Set api.auth.file to {auth.file.absolute()}."
+        return "clients start the server in another folder", f"Set api.auth.file to {auth.file.absolute()}."
     return None
 
 

@@ -1,4 +1,4 @@
-"""What is examined, and what has been learned of it so far."""
+"""The state that the checks share."""
 
 import ssl
 import time
@@ -19,15 +19,15 @@ SECRET_PARAMETERS = ("token", "access_token")
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """A transport that remembers the last answer and every secret that was sent."""
+    """A transport that records the last response and every secret that is sent."""
 
     def __init__(self, secrets: set[str]) -> None:
         self._transport = DefaultTransport()
         self._secrets = secrets
         self.answer: httpx.Response | None = None
-        """The last answer; its head is of interest."""
+        """The last response; its headers are used."""
         self.answered_at = 0.0
-        """When it came, in seconds since the epoch."""
+        """Time of the last response, in seconds since the epoch."""
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -45,7 +45,7 @@ class Wire(httpx.AsyncBaseTransport):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Whom a request is handed to: the API itself, or a proxy."""
+    """The host that receives a request: the API itself, or a proxy."""
 
     host: str
     port: int
@@ -54,45 +54,45 @@ class Hop:
 
 @dataclass(slots=True)
 class Examination:
-    """What is examined. Each check leaves here what later ones need, and they run only if it could."""
+    """The state of `check`. Each check stores what later checks need; they run only if it succeeded."""
 
     config_file: Path | None
     opened: AsyncExitStack
-    """Closes what checks open."""
+    """Closes the client at the end."""
     secrets: set[str] = field(default_factory=set)
-    """Whatever must not be shown, in each form it was read or sent in."""
+    """Texts to mask in the output, in each form that was read or sent."""
     config: Config = field(init=False)
     offered: Set[str] = field(init=False)
-    """Names of the tools that are offered."""
+    """Names of the offered tools."""
     source: str = field(init=False)
-    """Where the secret comes from, in words."""
+    """Name of the source of the secret, such as `api.auth.file (secret)`."""
     hop: Hop = field(init=False)
     trust: ssl.SSLContext | None = None
-    """By which certificates whoever answers is trusted; None: plain http."""
+    """The TLS context of requests; None for plain http."""
     wire: Wire = field(init=False)
     client: RunsClient = field(init=False)
     credential: Credential = field(default_factory=Credential)
-    """What is known of the credential."""
+    """Claims of the credential."""
     newest: list[Run] = field(default_factory=list)
     """Some of the newest runs."""
 
     @property
     def edition(self) -> Edition:
-        """The contract the configuration says the API speaks."""
+        """The configured edition."""
         return EDITIONS[self.config.api.edition]
 
     @property
     def base_url(self) -> str:
-        """Where the configuration says the API is."""
+        """The configured base URL, or that of the edition."""
         return self.config.api.base_url or self.edition.base_url
 
     @property
     def host(self) -> str:
-        """The machine the API is on."""
+        """The host name of the API."""
         return urlsplit(self.base_url).hostname or ""
 
     def without_secrets(self, text: str) -> str:
-        """`text` as it may be shown, whoever wrote it."""
+        """Return `text` with every known secret masked."""
         forms = {form for secret in self.secrets for form in (secret, quote(secret, safe=""))}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, MASK)

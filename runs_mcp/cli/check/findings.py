@@ -1,4 +1,4 @@
-"""What a check finds, and how a check is made of a function."""
+"""Checks and their findings."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from typing import Any
 from runs_mcp.cli.check.examination import Examination
 
 STEP_S = 5.0
-"""Seconds a check may take, unless it says otherwise."""
+"""Default time limit of a check, in seconds."""
 
 
 class Outcome(StrEnum):
-    """What came of a check."""
+    """The outcome of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found: in words, with what to do about it, and as facts for programs."""
+    """The result of a check: a text and a remedy for people, and facts for programs."""
 
     outcome: Outcome
     text: str
@@ -35,35 +35,35 @@ Look = Callable[[Examination], Awaitable[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that is looked at, once what it needs is known to work."""
+    """A check, which runs only if the checks it depends on succeeded."""
 
     name: str
     look: Look
     after: Sequence[str]
-    """Checks without which this one tells nothing."""
+    """Names of the checks that this check depends on."""
     within_s: float
 
 
 def check(name: str, *, after: Sequence[str] = (), within_s: float = STEP_S) -> Callable[[Look], Check]:
-    """Make the decorated function the check `name`."""
+    """Return a decorator that makes a function the check `name`."""
     return lambda look: Check(name, look, after, within_s)
 
 
 def ok(text: str, **facts: Any) -> Finding:
-    """It works."""
+    """Return a success."""
     return Finding(Outcome.OK, text, facts=facts)
 
 
 def warning(text: str, fix: str, **facts: Any) -> Finding:
-    """It works, and may soon or elsewhere not."""
+    """Return a success that may not last, or not hold elsewhere."""
     return Finding(Outcome.WARNING, text, fix, facts)
 
 
 def failed(text: str, fix: str, **facts: Any) -> Finding:
-    """It does not work."""
+    """Return a failure."""
     return Finding(Outcome.FAILED, text, fix, facts)
 
 
 def skipped(text: str) -> Finding:
-    """It was not looked at, or there was nothing to see."""
+    """Return a finding of a check that was not made, or had nothing to check."""
     return Finding(Outcome.SKIPPED, text)

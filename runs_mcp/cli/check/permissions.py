@@ -1,4 +1,7 @@
-"""Checks of what the credential may do, one an operation: by requests that change nothing. No run is ever created."""
+"""Checks of the permissions of the credential, one per operation, with requests that change nothing.
+
+No run is ever created.
+"""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,16 +13,16 @@ from runs_mcp.cli.check.explanations import explain, happened
 from runs_mcp.cli.check.findings import Check, Finding, check, ok, skipped, warning
 
 NO_RUN = "0" * 24
-"""An id that no run has."""
+"""An id that belongs to no run."""
 CLOSED_TO_MOST = ("compute_run_facets", "find_runs", "get_run_filter_options")
-"""Operations that the platform keeps to itself in the edition where `find` is internal."""
+"""Operations that are often internal in the edition where `find` is internal."""
 EXECUTE = "interaction:execute"
-NOT_OFFERED = "not offered: server.tools or server.read_only leaves it out"
+NOT_OFFERED = "not offered: server.tools or server.read_only excludes it"
 NOT_TRIED = "not tried, since it would create a run"
 
 
-def operation(says: str = "may be used") -> Callable[[Callable[[Examination], Awaitable[None]]], Check]:
-    """Make the decorated function, which uses the operation it is named after, the check of that operation."""
+def operation(text: str = "allowed") -> Callable[[Callable[[Examination], Awaitable[None]]], Check]:
+    """Return a decorator: the function calls the operation of the same name, and becomes its check."""
 
     def wrap(use: Callable[[Examination], Awaitable[None]]) -> Check:
         @check(use.__name__, after=("api",))
@@ -31,7 +34,7 @@ def operation(says: str = "may be used") -> Callable[[Callable[[Examination], Aw
             except (PermissionDeniedError, NotFoundError) as error:
                 closed = about.edition.internal_find and use.__name__ in CLOSED_TO_MOST
                 return _closed(error) if closed else explain(error, about)
-            return ok(says)
+            return ok(text)
 
         return look
 
@@ -46,7 +49,7 @@ async def list_runs(about: Examination) -> None:
 
 @operation()
 async def get_run(about: Examination) -> None:
-    """`GET /runs/{run_id}`, of the newest run, else of one there is not."""
+    """`GET /runs/{run_id}` for the newest run, or for an unknown id if there are no runs."""
     if about.newest:
         await about.client.get_run(about.newest[0].id)
     else:
@@ -62,13 +65,13 @@ async def search_runs(about: Examination) -> None:
 
 @operation()
 async def find_runs(about: Examination) -> None:
-    """`POST /runs/find`, by a filter that no search can stand in for."""
+    """`POST /runs/find` with a filter that cannot be translated into a search."""
     await about.client.find_runs({"status": {"$exists": True}}, limit=1)
 
 
 @operation()
 async def compute_run_facets(about: Examination) -> None:
-    """`POST /runs/facets`, from now on, so that there is little to count."""
+    """`POST /runs/facets` for runs that start now or later, so that little is counted."""
     await about.client.compute_facets(facets=["status"], start=datetime.now(UTC))
 
 
@@ -80,20 +83,20 @@ async def get_run_filter_options(about: Examination) -> None:
 
 @check("list_interactions", after=("api",))
 async def list_interactions(about: Examination) -> Finding:
-    """`POST /interactions/endpoints` or `/interactions/export`, without which the tool lists what runs have used."""
+    """`POST /interactions/endpoints` or `/interactions/export`; if it is closed, names come from runs."""
     if "list_interactions" not in about.offered:
         return skipped(NOT_OFFERED)
     try:
         await about.client.catalog.list_interactions()
     except (PermissionDeniedError, NotFoundError) as error:
-        fix = f"Have {about.source} given interaction:read; until then only the names that runs have used are listed."
-        return warning(f"closed to this credential. {happened(error)}", fix)
-    return ok("may be used")
+        fix = f"Grant interaction:read to {about.source}; until then only the names that runs have used are listed."
+        return warning(f"not allowed for this credential. {happened(error)}", fix)
+    return ok("allowed")
 
 
-@operation("not refused; that it executes a run shows only in executing one")
+@operation("allowed; execution itself is not tried")
 async def stream_run(about: Examination) -> None:
-    """`GET /runs/{run_id}/stream`, of a run there is not: that of a run might execute it."""
+    """`GET /runs/{run_id}/stream` for an unknown id: opening the stream of a run can execute the run."""
     with suppress(NotFoundError):
         async with about.client.stream_run(NO_RUN):
             pass
@@ -101,18 +104,18 @@ async def stream_run(about: Examination) -> None:
 
 @check("create_run", after=("credential", "tools"))
 async def create_run(about: Examination) -> Finding:
-    """`POST /runs`, which is never sent: that it works shows only in a run, and runs cost money."""
+    """`POST /runs` is never sent, since runs cost money; the permissions in the token are read instead."""
     if "create_run" not in about.offered:
         return skipped(NOT_OFFERED)
     permissions = about.credential.permissions
     if permissions is None:
-        return skipped(f"{NOT_TRIED}, and the token does not say whether it may")
+        return skipped(f"{NOT_TRIED}, and the token lists no permissions")
     if EXECUTE in permissions:
         return ok(f"{NOT_TRIED}; the token holds {EXECUTE}")
-    fix = f"Have {about.source} given {EXECUTE}, or set server.read_only."
+    fix = f"Grant {EXECUTE} to {about.source}, or set server.read_only."
     return warning(f"{NOT_TRIED}; the token lacks {EXECUTE}", fix)
 
 
 def _closed(error: RunsApiError) -> Finding:
-    fix = "That is usual in this edition: search_runs and list_runs do most of it. server.tools can leave it out."
-    return warning(f"closed to this credential. {happened(error)}", fix)
+    fix = "Usual in this edition: search_runs and list_runs cover most needs. Exclude it with server.tools."
+    return warning(f"not allowed for this credential. {happened(error)}", fix)

@@ -1,4 +1,4 @@
-"""Checks of the server itself, started as a chat starts it: that clients of each protocol era get their tools."""
+"""Checks of the server itself: a client of each protocol era starts it and lists its tools."""
 
 import os
 import sys
@@ -13,11 +13,11 @@ from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.findings import Check, Finding, check, failed, ok
 
 START_S = 15.0
-"""Seconds for a process to start and answer; chats rarely wait longer."""
+"""Seconds for a process to start and answer; few clients wait longer."""
 
 
 def era(version: str, mode: str) -> Check:
-    """The check that a client of protocol `version` is served."""
+    """Return the check with a client of protocol `version`."""
 
     @check(f"protocol_{version}", after=("tools", "secret"), within_s=START_S)
     async def look(about: Examination) -> Finding:
@@ -28,7 +28,9 @@ def era(version: str, mode: str) -> Check:
                 spoken, took_ms = client.protocol_version, round((time.perf_counter() - started) * 1_000)
         facts = {"version": spoken, "tools": len(offered), "milliseconds": took_ms}
         if spoken != version or offered != about.offered:
-            return failed(f"{len(offered)} tools by {spoken}", "Install runs-mcp and its dependencies anew.", **facts)
+            return failed(
+                f"{len(offered)} tools with protocol {spoken}", "Reinstall runs-mcp and its dependencies.", **facts
+            )
         return ok(f"{len(offered)} tools over stdio, {took_ms} ms after the start", **facts)
 
     return look

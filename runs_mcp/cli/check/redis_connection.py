@@ -1,4 +1,4 @@
-"""The check of what replicas of `serve --http` share."""
+"""The check of the Redis that replicas of `serve --http` share."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -9,7 +9,7 @@ from runs_mcp.http.replicas import fleet
 
 @check("redis", after=("configuration",))
 async def redis(about: Examination) -> Finding:
-    """Whether the Redis of `server.redis_url` can be used, if there is to be one."""
+    """Connect to the Redis of `server.redis_url`, if that is set."""
     url = about.config.server.redis_url
     if url is None:
         return ok("not used: server.redis_url is not set", used=False)

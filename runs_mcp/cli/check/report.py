@@ -1,54 +1,103 @@
-"""What was found: for a person, for a program, and as an exit code."""
+"""The report on the checks: for a person, for a program, and as an exit code."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
 from runs_mcp import __version__
 from runs_mcp.cli.check.findings import Finding, Outcome
+from runs_mcp.server.tools import OPERATIONS
 
-ALL_GOOD, FAILURE, USAGE = 0, 1, 2
-MATTERS_OF_USAGE = ("configuration", "tools")
-MARKS = {Outcome.OK: "✓", Outcome.WARNING: "!", Outcome.FAILED: "✗", Outcome.SKIPPED: "–"}  # noqa: RUF001 - a dash, as drawn
+SUCCESS, FAILURE, USAGE = 0, 1, 2
+USAGE_CHECKS = ("configuration", "tools")
+"""Checks whose failure is an error in the configuration."""
+MARKS = {Outcome.OK: "✓", Outcome.WARNING: "!", Outcome.FAILED: "✗", Outcome.SKIPPED: "–"}  # noqa: RUF001 - a dash
 COLOURS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red", Outcome.SKIPPED: "bright_black"}
-IN_WORDS = {
-    Outcome.OK: "ok",
-    Outcome.WARNING: "with a warning",
-    Outcome.FAILED: "failed",
-    Outcome.SKIPPED: "not looked at",
-}
+NOUNS = {Outcome.OK: "ok", Outcome.WARNING: "to watch", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
+PROBLEMS = (Outcome.FAILED, Outcome.WARNING)
+
+Found = Mapping[str, Finding]
+
+
+def lines(found: Found, *, verbose: bool = False) -> Iterator[str]:
+    """Yield the verdict, then the problems that it does not name; or, if `verbose`, every check and their count."""
+    yield verdict(found)
+    cause = _first_failure(found)
+    shown = {
+        name: finding for name, finding in found.items() if verbose or (finding.outcome in PROBLEMS and name != cause)
+    }
+    width = max(map(len, shown), default=0)
+    if shown:
+        yield ""
+        yield from (line(name, finding, width=width) for name, finding in shown.items())
+    yield ""
+    yield summary(found) if verbose else f"{summary(found)}. --verbose shows every check."
+
+
+def verdict(found: Found) -> str:
+    """Return the line that says whether the setup is ready, and if not, the first failure and its remedy."""
+    cause = _first_failure(found)
+    if cause is None:
+        return f"{click.style('Ready', fg='green', bold=True)}: {', '.join(_features(found))}"
+    finding = found[cause]
+    text = f"{click.style('Not ready', fg='red', bold=True)}: {finding.text.rstrip('.')}."
+    return f"{text} To fix it: {finding.fix}" if finding.fix else text
 
 
 def line(name: str, finding: Finding, *, width: int) -> str:
-    """A finding on one line of a terminal, names `width` wide, and what to do about it on the next."""
+    """Return a finding as one line of a terminal, with names `width` wide, and its remedy on the next line."""
     mark = click.style(MARKS[finding.outcome], fg=COLOURS[finding.outcome])
-    what = f"{mark} {name:<{width}}  {finding.text}"
-    return f"{what}\n{'':{width + 4}}→ {finding.fix}" if finding.fix else what
+    text = f"{mark} {name:<{width}}  {finding.text}"
+    return f"{text}\n{'':{width + 4}}→ {finding.fix}" if finding.fix else text
 
 
-def summary(found: Mapping[str, Finding]) -> str:
-    """How many checks came to what."""
+def summary(found: Found) -> str:
+    """Return the number of checks per outcome."""
     counts = Counter(finding.outcome for finding in found.values())
-    return ", ".join(f"{counts[outcome]} {words}" for outcome, words in IN_WORDS.items() if counts[outcome])
+    return ", ".join(f"{counts[outcome]} {noun}" for outcome, noun in NOUNS.items() if counts[outcome])
 
 
-def document(found: Mapping[str, Finding]) -> dict[str, Any]:
-    """Everything, as JSON."""
+def document(found: Found) -> dict[str, Any]:
+    """Return all findings as a JSON document."""
     return {
         "version": __version__,
-        "ok": exit_code(found) == ALL_GOOD,
+        "ok": exit_code(found) == SUCCESS,
         "checks": [
-            {"check": name, "outcome": one.outcome, "text": one.text, "fix": one.fix, "facts": one.facts}
-            for name, one in found.items()
+            {
+                "check": name,
+                "outcome": finding.outcome,
+                "text": finding.text,
+                "fix": finding.fix,
+                "facts": finding.facts,
+            }
+            for name, finding in found.items()
         ],
     }
 
 
-def exit_code(found: Mapping[str, Finding]) -> int:
-    """2 where the configuration cannot be used, 1 where anything else failed, else 0; warnings do not count."""
+def exit_code(found: Found) -> int:
+    """Return 2 if the configuration cannot be used, 1 if another check failed, else 0; warnings do not count."""
     failures = [name for name, finding in found.items() if finding.outcome is Outcome.FAILED]
-    if any(name in MATTERS_OF_USAGE for name in failures):
+    if any(name in USAGE_CHECKS for name in failures):
         return USAGE
-    return FAILURE if failures else ALL_GOOD
+    return FAILURE if failures else SUCCESS
+
+
+def _first_failure(found: Found) -> str | None:
+    return next((name for name, finding in found.items() if finding.outcome is Outcome.FAILED), None)
+
+
+def _features(found: Found) -> Iterator[str]:
+    """Yield the number of tools that work, the reach of the credential, and the latency."""
+    if "tools" in found:
+        offered = found["tools"].facts["offered"]
+        working = [name for name in offered if name not in found or found[name].outcome is not Outcome.WARNING]
+        yield f"{len(working)} of {len(OPERATIONS)} tools"
+        if "create_run" not in offered:
+            yield "read-only server"
+        elif "create_run" not in working:
+            yield "read-only credential"
+    if "latency" in found and "median_ms" in found["latency"].facts:
+        yield f"{found['latency'].facts['median_ms']} ms"

@@ -1,4 +1,4 @@
-"""`check`: a doctor, who looks at one thing after the other, and says what is wrong and what to do."""
+"""The order of the checks, and the loop that runs them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -15,7 +15,7 @@ from runs_mcp.cli.check.findings import Check, Finding, Outcome, failed, skipped
 from runs_mcp.observability.masking import one_line
 
 TOTAL_S = 30.0
-"""Seconds that all checks together may take."""
+"""Time limit of all checks together, in seconds."""
 CHECKS: Sequence[Check] = (
     configuration.configuration,
     configuration.tools,
@@ -44,8 +44,7 @@ CHECKS: Sequence[Check] = (
     protocol.handshake,
     protocol.stateless,
 )
-"""Every check, in the order they are looked at and shown."""
-WIDEST = max(len(check.name) for check in CHECKS)
+"""Every check, in the order of execution and display."""
 
 Tell = Callable[[str, Finding], None]
 
@@ -53,16 +52,19 @@ Tell = Callable[[str, Finding], None]
 async def examine(
     config_file: Path | None, *, tell: Tell, checks: Sequence[Check] = CHECKS, within_s: float = TOTAL_S
 ) -> None:
-    """Look at everything that can be looked at, and `tell` each finding as it is made."""
-    broken: dict[str, str] = {}  # checks that failed, or could not be made, to the failure behind it
+    """Run the checks in order and pass each finding to `tell` at once.
+
+    A check that depends on a failed check is skipped, and so is every check after `within_s` seconds.
+    """
+    broken: dict[str, str] = {}  # failed or skipped checks, with the failure behind each
     deadline = anyio.current_time() + within_s
     async with AsyncExitStack() as opened:
         about = Examination(config_file, opened)
         for check in checks:
             if cause := next((broken[name] for name in check.after if name in broken), None):
-                finding = skipped(f"not looked at, since {cause} failed")
+                finding = skipped(f"skipped: {cause} failed")
             elif (left_s := deadline - anyio.current_time()) <= 0:
-                finding = skipped(f"not looked at: {within_s:g} s are over")
+                finding = skipped(f"skipped: the limit of {within_s:g} s is over")
             else:
                 finding = _showable(await _made(check, about, min(check.within_s, left_s)), about)
             if cause or finding.outcome is Outcome.FAILED:
@@ -74,13 +76,13 @@ async def _made(check: Check, about: Examination, within_s: float) -> Finding:
     with anyio.move_on_after(within_s):
         try:
             return await check.look(about)
-        except Exception as error:  # noqa: BLE001 - the border: whatever fails becomes words, and the rest is looked at
+        except Exception as error:  # noqa: BLE001 - any error becomes a finding, and the next checks run
             return explain(error, about)
-    return failed(f"took longer than {within_s:.0f} s", "Check again; if it stays, see whether a VPN or proxy is slow.")
+    return failed(f"took longer than {within_s:.0f} s", "Check again; if it persists, look for a slow VPN or proxy.")
 
 
 def _showable(finding: Finding, about: Examination) -> Finding:
-    """`finding` on one line and without secrets, wherever its words and facts were taken from."""
+    """Return `finding` on one line and without secrets."""
     return replace(
         finding,
         text=about.without_secrets(one_line(finding.text)),
@@ -94,6 +96,6 @@ def _hidden(fact: Any, about: Examination) -> Any:
         case str():
             return about.without_secrets(fact)
         case list() | tuple():
-            return [_hidden(one, about) for one in fact]
+            return [_hidden(item, about) for item in fact]
         case _:
             return fact

@@ -42,6 +42,8 @@ def set_up(config_file: Path | None, environ: Mapping[str, str], *, sandbox: boo
         return Setup(("serve", "--sandbox"))
     if (file := file_in_use(config_file)) is None:
         raise ConfigError(NO_CONFIGURATION)
+    if not str(file.absolute()).isprintable():
+        raise ConfigError(f"{file}: clients cannot store this path, since it is not valid UTF-8. Move the file.")
     auth = load(file).api.auth
     variables = [name for name in environ if name.startswith(ENV_PREFIX) and name != CONFIG_VARIABLE]
     if auth.env and not sandbox:
@@ -91,8 +93,8 @@ def disconnect(client: Client, machine: Machine, name: str, *, print_only: bool 
 
 def _make(change: Change) -> None:
     click.echo(str(change))
-    make(change)
-    kept = "a new file" if change.before is None else f"what was there is in {change.backup}"
+    backup = make(change)
+    kept = f"the backup is {backup}" if backup else "a new file"
     click.echo(f"\nWrote {change.file} ({kept}).")
 
 

@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,10 @@ class Change:
     after: str
     shown: frozenset[str]
 
-    @property
-    def backup(self) -> Path:
-        """Where what was there before is kept."""
-        return self.file.with_name(self.file.name + BACKUP)
+    def find_backup(self) -> Path:
+        """Return the first free name for a backup: an earlier backup is never overwritten."""
+        names = (f"{self.file.name}{BACKUP}{number}" for number in chain([""], count(2)))
+        return next(path for path in map(self.file.with_name, names) if not os.path.lexists(path))
 
     def __str__(self) -> str:
         """As a unified diff in which values of other entries are hidden: some are keys."""
@@ -72,8 +73,8 @@ def worked_out(client: Client, file: Path, name: str, entry: dict[str, Any] | No
     return Change(file, before, mark + after, OURS.union(_texts(entry)))
 
 
-def make(change: Change) -> None:
-    """Write the file at once, or not at all; what was there is kept as `backup`. Links and permissions stay.
+def make(change: Change) -> Path | None:
+    """Write the file atomically and return its backup; None for a new file. Links and permissions stay.
 
     Raises:
         NotEditableError: the file has changed since it was read.
@@ -83,10 +84,13 @@ def make(change: Change) -> None:
     if _text(file) != change.before:
         raise NotEditableError("It has just been changed by another program; run this again.")
     file.parent.mkdir(parents=True, exist_ok=True)
-    status = file.stat() if change.before is not None else None
-    if change.before is not None:
-        _replace(change.backup, change.before, status)
+    if change.before is None:
+        _replace(file, change.after, None)
+        return None
+    status, backup = file.stat(), change.find_backup()
+    _replace(backup, change.before, status)
     _replace(file, change.after, status)
+    return backup
 
 
 def _text(file: Path) -> str | None:

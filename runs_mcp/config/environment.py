@@ -1,0 +1,30 @@
+"""The source of settings that reads `RUNS_MCP_…` environment variables."""
+
+import json
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+from typing_extensions import override
+
+
+class EnvironmentSource(EnvSettingsSource):
+    """Environment variables, in which a list is JSON or plain values with commas between them.
+
+    A value that cannot be decoded stays text, so that validation reports it under the name of its setting.
+    """
+
+    @override
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        if _is_list(field) and not value.lstrip().startswith("["):
+            return [item.strip() for item in value.split(",") if item.strip()]
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
+def _is_list(field: FieldInfo | None) -> bool:
+    if field is None:
+        return False
+    return any(get_origin(option) is tuple for option in (field.annotation, *get_args(field.annotation)))
