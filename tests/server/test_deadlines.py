@@ -176,7 +176,7 @@ async def test_further_creates_are_refused_while_very_many_continue(connect: Con
 
 
 async def test_a_question_that_nobody_answers_creates_nothing() -> None:
-    async def nobody(_: Any, __: Any) -> ElicitResult:
+    async def nobody(*_: Any) -> ElicitResult:
         await anyio.sleep_forever()
         raise AssertionError
 
