@@ -10,21 +10,21 @@ from runs_mcp.api import SetupError, connect
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.server.observers import NO_OBSERVERS, Observers
-from runs_mcp.server.runs.shared_state import Sharing
+from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.scopes import caller_of
 from runs_mcp.server.server import RunsServer, build_server
 
 log = logging.getLogger(__name__)
 
-Build = Callable[[Config, Observers, Sharing], RunsServer]
+Build = Callable[[Config, Observers, SharedState], RunsServer]
 """Makes the server of a profile."""
-Share = Callable[[Config, str | None], Sharing]
+Share = Callable[[Config, str | None], SharedState]
 """What the server of a profile shares with those of other replicas."""
 
 
-def by_itself(_: Config, __: str | None) -> Sharing:
+def by_itself(_: Config, __: str | None) -> SharedState:
     """Nothing: this replica is the only one."""
-    return Sharing()
+    return SharedState()
 
 
 class Tenants:

@@ -6,14 +6,14 @@ from redis.asyncio import Redis
 from typing_extensions import override
 
 from runs_mcp.redis.connection import without_redis
-from runs_mcp.server.runs.shared_state import OwnLooks
+from runs_mcp.server.runs.shared_state import OwnPollTurns
 from runs_mcp.server.runs.uris import uris_of
 
 KEPT_S = 3_600
 MS_PER_S = 1_000
 
 
-class RedisLooks(OwnLooks):
+class RedisPollTurns(OwnPollTurns):
     """Turns at polling a run, and the status that the last poll of any replica returned."""
 
     def __init__(self, redis: Redis, place: str) -> None:

@@ -14,18 +14,18 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.redis.connection import GuardedRedis
 from runs_mcp.redis.leases import Leases
-from runs_mcp.redis.poll_turns import RedisLooks
+from runs_mcp.redis.poll_turns import RedisPollTurns
 from runs_mcp.redis.rate_limits import RedisRateLimiter
 from runs_mcp.redis.request_keys import RedisRequestKeys
 from runs_mcp.redis.request_state import SharedKeyCodec
 from runs_mcp.redis.single_use import RedisSingleUse
 from runs_mcp.redis.stream_relay import RedisRelay
 from runs_mcp.redis.subscription_bus import RedisBus
-from runs_mcp.server.runs.shared_state import Sharing
+from runs_mcp.server.runs.shared_state import SharedState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Shared(Sharing):
+class _Shared(SharedState):
     """The state shared for the callers of one profile."""
 
     leases: Leases
@@ -62,7 +62,7 @@ class Fleet:
             yield
             tasks.cancel_scope.cancel()
 
-    def sharing(self, config: Config, profile: str | None) -> Sharing:
+    def sharing(self, config: Config, profile: str | None) -> SharedState:
         """Return the state shared for callers of `profile`, whose settings are `config`."""
         redis, place = self._redis, _place(config, profile)
         leases = Leases(redis, place)
@@ -71,7 +71,7 @@ class Fleet:
             leases=leases,
             bus=RedisBus(redis, f"{place}:changes"),
             relay=RedisRelay(redis, leases, place),
-            looks=RedisLooks(redis, place),
+            looks=RedisPollTurns(redis, place),
             request_keys=RedisRequestKeys(redis, place),
             single_use=RedisSingleUse(redis, place),
             request_state=RequestStateSecurity(codec=codec),

@@ -28,7 +28,7 @@ import anyio
 
 from runs_mcp.redis.connection import BLOCK_MS, DEADLINE_S, GuardedRedis, without_redis
 from runs_mcp.redis.leases import BEAT_S, Leases
-from runs_mcp.server.runs.run_stream import MAX_KEPT_CHARS, Follower
+from runs_mcp.server.runs.run_stream import MAX_KEPT_CHARS, RunStream
 from runs_mcp.server.runs.shared_state import Role
 
 START = "0-0"
@@ -43,7 +43,7 @@ AGAIN_S = 1.0
 class _Reading:
     """A run that another replica leads."""
 
-    follower: Follower
+    follower: RunStream
     leader: str
     position: str = START
     ended: bool = False
@@ -70,7 +70,7 @@ class RedisRelay:
         self._woken = f"{place}:woken:{leases.replica}"
         self._readings: dict[str, _Reading] = {}
 
-    async def read(self, follower: Follower) -> Role:
+    async def read(self, follower: RunStream) -> Role:
         """Give `follower` the text that another replica reads, until the run has ended or no other replica leads."""
         with without_redis("finding the leader of a run"):
             while (leader := await self._leases.holder(self._lead(follower.run_id))) != self._leases.replica:
@@ -80,7 +80,7 @@ class RedisRelay:
         return "successor"
 
     @asynccontextmanager
-    async def leading(self, follower: Follower) -> AsyncIterator[None]:
+    async def leading(self, follower: RunStream) -> AsyncIterator[None]:
         """Write the text that `follower` reads to Redis; it ends inside the block."""
         try:
             async with anyio.create_task_group() as tasks:
@@ -101,7 +101,7 @@ class RedisRelay:
     def _text(self, run_id: str) -> str:
         return f"{self._place}:text:{run_id}"
 
-    async def _taken_over(self, follower: Follower) -> Role:
+    async def _taken_over(self, follower: RunStream) -> Role:
         """Give `follower` the text that an earlier leader wrote, and return the role of this replica."""
         reading = _Reading(follower, self._leases.replica)
         entries: Any = await self._redis.xrange(self._text(follower.run_id))
@@ -112,7 +112,7 @@ class RedisRelay:
             return "reader"
         return "successor" if entries else "leader"
 
-    async def _read_from(self, leader: str, follower: Follower) -> bool:
+    async def _read_from(self, leader: str, follower: RunStream) -> bool:
         """Read what `leader` writes; return true if the run has ended, and false if `leader` leads no longer."""
         reading = self._readings[self._text(follower.run_id)] = _Reading(follower, leader)
         try:
@@ -166,7 +166,7 @@ class RedisRelay:
                     if reading.leader != leader:
                         reading.over.set()
 
-    async def _write(self, follower: Follower, position: int, length: int) -> None:
+    async def _write(self, follower: RunStream, position: int, length: int) -> None:
         """Write the text of `follower` from `position` on, which is at character `length`, and its end."""
         name, written = self._text(follower.run_id), deque[tuple[str, int]]()
         kept = 0

@@ -15,8 +15,8 @@ from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
-from runs_mcp.server.runs.run_poller import Watchers
-from runs_mcp.server.runs.stream_hub import Followers, Waiting
+from runs_mcp.server.runs.run_poller import RunPollers
+from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
 
 API_GRACE_S = 2.0
 
@@ -26,9 +26,9 @@ class Services:
     """The client of the Runs API, the parts that follow, watch, name and create runs with it, and the settings."""
 
     runs: RunsClient
-    followers: Followers
+    followers: StreamHub
     waiting: Waiting
-    watchers: Watchers
+    watchers: RunPollers
     names: Names
     idempotent: IdempotentCreate
     creates: BackgroundCreates

@@ -16,9 +16,9 @@ from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
-from runs_mcp.server.runs.run_poller import Watchers
-from runs_mcp.server.runs.shared_state import Sharing
-from runs_mcp.server.runs.stream_hub import Followers, Waiting
+from runs_mcp.server.runs.run_poller import RunPollers
+from runs_mcp.server.runs.shared_state import SharedState
+from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
 from runs_mcp.server.secret_filter import filtered_logs
 
 
@@ -26,7 +26,7 @@ class Lifespan:
     """Starts and ends the services of a server."""
 
     def __init__(
-        self, config: Config, observers: Observers, shared: Sharing, interaction_tools: InteractionTools
+        self, config: Config, observers: Observers, shared: SharedState, interaction_tools: InteractionTools
     ) -> None:
         self.waiting = Waiting()
         """The calls that wait for runs."""
@@ -50,9 +50,9 @@ class Lifespan:
         async with client as runs, shared.running(), anyio.create_task_group() as tasks:
             idempotent = IdempotentCreate(runs, shared.request_keys, tagging=config.server.create_tag)
             creates = BackgroundCreates(idempotent, tasks)
-            followers = Followers(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
+            followers = StreamHub(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
             tasks.start_soon(followers.leave_silent_streams)
-            watchers = Watchers(runs, followers, tasks, shared.bus, shared.looks)
+            watchers = RunPollers(runs, followers, tasks, shared.bus, shared.looks)
             known = KnownInteractions(runs)
             tasks.start_soon(self._interaction_tools.keep_current, known, runs, shared.bus)
             self.services = Services(

@@ -11,7 +11,7 @@ from mcp_types import LoggingLevel, LoggingMessageNotification, LoggingMessageNo
 from runs_mcp.api import RunsApiError
 from runs_mcp.config.settings import StreamingSettings
 from runs_mcp.server.context import Call
-from runs_mcp.server.runs.run_stream import Follower
+from runs_mcp.server.runs.run_stream import RunStream
 
 SETTLE_S = 0.02
 """Seconds between the last progress and the answer: clients of the TypeScript SDK drop progress that they read together
@@ -80,7 +80,7 @@ async def announce_wait(seconds: float, error: RunsApiError) -> None:
         await progress.log("warning", text)
 
 
-async def forward(follower: Follower, progress: Progress, settings: StreamingSettings, *, offset: int = 0) -> None:
+async def forward(follower: RunStream, progress: Progress, settings: StreamingSettings, *, offset: int = 0) -> None:
     """Send what `follower` reads, from character `offset` of the text, until the run has ended."""
     position = 0
     while not (follower.ended.is_set() and position == follower.position):

@@ -35,7 +35,7 @@ from runs_mcp.server.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.request_limit import RequestLimit
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
-from runs_mcp.server.runs.shared_state import Sharing
+from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.scopes import ReaderInstructions, may_create, principal
 from runs_mcp.server.secret_filter import filter_secrets
 from runs_mcp.server.tasks import Tasks
@@ -84,7 +84,7 @@ class RunsServer:
 def build_server(
     config: Config,
     observers: Observers = NO_OBSERVERS,
-    shared: Sharing | None = None,
+    shared: SharedState | None = None,
     *,
     operations: Sequence[Operation] | None = None,
 ) -> RunsServer:
@@ -95,7 +95,7 @@ def build_server(
     Raises:
         ConfigError: `server.tools` names a tool that does not exist.
     """
-    shared = shared or Sharing()
+    shared = shared or SharedState()
     tools = selected(config) if operations is None else operations
     reader_tools = [one.name for one in tools if not one.changes]
     of_interactions = InteractionTools(
@@ -223,7 +223,7 @@ def _of_its_versions(binding: MethodBinding) -> RequestHandler:
     return handle
 
 
-def _seal(shared: Sharing) -> RequestStateBoundary:
+def _seal(shared: SharedState) -> RequestStateBoundary:
     """Return the middleware that seals the state a client carries between the rounds of a call.
 
     State is bound to the tool, its arguments and the caller, and is valid for a few minutes. Without the seal a client

@@ -45,7 +45,7 @@ from runs_mcp.server.context import Call, Request
 from runs_mcp.server.observers import Observers
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.runs.name_resolver import UnclearNameError
-from runs_mcp.server.runs.shared_state import Sharing
+from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.server import RunsServer
 from runs_mcp.server.server import build_server as build_product
 from runs_mcp.server.tasks import EXTENSION
@@ -244,7 +244,7 @@ PROMPTS: dict[str, tuple[list[str], Any]] = {
 }
 
 
-def build_server(config: Config, observers: Observers, shared: Sharing) -> RunsServer:
+def build_server(config: Config, observers: Observers, shared: SharedState) -> RunsServer:
     """Return the product's server with the fixtures beside its own tools, resources and prompts."""
     server = build_product(config, observers, shared, operations=[*OPERATIONS, *operations_in(sys.modules[__name__])])
     mcp = server.mcp

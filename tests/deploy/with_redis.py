@@ -26,7 +26,7 @@ from runs_mcp.config.settings import Config, ProfileSettings
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from runs_mcp.redis.connection import DEADLINE_S, CircuitBreaker
-from runs_mcp.redis.poll_turns import RedisLooks
+from runs_mcp.redis.poll_turns import RedisPollTurns
 from runs_mcp.redis.stream_relay import RedisRelay
 from tests import upstream
 from tests.calls import Answer, Notifications, call
@@ -234,7 +234,7 @@ async def test_whoever_looks_tells_of_the_parts_that_others_watch(redis: Redis) 
 
 async def test_replicas_look_at_a_run_in_turns_and_see_what_each_saw(redis: Redis) -> None:
     async with Client.from_url(redis.url, decode_responses=True) as client:
-        first, second = RedisLooks(client, "here"), RedisLooks(client, "here")
+        first, second = RedisPollTurns(client, "here"), RedisPollTurns(client, "here")
         assert [await one.due("r1", 60) for one in (first, second)] == [True, False]
         seen = [(first, "processing"), (second, "processing"), (second, "completed"), (first, "completed")]
         assert [await one.changed("r1", status) for one, status in seen] == [False, False, True, False]

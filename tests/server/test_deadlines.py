@@ -176,9 +176,11 @@ async def test_further_creates_are_refused_while_very_many_continue(connect: Con
 
 
 async def test_a_question_that_nobody_answers_creates_nothing() -> None:
-    async def nobody(*_: Any) -> ElicitResult:
+    async def hangs(*_: Any) -> ElicitResult:
         await anyio.sleep_forever()
         raise AssertionError
+
+    nobody: Any = hangs
 
     async with upstream.serving(EVERYWHERE) as api:
         server = build_server(impatient(api, confirm_create=True))

@@ -19,9 +19,9 @@ from runs_mcp.api import connect
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.resources.subscriptions import Session
-from runs_mcp.server.runs.run_poller import Watchers
-from runs_mcp.server.runs.shared_state import OwnLooks, OwnRelay
-from runs_mcp.server.runs.stream_hub import Followers
+from runs_mcp.server.runs.run_poller import RunPollers
+from runs_mcp.server.runs.shared_state import OwnPollTurns, OwnRelay
+from runs_mcp.server.runs.stream_hub import StreamHub
 from tests.calls import call
 from tests.upstream import Upstream, reply, serving
 
@@ -96,8 +96,8 @@ async def test_a_subscriber_is_told_when_a_run_ends_and_then_reads_its_end(subsc
 
 
 @asynccontextmanager
-async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[Watchers, Upstream, list[str]]]:
-    """Watchers of an API whose one run is processing until `ends`, and what they publish."""
+async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[RunPollers, Upstream, list[str]]]:
+    """RunPollers of an API whose one run is processing until `ends`, and what they publish."""
 
     async def run(request: Request) -> Response:
         return await reply({"id": "r1", "status": "completed" if ends.is_set() else "processing"})(request)
@@ -107,7 +107,7 @@ async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[Watchers, Upst
         bus.subscribe(lambda event: published.append(event.uri) if isinstance(event, ResourceUpdated) else None)
         async with anyio.create_task_group() as tasks:
             yield (
-                Watchers(runs, Followers(runs, tasks, OwnRelay(), stall_s=30), tasks, bus, OwnLooks()),
+                RunPollers(runs, StreamHub(runs, tasks, OwnRelay(), stall_s=30), tasks, bus, OwnPollTurns()),
                 upstream,
                 published,
             )

@@ -14,7 +14,7 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import portable_json, tables
 from runs_mcp.server.render.truncate import Cut, fit, keep_tail, text_of
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.run_stream import Follower
+from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.uris import PARTS, uri_of
 
 DOCUMENTS = (*PARTS, "result_schema", "config", "source")
@@ -98,7 +98,7 @@ def accepted(call: Call, run: Run, *, as_task: bool = False) -> CallToolResult:
     return result.model_copy(update={"meta": {RUN_OF_TASK: run.id}}) if as_task else result
 
 
-def still_going(call: Call, follower: Follower, offset: int, tail: int | None = None) -> CallToolResult:
+def still_going(call: Call, follower: RunStream, offset: int, tail: int | None = None) -> CallToolResult:
     """Return the text so far of a run that is still running, and the call that continues from there."""
     limit = services(call).config.server.max_result_chars
     if tail is not None:

@@ -29,7 +29,7 @@ from runs_mcp.api import NotFoundError, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Request
 from runs_mcp.server.render import error_messages
-from runs_mcp.server.runs.run_poller import Watchers
+from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.uris import PARTS, SCHEME
 
 MOST_UNSENT = 1_000
@@ -38,7 +38,7 @@ MOST_UNSENT = 1_000
 class Session:
     """The subscriptions and the log level of one connection of a client of 2025-11-25 or before."""
 
-    def __init__(self, watchers: Watchers, tasks: TaskGroup) -> None:
+    def __init__(self, watchers: RunPollers, tasks: TaskGroup) -> None:
         self.log_level: LoggingLevel | None = None
         self._watchers = watchers
         self._tasks = tasks

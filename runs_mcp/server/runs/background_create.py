@@ -15,11 +15,11 @@ from pydantic import MISSING
 
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server.runs.idempotent_create import CreateTags, IdempotentCreate, RequestKeyConflictError
-from runs_mcp.server.runs.run_stream import Follower
+from runs_mcp.server.runs.run_stream import RunStream
 
 log = logging.getLogger(__name__)
 
-Follow = Callable[[Run], Follower | None]
+Follow = Callable[[Run], RunStream | None]
 """Begins to follow a created run; None for a run that has ended."""
 
 
@@ -46,7 +46,7 @@ class PendingCreate:
     def __init__(self, tags: CreateTags) -> None:
         self.tags = tags
         self._done = anyio.Event()
-        self._created: tuple[Run, Follower | None] | None = None
+        self._created: tuple[Run, RunStream | None] | None = None
         self._error: Exception = RunsApiError("The server is stopping", outcome_unknown=True)
 
     async def carry_out(self, create: Callable[[], Any], follow: Follow) -> None:
@@ -60,7 +60,7 @@ class PendingCreate:
         finally:
             self._done.set()
 
-    async def outcome(self, deadline: float, *, seconds: float) -> tuple[Run, Follower | None]:
+    async def outcome(self, deadline: float, *, seconds: float) -> tuple[Run, RunStream | None]:
         """Return the created run, and what follows it unless it has ended.
 
         `deadline` is a time of anyio's clock, `seconds` the time that a call has in all.

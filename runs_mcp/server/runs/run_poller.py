@@ -10,8 +10,8 @@ from anyio.abc import TaskGroup
 from mcp.server.subscriptions import ResourceUpdated, SubscriptionBus
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
-from runs_mcp.server.runs.shared_state import Looks
-from runs_mcp.server.runs.stream_hub import Followers
+from runs_mcp.server.runs.shared_state import PollTurns
+from runs_mcp.server.runs.stream_hub import StreamHub
 
 FIRST_LOOK_S = 0.5
 LONGEST_LOOK_S = 5.0
@@ -26,11 +26,11 @@ class _Watch:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
-class Watchers:
+class RunPollers:
     """The runs being watched, one watcher each, however many subscribe."""
 
     def __init__(
-        self, runs: RunsClient, followers: Followers, tasks: TaskGroup, bus: SubscriptionBus, looks: Looks
+        self, runs: RunsClient, followers: StreamHub, tasks: TaskGroup, bus: SubscriptionBus, looks: PollTurns
     ) -> None:
         self._runs = runs
         self._followers = followers

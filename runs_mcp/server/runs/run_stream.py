@@ -9,7 +9,7 @@ from runs_mcp.api import Run, RunsApiError
 MAX_KEPT_CHARS = 2_000_000
 
 
-class Follower:
+class RunStream:
     """One run being followed: what it has written so far, and how it ended."""
 
     def __init__(self, run_id: str) -> None:

@@ -9,7 +9,7 @@ import anyio
 from mcp.server.mcpserver import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
 
-from runs_mcp.server.runs.run_stream import Follower
+from runs_mcp.server.runs.run_stream import RunStream
 
 Role = Literal["leader", "successor", "reader"]
 """What a process is to a run: the one that follows it, for the first time or after another; or it has read to the end
@@ -24,14 +24,14 @@ MAX_KEYS = 10_000
 class Relay(Protocol):
     """Has one process follow a run for all of them."""
 
-    async def read(self, follower: Follower) -> Role:
+    async def read(self, follower: RunStream) -> Role:
         """Give `follower` what another process reads of its run, until that has ended or nobody else follows it."""
 
-    def leading(self, follower: Follower) -> AbstractAsyncContextManager[None]:
+    def leading(self, follower: RunStream) -> AbstractAsyncContextManager[None]:
         """Pass on what `follower` reads, to its end, which is inside the block."""
 
 
-class Looks(Protocol):
+class PollTurns(Protocol):
     """Has one process at a time look at a run that several watch."""
 
     async def due(self, run_id: str, seconds: float) -> bool:
@@ -79,17 +79,17 @@ class SingleUse(Protocol):
 class OwnRelay:
     """Follows every run in this process."""
 
-    async def read(self, follower: Follower) -> Role:  # noqa: ARG002 - there is nobody to read from
+    async def read(self, follower: RunStream) -> Role:  # noqa: ARG002 - there is nobody to read from
         """Nobody else follows the run."""
         return "leader"
 
-    def leading(self, follower: Follower) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there is nobody to tell
+    def leading(self, follower: RunStream) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there is nobody to tell
         """Nobody else is told."""
         return nullcontext()
 
 
-class OwnLooks:
-    """Looks whenever it is time to."""
+class OwnPollTurns:
+    """The turns of a single process: every poll is due."""
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
@@ -160,13 +160,13 @@ class OwnSingleUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
+class SharedState:
     """All that processes share. By default this one is by itself."""
 
     bus: SubscriptionBus = field(default_factory=InMemorySubscriptionBus)
     """Tells every process of changes that one has seen."""
     relay: Relay = field(default_factory=OwnRelay)
-    looks: Looks = field(default_factory=OwnLooks)
+    looks: PollTurns = field(default_factory=OwnPollTurns)
     request_keys: RequestKeys = field(default_factory=OwnRequestKeys)
     single_use: SingleUse = field(default_factory=OwnSingleUse)
     """Claims the sealed state of a call, so that a confirmation counts once."""

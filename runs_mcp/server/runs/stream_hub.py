@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from runs_mcp.api import Chunk, Run, RunsApiError, RunsClient
-from runs_mcp.server.runs.run_stream import Follower
+from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.shared_state import Relay
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class FollowingError(Exception):
         self.cause = cause
 
 
-class Followers:
+class StreamHub:
     """The runs this process follows, one follower each; of several processes, one opens the stream of a run."""
 
     def __init__(self, runs: RunsClient, tasks: TaskGroup, relay: Relay, *, stall_s: float) -> None:
@@ -36,19 +36,19 @@ class Followers:
         self._relay = relay
         self._tasks = tasks
         self._stall_s = stall_s
-        self._following: dict[str, Follower] = {}
-        self._reading: dict[Follower, anyio.CancelScope] = {}
+        self._following: dict[str, RunStream] = {}
+        self._reading: dict[RunStream, anyio.CancelScope] = {}
 
     @property
     def count(self) -> int:
         """How many runs are being followed."""
         return len(self._following)
 
-    def find(self, run_id: str) -> Follower | None:
+    def find(self, run_id: str) -> RunStream | None:
         """The follower of a run, if it is being followed."""
         return self._following.get(run_id)
 
-    def follow(self, run: Run, *, starts: bool, limiter: AbstractAsyncContextManager[None] | None = None) -> Follower:
+    def follow(self, run: Run, *, starts: bool, limiter: AbstractAsyncContextManager[None] | None = None) -> RunStream:
         """Follow `run`, or join whoever follows it.
 
         `starts`: open its stream, which is what executes a `created` run, and stays open to its end. Any other run is
@@ -56,12 +56,12 @@ class Followers:
         """
         if follower := self._following.get(run.id):
             return follower
-        follower = self._following[run.id] = Follower(run.id)
+        follower = self._following[run.id] = RunStream(run.id)
         self._tasks.start_soon(partial(self._follow, follower, limiter or nullcontext(), starts=starts))
         return follower
 
     @contextmanager
-    def watching(self, follower: Follower) -> Iterator[None]:
+    def watching(self, follower: RunStream) -> Iterator[None]:
         """Keep `follower` at it while the block lasts."""
         follower.watchers += 1
         try:
@@ -69,7 +69,7 @@ class Followers:
         finally:
             follower.watchers -= 1
 
-    async def _follow(self, follower: Follower, limiter: AbstractAsyncContextManager[None], *, starts: bool) -> None:
+    async def _follow(self, follower: RunStream, limiter: AbstractAsyncContextManager[None], *, starts: bool) -> None:
         try:
             role = await self._relay.read(follower)
             if role == "reader":
@@ -86,7 +86,7 @@ class Followers:
             del self._following[follower.run_id]
 
     async def _lead(
-        self, follower: Follower, limiter: AbstractAsyncContextManager[None], *, starts: bool, succeeds: bool
+        self, follower: RunStream, limiter: AbstractAsyncContextManager[None], *, starts: bool, succeeds: bool
     ) -> None:
         broken: RunsApiError | None = None
         try:
@@ -101,7 +101,7 @@ class Followers:
             follower.complete(run.result)
         follower.end(run=run)
 
-    async def _read_stream(self, follower: Follower) -> RunsApiError | None:
+    async def _read_stream(self, follower: RunStream) -> RunsApiError | None:
         """Read the stream to its end, or to that of its run; an error is why it broke off."""
         with anyio.CancelScope() as reading:
             self._reading[follower] = reading
@@ -111,7 +111,7 @@ class Followers:
                 del self._reading[follower]
         return None
 
-    async def _read(self, follower: Follower) -> RunsApiError | None:
+    async def _read(self, follower: RunStream) -> RunsApiError | None:
         try:
             async with self._runs.stream_run(follower.run_id) as events:
                 async for event in events:
@@ -132,7 +132,7 @@ class Followers:
                 follower.heard()  # what follows is asked once in a while
                 self._tasks.start_soon(self._leave_with_the_run, follower)
 
-    async def _leave_with_the_run(self, follower: Follower) -> None:
+    async def _leave_with_the_run(self, follower: RunStream) -> None:
         if await self._has_ended(follower.run_id) and follower in self._reading:
             self._reading[follower].cancel()
 
@@ -145,7 +145,7 @@ class Followers:
         except RunsApiError:
             return False  # the stream is still open: it may tell
 
-    async def _poll(self, follower: Follower, broken: RunsApiError | None) -> Run | None:
+    async def _poll(self, follower: RunStream, broken: RunsApiError | None) -> Run | None:
         """Ask for the run until it has ended, or until nobody waits for that.
 
         Raises:

@@ -11,8 +11,8 @@ from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
 from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
-from runs_mcp.server.runs.run_stream import Follower
-from runs_mcp.server.runs.stream_hub import Followers, FollowingError
+from runs_mcp.server.runs.run_stream import RunStream
+from runs_mcp.server.runs.stream_hub import FollowingError, StreamHub
 
 AT_ONCE = 8
 """Runs of one call that are created, executed or read at the same time."""
@@ -35,14 +35,14 @@ async def each(tool: str, asks: Mapping[str, Ask], *, changes: bool) -> list[Out
 
 
 async def watch(
-    followers: Followers, outcomes: Sequence[Outcome], following: Mapping[str, Follower], progress: Progress
+    followers: StreamHub, outcomes: Sequence[Outcome], following: Mapping[str, RunStream], progress: Progress
 ) -> None:
     """Wait until each run has ended, and report each end as progress.
 
     Outcomes are updated one by one: after a cancellation they hold every run that has ended by then.
     """
 
-    async def wait_for(outcome: Outcome, follower: Follower) -> None:
+    async def wait_for(outcome: Outcome, follower: RunStream) -> None:
         with followers.watching(follower):
             await follower.ended.wait()
         if follower.error:

@@ -21,7 +21,7 @@ from runs_mcp.server.progress import Progress, forward, heartbeats
 from runs_mcp.server.render import error_messages, outcomes, results, tables
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.background_create import NotSentError
-from runs_mcp.server.runs.run_stream import Follower
+from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.scopes import may_create, principal
 from runs_mcp.server.tools import batch
@@ -127,7 +127,7 @@ async def stream_run(
     return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), wait=wait)
 
 
-async def _follow(call: Call, run: Run) -> Follower:
+async def _follow(call: Call, run: Run) -> RunStream:
     """Follow `run`; start it if it is not started, and the caller may and a person agrees.
 
     Raises:
@@ -165,7 +165,7 @@ class _Creation:
         *,
         number: int | None = None,
         limiter: AbstractAsyncContextManager[None] | None = None,
-    ) -> tuple[Run, Follower | None]:
+    ) -> tuple[Run, RunStream | None]:
         """Return the run for `data`, and what follows it unless it has ended.
 
         `number` is that of the input in a batch, and `limiter` is held while the run executes.
@@ -180,7 +180,7 @@ class _Creation:
             key = f"{key}.{number}"
         tags = await here.idempotent.tags_for(key, caller=caller, request=request)
 
-        def follow(run: Run) -> Follower | None:
+        def follow(run: Run) -> RunStream | None:
             starts = bool(self.sent["stream"]) and run.status == "created"
             return None if run.is_final else here.followers.follow(run, starts=starts, limiter=limiter)
 
@@ -211,7 +211,7 @@ async def _confirm_start(call: Call, run: Run) -> None:
 
 
 async def _watch(
-    call: Call, follower: Follower, progress: Progress, *, offset: int = 0, tail: int | None = None, wait: bool = True
+    call: Call, follower: RunStream, progress: Progress, *, offset: int = 0, tail: int | None = None, wait: bool = True
 ) -> CallToolResult:
     here = services(call)
     with here.followers.watching(follower), here.waiting.until(call.deadline if wait else -math.inf):
@@ -226,7 +226,7 @@ async def _watch(
 async def _create_several(creation: _Creation, inputs: Sequence[JsonObject], *, wait: bool) -> CallToolResult:
     call, here, progress = creation.call, services(creation.call), Progress.of(creation.call)
     executing = anyio.CapacityLimiter(batch.AT_ONCE)
-    following: dict[str, Follower] = {}
+    following: dict[str, RunStream] = {}
 
     async def start(number: int, data: JsonObject) -> Run:
         if anyio.current_time() >= call.api_deadline:
