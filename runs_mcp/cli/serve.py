@@ -12,8 +12,8 @@ from runs_mcp.cli.process import run
 from runs_mcp.config.settings import Config
 from runs_mcp.observability import tracing
 from runs_mcp.server import build_server
-from runs_mcp.server.observers import NO_OBSERVERS, Observers
-from runs_mcp.server.stdio import serve_stdio
+from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
+from runs_mcp.server.stdio.stdio_service import serve_stdio
 
 WAITING = (
     "Waiting for an MCP client on standard input. Clients start this command themselves: see runs-mcp install. "

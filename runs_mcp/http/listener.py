@@ -22,7 +22,7 @@ from runs_mcp.http.protocol import MAX_HEADER_BYTES, HttpProtocol
 from runs_mcp.http.tenants import Build, Tenants
 from runs_mcp.observability.metrics import Metrics
 from runs_mcp.server.server import build_server
-from runs_mcp.server.stdio import DRAIN_S, FLUSH_S, STOPPING
+from runs_mcp.server.stdio.stdio_service import DRAIN_S, FLUSH_S, STOPPING
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from runs_mcp.config.settings import Config
 from runs_mcp.server.context import Services
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
-from runs_mcp.server.observers import Observers
+from runs_mcp.server.middleware.observers import Observers
+from runs_mcp.server.middleware.secret_filter import filtered_logs
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
@@ -19,7 +20,6 @@ from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
-from runs_mcp.server.secret_filter import filtered_logs
 
 
 class Lifespan:

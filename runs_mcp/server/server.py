@@ -26,18 +26,18 @@ from runs_mcp.config.settings import Config, InteractionToolSettings
 from runs_mcp.server import prompts, ui
 from runs_mcp.server.completion import Completions
 from runs_mcp.server.context import Request, Services
-from runs_mcp.server.crashes import contain_crash
 from runs_mcp.server.elicitation import STATE_TTL_S
 from runs_mcp.server.instructions import instructions
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.lifespan import Lifespan
-from runs_mcp.server.observers import NO_OBSERVERS, Observers
-from runs_mcp.server.request_limit import RequestLimit
+from runs_mcp.server.middleware.crashes import contain_crash
+from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
+from runs_mcp.server.middleware.request_limit import RequestLimit
+from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.scopes import ReaderInstructions, may_create, principal
-from runs_mcp.server.secret_filter import filter_secrets
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS

@@ -42,7 +42,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http import listener
 from runs_mcp.observability import logs
 from runs_mcp.server.context import Call, Request
-from runs_mcp.server.observers import Observers
+from runs_mcp.server.middleware.observers import Observers
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.shared_state import SharedState

@@ -5,7 +5,7 @@ from mcp import Client
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from runs_mcp.server import build_server
-from runs_mcp.server.observers import Observers
+from runs_mcp.server.middleware.observers import Observers
 from tests import upstream
 from tests.calls import call
 from tests.server.test_streaming import configured

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from runs_mcp.server import ui
 from runs_mcp.server.server import RunsServer
-from runs_mcp.server.stdio import DRAIN_S
+from runs_mcp.server.stdio.stdio_service import DRAIN_S
 from runs_mcp.server.ui import inline_page
 from runs_mcp.startup import Announcing
 

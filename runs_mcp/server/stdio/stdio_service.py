@@ -6,8 +6,8 @@ import sys
 
 import anyio
 
-from runs_mcp.server import eras, pipes
 from runs_mcp.server.server import RunsServer
+from runs_mcp.server.stdio import eras, pipes
 
 log = logging.getLogger(__name__)
 

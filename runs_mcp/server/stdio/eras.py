@@ -21,8 +21,8 @@ from mcp_types import (
     RequestId,
 )
 
-from runs_mcp.server.pipes import Reading, Writing
 from runs_mcp.server.server import RunsServer
+from runs_mcp.server.stdio.pipes import Reading, Writing
 
 LAST_ANSWERS_S = 5.0
 """Seconds that requests have to be answered in once the client has closed its output."""

@@ -1,0 +1,1 @@
+"""Middleware: concerns that affect every method of the server."""
