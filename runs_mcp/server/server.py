@@ -105,6 +105,7 @@ def build_server(
     subscriptions = Subscriptions(shared.bus)
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
     offered = prompts.Prompts(prompts.load(prompts.directory()))
+    completions = Completions(prompts=offered.names, templates=[one.uri_template for one in resources.TEMPLATES])
     apps, tasks = ui.extension(), Tasks()
     server = Server(
         NAME,
@@ -124,9 +125,7 @@ def build_server(
         on_subscriptions_listen=subscriptions.listen,
         on_list_prompts=offered.list,
         on_get_prompt=offered.get,
-        on_completion=Completions(
-            prompts=offered.names, templates=[one.uri_template for one in resources.TEMPLATES]
-        ).complete,
+        on_completion=completions.complete,
     )
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
@@ -138,15 +137,24 @@ def build_server(
     _extend(server, [tasks, apps], calls.call)
     server.middleware[:] = [
         *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
+        *_middleware(config, observers, shared, for_readers),
+        *([announce_tool_changes] if of_interactions.offered else []),
+    ]
+    return RunsServer(server, config, in_flight, lifespan)
+
+
+def _middleware(
+    config: Config, observers: Observers, shared: SharedState, for_readers: str
+) -> Sequence[ServerMiddleware[Services]]:
+    """Return the concerns of every method, outermost first."""
+    return [
         _seal(shared),
         *observers.messages,
         filter_secrets,
         contain_crash,
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
         ReaderInstructions(for_readers),
-        *([announce_tool_changes] if of_interactions.offered else []),
     ]
-    return RunsServer(server, config, in_flight, lifespan)
 
 
 def selected(config: Config) -> Sequence[Operation]:
