@@ -17,7 +17,7 @@ from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.here import ROOT, free_ports, listening
-from tests.http.running import Endpoint, Running, configured, connected, running
+from tests.http.service import Endpoint, Running, configured, connected, running
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

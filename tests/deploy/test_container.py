@@ -17,7 +17,7 @@ from anyio.abc import Process
 
 from tests.calls import Notifications, call
 from tests.here import ROOT, free_ports
-from tests.http.running import Endpoint, connected
+from tests.http.service import Endpoint, connected
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

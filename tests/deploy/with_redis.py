@@ -32,7 +32,7 @@ from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
 from tests.here import free_ports
-from tests.http.running import MODERN, Running, configured, connected, running
+from tests.http.service import MODERN, Running, configured, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

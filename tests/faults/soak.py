@@ -24,7 +24,7 @@ from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
 from tests.calls import Answer, Notifications, call
 from tests.clients.processes import CLEAN, http_process
 from tests.faults.proxy import FaultyProxy, faulty
-from tests.sandbox.serving import signed_in
+from tests.sandbox.sandbox_client import signed_in
 
 WORKERS = 8
 SHARE = 0.15

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
-from tests.http.serving import serving
+from tests.http.callers import serving
 from tests.upstream import CLOSE, Replies, Reply, Upstream, chunk, events
 from tests.upstream import serving as upstream
 

@@ -12,7 +12,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from runs_mcp.http.auth import keys
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
-from tests.http.running import Endpoint, connected
+from tests.http.service import Endpoint, connected
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from tests.calls import call
 from tests.clients.processes import SERVE, http_process
-from tests.http.serving import asked, calling, opened, serving
+from tests.http.callers import asked, calling, opened, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from runs_mcp.config.settings import Config, ProfileSettings
 from runs_mcp.http.auth import keys
 from runs_mcp.http.health import FRESH_S, Readiness
 from tests import upstream
-from tests.http.running import Clock, configured, running
+from tests.http.service import Clock, configured, running
 from tests.upstream import TOKEN, Reply, reply
 
 pytestmark = pytest.mark.anyio

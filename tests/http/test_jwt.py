@@ -29,8 +29,8 @@ from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import call
+from tests.http.callers import asked, calling, opened, serving, serving_at
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
-from tests.http.serving import asked, calling, opened, serving, serving_at
 from tests.upstream import listening
 
 pytestmark = pytest.mark.anyio

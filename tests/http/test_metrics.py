@@ -19,7 +19,7 @@ from runs_mcp.redis.connection import without_redis
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.here import LOOPBACK
-from tests.http.running import Running, configured, connected, running
+from tests.http.service import Running, configured, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

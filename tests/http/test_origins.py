@@ -9,7 +9,7 @@ import pytest
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.app import build_service
 from tests import upstream
-from tests.http.running import ACCEPT, MODERN, Running, configured, running
+from tests.http.service import ACCEPT, MODERN, Running, configured, running
 
 pytestmark = pytest.mark.anyio
 

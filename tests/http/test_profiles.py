@@ -23,9 +23,9 @@ from runs_mcp.server.scopes import Caller, caller_of
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
-from tests.http.serving import JSON, asked, calling, opened, presenting, serving
+from tests.http.callers import JSON, asked, calling, opened, presenting, serving
 from tests.http.tenants import Service, Tenant, two_tenants
-from tests.server.test_watching import Subscriber
+from tests.server.test_subscriptions import Subscriber
 from tests.test_cli import USAGE, configuration, runs_mcp
 from tests.upstream import listening
 

@@ -15,8 +15,8 @@ from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.running import Endpoint
-from tests.http.serving import calling, serving
+from tests.http.callers import calling, serving
+from tests.http.service import Endpoint
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

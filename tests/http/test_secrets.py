@@ -23,8 +23,8 @@ from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVING
+from tests.http.callers import asked, calling
 from tests.http.issuer import RESOURCE, issuing
-from tests.http.serving import asked, calling
 from tests.upstream import Replies
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.running import configured, connected, running
-from tests.server.test_leaving import PROMISED_S, Endless
+from tests.http.service import configured, connected, running
+from tests.server.test_cancellation import PROMISED_S, Endless
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

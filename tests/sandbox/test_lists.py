@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.serving import TODAY, JsonObject, answered, create
+from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from runs_mcp.server.runs import idempotent_create
 from tests.docs.documents import tokens
-from tests.docs.provoking import Check, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
+from tests.docs.provoked_errors import Check, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
 from tests.upstream import events, reply
 
 pytestmark = pytest.mark.anyio

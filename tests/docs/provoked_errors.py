@@ -32,7 +32,7 @@ from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN
 from tests.docs.machine import BIN
-from tests.http.running import ACCEPT, configured, running
+from tests.http.service import ACCEPT, configured, running
 from tests.upstream import TOKEN, Replies, reply
 
 Settings = Mapping[str, Any]
