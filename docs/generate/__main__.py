@@ -34,7 +34,7 @@ PARTS: dict[tuple[str, str], Part] = {
 
 
 def written(document: str, name: str) -> str:
-    """What a document has for a part."""
+    """Return the current text of a generated part of a document."""
     return _split((DOCS / document).read_text(encoding="utf-8"), name)[1].strip()
 
 

@@ -68,7 +68,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """Where a replica serves, and its process."""
+    """The endpoint of a replica, and its process."""
 
     url: str
     process: Process

@@ -157,14 +157,14 @@ def environment_for(url: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a process holds."""
+    """Memory and open files of a process."""
 
     mib: float
     files: int
 
     @classmethod
     def of(cls, process: psutil.Process) -> "Footprint":
-        """What `process` holds now: resident memory in MiB, and open files, sockets among them."""
+        """Measure `process`: resident memory in MiB, and open files including sockets."""
         return cls(process.memory_info().rss / 2**20, process.num_fds())
 
 

@@ -36,7 +36,7 @@ class Tenant:
 
     @property
     def credential(self) -> str:
-        """What the API wants to be shown."""
+        """Return the tenant's credential for the API."""
         return f"upstream-credential-of-{self.name}"
 
     @property

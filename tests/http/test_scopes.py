@@ -1,4 +1,4 @@
-"""What callers may do: who may only read sees nothing that executes, and is refused it in words."""
+"""Scopes: a caller who may only read sees no tool that executes, and a call of it is refused with a message."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ class Service:
 
 @asynccontextmanager
 async def served(config: Config, folder: Path) -> AsyncIterator[Service]:
-    """An endpoint for one who may only read, and one who may create."""
+    """Serve an endpoint for a caller who may only read, and a caller who may create."""
     file = folder / "keys.json"
     reader = keys.add(file, "reader", ["runs:read"])
     creator = keys.add(file, "creator", ["runs:read", "runs:create"])

@@ -34,7 +34,7 @@ CREDENTIAL = jwt.encode({"exp": 4_000_000_000, "name": "upstream"}, "k" * 32, al
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """What two callers present, and how the server knows them."""
+    """Credentials of two callers, and the server's settings for them."""
 
     good: str
     bad: str

@@ -33,7 +33,7 @@ def key(tmp_path: Path) -> str:
 
 @pytest.fixture
 def headers(key: str) -> dict[str, str]:
-    """What a browser of that caller sends."""
+    """Return the headers that a caller's browser sends."""
     return {"authorization": f"Bearer {key}", "origin": ORIGIN, "x-request-id": "ticket-1"}
 
 
