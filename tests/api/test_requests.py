@@ -1,4 +1,4 @@
-"""Requests of each operation in each edition: method, path, query, headers and body, without values that were not set."""
+"""Requests of each operation in each edition: method, path, query, headers and body, without unset values."""
 
 import json
 from collections.abc import Awaitable, Callable
