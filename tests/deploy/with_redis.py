@@ -154,7 +154,7 @@ async def test_a_key_that_two_replicas_are_given_makes_one_run(redis: Redis) -> 
 
     async def create(request: Request) -> Response:
         asked.set()
-        await anyio.sleep(0.1)  # so that the other replica asks while this refresh is running
+        await anyio.sleep(0.1)  # so that the other replica asks before this reply
         return await reply(DONE)(request)
 
     async def ask(at: Running) -> None:
