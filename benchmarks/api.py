@@ -78,7 +78,7 @@ FIXED: Mapping[str, bytes] = {
 
 
 class Stream:
-    """An open stream, written directly to its socket, so that one loop serves a thousand streams without tasks."""
+    """An open stream, written directly to its socket, so that a single loop serves a thousand streams without tasks."""
 
     def __init__(self, descriptor: int, chunks: int, per_s: int) -> None:
         self.ended = anyio.Event()

@@ -66,7 +66,7 @@ def _whole(turns: Turns, place: Place, callers: Sequence[int]) -> Turn:
 
 
 def _costs(turn: Turn, ours: Turn | None) -> Sequence[str]:
-    """Return the cells for processor time and bytes, with the ratio of ours to them."""
+    """Return the cells for processor time and bytes, with the ratio of our figures to theirs."""
     time, size = f"{turn.cpu_ms:.2f}", f"{turn.answer_bytes:,}"
     if ours is None:
         return [time, size]

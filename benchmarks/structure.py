@@ -26,7 +26,7 @@ SOURCES = (PACKAGE, "tests", "evals", "benchmarks", "docs")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "prompts/*.md", "evals/*.md")
 KNOWN = ROOT / "tests" / "contract" / "known_findings.txt"
 
-DOCSTRING_STARTS = re.compile(r"(What|Whether|Who|Where|How|Nothing|Nobody)\b")
+DOCSTRING_STARTS = re.compile(r"(What|Whether|Who|Where|How|No(?:thing|body))\b")
 GERUND = re.compile(r"(^|_)(?!(string|ping|logging|tracing|masking|streaming)(_|$))[a-z]+ing(_|$)")
 """A module name with a gerund. The excepted words are nouns of the field."""
 SDK_INTERNALS = ("_lowlevel_server", "middleware[")
@@ -73,7 +73,7 @@ class Source:
 
     @cached_property
     def functions(self) -> Sequence[ast.FunctionDef | ast.AsyncFunctionDef]:
-        """All functions and methods, nested ones included."""
+        """All functions and methods, including nested functions."""
         return [node for node in ast.walk(self.tree) if isinstance(node, TREE_FUNCTIONS)]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Ask the questions about numbers of this server and of the one that FastMCP generates, and compare what they cost.
+"""Ask this server and the server that FastMCP generates the questions about numbers, and compare the costs.
 
 The runs come from a sandbox of their own, made from another seed than its usual two hundred. The truth is computed from
 the API's own lists, by code that shares nothing with the server.

@@ -9,7 +9,7 @@ from mcp_types import CallToolResult, TextContent
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client got."""
+    """An answer that a client received."""
 
     text: str
     structured: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What most tests start from: a real sandbox on a real port, and real MCP clients of both protocol eras."""
+"""Fixtures for most tests: a real sandbox on a real port, and real MCP clients of both protocol eras."""
 
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -31,7 +31,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def every_span() -> InMemorySpanExporter:
-    """What an exporter of the whole process sees from now on: there can be but one provider of traces."""
+    """Return an exporter for the whole process, since a process can have only one provider of traces."""
     kept, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     trace.set_tracer_provider(provider)
@@ -40,7 +40,7 @@ def every_span() -> InMemorySpanExporter:
 
 @pytest.fixture
 def exporter(every_span: InMemorySpanExporter) -> InMemorySpanExporter:
-    """What an exporter sees during one test."""
+    """Return an exporter that holds the spans of one test."""
     every_span.clear()
     return every_span
 
@@ -60,7 +60,7 @@ def config(sandbox: Sandbox) -> Config:
 
 @pytest.fixture(params=list(ERAS.values()), ids=list(ERAS))
 def mode(request: pytest.FixtureRequest) -> str:
-    """How a client of either era connects."""
+    """Return the mode in which a client of either era connects."""
     return str(request.param)
 
 

@@ -1,4 +1,4 @@
-"""What there is on this machine: the project, and ports."""
+"""Resources of this machine: the project's folder, and free ports."""
 
 import socket
 from pathlib import Path
@@ -22,10 +22,10 @@ def free_ports(count: int) -> list[int]:
 
 
 async def listening(port: int) -> None:
-    """Wait until somebody listens at `port`.
+    """Wait until a server listens at `port`.
 
     Raises:
-        TimeoutError: nobody does.
+        TimeoutError: no server listens in time.
     """
     with anyio.fail_after(START_S):
         while True:

@@ -33,7 +33,7 @@ from tests.upstream import TOKEN, Replies, Reply, reply
 pytestmark = pytest.mark.anyio
 
 HERE = [one for one in CHECKS if not one.name.startswith("protocol_")]
-"""All that is looked at without starting servers."""
+"""The checks that run without starting servers."""
 OPERATIONS = {
     "list_runs": "GET /runs",
     "get_run": "GET /runs/r1",
@@ -77,7 +77,7 @@ def documented(name: str) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's own way to the network."""
+    """Remove the machine's own proxy and certificate settings."""
     for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.lower(), raising=False)
@@ -85,7 +85,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where configurations are written, for nobody else to read."""
+    """Return a private folder for configurations."""
     return tmp_path
 
 
@@ -99,7 +99,7 @@ async def examined(folder: Path, settings: Any, checks: Any = HERE) -> Found:
 
 
 async def asking(folder: Path, replies: Replies, /, **api: Any) -> Found:
-    """What is found of an API that answers like that, and like a good one otherwise."""
+    """Check an API that gives these replies, and valid replies otherwise, and return the findings."""
     async with upstream.serving({**GOOD, **replies}) as served:
         base = {"base_url": f"{served.url}/api/v1", "auth": {"value": TOKEN}}
         found = await examined(folder, {"api": {**base, **api}})
@@ -317,7 +317,7 @@ async def test_an_api_that_never_answers(folder: Path) -> None:
 
 @asynccontextmanager
 async def listening(behave: Callable[[SocketStream], Awaitable[object]]) -> AsyncIterator[int]:
-    """The port of somebody who behaves like that."""
+    """Yield the port of a server with the given behaviour."""
 
     async def serve(connection: SocketStream) -> None:
         async with connection:
@@ -408,7 +408,7 @@ async def test_a_kind_of_proxy_that_cannot_be_used(folder: Path, monkeypatch: py
 
 
 def token(**claims: Any) -> str:
-    return jwt.encode({"sub": "somebody", **claims}, "k" * 32, algorithm="HS256")
+    return jwt.encode({"sub": "a-user", **claims}, "k" * 32, algorithm="HS256")
 
 
 NOW = int(time.time())
@@ -571,11 +571,11 @@ async def test_a_check_that_takes_too_long_is_cut_and_what_needs_it_not_looked_a
 
     @check("next", after=["slow"])
     async def following(_: Examination) -> Finding:
-        return ok("looked at")
+        return ok("checked")
 
     @check("other")
     async def other(_: Examination) -> Finding:
-        return ok("looked at")
+        return ok("checked")
 
     found = await examined(folder, {}, [slow, following, other])
     assert [finding.outcome for finding in found.values()] == [Outcome.FAILED, Outcome.SKIPPED, Outcome.OK]
@@ -590,7 +590,7 @@ async def test_all_checks_together_take_no_longer_than_they_may(folder: Path) ->
 
     @check("other")
     async def other(_: Examination) -> Finding:
-        return ok("looked at")
+        return ok("checked")
 
     found: dict[str, Finding] = {}
     await examine(None, tell=found.__setitem__, checks=[patient, other], within_s=0.01)

@@ -101,8 +101,8 @@ def test_the_dashboard_says_in_the_terminal_that_a_credential_is_missing(tmp_pat
     [
         pytest.param({}, DONE, id="none"),
         pytest.param({"COMPOSABLE_TOKEN": ""}, DONE, id="an empty one"),
-        pytest.param({"COMPOSABLE_TOKEN": "not a token"}, USAGE, id="one that cannot work"),
-        pytest.param({"RUNS_MCP_API__AUTH__FILE": "nowhere"}, USAGE, id="one that is not there"),
+        pytest.param({"COMPOSABLE_TOKEN": "not a token"}, USAGE, id="an invalid token"),
+        pytest.param({"RUNS_MCP_API__AUTH__FILE": "nowhere"}, USAGE, id="a missing file"),
     ],
 )
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Logs: to stderr, a JSON line an event; a pipe that nobody reads holds nothing up."""
+"""Logs: one JSON line per event on stderr; an unread pipe never blocks the server."""
 
 import json
 import logging

@@ -22,7 +22,7 @@ Replies = Mapping[str, Reply | list[Reply]]
 
 
 class Upstream:
-    """What has been asked, and what is answered: a reply for each `METHOD /path`, the last for all further ones."""
+    """The requests received, and the replies to give for each `METHOD /path`; the last reply repeats."""
 
     def __init__(self, replies: Replies) -> None:
         self.asked: list[str] = []
@@ -37,7 +37,7 @@ class Upstream:
         )
 
     def count(self, place: str) -> int:
-        """How often `METHOD /path` was asked."""
+        """Return the number of requests to `METHOD /path`."""
         return self.asked.count(place)
 
     async def answer(self, request: Request) -> Response:

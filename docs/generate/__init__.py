@@ -1,1 +1,1 @@
-"""What of the documents is made by the program: `python -m docs.generate` makes it anew."""
+"""Generated parts of the documents: `python -m docs.generate` writes them again."""

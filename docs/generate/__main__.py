@@ -34,7 +34,7 @@ PARTS: dict[tuple[str, str], Part] = {
 
 
 def written(document: str, name: str) -> str:
-    """What a document has for a part."""
+    """Return the current text of a generated part of a document."""
     return _split((DOCS / document).read_text(encoding="utf-8"), name)[1].strip()
 
 
@@ -67,9 +67,9 @@ def main(*, pictures: bool) -> None:
     """Make what the program makes of the documents anew."""
     anyio.run(write_all)
     if pictures:
-        from docs.generate import recording, screenshot  # noqa: PLC0415 - texts need neither a terminal nor a browser
+        from docs.generate import demo_picture, screenshot  # noqa: PLC0415 - texts need neither a terminal nor a browser
 
-        (DOCS / "demo.svg").write_text(recording.drawn(recording.recorded()), encoding="utf-8")
+        (DOCS / "demo.svg").write_text(demo_picture.drawn(demo_picture.recorded()), encoding="utf-8")
         anyio.run(screenshot.taken, DOCS / "dashboard.png")
 
 

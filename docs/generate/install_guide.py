@@ -49,7 +49,7 @@ def _section(client: Client) -> Iterator[str]:
 
 
 def _places(client: Client) -> str:
-    """Where the file is, the systems that agree together."""
+    """List the locations of the file, grouping the systems that share a location."""
     systems: dict[str, list[str]] = {}
     for system, machine in MACHINES.items():
         place = str(client.places(machine)[0])

@@ -11,7 +11,7 @@ from runs_mcp.cli.install.clients import Server
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a person clicks on to add a server."""
+    """A link that adds a server when a person clicks it."""
 
     title: str
     """The client that it opens."""

@@ -1,4 +1,4 @@
-"""What a JSON schema says of a value, in a few words."""
+"""Short descriptions of values, taken from their JSON schemas."""
 
 import json
 from typing import Any
@@ -28,12 +28,12 @@ def type_of(schema: dict[str, Any]) -> str:
 
 
 def default_of(default: Any) -> str:
-    """A default as it is written; nothing where there is none."""
+    """Return a default as it is written, or an empty text without a default."""
     return "" if default in (None, [], {}) else f"`{json.dumps(_plain(default))}`"
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """What may be given instead of null."""
+    """Return the alternatives to null."""
     options = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
     return options[0] if options else schema
 

@@ -19,7 +19,7 @@ from runs_mcp.server.render.results import written_call
 from runs_mcp.server.tools import OPERATIONS
 
 A_RUN, STARTED = "3bed2520a5ff6bac89812ca3", "RUN_ID"
-"""A run that every sandbox starts with, and what stands for the one that an earlier example started."""
+"""A run that every sandbox starts with, and the placeholder for the run that an earlier example started."""
 SLOW = {"interaction": "SlowWriter", "data": {"chunks": 4, "delay_ms": 20}, "wait": False}
 
 
@@ -32,7 +32,7 @@ class Example:
 
 
 EXAMPLES = {
-    "list_runs": [Example("What all rows have in common is said once:", {"interaction": "AlwaysFails", "limit": 2})],
+    "list_runs": [Example("Values that all rows share are printed once:", {"interaction": "AlwaysFails", "limit": 2})],
     "get_run": [
         Example("Two of the large fields:", {"run_id": A_RUN, "include": ["parameters", "result"]}),
         Example("Several at once, each with an outcome of its own:", {"run_ids": [A_RUN, "nope"], "include": []}),

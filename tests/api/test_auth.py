@@ -29,7 +29,7 @@ EXCHANGES = {
 
 
 def token(name: str, expires: float = 4_000_000_000) -> str:
-    """A JWT that nobody signed."""
+    """Return an unsigned JWT."""
     parts = [{"alg": "none"}, {"sub": name, "exp": expires, "project": {"id": "p1", "name": "Demo"}}]
     return ".".join([*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), ""])
 

@@ -1,4 +1,4 @@
-"""What can go wrong, each as an error of its kind: the status, the API's own message, and whether to try again."""
+"""Errors of the API client: the type, the status, the API's own message, and whether a retry can help."""
 
 import inspect
 from typing import Any

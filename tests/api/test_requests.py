@@ -1,4 +1,4 @@
-"""What each operation sends, in each edition: method, path, query, headers and body, and nothing that was not set."""
+"""Requests of each operation in each edition: method, path, query, headers and body, without unset values."""
 
 import json
 from collections.abc import Awaitable, Callable

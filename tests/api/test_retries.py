@@ -1,4 +1,4 @@
-"""What is sent again, when, and after how long; and what never is."""
+"""Retries: which requests are repeated, when, after which delay, and which are never repeated."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

@@ -91,7 +91,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 def contains(text: str, secret: str) -> bool:
-    """Whether `text` holds most of an encoded secret: of base64, the characters at its ends are no secret."""
+    """Return whether `text` holds most of an encoded secret; the characters at the ends of base64 reveal nothing."""
     return secret[5:-5] in text
 
 

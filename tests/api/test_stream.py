@@ -1,4 +1,4 @@
-"""What a stream says, and what it does when it ends badly."""
+"""Streams of runs: their events, and their behaviour when the connection breaks."""
 
 import json
 from collections.abc import AsyncIterator

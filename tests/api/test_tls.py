@@ -1,4 +1,4 @@
-"""Whom the client talks to: over https, nobody whose certificate is not trusted."""
+"""TLS: over https, the client refuses servers without a trusted certificate."""
 
 import ssl
 from contextlib import suppress

@@ -38,7 +38,7 @@ Call = Callable[[RunsClient], Awaitable[object]]
 
 @dataclass
 class Met:
-    """What a server was sent, a piece a request, and by how many connections."""
+    """Requests that a server received, and the number of connections they used."""
 
     url: str = ""
     requests: list[bytes] = field(default_factory=list)
@@ -176,7 +176,7 @@ async def test_a_request_that_could_not_be_sent_says_so() -> None:
 
 @pytest.mark.parametrize("call", [read, stream])
 async def test_a_request_on_a_dead_kept_alive_connection_is_not_repeated(call: Call) -> None:
-    """Aiohttp repeats a GET by itself there, and a GET of a stream executes a run."""
+    """Aiohttp would repeat the GET automatically, and a GET of a stream executes a run."""
     answers = iter([answer_well, hang_up])
 
     async def behave(connection: SocketStream) -> None:

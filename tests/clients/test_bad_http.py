@@ -54,8 +54,8 @@ async def test_nonsense_is_answered_and_nobody_else_notices(
     [
         pytest.param("POST", JSON | {"content-type": "text/xml"}, b"<a/>", id="another content type"),
         pytest.param("POST", JSON | {"accept": "image/png"}, b"{}", id="nothing it could be sent"),
-        pytest.param("POST", JSON | {"mcp-session-id": "nobody"}, b"{}", id="a session there is not"),
-        pytest.param("POST", JSON | {"mcp-protocol-version": "1066-10-14"}, b"{}", id="a version there is not"),
+        pytest.param("POST", JSON | {"mcp-session-id": "unknown"}, b"{}", id="an unknown session"),
+        pytest.param("POST", JSON | {"mcp-protocol-version": "1066-10-14"}, b"{}", id="an unknown version"),
         pytest.param("POST", JSON | {"mcp-session-id": "x" * 30_000}, b"{}", id="a header of 30 KB"),
         pytest.param("POST", JSON, b"x" * 9_000_000, id="a body beyond the limit"),
         pytest.param("GET", {"accept": "text/event-stream"}, b"", id="a stream without a session"),

@@ -1,4 +1,4 @@
-"""How the server ends: told to stop it answers what it can; with its input closed or its client gone it is gone too."""
+"""Shutdown: on a signal the server answers what it can; when its input closes or its client disappears, it exits."""
 
 import json
 import signal

@@ -35,7 +35,7 @@ CLIENTS: dict[str, Any] = {
 
 @pytest.fixture(scope="module", params=list(CLIENTS))
 async def got(request: pytest.FixtureRequest, sandbox: Sandbox) -> dict[str, Any]:
-    """The answers that one of the TypeScript clients got from every operation."""
+    """Return the answers of every operation to a TypeScript client."""
     era = request.param
     folder = node.installed(f"platform-{era}", **CLIENTS[era])
     script = folder / DRIVER.name

@@ -23,7 +23,7 @@ CLIENTS = [
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """Where npm has installed the SDKs."""
+    """Return the folder in which npm has installed the SDKs."""
     return node.installed(
         "typescript", {"@modelcontextprotocol/sdk": "1.32.2", "@modelcontextprotocol/client": "2.4.0"}
     )
@@ -31,7 +31,7 @@ def modules() -> Path:
 
 @pytest.fixture(params=CLIENTS)
 def session(request: pytest.FixtureRequest, modules: Path) -> dict[str, Any]:
-    """What a client saw of a session."""
+    """Return a client's record of a session."""
     version, mode = request.param
     script = modules / "session.mjs"
     script.write_text((HERE / "session.mjs").read_text(encoding="utf-8"), encoding="utf-8")
@@ -54,7 +54,7 @@ def test_a_session_with_progress_questions_and_subscriptions(session: dict[str, 
     completed, refused = session["batch"]
     assert completed == "completed"
     assert "No run was created" in refused
-    assert session["updated"], "the client heard of a change of the run it subscribed to"
+    assert session["updated"], "the client was notified of a change of the run it subscribed to"
     assert session["refused"].endswith("Nothing was sent.")
     assert session["resource"] == session["result"]
     assert session["prompts"] == 5

@@ -77,11 +77,11 @@ def told(key: str, value: str | MISSING) -> str:
         return value
     field: Any = key
     options = [FilterOption(id=one, name=one, count=1) for one in ("Alice", "blue", "testuser")]
-    raise UnclearNameError(f"`{key}`: nobody said which.", field, "it", options)
+    raise UnclearNameError(f"`{key}`: no person chose a value.", field, "it", options)
 
 
 async def run(call: Call, interaction: str, data: dict[str, Any]) -> CallToolResult:
-    """What the product's own tool answers, for those who know tasks with a task."""
+    """Return the answer of the product's own tool: a task for clients that support tasks."""
     return await execute.create_run.function(call, interaction=interaction, data=data)
 
 
@@ -185,7 +185,7 @@ async def test_tool_with_logging(call: Call) -> CallToolResult:
 
 @fixture
 async def test_logging_tool(call: Call) -> CallToolResult:
-    """Log a message that nobody asked for."""
+    """Log a message that no client asked for."""
     await Progress.of(call).log("emergency", "unasked")
     return answer("done")
 

@@ -33,14 +33,14 @@ def suite() -> Path:
 
 @pytest.fixture(scope="module", params=SERVERS.items(), ids=["product", "with fixtures"])
 async def served(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[tuple[str, str]]:
-    """What the lists for a server are called after, and its URL."""
+    """Yield the name of the lists for a server, and its URL."""
     lists, arguments = request.param
     async with serving_http(arguments) as url:
         yield lists, url
 
 
 async def run(suite: Path, url: str, expected: Path, *options: str, expect: int = 0) -> str:
-    """What the suite reports of the server at `url`."""
+    """Run the suite against the server at `url` and return its report."""
     command = [str(suite), "server", "--url", url, "--expected-failures", str(expected), *options]
     return await anyio.to_thread.run_sync(partial(node.run, command, expect=expect))
 

@@ -1,4 +1,4 @@
-"""What is built of the repository, as it would be released."""
+"""Packages built from the repository, as they would be released."""
 
 import subprocess
 import sys

@@ -36,7 +36,7 @@ console.log(JSON.stringify(await getMcpConfigForManifest(options)));
 
 @pytest.fixture(scope="module")
 def packer() -> Path:
-    """Where npm has installed the official packer."""
+    """Return the official packer, installed by npm."""
     return node.installed("mcpb", {"@anthropic-ai/mcpb": "2.1.2"})
 
 
@@ -53,7 +53,7 @@ def bundle(packer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def started(packer: Path, bundle: Path, **filled: Any) -> StdioServerParameters:
-    """What a host starts for a person who filled in some settings."""
+    """Return the command that a host starts for a person who filled in some settings."""
     script = ["--input-type=module", "-e", HOST, str(bundle), json.dumps(filled)]
     printed = await anyio.to_thread.run_sync(lambda: node.run(script, cwd=packer))
     config = json.loads(printed)

@@ -1,4 +1,4 @@
-"""What is released is all that is needed, and nothing else."""
+"""The released packages contain everything they need, and nothing else."""
 
 import tarfile
 import zipfile

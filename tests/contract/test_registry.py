@@ -24,14 +24,14 @@ class _Strict(BaseModel):
 
 
 class Repository(_Strict):
-    """Where the source is."""
+    """Location of the source."""
 
     url: HttpUrl
     source: Literal["github"]
 
 
 class Transport(_Strict):
-    """How the server is spoken to."""
+    """Transport of the server."""
 
     type: Literal["stdio"]
 

@@ -21,7 +21,7 @@ CONSTRAINTS = str(ROOT / "constraints.txt")
 
 
 def run(*command: str | Path, env: Mapping[str, str] = CLEAN) -> str:
-    """What a command prints."""
+    """Run a command and return its output."""
     return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
 
 
@@ -39,7 +39,7 @@ def by_pipx(wheel: Path, folder: Path) -> list[str]:
 
 
 def by_pip(wheel: Path, folder: Path) -> list[str]:
-    """A virtual environment that finds the dependencies in this one's, since pip takes ten seconds to install them."""
+    """Create a virtual environment that borrows our dependencies, since pip takes ten seconds to install them."""
     run(sys.executable, "-m", "venv", "--without-pip", folder)
     packages = sysconfig.get_path("purelib", vars={"base": str(folder)})
     (Path(packages) / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")

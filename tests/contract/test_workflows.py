@@ -1,4 +1,4 @@
-"""What GitHub and pre-commit read: that they can, and that it names what there is."""
+"""Files for GitHub and pre-commit: they are valid, and every file and command they name exists."""
 
 import re
 import shutil

@@ -17,7 +17,7 @@ from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.here import ROOT, free_ports, listening
-from tests.http.running import Endpoint, Running, configured, connected, running
+from tests.http.service import Endpoint, Running, configured, connected, running
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ DONE = {"id": "r1", "status": "completed", "result": "one two "}
 
 @dataclass(frozen=True, slots=True)
 class Proxied(Endpoint):
-    """What clients reach, by which keys, and the replicas behind it."""
+    """The address that clients reach, their keys, and the replicas behind it."""
 
     bearer: Sequence[str]
     replicas: Sequence[Running]
@@ -45,7 +45,7 @@ async def nginx(folder: Path, urls: Sequence[str]) -> AsyncIterator[str]:
     text = text.replace("listen 8080", f"listen 127.0.0.1:{port}").replace("/tmp/", f"{folder}/")
     file = folder / "nginx.conf"
     file.write_text(text.replace("/dev/stdout", f"{folder}/access.log"), encoding="utf-8")
-    # Its workers would be somebody who cannot enter the folder of a test.
+    # By default its workers run as a user who cannot enter the folder of a test.
     command = ["nginx", "-c", str(file), "-g", "daemon off; user root;"]
     async with await anyio.open_process(command, stdout=DEVNULL, stderr=None) as process:
         try:
@@ -73,7 +73,7 @@ async def proxied(api: Upstream, folder: Path) -> AsyncIterator[Proxied]:
 
 
 def answered(replica: Running) -> float:
-    """How many requests a replica has answered with 200."""
+    """Return the number of requests that a replica has answered with 200."""
     assert replica.service.metrics
     return replica.service.metrics.registry.get_sample_value("runs_mcp_http_responses_total", {"status": "200"}) or 0
 

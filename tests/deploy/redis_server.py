@@ -14,7 +14,7 @@ from tests.here import LOOPBACK, free_ports, listening
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    """Where it is, and its process."""
+    """The URL of a Redis server, and its process."""
 
     url: str
     process: Process
@@ -22,7 +22,7 @@ class Redis:
 
 @asynccontextmanager
 async def redis_server(folder: Path, *options: str, port: int | None = None) -> AsyncIterator[Redis]:
-    """A Redis that works in `folder`, and keeps nothing there; at any free port unless one is given."""
+    """Start a Redis that works in `folder` without saving anything, at `port` or else any free port."""
     port = port or free_ports(1)[0]
     command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--save", "", "--dir", str(folder), *options]
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=None) as process:

@@ -19,8 +19,8 @@ from tests.calls import Answer, call
 from tests.clients.processes import CLEAN, http_process
 from tests.deploy.behind_nginx import nginx
 from tests.deploy.redis_server import redis_server
-from tests.http.running import Endpoint, connected
-from tests.sandbox.serving import signed_in
+from tests.http.service import Endpoint, connected
+from tests.sandbox.sandbox_client import signed_in
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +68,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """Where a replica serves, and its process."""
+    """The endpoint of a replica, and its process."""
 
     url: str
     process: Process

@@ -17,7 +17,7 @@ from anyio.abc import Process
 
 from tests.calls import Notifications, call
 from tests.here import ROOT, free_ports
-from tests.http.running import Endpoint, connected
+from tests.http.service import Endpoint, connected
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -28,13 +28,13 @@ NOWHERE_TO_WRITE = {"PATH": str(INSTALLED), "PYTHONDONTWRITEBYTECODE": "1", "HOM
 
 
 def words(instruction: str) -> list[str]:
-    """What the Dockerfile has for `instruction`, in its exec form."""
+    """Return the words of `instruction` in the Dockerfile, in its exec form."""
     [found] = re.findall(rf"^{instruction}(?: [^\n]*\\\n\s+CMD)? (\[.*\])$", DOCKERFILE, re.MULTILINE)
     return [str(word) for word in json.loads(found)]
 
 
 class Containers:
-    """Runs what containers would run, with names, ports and places of this machine instead of theirs."""
+    """A runner of the containers' commands, with names, ports and paths of this machine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

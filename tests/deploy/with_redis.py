@@ -32,7 +32,7 @@ from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
 from tests.here import free_ports
-from tests.http.running import MODERN, Running, configured, connected, running
+from tests.http.service import MODERN, Running, configured, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -154,7 +154,7 @@ async def test_a_key_that_two_replicas_are_given_makes_one_run(redis: Redis) -> 
 
     async def create(request: Request) -> Response:
         asked.set()
-        await anyio.sleep(0.1)  # so that the other replica comes while this one is at it
+        await anyio.sleep(0.1)  # so that the other replica asks before this reply
         return await reply(DONE)(request)
 
     async def ask(at: Running) -> None:
@@ -255,7 +255,7 @@ async def test_a_question_of_one_replica_may_be_answered_to_another(redis: Redis
 
 
 async def asked(at: Running, **answers: Any) -> dict[str, Any]:
-    """What a replica answers to a create that wants to be confirmed, by hand: a client would ask the same replica."""
+    """Send a create that must be confirmed, and return the answer. A real client would ask the same replica again."""
     meta = {
         PROTOCOL_VERSION_META_KEY: MODERN,
         CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}},

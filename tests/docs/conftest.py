@@ -25,14 +25,14 @@ def sandbox_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def token(sandbox_url: str) -> str:
-    """What the account would give its owner."""
+    """Return a token, as the account would issue it."""
     answer = httpx.get(f"{sandbox_url}/auth/token", params={"token": DEMO_KEY})
     return str(answer.json()["token"])
 
 
 @pytest.fixture(scope="session")
 def answered() -> set[tuple[str, ...]]:
-    """Commands of servers that have been seen to answer: most documents have the same one."""
+    """Return the commands of servers that have answered already: most documents repeat the same command."""
     return set()
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 GUIDES = [Path("README.md"), *sorted(file.relative_to(ROOT) for file in ROOT.glob("docs/*.md"))]
 """What a user reads: all of its commands and configurations are tried."""
 DOCUMENTS = [*GUIDES, *map(Path, ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "evals/README.md"))]
-"""What anyone reads: all of its links and names are held to what there is."""
+"""Documents for readers: all of their links and names must exist."""
 SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers")
 """Where clients keep the servers that they start."""
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -83,24 +83,24 @@ def links(document: Path) -> Iterator[Span]:
 
 
 def anchors(document: Path) -> set[str]:
-    """What a link into a document may name: its headings, as GitHub makes anchors of them."""
+    """Return the anchors of a document: its headings, as GitHub converts them."""
     found = tokens(document)
     headings = [found[place + 1].content for place, token in enumerate(found) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def read(block: Block) -> Any:
-    """What a structured block holds."""
+    """Parse a structured block."""
     return tomllib.loads(block.text) if block.language == "toml" else json.loads(block.text)
 
 
 def is_ours(block: Block) -> bool:
-    """Whether it is what config.json may hold."""
+    """Return whether a block is a config.json."""
     return block.language == "json" and set(read(block)) <= set(Config.model_fields)
 
 
 def is_a_clients(block: Block) -> bool:
-    """Whether it tells a client which servers to start."""
+    """Return whether a block tells a client which servers to start."""
     return any(key in read(block) for key in SERVERS)
 
 

@@ -59,7 +59,7 @@ def tried_elsewhere(command: str) -> bool:
 
 
 def commands(script: str) -> Iterator[str]:
-    """The commands of a script, without what is said about them."""
+    """Yield the commands of a script, without comments."""
     for line in script.replace("\\\n", " ").splitlines():
         yield from filter(None, re.sub(r"(^|\s+)# .*$", "", line).split(" && "))
 
@@ -112,7 +112,7 @@ def options(words: list[str]) -> set[str]:
 
 
 def known_options(words: list[str]) -> set[str]:
-    """What the command of these words takes.
+    """Return the options that a command accepts.
 
     Raises:
         KeyError: there is no such command.

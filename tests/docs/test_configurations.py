@@ -1,4 +1,4 @@
-"""Every configuration in the guides is one that works, and every other structured block can at least be read."""
+"""Every configuration in the guides works, and every other structured block can be parsed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What of the documents the program makes is what it would make now."""
+"""The generated parts of the documents are up to date."""
 
 import pytest
 

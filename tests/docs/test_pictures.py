@@ -3,7 +3,7 @@
 import pytest
 
 from docs.generate.__main__ import DOCS
-from docs.generate.recording import drawn, headings, recorded, text_of
+from docs.generate.demo_picture import drawn, headings, recorded, text_of
 
 RECORDING = (DOCS / "demo.svg").read_text(encoding="utf-8")
 

@@ -90,7 +90,7 @@ class FaultyProxy:
         await client.receive()
 
     async def _answer(self, request: bytes, *, at_most: int = 10_000_000) -> bytes:
-        """What the API answers, up to so many bytes."""
+        """Forward a request and return the API's answer, up to `at_most` bytes."""
         answer = b""
         async with await anyio.connect_tcp(*self._api) as api:
             await api.send(request)

@@ -24,7 +24,7 @@ from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
 from tests.calls import Answer, Notifications, call
 from tests.clients.processes import CLEAN, http_process
 from tests.faults.proxy import FaultyProxy, faulty
-from tests.sandbox.serving import signed_in
+from tests.sandbox.sandbox_client import signed_in
 
 WORKERS = 8
 SHARE = 0.15
@@ -157,14 +157,14 @@ def environment_for(url: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a process holds."""
+    """Memory and open files of a process."""
 
     mib: float
     files: int
 
     @classmethod
     def of(cls, process: psutil.Process) -> "Footprint":
-        """What `process` holds now: resident memory in MiB, and open files, sockets among them."""
+        """Measure `process`: resident memory in MiB, and open files including sockets."""
         return cls(process.memory_info().rss / 2**20, process.num_fds())
 
 

@@ -19,7 +19,7 @@ BOUND_FILES = 30
 
 
 async def until_quiet(tasks_before: int) -> None:
-    """Wait for what ends by itself."""
+    """Wait for the tasks that end without cancellation."""
     while len(anyio.get_running_tasks()) > tasks_before:
         await anyio.sleep(0.1)
 

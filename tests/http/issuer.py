@@ -34,7 +34,7 @@ class Issuer:
         self.rotate()
 
     def rotate(self) -> None:
-        """Sign by new keys, and forget the old ones."""
+        """Sign by new keys, and forget the old keys."""
         self.rsa = rsa.generate_private_key(65_537, 2_048)
         self._ec, self._ed = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()
         self.keys: dict[str, Any] = {"RS256": self.rsa, "ES256": self._ec, "EdDSA": self._ed}
@@ -51,7 +51,7 @@ class Issuer:
         return {"keys": [{**one, "kid": self.kids[algorithm]} for algorithm, one in documents.items()]}
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """What a good token says, but for `changes`; None leaves a claim out."""
+        """Return the claims of a valid token, with `changes`; None removes a claim."""
         now = int(time.time())
         good = {"iss": self.url, "aud": RESOURCE, "sub": "alice", "exp": now + 600, "iat": now, "scope": READ}
         return {name: value for name, value in {**good, **changes}.items() if value is not None}
@@ -84,7 +84,7 @@ class Issuer:
 
     @property
     def app(self) -> Starlette:
-        """What it serves."""
+        """Return the web application of the issuer."""
         return Starlette(
             routes=[
                 Route("/jwks", self._jwks),

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
-from tests.http.serving import serving
+from tests.http.callers import serving
 from tests.upstream import CLOSE, Replies, Reply, Upstream, chunk, events
 from tests.upstream import serving as upstream
 
@@ -36,7 +36,7 @@ class Tenant:
 
     @property
     def credential(self) -> str:
-        """What the API wants to be shown."""
+        """Return the tenant's credential for the API."""
         return f"upstream-credential-of-{self.name}"
 
     @property

@@ -12,13 +12,13 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from runs_mcp.http.auth import keys
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
-from tests.http.running import Endpoint, connected
+from tests.http.service import Endpoint, connected
 
 pytestmark = pytest.mark.anyio
 
 
 class Log:
-    """What a process logs, and all of it so far."""
+    """The log lines of a process."""
 
     def __init__(self, stream: ByteReceiveStream) -> None:
         self.text = ""
@@ -88,7 +88,7 @@ async def test_a_refused_request_has_a_line_without_its_query_or_its_credential(
 ) -> None:
     at, log = process
     refused = await at.http.get(
-        at.url + "/mcp?access_token=private", headers={"authorization": "Bearer nobody", "x-request-id": "t-401"}
+        at.url + "/mcp?access_token=private", headers={"authorization": "Bearer forged-key", "x-request-id": "t-401"}
     )
     assert (refused.status_code, refused.headers["x-request-id"]) == (401, "t-401")
     line = await log.line("t-401", event="request")
@@ -113,7 +113,7 @@ async def test_probes_leave_no_line_and_nothing_private_is_in_any(
     await at.get("/nowhere", **{"x-request-id": "t-last"})
     await log.line("t-last", status=404)
     assert "t-probe" not in log.text
-    for private in (*callers.values(), "private", "nobody"):
+    for private in (*callers.values(), "private", "forged-key"):
         assert private not in log.text
 
 

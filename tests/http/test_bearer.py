@@ -1,4 +1,4 @@
-"""Callers known by keys: who has one is let in, by both protocol eras, and nobody else is."""
+"""API keys: in both protocol eras, only callers with a valid key are admitted."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from tests.calls import call
 from tests.clients.processes import SERVE, http_process
-from tests.http.serving import asked, calling, opened, serving
+from tests.http.callers import asked, calling, opened, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ READ: tuple[Scope, ...] = ("runs:read",)
 
 @pytest.fixture
 def keys_file(tmp_path: Path) -> Path:
-    """Where the keys are kept."""
+    """Return the path of the file of keys."""
     return tmp_path / "keys.json"
 
 

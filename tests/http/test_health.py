@@ -13,7 +13,7 @@ from runs_mcp.config.settings import Config, ProfileSettings
 from runs_mcp.http.auth import keys
 from runs_mcp.http.health import FRESH_S, Readiness
 from tests import upstream
-from tests.http.running import Clock, configured, running
+from tests.http.service import Clock, configured, running
 from tests.upstream import TOKEN, Reply, reply
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +60,7 @@ async def test_it_is_ready_when_the_api_answers_by_its_credential(answer: Reply,
         pytest.param(
             {"base_url": "http://127.0.0.1:9/api/v1", "auth": AuthSettings.model_validate({"value": TOKEN})},
             "The Runs API cannot be reached (",
-            id="nobody there",
+            id="no server",
         ),
         pytest.param(
             {"base_url": "http://127.0.0.1:9/api/v1", "auth": AuthSettings(command="false")},

@@ -1,4 +1,4 @@
-"""Callers known by JWTs: an OAuth 2.1 resource server, which lets in whom its issuer vouches for, and nobody else."""
+"""JWTs: an OAuth 2.1 resource server, which admits only callers with a valid token of its issuer."""
 
 import base64
 import hashlib
@@ -29,8 +29,8 @@ from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import call
+from tests.http.callers import asked, calling, opened, serving, serving_at
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
-from tests.http.serving import asked, calling, opened, serving, serving_at
 from tests.upstream import listening
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +104,7 @@ def tampered(issuer: Issuer) -> str:
 
 
 def by_another(issuer: Issuer, **header: Any) -> str:
-    """Signed by somebody else, who says it was the issuer."""
+    """Sign a token by a forger's key, under the issuer's name."""
     forger = Issuer(issuer.url)
     return forger.token(header={"kid": issuer.kids["ES256"], **header})
 
@@ -117,10 +117,10 @@ BAD: dict[str, Callable[[Issuer], str]] = {
     "of another issuer": lambda issuer: issuer.token(iss="https://other.example.com"),
     "of no issuer": lambda issuer: issuer.token(iss=None),
     "good for ever": lambda issuer: issuer.token(exp=None),
-    "of nobody": lambda issuer: issuer.token(sub=None),
+    "without a subject": lambda issuer: issuer.token(sub=None),
     "not signed": unsigned,
     "signed by the public key": signed_by_the_public_key,
-    "signed by a key there is not": lambda issuer: issuer.token(header={"kid": "nobody's"}),
+    "signed by an unknown key": lambda issuer: issuer.token(header={"kid": "unknown"}),
     "signed by a key with no id": lambda issuer: jwt.encode(issuer.claims(), issuer.rsa, "RS256"),
     "signed by another": by_another,
     "signed by another, key included": lambda issuer: by_another(issuer, jwk=Issuer("").jwks["keys"][1]),
@@ -177,7 +177,7 @@ async def test_the_issuer_is_named_as_its_tokens_spell_it(config: Config, issuer
 @pytest.mark.parametrize(
     ("settings", "scope", "wanted"),
     [
-        pytest.param({}, "openid", "runs:read", id="none of ours"),
+        pytest.param({}, "openid", "runs:read", id="only unknown scopes"),
         pytest.param({}, None, "runs:read", id="none at all"),
         pytest.param({}, "runs:create", "runs:create runs:read", id="only to create"),
         pytest.param({"required_scopes": ["mcp"]}, READ, "mcp runs:read", id="not the one the operator requires"),
@@ -221,11 +221,11 @@ class Memory(TokenStorage):
         self.tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
-        """Nothing: the client has its credentials already."""
+        """Return None, since the client has its credentials already."""
         return None
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        """Nothing to remember."""
+        """Discard the information, since the client never registers."""
 
 
 async def test_a_client_that_knows_only_the_url_finds_its_way(config: Config, issuer: Issuer, mode: str) -> None:
@@ -281,7 +281,7 @@ class Clock:
 
 @pytest.fixture
 async def own() -> AsyncIterator[Issuer]:
-    """An issuer nobody has asked yet."""
+    """Yield an issuer that has received no request yet."""
     async with issuing() as started:
         yield started
 

@@ -13,7 +13,7 @@ from runs_mcp.http.auth import keys
 from runs_mcp.server.gcra import GcraLimiter
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.running import Clock, Running, configured, connected, running
+from tests.http.service import Clock, Running, configured, connected, running
 from tests.upstream import CLOSE, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests import upstream
-from tests.http.running import ACCEPT, MODERN, Running, configured, running
-from tests.http.serving import INITIALIZE, SESSION
-from tests.server.test_leaving import PROMISED_S, Endless
+from tests.http.callers import INITIALIZE, SESSION
+from tests.http.service import ACCEPT, MODERN, Running, configured, running
+from tests.server.test_cancellation import PROMISED_S, Endless
 
 pytestmark = pytest.mark.anyio
 

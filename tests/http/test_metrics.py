@@ -19,7 +19,7 @@ from runs_mcp.redis.connection import without_redis
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.here import LOOPBACK
-from tests.http.running import Running, configured, connected, running
+from tests.http.service import Running, configured, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ DONE = {"id": "r1", "status": "completed", "result": "Hello"}
 
 
 def measured(at: Running, name: str, **labels: str) -> float | None:
-    """The value of one sample; None where there is none."""
+    """Return the value of a sample, or None without such a sample."""
     assert at.service.metrics
     text = generate_latest(at.service.metrics.registry).decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
@@ -152,7 +152,7 @@ async def test_answers_are_counted_by_status_and_probes_are_not() -> None:
 
 @pytest.fixture
 async def scraped() -> AsyncIterator[str]:
-    """What is read at the address of the metrics."""
+    """Yield the text of the metrics endpoint."""
     async with upstream.serving({}) as api, running(kept(api)) as at:
         assert at.service.metrics
         with at.service.metrics.served("127.0.0.1", 0) as (host, port):

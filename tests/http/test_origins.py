@@ -1,4 +1,4 @@
-"""Where requests may come from: names of the service, and web pages, in both protocol eras."""
+"""Host and Origin headers: the names and web pages that are accepted, in both protocol eras."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.app import build_service
 from tests import upstream
-from tests.http.running import ACCEPT, MODERN, Running, configured, running
+from tests.http.service import ACCEPT, MODERN, Running, configured, running
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"na
 
 
 async def opened(at: Running, era: str, **headers: str) -> httpx.Response:
-    """What a first request of either era is answered."""
+    """Return the response to a first request of either era."""
     if era == MODERN:
         return await at.ask("server/discover", **headers)
     return await at.post({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}, **headers)

@@ -19,7 +19,7 @@ from tests import upstream
 from tests.calls import call
 from tests.clients.processes import http_process
 from tests.here import listening
-from tests.http.running import configured
+from tests.http.service import configured
 
 pytestmark = pytest.mark.anyio
 

@@ -23,9 +23,9 @@ from runs_mcp.server.scopes import Caller, caller_of
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
-from tests.http.serving import JSON, asked, calling, opened, presenting, serving
+from tests.http.callers import JSON, asked, calling, opened, presenting, serving
 from tests.http.tenants import Service, Tenant, two_tenants
-from tests.server.test_watching import Subscriber
+from tests.server.test_subscriptions import Subscriber
 from tests.test_cli import USAGE, configuration, runs_mcp
 from tests.upstream import listening
 
@@ -42,7 +42,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 
 async def everything(client: Client) -> str:
-    """All that a client can be told of runs."""
+    """Collect every text about runs that a client can receive."""
     said = [client.instructions or ""]
     for tool, arguments in (
         ("list_runs", {"interaction": "Review"}),
@@ -129,7 +129,7 @@ async def test_a_change_of_one_tenants_run_is_told_to_that_tenant_alone(service:
 
 @asynccontextmanager
 async def subscribed(service: Service, tenant: Tenant, mode: str) -> AsyncIterator[Subscriber]:
-    """A tenant's client that wants to be told of the run `slow`."""
+    """Yield a tenant's client that is subscribed to the run `slow`."""
     async with presenting(tenant.key) as http:
         subscriber = Subscriber(streamable_http_client(service.url, http_client=http), mode)
         async with subscriber.client, subscriber.subscribed("runs://slow"):

@@ -1,4 +1,4 @@
-"""What callers may do: who may only read sees nothing that executes, and is refused it in words."""
+"""Scopes: a caller who may only read sees no tool that executes, and a call of it is refused with a message."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,8 +15,8 @@ from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.running import Endpoint
-from tests.http.serving import calling, serving
+from tests.http.callers import calling, serving
+from tests.http.service import Endpoint
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ class Service:
 
 @asynccontextmanager
 async def served(config: Config, folder: Path) -> AsyncIterator[Service]:
-    """An endpoint for one who may only read, and one who may create."""
+    """Serve an endpoint for a caller who may only read, and a caller who may create."""
     file = folder / "keys.json"
     reader = keys.add(file, "reader", ["runs:read"])
     creator = keys.add(file, "creator", ["runs:read", "runs:create"])

@@ -23,8 +23,8 @@ from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVING
+from tests.http.callers import asked, calling
 from tests.http.issuer import RESOURCE, issuing
-from tests.http.serving import asked, calling
 from tests.upstream import Replies
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ CREDENTIAL = jwt.encode({"exp": 4_000_000_000, "name": "upstream"}, "k" * 32, al
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """What two callers present, and how the server knows them."""
+    """Credentials of two callers, and the server's settings for them."""
 
     good: str
     bad: str

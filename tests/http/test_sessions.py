@@ -14,8 +14,8 @@ from runs_mcp.http.auth import keys
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.sessions import Sessions
 from tests import upstream
-from tests.http.running import ACCEPT, MODERN, Clock, Running, configured, running
-from tests.http.serving import INITIALIZE, SESSION
+from tests.http.callers import INITIALIZE, SESSION
+from tests.http.service import ACCEPT, MODERN, Clock, Running, configured, running
 from tests.upstream import reply
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.running import configured, connected, running
-from tests.server.test_leaving import PROMISED_S, Endless
+from tests.http.service import configured, connected, running
+from tests.server.test_cancellation import PROMISED_S, Endless
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +33,7 @@ def key(tmp_path: Path) -> str:
 
 @pytest.fixture
 def headers(key: str) -> dict[str, str]:
-    """What a browser of that caller sends."""
+    """Return the headers that a caller's browser sends."""
     return {"authorization": f"Bearer {key}", "origin": ORIGIN, "x-request-id": "ticket-1"}
 
 

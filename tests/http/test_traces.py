@@ -17,7 +17,7 @@ from starlette.responses import Response
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
-from tests.http.running import configured, connected, running
+from tests.http.service import configured, connected, running
 from tests.test_cli import USAGE, runs_mcp
 from tests.upstream import TOKEN, Reply, Upstream, reply
 

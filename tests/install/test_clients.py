@@ -1,4 +1,4 @@
-"""Where each client keeps its configuration on each system, and what an entry looks like there."""
+"""The location of each client's configuration on each system, and the form of an entry."""
 
 from pathlib import Path
 from typing import Any

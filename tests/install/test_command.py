@@ -23,7 +23,7 @@ SECRET = "hunter2-hunter2"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """The home of somebody who has connected nothing yet."""
+    """Return the home of a person who has connected no client yet."""
     return tmp_path
 
 

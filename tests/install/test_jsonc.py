@@ -57,7 +57,7 @@ quick = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def survives(before: str, after: str) -> bool:
-    """Whether no character of `before` is missing in `after`, or in another place among the others."""
+    """Return whether `after` contains all characters of `before`, in the same order."""
     rest = iter(after)
     return all(character in rest for character in before)
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
-from tests.sandbox.serving import sandbox
+from tests.sandbox.sandbox_client import sandbox
 
 
 @pytest.fixture(scope="module")

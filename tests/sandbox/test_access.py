@@ -5,7 +5,7 @@ import jwt
 import pytest
 
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions
-from tests.sandbox.serving import create, sandbox, signed_in
+from tests.sandbox.sandbox_client import create, sandbox, signed_in
 
 pytestmark = pytest.mark.anyio
 

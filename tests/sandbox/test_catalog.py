@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from runs_mcp.sandbox import SandboxOptions
 from runs_mcp.sandbox.content.demo_interactions import IN_CODE, INTERACTIONS, VERSIONS
-from tests.sandbox.serving import TODAY, JsonObject, answered, create, get, sandbox, signed_in
+from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create, get, sandbox, signed_in
 
 pytestmark = pytest.mark.anyio
 

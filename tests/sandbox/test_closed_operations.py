@@ -9,7 +9,7 @@ import pytest
 
 from runs_mcp.sandbox import FixedAnswer, SandboxOptions, closed, closed_operations
 from runs_mcp.sandbox.sandbox_options import Operation
-from tests.sandbox.serving import answered, sandbox
+from tests.sandbox.sandbox_client import answered, sandbox
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.serving import TODAY, create
+from tests.sandbox.sandbox_client import TODAY, create
 
 pytestmark = pytest.mark.anyio
 

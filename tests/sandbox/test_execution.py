@@ -11,7 +11,7 @@ import pytest
 
 from runs_mcp.sandbox import SandboxOptions
 from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS
-from tests.sandbox.serving import chunks, create, events, get, sandbox
+from tests.sandbox.sandbox_client import chunks, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -223,7 +223,7 @@ async def test_a_run_interrupted_by_a_kill_has_failed_after_the_restart(tmp_path
 import anyio
 from pathlib import Path
 from runs_mcp.sandbox import SandboxOptions
-from tests.sandbox.serving import create, sandbox
+from tests.sandbox.sandbox_client import create, sandbox
 
 async def main():
     async with sandbox(SandboxOptions(data=Path({str(file)!r}), seed_runs=5)) as api:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
-from tests.sandbox.serving import TODAY, JsonObject, answered, create, sandbox
+from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create, sandbox
 
 pytestmark = pytest.mark.anyio
 

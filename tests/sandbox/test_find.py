@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from runs_mcp.sandbox.storage import mongo_filter as find
 from runs_mcp.sandbox.storage.run_store import RunStore as Store
 from runs_mcp.sandbox.storage.run_store import SlowFilterError
-from tests.sandbox.serving import JsonObject, answered
+from tests.sandbox.sandbox_client import JsonObject, answered
 
 pytestmark = pytest.mark.anyio
 

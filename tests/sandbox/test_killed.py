@@ -15,7 +15,7 @@ from anyio.abc import Process
 
 from tests.clients.processes import CLEAN
 from tests.here import free_ports
-from tests.sandbox.serving import get, signed_in
+from tests.sandbox.sandbox_client import get, signed_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

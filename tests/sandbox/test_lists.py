@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.serving import TODAY, JsonObject, answered, create
+from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +94,7 @@ async def test_the_children_of_a_run_are_listed_by_their_parent(api: httpx.Async
 
 
 @pytest.mark.parametrize(
-    "params", [{"status": "unheard-of"}, {"parent": "nobody"}, {"tag": "' OR 1=1 --"}, {"model": ""}]
+    "params", [{"status": "unheard-of"}, {"parent": "unknown"}, {"tag": "' OR 1=1 --"}, {"model": ""}]
 )
 async def test_a_filter_without_matches_lists_nothing(api: httpx.AsyncClient, params: Parameters) -> None:
     assert await listed(api, **params) == []

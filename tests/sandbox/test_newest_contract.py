@@ -1,4 +1,4 @@
-"""Requests of the newest contract: each valid one has its effect, each invalid one is a 400."""
+"""Requests of the newest contract: each valid request takes effect, each invalid request gets a 400."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
-from tests.sandbox.serving import TODAY, JsonObject, answered, create, get, sandbox
+from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create, get, sandbox
 
 pytestmark = pytest.mark.anyio
 

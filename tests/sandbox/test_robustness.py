@@ -11,7 +11,7 @@ from httpx_sse import aconnect_sse
 
 from runs_mcp.sandbox import SandboxOptions
 from runs_mcp.sandbox.storage.run_store import RunStore as Store
-from tests.sandbox.serving import TODAY, JsonObject, answered, create, events, get, sandbox
+from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 
 from runs_mcp.sandbox.content import samples
 from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS
-from tests.sandbox.serving import JsonObject
+from tests.sandbox.sandbox_client import JsonObject
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from anyio.abc import Process
 from runs_mcp.sandbox import schema_check
 from tests.clients.processes import CLEAN
 from tests.here import free_ports, listening
-from tests.sandbox.serving import JsonObject, create, signed_in
+from tests.sandbox.sandbox_client import JsonObject, create, signed_in
 
 pytestmark = pytest.mark.anyio
 

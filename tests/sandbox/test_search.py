@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
-from tests.sandbox.serving import TODAY, JsonObject, answered, create, sandbox
+from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create, sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -192,7 +192,7 @@ async def test_search_without_a_body_finds_the_newest(api: httpx.AsyncClient) ->
         ({"is_root": False}, lambda run: "parent" in run),
         ({"finish_reason": "error"}, lambda run: run.get("finish_reason") == "error"),
         ({"run_ids": ["nothing"]}, lambda _: False),
-        ({"created_by": "nobody"}, lambda _: False),
+        ({"created_by": "unknown"}, lambda _: False),
         ({"object": "nothing"}, lambda _: False),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -216,7 +216,7 @@ async def test_today_runs_are_found_by_their_ids(api: httpx.AsyncClient) -> None
         {"exclude_tags": ["legal"]},
         {"is_root": True},
         {"finish_reason": "error"},
-        {"created_by": "nobody"},
+        {"created_by": "unknown"},
         {"run_ids": ["nothing"]},
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""Whatever a model passes, in any shape, a call is answered in words, and never breaks the server."""
+"""Arguments of any shape get a readable answer and never break the server."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def calls(draw: some.DrawFn) -> tuple[str, dict[str, Any]]:
 @given(calls())
 async def test_every_call_is_answered(one: tuple[str, dict[str, Any]]) -> None:
     tool, arguments = one
-    # Nobody listens there, so that what passes for good is answered by a failure to connect.
+    # No server listens there, so valid arguments are answered by a failure to connect.
     async with Client(build_server(Config(api=ApiSettings.model_validate(NOBODY))).mcp) as client:
         answer = await call(client, tool, **arguments)
     assert answer.failed or "without a run" in answer.text  # several runs at once fail one by one

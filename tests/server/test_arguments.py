@@ -20,7 +20,7 @@ NOT_AN_ID = "not a run id"
     [
         pytest.param("list_runs", {"limit": 0}, "limit", "greater than or equal to 1 (got 0)", id="limit 0"),
         pytest.param("list_runs", {"limit": 101}, "limit", "less than or equal to 100 (got 101)", id="limit 101"),
-        pytest.param("list_runs", {"limit": "many"}, "limit", "valid integer", id="limit in words"),
+        pytest.param("list_runs", {"limit": "many"}, "limit", "valid integer", id="limit as text"),
         pytest.param("list_runs", {"offset": -1}, "offset", "greater than or equal to 0", id="negative offset"),
         pytest.param("list_runs", {"status": "done"}, "status", "'completed' or 'failed'", id="unknown status"),
         pytest.param("list_runs", {"limits": 5}, "limits", "Did you mean `limit`?", id="misspelled"),
@@ -41,7 +41,7 @@ NOT_AN_ID = "not a run id"
         pytest.param("compute_run_facets", {"facets": ["colour"]}, "facets.0", "'models'", id="unknown facet"),
         pytest.param("compute_run_facets", {"facets": ["finish_reason"]}, "facets", "composable", id="other edition"),
         pytest.param("get_run_filter_options", {"field": "../x"}, "field", "match pattern", id="field that is a path"),
-        pytest.param("create_run", {"interaction": "i", "data": "x"}, "data", "valid dictionary", id="data in words"),
+        pytest.param("create_run", {"interaction": "i", "data": "x"}, "data", "valid dictionary", id="data as text"),
         pytest.param(
             "create_run",
             {"interaction": "i", "wait": False, "stream": False},
@@ -54,7 +54,7 @@ NOT_AN_ID = "not a run id"
 async def test_it_is_refused_by_name_and_nothing_is_sent(
     connect: Connect, tool: str, arguments: dict[str, object], names: str, says: str
 ) -> None:
-    # Nobody listens there: had anything been sent, the answer would be that the API cannot be reached.
+    # No server listens there: had anything been sent, the answer would be that the API cannot be reached.
     async with connect(Config(api=ApiSettings.model_validate(NOBODY))) as client:
         answer = await call(client, tool, **arguments)
     assert answer.failed

@@ -1,4 +1,4 @@
-"""Runs hold what somebody else wrote: it is quoted as data, and never becomes a line, a link or a tool of ours."""
+"""Untrusted text in runs is quoted as data, and never becomes a line, a link or a tool of the server."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Characters that nobody sees, or that move what people see, are written out wherever people read an answer."""
+"""Invisible characters, and characters that reorder visible text, are escaped wherever people read an answer."""
 
 import pytest
 

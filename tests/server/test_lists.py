@@ -1,4 +1,4 @@
-"""Lists end truthfully: each one says `End of list.`, or gives the call that continues it."""
+"""Lists end truthfully: each list says `End of list.`, or gives the call that continues it."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Log messages: clients of 2025-11-25 hear of waits for the API, from the level they set; nobody else is told."""
+"""Log messages: only clients of 2025-11-25 receive messages about waits for the API, from the level they set."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -26,7 +26,7 @@ async def waiting() -> AsyncIterator[Config]:
 
 
 async def heard(config: Config, *, mode: str = "legacy", level: LoggingLevel | None = None) -> list[str]:
-    """What a client that sets `level` is told in the course of a call."""
+    """Return the log messages that a client that sets `level` receives during a call."""
     messages: list[str] = []
 
     async def hear(params: LoggingMessageNotificationParams) -> None:

@@ -1,4 +1,4 @@
-"""Request keys: the same request gets the same run, and nobody gets the run of another request or caller."""
+"""Request keys: the same request gets the same run, and no caller gets the run of another request or caller."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -180,7 +180,7 @@ async def test_callers_cannot_set_tags_of_the_server(connect: Connect) -> None:
 
 
 async def everything(client: Client) -> str:
-    """Return all that a reader is told of the runs and their tags."""
+    """Return all that a reader learns about the runs and their tags."""
     answers = [
         await call(client, tool, **arguments)
         for tool, arguments in (

@@ -1,4 +1,4 @@
-"""What each tool answers, to clients of both eras."""
+"""Answers of each tool, to clients of both eras."""
 
 import json
 from typing import Any

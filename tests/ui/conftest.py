@@ -43,7 +43,7 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def look(browser: Browser) -> AsyncIterator[Look]:
-    """A page to look at; by the end nothing may have gone wrong in it, nor been asked for elsewhere."""
+    """Yield a page, and require at the end that it had no errors and no requests to other hosts."""
     async with looking(browser) as page:
         yield page
 

@@ -27,7 +27,7 @@ class Look:
 
     @property
     def view(self) -> FrameLocator:
-        """What the frame shows."""
+        """Return the content of the frame."""
         return self.page.frame_locator("iframe")
 
     @property
@@ -41,7 +41,7 @@ class Look:
             self.problems.append(message.text)
 
     def check(self) -> None:
-        """Nothing has gone wrong, nor been asked for elsewhere."""
+        """Assert that the page had no errors and no requests to other hosts."""
         assert not self.problems, self.problems
         assert {urlsplit(url).hostname for url in self.asked} <= {"127.0.0.1", None}
 
@@ -55,7 +55,7 @@ class Look:
         await self.page.set_viewport_size(size)
 
     async def accessibility_problems(self) -> list[str]:
-        """What axe finds."""
+        """Return the accessibility problems that axe finds."""
         axe = node.installed(AXE, {AXE: "4.14.1"}) / "node_modules" / AXE / "axe.min.js"
         await self.frame.evaluate(axe.read_text(encoding="utf-8"))
         found: dict[str, Any] = await self.frame.evaluate("axe.run(document, {resultTypes: ['violations']})")
@@ -66,7 +66,7 @@ class Look:
         ]
 
     async def overflow_px(self) -> int:
-        """How far the page is wider than its frame."""
+        """Return by how many pixels the page is wider than its frame."""
         return int(await self.frame.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 

@@ -39,7 +39,7 @@ async def host(config: Config, mode: str) -> AsyncIterator[Client]:
 
 
 async def test_the_server_says_that_it_has_pages(config: Config) -> None:
-    """Where the protocol has a place for it; before 2026-07-28 hosts go by the tools alone."""
+    """Declare the extension from 2026-07-28 on; with older versions, hosts read the tools alone."""
     async with Client(build_server(config).mcp) as client:
         assert EXTENSION_ID in (client.server_capabilities.extensions or {})
 

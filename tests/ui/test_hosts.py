@@ -78,7 +78,7 @@ def script() -> str:
 
 @asynccontextmanager
 async def hosting(browser: Browser, server: str, script: str) -> AsyncIterator[Host]:
-    """A host of `server`, loaded from that one's own origin, which is the only one it lets in."""
+    """A host of `server`, loaded from the server's own origin, the only origin that it accepts."""
     html = f"<!doctype html><meta charset=utf-8><body style='margin: 0'><script>{script}</script>"
 
     async def fulfil(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""Ways to have the program say what the documents quote: in a terminal, as the answer of a tool, over HTTP."""
+"""Errors that the documents quote, provoked in a terminal, as the answer of a tool, and over HTTP."""
 
 import json
 import os
@@ -32,7 +32,7 @@ from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN
 from tests.docs.machine import BIN
-from tests.http.running import ACCEPT, configured, running
+from tests.http.service import ACCEPT, configured, running
 from tests.upstream import TOKEN, Replies, reply
 
 Settings = Mapping[str, Any]
@@ -44,7 +44,7 @@ class Provoked(Protocol):
     """A way to have the program say something."""
 
     async def says(self, folder: Path) -> str:
-        """What it says, in a folder of its own."""
+        """Return the text that the program prints, in a folder for this error alone."""
 
 
 def _written(folder: Path, settings: Settings | str) -> Path:
@@ -97,13 +97,13 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What `check` looks at before it starts a server, with an API that replies so, or these settings of it."""
+    """Checks that run before a server starts, with the given replies or settings of the API."""
 
     replies: Replies = field(default_factory=dict)
     api: Settings = field(default_factory=dict)
 
     async def says(self, folder: Path) -> str:
-        """What is printed."""
+        """Return the printed text."""
         found: dict[str, Finding] = {}
         async with upstream.serving(self.replies) as api:
             given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, **self.api}
@@ -118,13 +118,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Untrusted:
-    """What somebody says of an API with a certificate that nobody vouches for."""
+    """An API whose certificate is not trusted."""
 
     by: Callable[[Settings], Provoked]
     """What says it, with these settings of the API."""
 
     async def says(self, folder: Path) -> str:
-        """What is said."""
+        """Return the printed text."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
         listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
@@ -151,7 +151,7 @@ class Taken:
     script: str
 
     async def says(self, folder: Path) -> str:
-        """What is printed."""
+        """Return the printed text."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             return await Terminal(f"{self.script} --port {taken.getsockname()[1]}").says(folder)
 

@@ -1,4 +1,4 @@
-"""Asking a person: which of several was meant, and whether to create a run; and what is said where nobody can be."""
+"""Elicitation: choosing among several matches, confirming a create, and the answers for clients that cannot ask."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -168,7 +168,7 @@ async def test_a_create_that_is_not_confirmed_makes_no_run_and_says_why(
 @pytest.mark.parametrize(
     ("person", "reason"), [(hangs, "nobody answered the question in time"), (refuses, "this client cannot ask")]
 )
-async def test_a_create_that_nobody_can_confirm_says_so(
+async def test_a_create_that_cannot_be_confirmed_says_so(
     confirming: Config, person: Callable[..., Any], reason: str
 ) -> None:
     impatient = confirming.model_copy(update={"streaming": StreamingSettings(max_wait_s=0.2)})

@@ -58,7 +58,7 @@ async def asked(url: str, token: str | None = None, session: str | None = None, 
 
 
 async def opened(url: str, token: str) -> str:
-    """The id of a session of 2025-11-25 that whoever presents `token` has opened."""
+    """Open a session of 2025-11-25 with `token` and return its id."""
     async with presenting(token) as http:
         return str((await http.post(url, json=INITIALIZE, headers=JSON)).headers[SESSION])
 

@@ -1,4 +1,4 @@
-"""Subscribing to `runs://{run_id}`: told at each change of status, in both eras, by one watcher a run."""
+"""Subscriptions to `runs://{run_id}`: one poller per run reports each change of status, in both eras."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -124,7 +124,7 @@ async def test_one_watcher_serves_all_who_subscribe() -> None:
                 await anyio.lowlevel.checkpoint()
             looks = upstream.count("GET /runs/r1")
         assert published == ["runs://r1", "runs://r1/result"]
-    assert upstream.count("GET /runs/r1") == looks  # the run has ended: nobody looks again
+    assert upstream.count("GET /runs/r1") == looks  # the run has ended: it is not polled again
 
 
 async def test_watching_stops_when_the_last_has_left() -> None:
@@ -134,7 +134,7 @@ async def test_watching_stops_when_the_last_has_left() -> None:
                 pass
             assert watchers.watched == {"r1"}
         assert watchers.watched == set()
-    assert published == []  # and the block has ended, so that no watcher was left in the task group
+    assert published == []  # and the block has ended, so no poller was left in the task group
 
 
 async def test_a_connection_that_ends_leaves_what_it_subscribed_to() -> None:

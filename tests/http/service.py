@@ -33,22 +33,22 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a service is, and a plain HTTP client."""
+    """The URL of a service, and a plain HTTP client."""
 
     url: str
     http: httpx.AsyncClient
 
     @property
     def endpoint(self) -> str:
-        """Where it serves MCP."""
+        """Return the URL of the MCP endpoint."""
         return self.url + PATH
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
-        """What `path` answers."""
+        """Return the response of `path`."""
         return await self.http.get(self.url + path, headers=headers)
 
     async def ask(self, method: str, *, name: str | None = None, **headers: str) -> httpx.Response:
-        """What the endpoint answers to a message of 2026-07-28, which needs no session."""
+        """Send a message of 2026-07-28, which needs no session, and return the response."""
         meta = {
             PROTOCOL_VERSION_META_KEY: MODERN,
             CLIENT_CAPABILITIES_META_KEY: {},
@@ -59,7 +59,7 @@ class Endpoint:
         return await self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, **routing, **headers)
 
     async def post(self, message: Any, **headers: str) -> httpx.Response:
-        """What the endpoint answers to `message`."""
+        """Return the endpoint's response to `message`."""
         return await self.http.post(self.endpoint, json=message, headers={**ACCEPT, **headers})
 
 

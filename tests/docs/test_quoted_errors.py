@@ -1,4 +1,4 @@
-"""Every text that the guide to troubles quotes is said by the program, and this is how it is brought to say it."""
+"""The program prints every text that the troubleshooting guide quotes."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from runs_mcp.server.runs import idempotent_create
 from tests.docs.documents import tokens
-from tests.docs.provoking import Check, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
+from tests.docs.provoked_errors import Check, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
 from tests.upstream import events, reply
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +177,7 @@ HOW: dict[str, Provoked] = {
 
 
 def quoted() -> Iterator[str]:
-    """What the tables of the guide quote: in code, in the first column, or in the second after a status."""
+    """Yield the texts that the guide's tables quote as code, in the first column, or in the second after a status."""
     cells: list[str] = []
     for token in tokens(GUIDE):
         if token.type == "tr_open":
@@ -191,7 +191,7 @@ def quoted() -> Iterator[str]:
 
 
 def pattern(text: str) -> str:
-    """What matches a text whatever stands where it has `…`, and between a status and the text."""
+    """Return a pattern for a text, with anything in place of `…` and between a status and the text."""
     status, _, said = text.partition(" ") if text[:3].isdigit() else ("", "", text)
     return f"{status}.*{re.escape(said)}".replace("…", ".+")
 

@@ -53,7 +53,7 @@ def drawn(lines: list[tuple[float, str]]) -> str:
 
 
 def headings(text: str) -> list[str]:
-    """What the demo says that it does, step by step, without ids."""
+    """Return the headings of the steps that the demo prints, without ids."""
     return [re.sub("[0-9a-f]{24}", "…", one) for one in re.findall(r"▸ ([^\n]*)", text)]
 
 
@@ -70,7 +70,7 @@ def _lines(terminal: int, started: float) -> Iterator[tuple[float, str]]:
     while True:
         try:
             said = os.read(terminal, 65_536)
-        except OSError:  # on Linux, how a terminal says that nobody writes to it any more
+        except OSError:  # on Linux, a terminal without writers raises this error
             return
         if not said:
             return
