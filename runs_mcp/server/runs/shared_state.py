@@ -22,7 +22,7 @@ MAX_KEYS = 10_000
 
 
 class Relay(Protocol):
-    """Has one process follow a run for all of them."""
+    """A relay that lets one process read a run's stream for all processes."""
 
     async def read(self, follower: RunStream) -> Role:
         """Feed `follower` the text that another process reads, until the run ends or no other process follows it."""
