@@ -57,7 +57,7 @@ class JwtAuthSettings(Section):
     @classmethod
     def _cannot_be_forged(cls, url: str | None) -> str | None:
         if url is not None and (not is_http(url) or is_unencrypted(url)):
-            raise ValueError("must be an https URL: whoever changes it on its way decides who may call")
+            raise ValueError("must be an https URL: an attacker who changes it in transit decides who may call")
         return url
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ class Reread(Generic[Content]):
             try:
                 self._content = self._read(self._file)
             except ConfigError as error:
-                log.warning("%s Nobody is let in until it can be read.", error)
+                log.warning("%s No caller is admitted until it can be read.", error)
                 self._content = self._nothing
         return self._content
 
