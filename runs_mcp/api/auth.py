@@ -324,7 +324,7 @@ def _name(reference: object) -> str | None:
 
 
 def find_token_url(settings: ApiSettings, edition: Edition, base_url: str) -> str:
-    """Return the URL that exchanges API keys: as set, else the one that the edition's own clients use.
+    """Return the URL that exchanges API keys: the configured URL, else the URL that the edition's own clients use.
 
     Raises:
         CredentialError: the URL is unknown; a key is never sent to a guess.

@@ -59,7 +59,7 @@ def connect(
 
     Raises:
         InvalidArgumentError: the arguments contradict each other, or the URL cannot be used.
-        CredentialError: the secret is missing or malformed, or nobody knows where to exchange the key.
+        CredentialError: the secret is missing or malformed, or the URL to exchange the key at is unknown.
         ProxySettingsError: the environment names an unsupported proxy.
     """
     if settings is None:

@@ -25,7 +25,7 @@ class Edition:
     model_options: bool
     """Whether generation settings such as the temperature go into `config.model_options`."""
     internal_find: bool
-    """Whether `find` is closed to most credentials, so that a search has to stand in for it."""
+    """Whether `find` is closed to most credentials, so that a search has to replace it."""
     search_options: bool
     """Whether `search` takes `select` and `sort`."""
     interaction_endpoints: bool

@@ -27,7 +27,7 @@ from runs_mcp.observability.masking import one_line
 
 LONGEST_MESSAGE_CHARS = 4_000
 LONGEST_RETRY_AFTER_S = 86_400.0
-"""Bound of the waits that are reported; a longer one is a mistake of the server."""
+"""Upper bound, in seconds, of the waits that are reported; a longer wait is a mistake of the server."""
 MILLISECOND_HEADERS = ("x-ratelimit-retry-ms", "x-retry-after-ms", "retry-after-ms")
 TEMPORARY = frozenset({500, 502, 503, 504})
 REASONS: Mapping[str, Literal["pacing", "quota"]] = {"pacing": "pacing", "quota": "quota"}
@@ -172,7 +172,7 @@ def _explanation(content: bytes, redact: Callable[[str], str]) -> tuple[str | No
 
 
 def _text(value: Any, name: str = "") -> str:
-    """Return an error in words, whatever its shape: a text, a list, or an object as several frameworks write it."""
+    """Return the text of an error, whatever its shape: a text, a list, or an object as several frameworks write it."""
     match value:
         case Mapping():
             return _object_text(value, name)

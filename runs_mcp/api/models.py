@@ -17,12 +17,12 @@ class Ref(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What to call it: its name, else its id."""
+        """The name, else the id; empty if both are missing."""
         return self.name or self.id or ""
 
 
 class RunError(NamedTuple):
-    """Why a run failed."""
+    """The reason why a run failed."""
 
     code: str | None
     message: str | None
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """What addresses the run."""
+        """The id that addresses the run; empty if the API sent none."""
         sent = _id(self.raw)
         return "" if sent is None else str(sent)
 
@@ -64,22 +64,22 @@ class Run:
 
     @property
     def interaction(self) -> Ref | None:
-        """What was executed."""
+        """The interaction that was executed."""
         return _reference(self.raw.get("interaction"))
 
     @property
     def environment(self) -> Ref | None:
-        """Where it was executed."""
+        """The environment in which it was executed."""
         return _reference(self.raw.get("environment"))
 
     @property
     def account(self) -> Ref | None:
-        """Who pays for it."""
+        """The account that pays for it."""
         return _reference(self.raw.get("account"))
 
     @property
     def project(self) -> Ref | None:
-        """What it belongs to."""
+        """The project that it belongs to."""
         return _reference(self.raw.get("project"))
 
     @property
@@ -89,17 +89,17 @@ class Run:
 
     @property
     def created_at(self) -> datetime | None:
-        """When it was created."""
+        """The time of its creation."""
         return _moment(self.raw.get("created_at"))
 
     @property
     def updated_at(self) -> datetime | None:
-        """When it last changed."""
+        """The time of its last change."""
         return _moment(self.raw.get("updated_at"))
 
     @property
     def tags(self) -> Sequence[str]:
-        """What it was labelled with."""
+        """The tags of the run."""
         sent = self.raw.get("tags")
         if isinstance(sent, str):
             return [sent]
@@ -113,7 +113,7 @@ class Run:
 
     @property
     def error(self) -> RunError | None:
-        """Why it failed."""
+        """The reason why it failed."""
         sent = self.raw.get("error")
         if not isinstance(sent, dict):
             return None
@@ -121,7 +121,7 @@ class Run:
 
     @property
     def token_use(self) -> TokenUse | None:
-        """What it used of the model."""
+        """The tokens that it used; None if the API sent none."""
         sent = self.raw.get("token_use")
         if not isinstance(sent, dict):
             return None
@@ -130,13 +130,13 @@ class Run:
 
     @property
     def execution_time_ms(self) -> float | None:
-        """How long it took."""
+        """The execution time in milliseconds; None if it is unknown."""
         sent = self.raw.get("execution_time")
         return sent if type(sent) in (int, float) else None
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the model stopped writing."""
+        """The reason why the model stopped writing."""
         return _text(self.raw.get("finish_reason"))
 
     @property
@@ -146,22 +146,22 @@ class Run:
 
     @property
     def prompt(self) -> Any:
-        """What the model was given: any JSON, often much."""
+        """The prompt that the model received: any JSON, often large."""
         return self.raw.get("prompt")
 
     @property
     def result(self) -> Any:
-        """What the model gave, as the contract has it; `output` and `text` read alike in both."""
+        """The result in the form of the contract; `output` and `text` have the same form in both contracts."""
         return self.raw.get("result")
 
     @property
     def is_final(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """True if the run has ended, with success or not."""
         return (self.status or "").lower() in FINAL_STATUSES
 
     @property
     def has_result_parts(self) -> bool:
-        """Whether the result came as typed parts, which only today's contract has."""
+        """True if the result consists of typed parts, which only the current contract has."""
         return _parts(self.result) is not None
 
     @property
@@ -186,7 +186,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many runs have one value."""
+    """The number of runs with a value."""
 
     id: str | None
     name: str | None
@@ -199,7 +199,7 @@ class Bucket:
 
     @property
     def label(self) -> str:
-        """What to call the value."""
+        """The name of the value, else its id, else `none`."""
         return self.name or self.id or "none"
 
 

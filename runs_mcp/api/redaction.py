@@ -12,7 +12,7 @@ from runs_mcp.observability.masking import MASK, mask
 SHORTEST_SECRET_CHARS = 6
 """Shorter secrets are not replaced: they would be found in ordinary words."""
 SECRETS_REMEMBERED = 16
-"""Tokens are renewed for as long as the process runs; an API repeats recent ones only."""
+"""Tokens are renewed for as long as the process runs; an API repeats recent tokens only."""
 
 
 class Redactor:

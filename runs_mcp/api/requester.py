@@ -36,7 +36,7 @@ from runs_mcp.config.api_settings import ApiSettings
 log = logging.getLogger(__name__)
 
 ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
-"""Content codings that are read: those that were asked for, one at a time. Nested ones can grow without bound."""
+"""Content codings that are read: those that were asked for, one at a time. Nested codings can grow without bound."""
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": f"runs-mcp/{__version__}"}
 Signature = Literal["header", "query", "none"]
 """Place of the token in a request. `none`: the request exchanges an API key."""
@@ -83,7 +83,7 @@ class Requester:
             transport = InstrumentedTransport(transport, observers, base_url=self.base_url)
         self._transport = transport
         self._retry = partial(retry, max_retries=settings.max_retries, on_wait=on_wait, sleep=sleep)
-        # Parsing a URL takes 45 µs, and runs are polled by the same one.
+        # Parsing a URL takes 45 µs, and each poll of a run uses the same URL.
         self._parse_url = lru_cache(maxsize=256)(httpx.URL)
         self._slots = anyio.Semaphore(settings.max_concurrent, fast_acquire=True)
 

@@ -1,4 +1,4 @@
-"""Searches that stand in for `find`, where the edition closes `find` to most credentials."""
+"""Searches that replace `find` in editions that close `find` to most credentials."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ RANGE_NAMES = {"$gte": "start", "$lt": "end"}
 
 
 def search_for(query: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the search `query` that selects the same runs as a MongoDB filter, or None if there is none."""
+    """Return the search `query` that selects the same runs as a MongoDB filter, or None if no search does."""
     search: dict[str, Any] = {}
     for field, condition in query.items():
         match field, condition:

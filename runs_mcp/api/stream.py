@@ -98,7 +98,7 @@ class _Surrogates:
 
 
 def _translate(sent: ServerSentEvent, halves: _Surrogates) -> list[Event]:
-    """Return the events that one server-sent event stands for; none if it is empty or of an unknown kind."""
+    """Return the events in a server-sent event; none if it is empty or of an unknown kind."""
     if sent.event == "close":
         rest = halves.flush()
         return [*([Chunk(rest, rest)] if rest else []), Closed(_decode(sent.data))]

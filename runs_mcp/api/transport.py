@@ -67,7 +67,7 @@ def _session(trust: ssl.SSLContext, proxy: str | None) -> aiohttp.ClientSession:
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Raise the exceptions of httpx instead of those of aiohttp.
 
-    aiohttp sends a GET again when it sees one of its own exceptions on a kept-alive connection (RFC 9112 section 9.5
+    aiohttp sends a GET again when it sees an exception of its own on a kept-alive connection (RFC 9112 section 9.5
     allows that), but a GET of a stream executes a run. And httpx-aiohttp would report a connection that broke after
     the request was sent as `ConnectTimeout`, which says that it was never sent.
     """

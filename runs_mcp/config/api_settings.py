@@ -26,7 +26,7 @@ class Section(BaseModel):
 
 
 class AuthSettings(Section):
-    """Where the credential for the Runs API comes from: exactly one of `value`, `env`, `file`, `command`."""
+    """The source of the credential for the Runs API: exactly one of `value`, `env`, `file`, `command`."""
 
     kind: Annotated[Literal["token", "api_key"], AnyCase] = "token"
     """`token`: a JWT, sent as it is. `api_key`: an `sk-` key, exchanged for JWTs, which are renewed in time.
@@ -44,7 +44,7 @@ class AuthSettings(Section):
 
     @property
     def given(self) -> bool:
-        """Whether there is a secret: not where it is in an environment variable that is unset or empty."""
+        """False if the secret is in an environment variable that is unset or empty, else true."""
         return self.env is None or bool(os.environ.get(self.env))
 
     @model_validator(mode="before")
@@ -94,7 +94,7 @@ class ApiSettings(Section):
     max_retries: int = Field(default=4, ge=0, le=20)
     """How many times a call that may safely be repeated is repeated."""
     max_concurrent: int = Field(default=32, ge=1, le=100)
-    """How many requests may be under way at once, streams apart; further ones wait their turn."""
+    """How many requests may be under way at once, streams apart; further requests wait their turn."""
     max_response_bytes: int = Field(default=67_108_864, ge=100_000)
     """Largest answer in bytes, after decompression; the rest is not read. For a stream, the largest single event."""
     allow_plain_http: bool = False

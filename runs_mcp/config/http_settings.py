@@ -51,13 +51,13 @@ class JwtAuthSettings(Section):
     required_scopes: tuple[str, ...] = ()
     """Scopes that a token must have beside `runs:read`."""
     granted_scopes: tuple[Scope, ...] = ()
-    """Scopes that every token has beside its own, for issuers that know nothing of ours."""
+    """Scopes that every token has beside its own, for issuers that do not know the scopes of runs-mcp."""
 
     @field_validator("issuer", "resource_url", "jwks_url")
     @classmethod
     def _cannot_be_forged(cls, url: str | None) -> str | None:
         if url is not None and (not is_http(url) or is_unencrypted(url)):
-            raise ValueError("must be an https URL: whoever changes it on its way decides who may call")
+            raise ValueError("must be an https URL: an attacker who changes it in transit decides who may call")
         return url
 
     @model_validator(mode="after")
@@ -81,13 +81,13 @@ class HttpSettings(Section):
     allowed_origins: tuple[str, ...] = ()
     """Web pages that may call from a browser, e.g. `https://chat.example.com` or `http://localhost:*`."""
     max_requests: int = Field(default=5_000, ge=1)
-    """How many requests, open streams included, one process holds at once; further ones are answered 503."""
+    """How many requests, open streams included, one process holds at once; further requests are answered 503."""
     rate_limit: int | None = Field(default=None, ge=1)
-    """How many requests a caller may make a minute; further ones are answered 429. Unset: as many as it likes."""
+    """How many requests a caller may make a minute; further requests are answered 429. Unset: as many as it likes."""
     metrics: str | None = None
     """Address to serve Prometheus metrics at, apart from `/mcp`, e.g. `127.0.0.1:9464`. Unset: none are kept."""
     without_profile: Annotated[Literal["refuse", "serve"], AnyCase] = "refuse"
-    """What becomes of a caller whom no profile names, where there are profiles: `serve` by the settings outside."""
+    """Treatment of callers that no profile names: `refuse` them, or `serve` them by the settings outside profiles."""
 
     @field_validator("metrics")
     @classmethod

@@ -29,7 +29,7 @@ class InteractionToolSettings(Section):
 
 
 class ServerSettings(Section):
-    """What the MCP server offers."""
+    """Settings of the MCP server."""
 
     read_only: bool = False
     """Offer no tool that changes anything: no `create_run`."""
@@ -48,10 +48,10 @@ class ServerSettings(Section):
     """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
     max_calls: int = Field(default=2_000, ge=1)
     """How many tool calls one process answers at once, in each profile, and how many other requests that ask the API
-    for something; further ones are refused, with nothing done."""
+    for something; further calls are refused, with nothing done."""
     redis_url: SecretStr | None = None
     """Redis where replicas of `serve --http` share what one of them knows, e.g. `redis://redis:6379/0`; `rediss` is
-    encrypted. Unset: each is by itself."""
+    encrypted. Unset: replicas share nothing."""
     http: HttpSettings = HttpSettings()
 
     @field_validator("redis_url")
@@ -100,7 +100,7 @@ class ProfileSettings(Section):
 
 
 class StreamingSettings(Section):
-    """How what a run writes reaches the client."""
+    """Settings of the text that a run streams to the client."""
 
     flush_ms: float = Field(default=50, ge=0)
     """Chunks that arrive within this many milliseconds are joined into one notification."""
@@ -109,7 +109,7 @@ class StreamingSettings(Section):
     max_wait_s: float = Field(default=45, gt=0)
     """Seconds after which a waiting call answers with the run still going. Many clients give up at 60."""
     stall_s: float = Field(default=30, gt=0)
-    """Seconds of silence in a stream after which its run is looked at, since it may have ended unsaid."""
+    """Seconds of silence in a stream after which its run is polled, since it may have ended unnoticed."""
     token_in_query: bool = False
     """Authenticate streams by the `access_token` query parameter instead of the Authorization header."""
 
@@ -138,7 +138,7 @@ class Config(BaseSettings):
 
     @property
     def serves_the_unnamed(self) -> bool:
-        """Whether callers are served whom no profile names."""
+        """True if callers that no profile names are served."""
         return not self.profiles or self.server.http.without_profile == "serve"
 
     def of(self, profile: str | None) -> Self:

@@ -21,7 +21,7 @@ LONGEST_LOOK_S = 5.0
 
 
 class Readiness:
-    """Whether calls can be answered: the API is looked at when somebody asks, seldom, and by one at a time."""
+    """Readiness to answer calls; the API is checked on request, at a limited rate and by one task at a time."""
 
     def __init__(self, tenants: Tenants, now: Callable[[], float], *, longest_look_s: float = LONGEST_LOOK_S) -> None:
         self._tenants = tenants
@@ -32,7 +32,7 @@ class Readiness:
         self._looked_at: float | None = None
 
     async def problem(self) -> str | None:
-        """Why no call can be answered, in words without a secret; nothing if some can."""
+        """Return the reason why no call can be answered, as a text without secrets; None if some can be answered."""
         if self._tenants.draining:
             return "The server is stopping."
         async with self._turn:
@@ -42,7 +42,7 @@ class Readiness:
         return self._problem
 
     async def _look(self) -> str | None:
-        """Look at the API of every profile: that one fails must not take the service from the others."""
+        """Check the API of every profile: the failure of one API must not make the others unready."""
         problems: list[str | None] = []
 
         async def look(server: RunsServer) -> None:

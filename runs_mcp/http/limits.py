@@ -18,7 +18,7 @@ from runs_mcp.server.scopes import caller_of
 FULL_RETRY_S = 1
 """Seconds after which to try a full server again."""
 MAX_SUBSCRIPTIONS = 100
-"""Resources that one `subscriptions/listen` can name."""
+"""Resources that a `subscriptions/listen` can name."""
 MAX_CALLER_SUBSCRIPTIONS = 1_000
 """Resources that all open `subscriptions/listen` of a caller can name."""
 

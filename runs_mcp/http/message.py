@@ -64,7 +64,7 @@ def message_of(scope: Scope) -> Any:
 
 
 def is_request(message: Any) -> bool:
-    """Return true for a message that must be answered; one that cannot be read, or a batch, is answered too."""
+    """Return true for a message that must be answered, which includes unreadable messages and batches."""
     return not isinstance(message, dict) or ("id" in message and "method" in message)
 
 

@@ -1,7 +1,7 @@
 """The ids of JSON-RPC requests within a session: no request can receive the answer of another.
 
 The SDK's transport for protocol 2025-11-25 finds the response stream of an answer by the id of its request, as text.
-Requests with equal ids in one session (two in progress, `1` and `"1"`, or one that reuses the id of a request whose
+Requests with equal ids in one session (two in progress, `1` and `"1"`, or a request with the id of another whose
 caller has disconnected) would therefore get each other's answers. Each request gets an id of its own on its way in,
 and its answer gets the caller's id back on its way out. Protocol 2026-07-28 has no sessions, and needs none of this.
 """

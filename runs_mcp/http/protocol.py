@@ -11,7 +11,7 @@ MAX_HEADER_BYTES = 32 * 1024
 
 
 class HttpProtocol(H11Protocol):
-    """Closes a connection whose next request does not begin in time: half-open ones would otherwise stay for good.
+    """A connection that closes if its next request does not begin in time; half-open connections would stay for good.
 
     Based on h11: httptools is faster by a tenth, but keeps blanks around the values of headers.
     """

@@ -1,4 +1,4 @@
-"""Whether there are other replicas to share with."""
+"""State shared with other replicas, if the configuration names a Redis."""
 
 from typing import TYPE_CHECKING
 

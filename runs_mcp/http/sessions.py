@@ -16,7 +16,7 @@ from runs_mcp.observability.caller_name import name_of
 MAX_SESSIONS = 500
 """Sessions that a caller can have open; each takes about 40 KiB for as long as it is open."""
 IDLE_S = 1_800
-"""Seconds after which the SDK closes an idle session by itself."""
+"""Seconds after which the SDK closes an idle session."""
 RETRY_S = 60
 
 

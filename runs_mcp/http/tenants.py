@@ -1,4 +1,4 @@
-"""For whom the service works: one MCP server a profile, each with an API and all that follows of its own."""
+"""Tenants of the service: an MCP server for each profile, with its own API client and state."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -17,18 +17,18 @@ from runs_mcp.server.server import RunsServer, build_server
 log = logging.getLogger(__name__)
 
 Build = Callable[[Config, Observers, SharedState], RunsServer]
-"""Makes the server of a profile."""
+"""Creates the server of a profile."""
 Share = Callable[[Config, str | None], SharedState]
-"""What the server of a profile shares with those of other replicas."""
+"""Returns the state that the server of a profile shares with the servers of other replicas."""
 
 
 def by_itself(_: Config, __: str | None) -> SharedState:
-    """Nothing: this replica is the only one."""
+    """Return unshared state, for a service with a single replica."""
     return SharedState()
 
 
 class Tenants:
-    """The servers of one process: of each profile, and of callers outside of all. They share nothing.
+    """The servers of one process: of each profile, and of callers outside of all. They share no state.
 
     As an ASGI application, it hands each request to the server of its caller.
     """
@@ -48,26 +48,26 @@ class Tenants:
 
     @property
     def servers(self) -> Iterable[RunsServer]:
-        """All of them."""
+        """All servers."""
         return self._servers.values()
 
     @property
     def calls_in_flight(self) -> int:
-        """Tool calls that have not been answered yet."""
+        """The number of tool calls that have not been answered yet."""
         return sum(server.calls_in_flight for server in self.servers)
 
     @property
     def runs_followed(self) -> int:
-        """Runs whose stream is read or polled."""
+        """The number of runs whose stream is read or that are polled."""
         return sum(server.services.followers.count for server in self.servers if server.services)
 
     @property
     def draining(self) -> bool:
-        """Whether the service is about to stop."""
+        """True if the service is about to stop."""
         return any(server.draining for server in self.servers)
 
     def drain(self) -> None:
-        """Have calls that wait for runs answer now, with how to go on: the service is about to stop."""
+        """Answer the calls that wait for runs now, with the way to continue, because the service is about to stop."""
         for server in self.servers:
             server.drain()
 
@@ -80,7 +80,7 @@ class Tenants:
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the server of the request's caller answer it."""
+        """Pass the request to the server of its caller."""
         caller = caller_of(scope)
         server = self._servers[caller.profile if caller else None]
         await server.mcp.session_manager.handle_request(scope, receive, send)

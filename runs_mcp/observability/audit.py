@@ -6,7 +6,7 @@ from runs_mcp.observability.logs import FIELDS, current
 
 log = logging.getLogger(__name__)
 LOCAL = "local"
-"""The caller of a server without authentication: whoever started it over stdio, or reaches it on loopback."""
+"""The caller of a server without authentication: the user who started it over stdio or reaches it on loopback."""
 
 
 def record_start(run_id: str, *, interaction: str | None, model: str | None) -> None:

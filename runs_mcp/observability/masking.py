@@ -18,7 +18,7 @@ _HIDDEN = re.compile(
     r"\u115f\u1160\u3164\uffa0"  # letters without a shape
     r"\u2028\u2029"  # ends of lines
     r"\ud800-\udfff"  # halves of characters, which UTF-8 cannot hold
-    r"\U000e0000-\U000e0fff"  # tags and selectors that can carry text nobody sees
+    r"\U000e0000-\U000e0fff"  # tags and selectors that can carry invisible text
     "]"
 )
 """Characters that a person cannot see, or that move what a person sees.

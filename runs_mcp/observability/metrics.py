@@ -27,7 +27,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 class Metrics:
-    """What is counted, measured and gauged. Labels are of our own words: no caller can make new ones."""
+    """Counters, histograms and gauges. Label values come from fixed sets: no caller can create new label values."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()

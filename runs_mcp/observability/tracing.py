@@ -35,7 +35,7 @@ def start() -> bool:
         ConfigError: they ask for what is not installed.
     """
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        return True  # whoever started the process has seen to it
+        return True  # the program that started the process has configured a provider
     wanted = os.environ.get(EXPORTER) or ("otlp" if any(os.environ.get(name) for name in ENDPOINTS) else "none")
     if wanted == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
@@ -83,7 +83,7 @@ class CallersTrace:
 
 @contextmanager
 def traced(exchange: Exchange) -> Iterator[None]:
-    """A span for a request to the API, which the API is told of."""
+    """Record a span for a request to the API, and send its trace context with the request."""
     tracer = trace.get_tracer("runs-mcp", __version__)
     attributes = {
         "http.request.method": exchange.method,

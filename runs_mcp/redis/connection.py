@@ -119,4 +119,4 @@ def without_redis(doing: str) -> Iterator[None]:
     except CircuitOpenError:
         pass
     except FAILURES as error:
-        log.warning("Redis failed while %s: %s; this replica goes on by itself", doing, type(error).__name__)
+        log.warning("Redis failed while %s: %s; this replica continues alone", doing, type(error).__name__)

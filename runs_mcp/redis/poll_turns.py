@@ -36,7 +36,7 @@ class RedisPollTurns(OwnPollTurns):
 
     @override
     async def changed(self, run_id: str, status: str) -> bool:
-        """Return true if `status` differs from the one that the last poll of any replica returned."""
+        """Return true if `status` differs from the status that the last poll of any replica returned."""
         here = await super().changed(run_id, status)
         with without_redis("polling a run"):
             before = await self._redis.set(f"{self._place}:seen:{run_id}", status, ex=KEPT_S, get=True)

@@ -1,4 +1,4 @@
-"""Names that one of the replicas can claim, once."""
+"""Names that a single replica can claim, once."""
 
 from redis.asyncio import Redis
 from typing_extensions import override

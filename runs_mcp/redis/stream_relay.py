@@ -7,7 +7,7 @@ The replica that leads a run reads its stream from the API, and writes it to a R
                         │                        3-0  ended=yes
                         └─ lead:RUN = id of the leader       woken:REPLICA ──XREAD──┘
 
-1. A replica that is to follow RUN takes the lease `lead:RUN` (see `leases`). The one that gets it leads.
+1. A replica that is to follow RUN takes the lease `lead:RUN` (see `leases`). The replica that gets it leads.
 2. The leader appends each piece of text to `text:RUN` with its position in characters (`at`), so that a reader takes
    nothing twice and notices a gap; then `ended`.
 3. A reader has one blocking XREAD for all runs it reads. An entry in its own stream `woken:REPLICA` interrupts that
@@ -15,7 +15,7 @@ The replica that leads a run reads its stream from the API, and writes it to a R
 4. Each second a reader checks that the leaders of its runs hold their leases and live. If a leader does not, the
    reader takes the lease and what `text:RUN` holds, and succeeds it. A successor must not open the stream of a run that
    has started, because that could execute the run again: it polls the run, and takes the missing text from the result.
-5. If Redis fails, each replica follows its runs by itself in the same way.
+5. If Redis fails, each replica follows its runs alone in the same way.
 """
 
 from collections import deque
@@ -35,7 +35,7 @@ START = "0-0"
 KEPT_S = 86_400
 KEPT_AFTER_THE_END_S = 600
 MOST_ENTRIES = 1_000
-"""Most entries that one read returns of a stream."""
+"""Maximum number of entries that a read of a stream returns."""
 AGAIN_S = 1.0
 
 

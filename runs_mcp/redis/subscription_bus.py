@@ -1,4 +1,4 @@
-"""The subscription bus shared by replicas: the clients of all hear of a change that one sees."""
+"""The subscription bus shared by replicas: a change that any replica sees reaches the clients of all."""
 
 import anyio
 from anyio.abc import TaskStatus

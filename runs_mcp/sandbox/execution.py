@@ -72,7 +72,7 @@ class LiveRun:
         self._grew.set()
 
     async def follow(self) -> AsyncIterator[str]:
-        """Yield every piece, from the first one on, as it is written."""
+        """Yield every piece, from the start, as it is written."""
         position = 0
         while True:
             while position < len(self.pieces):

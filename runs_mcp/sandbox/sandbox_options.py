@@ -38,7 +38,7 @@ class FixedAnswer:
 
 
 def closed(*operations: Operation, status: int = 403) -> dict[Operation, FixedAnswer]:
-    """Return the answers that close `operations` to every credential, as the platform closes its internal ones."""
+    """Return the answers that close `operations` to every credential, as the platform does with internal operations."""
     phrase = HTTPStatus(status).phrase
     body = json.dumps({"error": phrase, "status": status, "message": phrase})
     return dict.fromkeys(operations, FixedAnswer(status=status, body=body))

@@ -40,7 +40,7 @@ class SchemaChecker:
         return TOO_SLOW
 
     async def _ready(self) -> None:
-        """Start a worker, unless an idle one is alive: that time does not count as the time of a check."""
+        """Start a worker, unless an idle worker is alive: that time does not count as the time of a check."""
         for _ in range(MAX_CHECKS + 1):
             with suppress(BrokenWorkerProcess):
                 await to_process.run_sync(load, cancellable=True, limiter=self._processes)
@@ -53,8 +53,8 @@ def load() -> None:
 
 
 def check(schema_text: str, value_text: str | None = None) -> str | None:
-    """Return the first problem of a schema, or of a value under it, both as JSON; None if there is none."""
-    # A worker that outlives a killed parent ends by itself.
+    """Return the first problem of a schema, or of a value under it, both as JSON; None if both are valid."""
+    # The alarm ends a worker that outlives a killed parent.
     if hasattr(signal, "alarm"):
         signal.alarm(MAX_SECONDS + 5)
     try:

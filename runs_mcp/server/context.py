@@ -37,7 +37,7 @@ class Services:
 
     @property
     def workspace(self) -> str:
-        """The edition and project that answers come from, so that a wrong one is noticed."""
+        """The edition and project that answers come from; results show it, so that users notice a wrong project."""
         project = self.config.api.project
         return f"{self.config.api.edition}, project {project}" if project else self.config.api.edition
 

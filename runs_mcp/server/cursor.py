@@ -19,7 +19,7 @@ def offset_of(params: PaginatedRequestParams | None) -> int:
     """Return the offset that a list request begins at, 0 without a cursor.
 
     Raises:
-        MCPError: The cursor is not one of ours.
+        MCPError: The cursor was not issued by this server.
     """
     if params is None or params.cursor is None:
         return 0

@@ -49,7 +49,7 @@ Answer = str | Unanswered
 
 
 class NotConfirmedError(Exception):
-    """What would execute a run was not confirmed; the text says why."""
+    """Raised if the user did not confirm an operation that executes a run; the text gives the reason."""
 
 
 class InputRequiredError(Exception):
@@ -126,7 +126,7 @@ async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequ
     `facts` describe the run: interaction, model, environment, number of runs; `data` is its input.
 
     Raises:
-        NotConfirmedError: Nobody agreed.
+        NotConfirmedError: The user did not agree.
         InputRequiredError: The call has to be answered with the question.
     """
     if not services(call).config.server.confirm_create:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 MINUTE_S = 60
 MAX_CALLERS = 100_000
-"""Callers beyond which the one that has been silent for longest is forgotten."""
+"""Number of callers that are remembered; beyond it, the least recently active caller is dropped."""
 
 
 class RateLimiter(Protocol):

@@ -1,4 +1,4 @@
-"""What a run writes, as progress notifications: joined, in order, strictly increasing, over before the result."""
+"""Progress notifications with the text of a run: joined, in order, strictly increasing, over before the result."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -70,7 +70,7 @@ class PromptFile(BaseModel):
         """Return the text with its arguments filled in; an empty argument stands for its default.
 
         Raises:
-            MCPError: An argument is unknown, or a required one is missing.
+            MCPError: An argument is unknown, or a required argument is missing.
         """
         values = {argument.name: argument.default for argument in self.arguments}
         if unknown := set(given) - set(values):

@@ -88,7 +88,7 @@ class ToolCalls:
         return operation.published.input_schema if operation else None
 
     async def call(self, ctx: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        """Answer `tools/call`; a failure is a result in words, never a traceback.
+        """Answer `tools/call`; a failure is a result with a message, never a traceback.
 
         Raises:
             MCPError: There is no such tool.

@@ -101,7 +101,7 @@ def _kind(found: str) -> Literal["token", "api_key"] | None:
 
 
 def _doubt(auth: AuthSettings, config_file: Path | None) -> tuple[str, str] | None:
-    """Return the risk of the source of the secret and its remedy; None if there is none."""
+    """Return the risk of the source of the secret and its remedy; None if the source is safe."""
     variable = auth.env or next((name for name in os.environ if name.upper() == VALUE_VARIABLE), None)
     if variable:
         fix = f"Set {variable} in the client's own configuration, or use api.auth.file or api.auth.command."

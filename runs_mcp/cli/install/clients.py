@@ -12,7 +12,7 @@ from runs_mcp.cli.install.formats import Format
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the places of configuration files depend on."""
+    """The properties of a machine that determine the paths of configuration files."""
 
     platform: str
     """As `sys.platform` says it."""
@@ -37,7 +37,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a client is to start."""
+    """The command that a client starts."""
 
     command: str
     args: tuple[str, ...]
@@ -216,7 +216,7 @@ def find(name: str) -> Client:
     """The client of that name.
 
     Raises:
-        LookupError: there is none; the text says which there are.
+        LookupError: the name is unknown; the text lists the known names.
     """
     for client in CLIENTS:
         if client.name == name:

@@ -24,7 +24,7 @@ NO_CONFIGURATION = (
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the server is told when a client starts it, and what else it needs."""
+    """The arguments with which a client starts the server, the environment variables it needs, and warnings."""
 
     args: tuple[str, ...]
     variables: tuple[str, ...] = ()

@@ -21,14 +21,14 @@ MARK = "\ufeff"
 BACKUP = ".runs-mcp.bak"
 HIDDEN = '"…"'
 OURS = frozenset(["stdio", "serve", "--sandbox", "--config"])
-"""Texts of any entry of ours."""
+"""Texts that occur in the entries of runs-mcp."""
 
 _TEXT = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']*')(\s*[:=])?""")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a configuration file holds, what it is to hold, and which texts of it may be shown."""
+    """The current and the new content of a configuration file, and the texts of it that may be shown."""
 
     file: Path
     before: str | None
@@ -126,7 +126,7 @@ def _refuse_another_kind(name: str, held: Any) -> None:
 
 
 def _with(tree: dict[str, Any], path: tuple[str, str], entry: dict[str, Any] | None) -> dict[str, Any]:
-    """What the file is to say."""
+    """Return `tree` with `entry` merged at `path`, or without the entry at `path` if `entry` is None."""
     key, name = path
     others = {other: server for other, server in tree.get(key, {}).items() if other != name}
     return {**tree, key: others if entry is None else {**others, name: merged(found(tree, path), entry)}}

@@ -1,4 +1,4 @@
-"""What a format of configuration files is to the installer: JSON with comments and TOML are two."""
+"""Formats of configuration files, as the installer edits them: JSON with comments and TOML."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ class Format(Protocol):
     """As Markdown names it."""
 
     def read(self, text: str) -> dict[str, Any]:
-        """What the text says.
+        """Return the parsed text.
 
         Raises:
             NotEditableError: it does not parse, or holds no table.
@@ -40,7 +40,7 @@ class Format(Protocol):
 
 
 def found(tree: dict[str, Any], path: Keys) -> Any:
-    """What `tree` holds at `path`, or None."""
+    """Return the value of `tree` at `path`; None if it is absent."""
     value: Any = tree
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None

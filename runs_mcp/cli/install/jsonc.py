@@ -22,7 +22,7 @@ _REST_OF_LINE = re.compile(r"[ \t]*\r?\n")
 
 
 def read(text: str) -> dict[str, Any]:
-    """What the text says. Nothing but space and comments says `{}`."""
+    """Return the parsed text; `{}` if it holds only space and comments."""
     return _Document(text).value
 
 
@@ -83,7 +83,7 @@ def _without(text: str, start: int, end: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """Where a member of an object is: its key, its value, and what follows."""
+    """The positions of a member of an object: its key, its value, and the text that follows."""
 
     name: str
     start: int
@@ -93,7 +93,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """Where an object is: its bracket, what follows it, and its members."""
+    """The positions of an object: its bracket, the text that follows it, and its members."""
 
     start: int
     end: int
@@ -142,12 +142,12 @@ class _Document:
         return self._object(member.value)
 
     def comma_after(self, member: _Member) -> int | None:
-        """Where the comma is that follows a member."""
+        """Return the position of the comma that follows a member; None without a comma."""
         comma = _COMMA_AFTER.match(self.bare, member.end)
         return comma.end() - 1 if comma else None
 
     def comma_of(self, outer: _Object, member: _Member) -> int | None:
-        """Where the comma is that goes with a member: the one that follows at once, else the one before, if any."""
+        """Return the position of the comma to remove with a member: right after it, else before it; None if absent."""
         after = self.comma_after(member)
         ends = [other.end for other in outer.members if other.end < member.start]
         if ends and (after is None or self.text[member.end : after].strip()):

@@ -22,7 +22,7 @@ class Launcher:
 
 
 def origin() -> str:
-    """What this runs-mcp was installed from, as uv and pip are told it: its name, or where it lies as well."""
+    """Return the requirement that installs this runs-mcp with uv or pip: its name, with a URL if it had one."""
     said = distribution(NAME).read_text("direct_url.json")
     if said is None:
         return NAME
@@ -34,7 +34,7 @@ def origin() -> str:
 
 
 def launcher(python: Path, environ: Mapping[str, str], origin: Callable[[], str] = origin) -> Launcher:
-    """What starts runs-mcp beside `python`: uv where uv runs it now, else its script, else the module."""
+    """Return a command that starts runs-mcp beside `python`: uv under uv, else its script, else the module."""
     uv = environ.get("UV")
     if uv and any(_UV_CACHE.fullmatch(part) for part in python.parts):
         words = (uv, "tool", "run", "--from", origin(), NAME)

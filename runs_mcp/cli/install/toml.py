@@ -24,7 +24,7 @@ _BLANK_LINE = re.compile(r"(?<=\n)\r?\n\Z")
 
 
 def read(text: str) -> dict[str, Any]:
-    """What the text says."""
+    """Return the parsed text."""
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -32,7 +32,7 @@ def read(text: str) -> dict[str, Any]:
 
 
 def insert(text: str, path: Keys, entry: dict[str, Any]) -> str:
-    """The text with `entry` as a table at `path`: a new one at the end, or merged into the one that is there."""
+    """Return the text with `entry` as a table at `path`: a new table at the end, or merged into the existing table."""
     newline = "\r\n" if "\r\n" in text else "\n"
     held = found(read(text), path)
     if held is None:

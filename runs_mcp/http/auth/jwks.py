@@ -1,4 +1,4 @@
-"""The keys by which an issuer signs its tokens: fetched, kept for a while, and fetched again when one is unknown."""
+"""The keys by which an issuer signs its tokens: cached, and fetched again when a token names an unknown key."""
 
 import logging
 import time
@@ -141,7 +141,7 @@ def _parsed(document: bytes) -> Keys:
     """The public keys for signatures, by their ids; a symmetric one among them would let anyone sign.
 
     Raises:
-        ValueError, jwt.PyJWTError: there are none.
+        ValueError, jwt.PyJWTError: the document has no usable keys.
     """
     usable = [
         key

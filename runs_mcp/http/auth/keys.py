@@ -124,7 +124,7 @@ def remove(file: Path, name: str) -> None:
     """Remove every key of `name`.
 
     Raises:
-        ConfigError: there is none, or the file cannot be used.
+        ConfigError: the key is unknown, or the file cannot be used.
     """
     with _locked(file):
         keys = read(file)
@@ -187,7 +187,7 @@ def _take_owner_and_mode(replacement: Path, file: Path) -> None:
     A file that root writes would otherwise be unreadable for the service, and lock all callers out.
 
     Raises:
-        ConfigError: the file belongs to another user, and this one may not give files away.
+        ConfigError: the file belongs to another user, and the current user may not change its owner.
     """
     if sys.platform == "win32":
         return

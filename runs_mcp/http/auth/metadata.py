@@ -1,4 +1,4 @@
-"""What OAuth clients can learn of the endpoint before they call it: the metadata of a protected resource (RFC 9728)."""
+"""Metadata of the protected resource (RFC 9728), which OAuth clients read before they call the endpoint."""
 
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
@@ -12,7 +12,7 @@ _URL = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
 
 
 def metadata_url(auth: JwtAuthSettings) -> str:
-    """Where the metadata is, as clients see it."""
+    """Return the public URL of the metadata."""
     return str(build_resource_metadata_url(_URL.validate_python(auth.resource_url)))
 
 

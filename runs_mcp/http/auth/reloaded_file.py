@@ -13,7 +13,7 @@ Content = TypeVar("Content")
 
 
 class Reread(Generic[Content]):
-    """What a file holds now; nothing while it cannot be used, so that nobody is let in by mistake."""
+    """The current content of a file; empty while the file cannot be used, so that no caller is admitted by mistake."""
 
     def __init__(self, file: Path, read: Callable[[Path], Content], *, nothing: Content) -> None:
         """Read `file` for the first time.
@@ -28,20 +28,20 @@ class Reread(Generic[Content]):
         self._content = read(file)
 
     def current(self) -> Content:
-        """What it holds, read again if it was changed."""
+        """Return the content, read again if the file has changed."""
         state = _state(self._file)
         if state != self._state:
             self._state = state
             try:
                 self._content = self._read(self._file)
             except ConfigError as error:
-                log.warning("%s Nobody is let in until it can be read.", error)
+                log.warning("%s No caller is admitted until it can be read.", error)
                 self._content = self._nothing
         return self._content
 
 
 def _state(file: Path) -> tuple[int, int, int] | None:
-    """What differs after each change; None where there is no file."""
+    """Return a value that differs after each change of `file`; None if the file does not exist."""
     try:
         status = file.stat()
     except OSError:

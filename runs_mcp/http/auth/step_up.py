@@ -1,6 +1,6 @@
 """Step-up authorization: a call that needs another scope is answered 403 and names it, so that clients can ask for it.
 
-Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers in words.
+Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers with a message.
 """
 
 from collections.abc import Collection

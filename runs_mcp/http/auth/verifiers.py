@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> TokenVerifier:
-    """What verifies callers as `auth` says.
+    """Return the verifier of callers that `auth` selects.
 
     Raises:
         ConfigError: a file it needs cannot be used.
@@ -58,7 +58,7 @@ class KeyVerifier(TokenVerifier):
         return AccessToken(token=MASK, client_id=key.name, scopes=list(key.scopes), claims={KEY_CLAIM: hashed})
 
     def find(self, hashed: str) -> keys.Key | None:
-        """Return the key with this hash, if there is one that has not expired."""
+        """Return the key with this hash; None if it is unknown or has expired."""
         key = self._keys.current().get(hashed)
         if key is None:
             log.info("a caller was refused: the key is unknown")

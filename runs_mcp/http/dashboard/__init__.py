@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 HOST_POLICY = {"connect-src": "'self'", "frame-src": "'self'"}
 PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
-"""A page is of no origin: all it can reach is the host around it, also where it is opened by itself."""
+"""A page has an opaque origin: it can reach only the host around it, even when it is opened as a top-level page."""
 
 
 async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None]) -> None:
@@ -37,7 +37,7 @@ async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None])
 
 
 def build(server: RunsServer, token: str) -> Starlette:
-    """The host's page, the pages it shows, and the MCP endpoint they call, all below a path that nobody can guess."""
+    """Return an app with the host's page, the pages it shows and the MCP endpoint they call, all below `token`."""
     app = server.mcp.streamable_http_app(
         streamable_http_path=f"/{token}/mcp",
         json_response=True,

@@ -52,7 +52,7 @@ def dump(value: Any) -> str:
 
 
 def columns(document: Document) -> list[Any]:
-    """Return the values of `COLUMNS`; `odd` is true if one has a wrong type, so that SQL never drops the run."""
+    """Return the values of `COLUMNS`; `odd` is true if a value has a wrong type, so that SQL never drops the run."""
     interaction, environment = _reference(document, "interaction"), _reference(document, "environment")
     plain = [document.get(name) for name in ("id", "status", "modelId", "parent", "created_at", "updated_at")]
     plain += [interaction.get("id"), environment.get("id")]

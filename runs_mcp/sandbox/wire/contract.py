@@ -1,4 +1,4 @@
-"""The contracts of the sandbox, told apart by the `x-api-version` header."""
+"""The contracts of the sandbox, selected by the `x-api-version` header."""
 
 import json
 import re
@@ -42,7 +42,7 @@ STRICT_FACETS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """How requests are read and answers are written."""
+    """The rules by which requests are read and answers are written."""
 
     strict: bool
     """Unknown keys, nulls and wrong types are rejected; otherwise they are ignored."""

@@ -139,7 +139,7 @@ class HttpTimeout(Body):
 
 
 class ModelOptions(Body):
-    """The `model_options` of create: the common ones are checked, the others accepted."""
+    """The `model_options` of create: the common options are checked, the others accepted."""
 
     model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 

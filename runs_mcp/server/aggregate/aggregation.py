@@ -30,7 +30,7 @@ class Question:
     """A question about runs."""
 
     filters: Mapping[str, Any]
-    """Filters of a search, except times; unset ones are absent."""
+    """Filters of a search, except times; unset filters are absent."""
     where: Mapping[str, Any] | None
     """A MongoDB filter that the runs match as well."""
     span: TimeSlice

@@ -1,4 +1,4 @@
-"""Groups: runs told apart by up to two dimensions, each group with its tally."""
+"""Groups of runs by up to two dimensions, each with its tally."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -80,7 +80,7 @@ def _loaded() -> Price | None:
         return None
 
     def price(model: str) -> tuple[float, float] | None:
-        """Return the base price: surcharges for long prompts and discounts for cached ones are left out."""
+        """Return the base price without surcharges for long prompts or discounts for cached tokens; None if unknown."""
         try:
             prompt = calc_price(Usage(input_tokens=PRICED_TOKENS), model_ref=model).total_price
             result = calc_price(Usage(output_tokens=PRICED_TOKENS), model_ref=model).total_price

@@ -29,7 +29,7 @@ class RunScan:
     matching: int | None = None
     """The number of runs that match, if it is known beforehand."""
     on_page: Callable[[str], Awaitable[None]] | None = None
-    """Told the progress after each page, in words."""
+    """Called after each page with a text that reports the progress."""
     oldest: datetime | None = None
     """The earliest creation time of a covered run."""
     _seen: set[str] = field(default_factory=set)
@@ -46,7 +46,7 @@ class RunScan:
 
     @property
     def complete(self) -> bool:
-        """Whether every matching run was handed on."""
+        """True if every matching run was handed on."""
         return not self._left_out and not self._waiting and self.covered >= (self.matching or 0)
 
     async def run(self, span: TimeSlice, *, within_s: float) -> None:
@@ -81,7 +81,7 @@ class RunScan:
         self._count(page)
         if self.on_page:
             await self.on_page(self._progress())
-        # A page shorter than another one was not capped. The longest may have been, so its slice is split and reread.
+        # A page shorter than another page was not capped. The longest may be capped, so its slice is split and reread.
         if len(page) < self._longest or self._over:
             return
         self._longest = len(page)

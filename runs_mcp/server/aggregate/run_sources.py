@@ -35,7 +35,7 @@ def source_of(runs: RunsClient, filters: Filters, where: Mapping[str, Any] | Non
 
 
 def mongo_filter(filters: Filters) -> dict[str, Any] | None:
-    """Return the MongoDB filter that selects the same runs, creation times aside; None if there is none."""
+    """Return the MongoDB filter that selects the same runs, creation times aside; None if no filter does."""
     query: dict[str, Any] = {}
     for name, value in filters.items():
         if value is MISSING:

@@ -63,7 +63,7 @@ async def sort_runs(
 
     Args:
         runs: The client of the API.
-        filters: Filters of a search, except times; unset ones are absent.
+        filters: Filters of a search, except times; unset filters are absent.
         span: The creation times of the runs.
         sort: The field to sort by, with `-` in front for descending order.
         offset: The number of runs to skip.

@@ -11,7 +11,7 @@ from runs_mcp.api import Observe, OnWait
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Observers of messages and of requests to the Runs API. There are none by default, at no cost."""
+    """Observers of messages and of requests to the Runs API; both are empty by default, which costs nothing."""
 
     messages: Sequence[ServerMiddleware[Any]] = ()
     """Middleware around every message of a client, outermost first."""

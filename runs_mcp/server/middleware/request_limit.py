@@ -17,7 +17,7 @@ LIMITED = frozenset(
 
 
 class RequestLimit:
-    """Middleware that refuses requests beyond a number of concurrent ones, and ends those that last too long."""
+    """Middleware that limits the number of concurrent requests, and ends requests that last too long."""
 
     def __init__(self, limit: int, *, max_wait_s: float) -> None:
         self._limit = limit

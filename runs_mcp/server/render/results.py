@@ -90,7 +90,7 @@ def ended(call: Call, run: Run, *, offset: int = 0, tail: int | None = None) -> 
 
 
 def accepted(call: Call, run: Run, *, as_task: bool = False) -> CallToolResult:
-    """Return a run that was created and goes on by itself; `as_task`: a task replaces this result."""
+    """Return a run that was created and continues in the background; `as_task`: a task replaces this result."""
     follow_up = f'stream_run(run_id="{run.id}")'
     note = f"Accepted and running; do not create it again. {follow_up} waits for its end, get_run reads it."
     structured = {"id": run.id, "status": run.status or "created", "note": note, "next": follow_up}
@@ -192,7 +192,7 @@ def links_of(cut: Cut, run_id: str) -> list[ResourceLink]:
 
 
 def origin(call: Call, run: Run | None = None) -> str:
-    """Return the edition and project that a result comes from, so that a wrong one is noticed."""
+    """Return the edition and project that a result comes from, so that users notice a wrong project."""
     named = run.project.label if run and run.project else None
     return f"{services(call).config.api.edition}, project {tables.cell(named)}" if named else services(call).workspace
 

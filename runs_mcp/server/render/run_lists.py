@@ -21,7 +21,7 @@ END = "End of list."
 
 
 def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
-    """Return a page of runs as a table; `hint` tells how to find runs if there are none."""
+    """Return a page of runs as a table; `hint` says how to find runs if the page is empty."""
     if not listed.runs:
         return _empty(call, listed.offset, hint)
     rows = _rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in listed.runs])

@@ -65,7 +65,7 @@ def of_fields(documents: Sequence[Mapping[str, Any]]) -> Columns:
 
 
 def facts(run: Run) -> Mapping[str, str]:
-    """Return the facts that tell a run apart, without the empty ones."""
+    """Return the non-empty facts that distinguish a run from others, by name."""
     return {name: cell(text) for name, [text] in of_runs([run]).items() if text}
 
 

@@ -1,7 +1,7 @@
 """Notifications a client asks for: changes of `runs://{run_id}`, in both eras, and log messages.
 
 2025-11-25 and before: `resources/subscribe`, until `resources/unsubscribe` or the end of the connection, and
-`logging/setLevel`. 2026-07-28: `subscriptions/listen`, served by the SDK from the bus that the watchers publish to,
+`logging/setLevel`. 2026-07-28: `subscriptions/listen`, served by the SDK from the bus that the pollers publish to,
 until that call ends; logging is deprecated there.
 """
 

@@ -3,7 +3,7 @@ lost is found again by a tag.
 
 A run created with a key carries two tags, both of them keyed hashes: one of the caller, the profile and the key, and
 one of the request. Readers of tags learn neither key nor request, and cannot compute the tags of a key. They can copy
-the tags of a run that exists; therefore the oldest run with the tag is the one that the key created.
+the tags of a run that exists; therefore the oldest run with the tag is the run that the key created.
 """
 
 import json
@@ -26,7 +26,7 @@ LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each search for a run whose answer was lost."""
 PAGE_SIZE = 100
 MAX_PAGES = 10
-"""Pages in which the oldest run with a tag is searched for. More runs carry one tag only if somebody copies it."""
+"""Pages in which the oldest run with a tag is searched for. More runs carry one tag only if a user copies it."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 

@@ -63,7 +63,7 @@ class Names:
     async def id_of(self, field: Named, given: str | MISSING, *, must_exist: bool = True) -> str | MISSING:
         """Return the id that `given`, an id or a name, belongs to.
 
-        `must_exist`: the name must be one that runs have used; else one in the catalogue of the project will do.
+        `must_exist`: the name must occur in runs; otherwise a name in the catalogue of the project is enough.
 
         Raises:
             UnclearNameError: the name is unknown or ambiguous, or the credential may read no source of names.
@@ -179,9 +179,9 @@ def _options(references: Sequence[Ref | None]) -> Sequence[FilterOption]:
 
 
 def _match(field: Named, given: str, options: Sequence[FilterOption]) -> str | None:
-    """Return the id of the option with the id or name `given`; None if there is none.
+    """Return the id of the option with the id or name `given`; None if no option has it.
 
-    An exact match comes before one that differs in case; names are compared in Unicode's composed form (NFC).
+    An exact match comes before a match that differs in case; names are compared in Unicode's composed form (NFC).
     """
     if any(option.id == given for option in options):
         return given

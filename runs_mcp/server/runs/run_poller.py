@@ -1,4 +1,4 @@
-"""Watching runs: each run that somebody subscribed to is looked at by one watcher, until it ends or they leave."""
+"""Pollers of runs: one task polls each run with subscribers, until the run ends or the last subscriber leaves."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ class _Watch:
 
 
 class RunPollers:
-    """The runs being watched, one watcher each, however many subscribe."""
+    """The pollers of all runs with subscribers: one per run, regardless of the number of subscribers."""
 
     def __init__(
         self, runs: RunsClient, followers: StreamHub, tasks: TaskGroup, bus: SubscriptionBus, looks: PollTurns
@@ -41,14 +41,14 @@ class RunPollers:
 
     @property
     def watched(self) -> set[str]:
-        """The ids of the runs somebody has subscribed to."""
+        """The ids of the runs that have subscribers."""
         return set(self._watches)
 
     @asynccontextmanager
     async def watching(self, run_id: str, uri: str) -> AsyncIterator[None]:
         """Publish that `uri` was updated at each change of the run's status while the block lasts.
 
-        It begins once the run has been looked at, so that no later change goes unseen.
+        The block begins after the first poll of the run, so that no later change is missed.
         """
         watch = self._watches.get(run_id)
         if watch is None:
@@ -60,7 +60,7 @@ class RunPollers:
             yield
         finally:
             watch.uris[uri] -= 1
-            watch.uris += Counter()  # forgets what nobody watches by
+            watch.uris += Counter()  # drops URIs without subscribers
             if not watch.uris:
                 watch.scope.cancel()
                 del self._watches[run_id]

@@ -61,14 +61,14 @@ class RunStream:
             self.join(0, text)
 
     def end(self, run: Run | None = None, error: RunsApiError | None = None) -> None:
-        """Record how the run ended, and wake whoever waits."""
+        """Record how the run ended, and wake all waiting readers."""
         self.run, self.error = run, error
         self.ended.set()
         self._wake()
 
     @property
     def position(self) -> int:
-        """Where the next chunk will be."""
+        """The position of the next chunk, counted from 0."""
         return self._forgotten_chunks + len(self._chunks)
 
     def take(self, position: int) -> tuple[str, int]:
@@ -83,7 +83,7 @@ class RunStream:
             await self._grew.wait()
 
     def text(self, offset: int = 0) -> str:
-        """What is kept of the text from character `offset` on."""
+        """Return the part of the text from character `offset` on that is still kept."""
         kept = "".join(self._chunks)
         return kept[max(offset - (self.length - len(kept)), 0) :]
 

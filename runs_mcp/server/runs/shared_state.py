@@ -1,4 +1,4 @@
-"""What the processes of one service share; and what a process by itself has in its place."""
+"""State that the processes of one service share, and its replacement in a service of a single process."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -12,36 +12,36 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
 from runs_mcp.server.runs.run_stream import RunStream
 
 Role = Literal["leader", "successor", "reader"]
-"""What a process is to a run: the one that follows it, for the first time or after another; or it has read to the end
-what another followed.
+"""The role of a process for a run: `leader` follows it first, `successor` continues after another process, and `reader`
+has read to the end what another process followed.
 """
 
 
 MAX_KEYS = 10_000
-"""Request keys that a process remembers; older ones are found by the tags of their runs."""
+"""Request keys that a process remembers; older keys are found by the tags of their runs."""
 
 
 class Relay(Protocol):
-    """Has one process follow a run for all of them."""
+    """A relay that lets one process read a run's stream for all processes."""
 
     async def read(self, follower: RunStream) -> Role:
-        """Give `follower` what another process reads of its run, until that has ended or nobody else follows it."""
+        """Feed `follower` the text that another process reads, until the run ends or no other process follows it."""
 
     def leading(self, follower: RunStream) -> AbstractAsyncContextManager[None]:
         """Pass on what `follower` reads, to its end, which is inside the block."""
 
 
 class PollTurns(Protocol):
-    """Has one process at a time look at a run that several watch."""
+    """Turns that let one process at a time poll a run to which clients of several processes subscribe."""
 
     async def due(self, run_id: str, seconds: float) -> bool:
-        """Whether to look now: nobody else has for so many `seconds`."""
+        """Return true if no process has polled the run for `seconds`, so that this process polls it now."""
 
     async def changed(self, run_id: str, status: str) -> bool:
-        """Whether `status` is not what whoever looked last saw."""
+        """Return true if `status` differs from the result of the last poll."""
 
     def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:
-        """The URIs to tell of a change by, where this process watches the run by some."""
+        """Return the URIs under which a change is published; `watched` are those with subscribers in this process."""
 
     def forget(self, run_id: str) -> None:
         """Take note that this process watches the run no longer."""
@@ -79,12 +79,12 @@ class SingleUse(Protocol):
 class OwnRelay:
     """Follows every run in this process."""
 
-    async def read(self, follower: RunStream) -> Role:  # noqa: ARG002 - there is nobody to read from
-        """Nobody else follows the run."""
+    async def read(self, follower: RunStream) -> Role:  # noqa: ARG002 - no other process to read from
+        """Return `leader`: no other process follows the run."""
         return "leader"
 
-    def leading(self, follower: RunStream) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there is nobody to tell
-        """Nobody else is told."""
+    def leading(self, follower: RunStream) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - no other process reads
+        """Return an empty context: no other process is notified."""
         return nullcontext()
 
 
@@ -94,12 +94,12 @@ class OwnPollTurns:
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
 
-    async def due(self, run_id: str, seconds: float) -> bool:  # noqa: ARG002 - nobody else looks
-        """Always."""
+    async def due(self, run_id: str, seconds: float) -> bool:  # noqa: ARG002 - no other process polls
+        """Return true: this process polls at every turn."""
         return True
 
     async def changed(self, run_id: str, status: str) -> bool:
-        """Whether `status` is not what was seen last."""
+        """Return true if `status` differs from the status of the last poll."""
         before, self._seen[run_id] = self._seen.get(run_id, status), status
         return status != before
 
@@ -121,7 +121,7 @@ class OwnRequestKeys:
 
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[None]:
-        """Hold `key` while the block lasts, once nobody else in this process does."""
+        """Hold `key` while the block lasts, after earlier holders in this process have released it."""
         while earlier := self._held.get(key):
             await earlier.wait()
         done = self._held[key] = anyio.Event()
@@ -161,10 +161,10 @@ class OwnSingleUse:
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """All that processes share. By default this one is by itself."""
+    """All state that processes share. The defaults serve a single process."""
 
     bus: SubscriptionBus = field(default_factory=InMemorySubscriptionBus)
-    """Tells every process of changes that one has seen."""
+    """Notifies every process of changes that any process has detected."""
     relay: Relay = field(default_factory=OwnRelay)
     looks: PollTurns = field(default_factory=OwnPollTurns)
     request_keys: RequestKeys = field(default_factory=OwnRequestKeys)
@@ -174,5 +174,5 @@ class SharedState:
     """Seals the state that a client carries from one request to the next; None: by a key of this process."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """What has to run while it is used."""
+        """Return the context in which the shared state can be used."""
         return nullcontext()

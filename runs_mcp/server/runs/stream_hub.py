@@ -1,4 +1,4 @@
-"""Following runs: each stream is read once, whoever asks gets its text from the start."""
+"""Streams of runs: each is read once, and every caller gets its text from the start."""
 
 import logging
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class StreamHub:
 
     @property
     def count(self) -> int:
-        """How many runs are being followed."""
+        """The number of runs that are being followed."""
         return len(self._following)
 
     def find(self, run_id: str) -> RunStream | None:
@@ -49,7 +49,7 @@ class StreamHub:
         return self._following.get(run_id)
 
     def follow(self, run: Run, *, starts: bool, limiter: AbstractAsyncContextManager[None] | None = None) -> RunStream:
-        """Follow `run`, or join whoever follows it.
+        """Follow `run`, or join the task that already follows it.
 
         `starts`: open its stream, which is what executes a `created` run, and stays open to its end. Any other run is
         polled instead, since a second stream might execute it again. A `limiter` is held while the stream is open.
@@ -146,7 +146,7 @@ class StreamHub:
             return False  # the stream is still open: it may tell
 
     async def _poll(self, follower: RunStream, broken: RunsApiError | None) -> Run | None:
-        """Ask for the run until it has ended, or until nobody waits for that.
+        """Poll the run until it has ended, or until no caller waits for its end.
 
         Raises:
             RunsApiError: it cannot be asked for, or its stream could not be opened and it never started.
@@ -186,7 +186,7 @@ class Waiting:
 
     @property
     def over(self) -> bool:
-        """Whether no call may wait any more."""
+        """True once no call may wait any more."""
         return self._over
 
     def end(self) -> None:

@@ -60,7 +60,7 @@ class _Messages:
         """Return the next message.
 
         Raises:
-            EndOfStream: There is none.
+            EndOfStream: The input has ended.
         """
         if self._kept is not None:
             kept, self._kept = self._kept, None
@@ -130,7 +130,7 @@ class _Inbox(_Lent):
         """Return the next message.
 
         Raises:
-            EndOfStream: There is none in this connection.
+            EndOfStream: The connection has no further message.
         """
         item = await self._messages.receive()
         if request := _request(item):
@@ -152,7 +152,7 @@ class _Inbox(_Lent):
 
 
 class _Outbox(_Lent):
-    """The messages that one connection sends."""
+    """The messages sent by a connection."""
 
     async def send(self, item: SessionMessage) -> None:
         """Send a message to the client."""

@@ -48,7 +48,7 @@ class Incoming:
         """Return the next message.
 
         Raises:
-            EndOfStream: There is none.
+            EndOfStream: The input has ended.
         """
         try:
             return await anext(self._messages)

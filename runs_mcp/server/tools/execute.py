@@ -132,7 +132,7 @@ async def _follow(call: Call, run: Run) -> RunStream:
 
     Raises:
         ToolError: The caller may not start it.
-        NotConfirmedError: Nobody agreed to start it.
+        NotConfirmedError: The user did not agree to start it.
         InputRequiredError: The call has to be answered with the question.
     """
     here = services(call)
@@ -150,7 +150,7 @@ async def _follow(call: Call, run: Run) -> RunStream:
 
 @dataclass(frozen=True, slots=True)
 class _Creation:
-    """The runs that one call of `create_run` creates."""
+    """The runs that a call of `create_run` creates."""
 
     call: Call
     request: Mapping[str, Any]

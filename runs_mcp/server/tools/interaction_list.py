@@ -52,7 +52,7 @@ async def _resolved(call: Call, interaction: str) -> Resolution | None:
 
 
 async def _example(call: Call, one: Interaction) -> Run | None:
-    """Return the newest completed run of an interaction, with its parameters; None if there is none."""
+    """Return the newest completed run of an interaction, with its parameters; None if it has no such run."""
     runs = services(call).runs
     try:
         newest = await runs.list_runs(interaction=one.id, status="completed", limit=1)

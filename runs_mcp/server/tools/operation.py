@@ -67,8 +67,8 @@ def operation(
     """Return a decorator that makes a function the tool of `endpoint`; its docstring is the description models read.
 
     `output` is the JSON schema of the structured result, and `page` the URI of the page that hosts may show it on.
-    `changes` marks a tool that executes runs. `may_start` marks one that does so only for a run not yet started: it is
-    not read-only, yet open to callers who may only read, and refuses to start a run for them.
+    `changes` marks a tool that executes runs. `may_start` marks a tool that does so only for a run not yet started:
+    it is not read-only, yet open to callers who may only read, and refuses to start a run for them.
     """
     hints = ToolAnnotations(
         read_only_hint=not (changes or may_start),

@@ -50,7 +50,7 @@ def _modules(folder: Traversable, file: str, seen: set[str]) -> Iterator[str]:
 
 
 def _hashes(texts: list[str]) -> str:
-    """What a policy calls these texts, and no others."""
+    """Return the hash sources of a Content Security Policy that allow exactly these texts."""
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
     return " ".join(f"'sha256-{digest}'" for digest in digests)
 
