@@ -82,7 +82,7 @@ def test_every_setting_has_a_default_without_which_hosts_pass_on_its_placeholder
 
 
 @pytest.mark.parametrize(
-    ("filled", "tools"), [pytest.param({}, 9, id="nothing"), pytest.param({"read_only": True}, 8, id="read only")]
+    ("filled", "tools"), [pytest.param({}, 10, id="nothing"), pytest.param({"read_only": True}, 9, id="read only")]
 )
 @pytest.mark.slow
 async def test_who_fills_in_no_credential_gets_a_sandbox(

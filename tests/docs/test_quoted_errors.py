@@ -81,10 +81,10 @@ HOW: dict[str, Provoked] = {
     ),
     "api.auth.env (…): this environment variable is not set.": Terminal("runs-mcp serve"),
     "api.auth.file (…): cannot be read: …": Terminal("runs-mcp serve", {"api": {"auth": {"file": "secret"}}}),
-    "api.auth.value: the secret holds a space or something that is not ASCII": Terminal(
+    "api.auth.value: the secret holds a space": Terminal(
         "runs-mcp serve", {"api": {"auth": {"value": "export TOKEN=x"}}}
     ),
-    "api.auth.token_url: set it; where … exchanges API keys is not known": Terminal(
+    "api.auth.token_url: set it; the address where … exchanges API keys is unknown": Terminal(
         "runs-mcp serve",
         {"api": {"edition": "vertesia", "base_url": "https://runs.example.com/api/v1", "auth": {"value": "sk-1"}}},
     ),
@@ -104,7 +104,7 @@ HOW: dict[str, Provoked] = {
     "the token expired … ago (…)": Check({"GET /runs": reply([])}, {"auth": {"value": EXPIRED}}),
     "The Runs API found nothing there (404)": Check({"GET /runs": reply({}, 404)}),
     "the answer is not from the API; it may be a web page or the login page of a proxy": Check({"GET /runs": login}),
-    "There is no tool '…' here. There are …": Tool("list_run", {}),
+    "Unknown tool: '…'. Known: …": Tool("list_run", {}),
     "`…` is not an argument of this tool. Did you mean `…`? Nothing was sent.": Tool("list_runs", {"limt": 3}),
     "`…`: Input should be … (got …). Nothing was sent.": Tool("list_runs", {"limit": 300}),
     "`…`: no run has used '…'.": Tool(
@@ -168,7 +168,9 @@ HOW: dict[str, Provoked] = {
     ),
     "403 Invalid Origin header": Request({**BEARER, "Origin": "https://example.com"}),
     "404 Not Found": Request(BEARER, path="/"),
-    "413 Request body too large": Request(BEARER, body=b"x" * 50_000, server={"max_arguments_bytes": 10_000}),
+    "413 The body of the request is larger than … bytes.": Request(
+        BEARER, body=b"x" * 50_000, server={"max_arguments_bytes": 10_000}
+    ),
     "421 Invalid Host header": Request({**BEARER, "Host": "runs.example.com"}),
     "429 … requests a minute are allowed (rate_limit).": Request(BEARER, rate_limit=1, times=2),
     "503 … requests are being served already (server.http.max_requests).": Full(),

@@ -9,11 +9,12 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from runs_mcp.config.settings import Config
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
-from tests.upstream import CLOSE, Replies, chunk, events
+from tests.upstream import CLOSE, Replies, Upstream, chunk, events
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -23,6 +24,12 @@ PIECES = 10
 
 def pieces(run_id: str) -> list[str]:
     return [f"{run_id}.{number} " for number in range(PIECES)]
+
+
+def patient(api: Upstream) -> Config:
+    """Return a configuration under which a busy machine causes no timeout."""
+    config = configured(api, max_wait_s=250)
+    return config.model_copy(update={"api": config.api.model_copy(update={"timeout_s": 250})})
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ async def test_a_thousand_streams_at_once_lose_nothing(connect: Connect) -> None
     streams = {f"GET /runs/r{number}/stream": stream for number in range(STREAMS)}
     replies: Replies = {"POST /runs": create, **places, **streams}
     answers: list[tuple[Answer, Notifications]] = []
-    async with upstream.serving(replies) as api, connect(configured(api, max_wait_s=250)) as client:
+    async with upstream.serving(replies) as api, connect(patient(api)) as client:
 
         async def run() -> None:
             progress = Notifications()

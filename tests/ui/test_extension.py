@@ -22,6 +22,7 @@ PAGE_OF = {
     "search_runs": DASHBOARD,
     "find_runs": DASHBOARD,
     "compute_run_facets": DASHBOARD,
+    "aggregate_runs": DASHBOARD,
     "get_run": RUN_VIEWER,
     "create_run": RUN_VIEWER,
     "stream_run": RUN_VIEWER,
