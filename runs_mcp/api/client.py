@@ -289,6 +289,7 @@ class RunsClient:
         *,
         limit: int | MISSING = MISSING,
         select: Sequence[str] | MISSING = MISSING,
+        fallback: bool = True,
     ) -> list[Run]:
         """Return runs by MongoDB filter. `POST /runs/find`.
 
@@ -299,6 +300,7 @@ class RunsClient:
             query: MongoDB filter over the fields of a run, e.g. `{"status": "failed"}`.
             limit: Most runs to return, 0 or more. Default: the API's own.
             select: Fields to return; `-name` leaves a field out. Default: all.
+            fallback: False raises an error where the operation is closed, instead of searching.
 
         Raises:
             PermissionDeniedError: the operation is closed, and no search replaces it. Or `NotFoundError`.
@@ -309,7 +311,7 @@ class RunsClient:
         try:
             return _runs(await self._requester.call("POST", "/runs/find", body=body))
         except (PermissionDeniedError, NotFoundError):
-            search = search_for(query) if self.edition.internal_find else None
+            search = search_for(query) if fallback and self.edition.internal_find else None
             if search is None:
                 raise
         found = await self._requester.call("POST", "/runs/search", body=drop_unset(limit=limit, query=search))

@@ -1,7 +1,8 @@
 """Lists end truthfully: each list says `End of list.`, or gives the call that continues it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,10 @@ from mcp.client import Client
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runs_mcp.config.settings import Config
+from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config, ServerSettings
+from runs_mcp.sandbox import SandboxOptions, closed, running
 from runs_mcp.server import build_server
 from tests import upstream
 from tests.calls import Answer, call
@@ -122,7 +126,7 @@ async def test_the_next_call_of_find_is_short_and_can_be_copied(client: Client) 
 
 def _arguments(written: str) -> dict[str, Any]:
     """Return the arguments of a call that a model would copy."""
-    inside = written.removeprefix("find_runs(").removesuffix(")")
+    inside = written.partition("(")[2].removesuffix(")")
     arguments: dict[str, Any] = {}
     while inside:
         name, _, rest = inside.partition("=")
@@ -250,3 +254,67 @@ async def test_rows_that_share_their_time_are_continued_up_to_a_number(connect: 
     async with upstream.serving({"POST /runs/find": reply(tied)}) as api, connect(configured(api)) as client:
         answer = await call(client, "find_runs", query={}, limit=100)
     assert answer.text.endswith("At least 1 more: narrow the query, e.g. by created_at.")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("edition", ["composable", "vertesia"])
+async def test_where_find_is_closed_search_runs_continues_the_list(edition: str, status: int) -> None:
+    async with find_closed(edition, status) as client:
+        everything = await visited(client, "search_runs", status="completed", limit=100)
+        answer = await call(client, "find_runs", query={"status": "completed"}, limit=30, select=["status"])
+        found = ids(answer)
+        assert "find is closed" in answer.text
+        assert {frozenset(run) for run in answer.structured["runs"]} == {frozenset({"id", "status"})}
+        assert "next_query" not in answer.structured
+        assert answer.text.endswith(f"More: {answer.structured['next']}")
+        found += await visited(client, "search_runs", **_arguments(answer.structured["next"]))
+    assert found == everything
+    assert len(found) > 100
+
+
+async def test_where_find_is_closed_the_last_page_is_the_last() -> None:
+    async with find_closed("vertesia", 403) as client:
+        answer = await call(client, "find_runs", query={"interaction": "AlwaysFails"}, limit=100)
+        assert answer.text.endswith("End of list.")
+        assert ids(answer) == await visited(client, "search_runs", interaction="AlwaysFails", limit=5)
+
+
+async def test_where_find_is_closed_no_call_is_offered_to_a_tool_that_is_not_published() -> None:
+    async with find_closed("vertesia", 403, tools=["find_runs"]) as client:
+        answer = await call(client, "find_runs", query={"status": "completed"}, limit=5)
+    assert answer.text.endswith("At least 1 more: narrow the query, e.g. by created_at.")
+    assert "next" not in answer.structured
+
+
+async def test_where_find_is_closed_a_filter_that_no_search_expresses_is_refused_with_what_one_can() -> None:
+    async with find_closed("vertesia", 404) as client:
+        answer = await call(client, "find_runs", query={"execution_time": {"$gt": 5}})
+    assert answer.failed
+    assert "closes `find` to the server's credential (404)" in answer.text
+    assert "status, interaction, environment and modelId" in answer.text
+
+
+async def test_an_api_that_refuses_to_tell_the_end_is_not_said_to_be_at_its_end(connect: Connect) -> None:
+    replies = [reply(RUNS[:3]), reply({"error": "unknown operator: $nin"}, 400)]
+    async with upstream.serving({"POST /runs/find": replies}) as api, connect(configured(api)) as client:
+        answer = await call(client, "find_runs", query={}, limit=10)
+    assert answer.text.endswith("More runs may match: narrow the query, e.g. by created_at, to be sure.")
+
+
+@asynccontextmanager
+async def find_closed(edition: str, status: int, tools: list[str] | None = None) -> AsyncIterator[Client]:
+    """A client of a server whose credential may not use `find`."""
+    async with running(SandboxOptions(answers=closed("find", status=status))) as sandbox:
+        api = sandbox_api(sandbox.url, ApiSettings(edition=edition))
+        async with Client(build_server(Config(api=api, server=ServerSettings(tools=tools))).mcp) as client:
+            yield client
+
+
+async def visited(client: Client, tool: str, **arguments: Any) -> list[str]:
+    """Return the ids of the runs on a page and on all pages that follow it."""
+    answer = await call(client, tool, **arguments)
+    found = ids(answer)
+    while "next" in answer.structured:
+        answer = await call(client, tool, **_arguments(answer.structured["next"]))
+        found += ids(answer)
+    return found

@@ -26,6 +26,7 @@ from runs_mcp.api import (
 )
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.runs.found_page import ClosedFindError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
@@ -52,7 +53,7 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"{_invalid_arguments(error)} {NOTHING_SENT}"
         case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
-        case UnclearNameError() | UnknownCostError():
+        case UnclearNameError() | UnknownCostError() | ClosedFindError():
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
         case LostCreateError() | RequestKeyConflictError() | CreateContinuesError() | NotSentError() | FollowingError():
             return _explain_create(error)

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from runs_mcp.api import Run
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.render import results, tables
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.truncate import Cut, fit
@@ -18,6 +19,7 @@ NOT_IN_LISTS = {*results.DOCUMENTS, "account", "project"}
 SMALLEST_ROW_CHARS = 600
 """A row of this size is never cut, however many rows a list has."""
 END = "End of list."
+CLOSED_FIND = "find is closed to the server's credential; a search with the same meaning replaced it."
 
 
 def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
@@ -35,19 +37,43 @@ def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
 
 
 def found(
-    call: Call, query: Mapping[str, Any], shown: Sequence[Run], selection: Selection, *, left: int
+    call: Call, query: Mapping[str, Any], shown: Sequence[Run], selection: Selection, *, left: int | None
 ) -> CallToolResult:
-    """Return the runs that `find` gave, with the selected fields; at least `left` more match `query`."""
+    """Return the runs that `find` gave, with the selected fields.
+
+    At least `left` more match `query`; None if the API did not tell.
+    """
+    following: dict[str, Any] = {}
+    if left is None:
+        following = {"advice": "More runs may match: narrow the query, e.g. by created_at, to be sure."}
+    elif left:
+        following = _continued(call, query_after(query, shown), left)
+    return _found(call, shown, selection, following)
+
+
+def searched(
+    call: Call, search: Mapping[str, Any], shown: Sequence[Run], selection: Selection, *, limit: int, left: int
+) -> CallToolResult:
+    """Return the runs that a `search` gave in place of a closed `find`; `search_runs` continues them."""
+    published = services(call).config.server.tools
+    following: dict[str, Any] = {"note": CLOSED_FIND}
+    if left and (published is None or "search_runs" in published):
+        arguments = {**search, "limit": min(limit, MAX_PAGE), "offset": len(shown)}
+        following["next"] = results.written_call("search_runs", arguments)
+    elif left:
+        following |= _continued(call, None, left)
+    return _found(call, shown, selection, following)
+
+
+def _found(call: Call, shown: Sequence[Run], selection: Selection, following: Mapping[str, Any]) -> CallToolResult:
     if not shown:
         return _empty(call, 0, "")
-    following: dict[str, Any] = {}
-    if left:
-        following = _continued(call, query_after(query, shown), left)
     rows = found_rows(call, shown, selection)
     columns = tables.of_fields([row.document for row in rows]) if selection else tables.of_runs(shown)
     structured = {"runs": [row.document for row in rows], **following}
     head = f"{len(shown)} runs ({results.origin(call)})"
-    return _list(call, [head, tables.table(columns)], rows, structured)
+    notes = [following["note"]] if "note" in following else []
+    return _list(call, [head, *notes, tables.table(columns)], rows, structured)
 
 
 def found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import InvalidRequestError, NotFoundError, PermissionDeniedError, Run, RunsClient
+from runs_mcp.api import InvalidRequestError, Run, RunsClient
 
 Filter = Mapping[str, Any]
 TIMES = ("updated_at", "created_at")
@@ -16,13 +16,16 @@ MOST_TIED = 50
 """Most ids in a condition, which a model has to copy."""
 
 
-async def rows_remain(runs: RunsClient, query: Filter, shown: Sequence[Run]) -> bool:
-    """Return whether runs match `query` beside those `shown`, which the API may have cut short by its own limit."""
+async def rows_remain(runs: RunsClient, query: Filter, shown: Sequence[Run]) -> bool | None:
+    """Return whether runs match `query` beside those `shown`, which the API may have cut short by its own limit.
+
+    None if the API rejects the question.
+    """
     others = _both(query, {"_id": {"$nin": [run.id for run in shown]}})
     try:
         following = await runs.find_runs(others, limit=1, select=MISSING)
-    except (InvalidRequestError, NotFoundError, PermissionDeniedError):
-        return False  # a search replaced the closed `find`, and cannot express the condition
+    except InvalidRequestError:
+        return None
     return any(run.id not in {known.id for known in shown} for run in following)
 
 

@@ -29,6 +29,7 @@ from runs_mcp.server.render import empty_result_hints, results, run_lists, value
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.runs import find_cursor
+from runs_mcp.server.runs.found_page import fetch_found
 from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
@@ -112,11 +113,13 @@ async def find_runs(
     here, selection = services(call), Selection.of(select)
     most = limit if selection else min(limit, MAX_PAGE)
     query = await here.names.ids_in(query)
-    runs = await here.runs.find_runs(query, limit=most + 1, select=selection.requested)
-    shown = run_lists.rows_that_fit(call, runs[:most], selection)
-    left = len(runs) - len(shown)
+    page = await fetch_found(here.runs, query, limit=most, select=selection.requested)
+    shown = run_lists.rows_that_fit(call, page.runs, selection)
+    left: int | None = len(page.runs) - len(shown) + page.further
+    if page.search is not None:
+        return run_lists.searched(call, page.search, shown, selection, limit=most, left=left)
     if shown and not left:
-        left = int(await find_cursor.rows_remain(here.runs, query, shown))
+        left = await find_cursor.rows_remain(here.runs, query, shown)
     return run_lists.found(call, query, shown, selection, left=left)
 
 
