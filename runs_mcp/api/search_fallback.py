@@ -13,20 +13,29 @@ def search_for(query: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the search `query` that selects the same runs as a MongoDB filter, or None if no search does."""
     search: dict[str, Any] = {}
     for field, condition in query.items():
-        match field, condition:
-            case (("status" | "interaction" | "environment" | "modelId"), str() | {"$eq": str()}):
-                search[SEARCH_NAMES[field]] = condition if isinstance(condition, str) else condition["$eq"]
-            case "tags", str():
-                search["tags"] = [condition]
-            case "tags", {"$all": list(tags), **rest} if not rest:
-                search["tags"] = tags
-            case "created_at", Mapping() if (
-                condition and set(condition) <= set(RANGE_NAMES) and all(isinstance(b, str) for b in condition.values())
-            ):
-                search |= {RANGE_NAMES[operator]: bound for operator, bound in condition.items()}
-            case _:
-                return None
+        expressed = _search_filters(field, condition)
+        if expressed is None:
+            return None
+        search |= expressed
     return search
+
+
+def _search_filters(field: str, condition: Any) -> dict[str, Any] | None:
+    """Return the search filters that mean the same as one condition, or None. A search ignores empty values."""
+    match field, condition:
+        case (("status" | "interaction" | "environment" | "modelId"), str(value)) if value:
+            return {SEARCH_NAMES[field]: value}
+        case _, {"$eq": str(value), **rest} if not rest:
+            return _search_filters(field, value)
+        case "tags", str(tag) if tag:
+            return {"tags": [tag]}
+        case "tags", {"$all": [*tags], **rest} if tags and not rest and all(isinstance(tag, str) for tag in tags):
+            return {"tags": tags}
+        case "created_at", {**bounds} if bounds and bounds.keys() <= RANGE_NAMES.keys():
+            texts = all(isinstance(bound, str) for bound in bounds.values())
+            return {RANGE_NAMES[operator]: bound for operator, bound in bounds.items()} if texts else None
+        case _:
+            return None
 
 
 def select_fields(document: Mapping[str, Any], select: Sequence[str] | MISSING) -> dict[str, Any]:

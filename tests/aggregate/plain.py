@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Any
@@ -10,13 +10,17 @@ from typing import Any
 Document = Mapping[str, Any]
 
 
-def matches(run: Document, filters: Mapping[str, Any]) -> bool:
-    """Return whether the run passes filters of search_runs."""
+def matches(run: Document, filters: Mapping[str, Any], found: Mapping[str, Collection[str]]) -> bool:
+    """Return whether the run passes filters of search_runs; `found` has the ids of the runs with a word."""
     checks: dict[str, Callable[[Any], bool]] = {
         "status": lambda value: run["status"] == value,
         "model": lambda value: run["modelId"] == value,
         "interaction": lambda value: value in run["interaction"].values(),
         "environment": lambda value: value in run["environment"].values(),
+        "query": lambda value: run["id"] in found[value],
+        "name": lambda value: value.lower() in run["interaction"]["name"].lower(),
+        "parent": lambda value: run.get("parent") in value,
+        "object": lambda value: run.get("object") == value,
         "tags": lambda value: set(value) <= set(run["tags"]),
         "start": lambda value: moment(run) >= datetime.fromisoformat(value),
         "end": lambda value: moment(run) < datetime.fromisoformat(value),

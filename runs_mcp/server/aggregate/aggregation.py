@@ -1,17 +1,18 @@
 """Aggregation: one question about many runs, answered from facets or from a scan."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from runs_mcp.api import Run, RunsClient
 from runs_mcp.server.aggregate import facet_counts
+from runs_mcp.server.aggregate.filter_translation import with_search_filters
 from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names
 from runs_mcp.server.aggregate.list_prices import Costs, list_prices
 from runs_mcp.server.aggregate.measures import DURATIONS, TOKENS, Measure, Number, observe
 from runs_mcp.server.aggregate.run_scan import RunScan
-from runs_mcp.server.aggregate.run_sources import source_of
+from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 FIELDS_OF: Mapping[Dimension, str] = {
@@ -31,14 +32,19 @@ class Question:
 
     filters: Mapping[str, Any]
     """Filters of a search, except times; unset filters are absent."""
-    where: Mapping[str, Any] | None
-    """A MongoDB filter that the runs match as well."""
+    where: Mapping[str, Any]
+    """A MongoDB filter that the runs match as well; empty: none."""
     span: TimeSlice
     """The creation times asked about."""
     by: Sequence[Dimension]
     measures: Sequence[Measure]
     sort: str | None
     limit: int
+
+    def simplified(self) -> Self:
+        """Return the same question with as little in `where` as possible: searches and facets cannot evaluate it."""
+        filters, span, where = with_search_filters(self.filters, self.span, self.where)
+        return replace(self, filters=filters, span=span, where=where)
 
     @property
     def searched(self) -> dict[str, Any]:
@@ -105,11 +111,12 @@ async def aggregate(
         names_of: Returns the names of the values of dimensions, for pages that have ids alone.
 
     Raises:
-        InvalidArgumentError: the filters cannot be combined.
+        ClosedFindError: `where` needs `find`, which is closed.
         UnknownCostError: costs are asked for, and nothing tells them.
         RunsApiError: the API failed.
     """
-    facet = facet_counts.facet_for(runs, question.by, list(question.computed)) if question.where is None else None
+    question = question.simplified()
+    facet = facet_counts.facet_for(runs, question.by, list(question.computed)) if not question.where else None
     if facet:
         counted = await facet_counts.count(runs, question.searched, question.by, facet)
         if counted:
@@ -118,17 +125,17 @@ async def aggregate(
             return _answer(question, counted, names, covered=found, complete=True, matching=found)
     groups = Groups(question.by)
     costs = Costs(await list_prices()) if "cost" in question.computed else None
-    known = await facet_counts.matching(runs, question.searched) if question.where is None else None
+    source, narrow = sources_of(runs, question.filters, question.where, list(dict.fromkeys(question.fields)))
+    known = await facet_counts.matching(runs, question.searched) if narrow or not question.where else None
 
     def take(run: Run) -> None:
         groups.add(run, observe(run, costs.of(run) if costs else None))
 
-    source = source_of(runs, question.filters, question.where, list(dict.fromkeys(question.fields)))
-    scan = RunScan(source, take, most, known, on_page)
+    scan = RunScan(source, take, most, known, on_page, narrow)
     await scan.run(question.span, within_s=within_s)
     if costs:
         costs.check()
-    matching = scan.covered if scan.complete else known
+    matching = scan.covered if scan.complete else None if question.where else known
     names = await names_of(question.by)
     return _answer(
         question,

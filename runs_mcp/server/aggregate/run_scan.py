@@ -1,6 +1,6 @@
 """Scan: every run that matches, read page by page and handed on, with an honest account of how far it got."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,13 +8,12 @@ import anyio
 
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server.aggregate.groups import utc
-from runs_mcp.server.aggregate.run_sources import Source
+from runs_mcp.server.aggregate.run_sources import SMALLEST_CAP, Narrow, Source
 from runs_mcp.server.aggregate.time_slices import TICK, TimeSlice
+from runs_mcp.server.runs.found_page import ClosedFindError
 
 AT_ONCE = 4
 """Pages that are read at the same time."""
-SMALLEST_CAP = 10
-"""No API caps its pages below this: a shorter page holds all there is."""
 
 
 @dataclass(slots=True)
@@ -25,34 +24,34 @@ class RunScan:
     take: Callable[[Run], None]
     """Called with each run once, however often pages repeat it."""
     most: int
-    """The number of runs after which the scan stops."""
+    """The number of runs to read after which the scan stops."""
     matching: int | None = None
-    """The number of runs that match, if it is known beforehand."""
+    """The number of runs in the source, if it is known beforehand."""
     on_page: Callable[[str], Awaitable[None]] | None = None
     """Called after each page with a text that reports the progress."""
+    narrow: Narrow | None = None
+    """Selects the runs to hand on; None: all."""
+    covered: int = 0
+    """The number of runs handed on."""
     oldest: datetime | None = None
-    """The earliest creation time of a covered run."""
+    """The earliest creation time of a run that was read."""
     _seen: set[str] = field(default_factory=set)
     _waiting: list[TimeSlice] = field(default_factory=list)
     _longest: int = SMALLEST_CAP
     _over: bool = False
     _left_out: bool = False
-    _failure: RunsApiError | None = None
-
-    @property
-    def covered(self) -> int:
-        """The number of runs handed on."""
-        return len(self._seen)
+    _failure: RunsApiError | ClosedFindError | None = None
 
     @property
     def complete(self) -> bool:
-        """True if every matching run was handed on."""
-        return not self._left_out and not self._waiting and self.covered >= (self.matching or 0)
+        """True if every run of the source was read."""
+        return not self._left_out and not self._waiting and len(self._seen) >= (self.matching or 0)
 
     async def run(self, span: TimeSlice, *, within_s: float) -> None:
         """Hand on the runs created in `span`; stop after `most` runs or `within_s` seconds.
 
         Raises:
+            ClosedFindError: the source needs `find`, which is closed.
             RunsApiError: a page could not be read.
         """
         self._waiting = [span]
@@ -74,11 +73,11 @@ class RunScan:
     async def _read(self, span: TimeSlice) -> None:
         try:
             page = await self.source(span)
-        except RunsApiError as error:
+            await self._hand_on(self._unseen(page))
+        except (RunsApiError, ClosedFindError) as error:
             self._failure = error
             return
         created = [utc(run.created_at) for run in page if run.created_at]
-        self._count(page)
         if self.on_page:
             await self.on_page(self._progress())
         # A page shorter than another page was not capped. The longest may be capped, so its slice is split and reread.
@@ -90,24 +89,29 @@ class RunScan:
         self._left_out = self._left_out or not smaller
         self._waiting += smaller
 
-    def _count(self, page: list[Run]) -> None:
-        for run in page:
-            if run.id in self._seen:
-                continue
-            if self.covered >= self.most:
-                self._over = self._left_out = True
-                return
-            self._seen.add(run.id)
-            self.take(run)
-            if run.created_at and (self.oldest is None or utc(run.created_at) < self.oldest):
-                self.oldest = utc(run.created_at)
-        if self.covered == self.matching:
+    def _unseen(self, page: Sequence[Run]) -> Sequence[Run]:
+        """Return the runs of a page that no other page had, up to the limit of the scan."""
+        fresh = list({run.id: run for run in page if run.id not in self._seen}.values())
+        room = self.most - len(self._seen)
+        if len(fresh) > room:
+            self._over = self._left_out = True
+            fresh = fresh[:room]
+        self._seen |= {run.id for run in fresh}
+        if len(self._seen) == self.matching:
             self._over = True
             self._waiting.clear()
+        return fresh
+
+    async def _hand_on(self, runs: Sequence[Run]) -> None:
+        known = [self.oldest] if self.oldest else []
+        self.oldest = min(known + [utc(run.created_at) for run in runs if run.created_at], default=None)
+        for run in await self.narrow(runs) if self.narrow else runs:
+            self.covered += 1
+            self.take(run)
 
     def _progress(self) -> str:
         whole = f" of {self.matching:,}" if self.matching is not None else ""
-        return f"{self.covered:,}{whole} runs"
+        return f"{len(self._seen):,}{whole} runs"
 
 
 def _within(span: TimeSlice, created: list[datetime]) -> bool:

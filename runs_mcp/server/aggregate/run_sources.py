@@ -5,62 +5,67 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import InvalidArgumentError, NotFoundError, PermissionDeniedError, Run, RunsClient
+from runs_mcp.api import NotFoundError, PermissionDeniedError, Run, RunsClient
 from runs_mcp.api.payloads import format_timestamp
+from runs_mcp.server.aggregate.filter_translation import Filters, joined, mongo_filter
 from runs_mcp.server.aggregate.time_slices import TimeSlice
+from runs_mcp.server.runs.found_page import ClosedFindError
 
 PAGE = 1_000
 """Runs per page. The API may give fewer."""
-FIND_FIELDS = {"status": "status", "interaction": "interaction", "environment": "environment", "model": "modelId"}
-"""Filters of a search, and the fields of a MongoDB filter that mean the same."""
-Filters = Mapping[str, Any]
+SMALLEST_CAP = 10
+"""No API caps its pages below this: a shorter page holds all there is."""
 Source = Callable[[TimeSlice], Awaitable[list[Run]]]
 """Returns a page of the runs created in a slice, all of them if they fit a page."""
+Narrow = Callable[[Sequence[Run]], Awaitable[Sequence[Run]]]
+"""Returns those of the runs of a page that match a further condition."""
 
 
-def source_of(runs: RunsClient, filters: Filters, where: Mapping[str, Any] | None, select: Sequence[str]) -> Source:
-    """Return the source that sends the least: only the fields in `select`, if the edition can.
+def sources_of(
+    runs: RunsClient, filters: Filters, where: Mapping[str, Any], select: Sequence[str]
+) -> tuple[Source, Narrow | None]:
+    """Return the source that sends the least, only the fields in `select` if the edition can, and what narrows it.
 
-    Raises:
-        InvalidArgumentError: `where` is combined with a filter that only a search can evaluate.
+    A search finds words, and `find` evaluates `where`. Where both are needed, `find` narrows the pages of the search.
     """
     query = mongo_filter(filters)
-    if where is not None:
-        if query is None:
-            raise InvalidArgumentError("`where` cannot be combined with query, name or object: put those into `where`")
-        return found(runs, _joined(query, where), select)
+    if where and query is None:
+        return searched(runs, filters, ["id", "created_at"]), narrowed(runs, where, select)
+    if where:
+        return found(runs, joined(query or {}, where), select), None
     if query is None or runs.edition.search_options:
-        return searched(runs, filters, select)
-    return _first_permitted(found(runs, query, select), searched(runs, filters, select))
-
-
-def mongo_filter(filters: Filters) -> dict[str, Any] | None:
-    """Return the MongoDB filter that selects the same runs, creation times aside; None if no filter does."""
-    query: dict[str, Any] = {}
-    for name, value in filters.items():
-        if value is MISSING:
-            continue
-        if name in FIND_FIELDS:
-            query[FIND_FIELDS[name]] = value
-        elif name == "tags":
-            query["tags"] = {"$all": list(value)}
-        elif name == "parent":
-            query["parent"] = {"$in": list(value)}
-        else:
-            return None
-    return query
+        return searched(runs, filters, select), None
+    return _first_permitted(found(runs, query, select), searched(runs, filters, select)), None
 
 
 def found(runs: RunsClient, query: Mapping[str, Any], select: Sequence[str]) -> Source:
-    """Return a source of the runs that a MongoDB filter selects."""
+    """Return a source of the runs that a MongoDB filter selects. It raises `ClosedFindError` where `find` is closed."""
 
     async def page(span: TimeSlice) -> list[Run]:
         bounds = {"$gte": span.start, "$lt": span.end}
         created = {operator: format_timestamp(moment) for operator, moment in bounds.items() if moment}
         within = {"created_at": created} if created else {}
-        return await runs.find_runs(_joined(query, within), limit=PAGE, select=select)
+        return await _find(runs, joined(query, within), PAGE, select)
 
     return page
+
+
+def narrowed(runs: RunsClient, where: Mapping[str, Any], select: Sequence[str]) -> Narrow:
+    """Return a function that asks `find` which runs of a page match `where`, and for their fields in `select`."""
+
+    async def narrow(page: Sequence[Run]) -> Sequence[Run]:
+        waiting, matching = {run.id for run in page}, list[Run]()
+        while waiting:
+            answer = await _find(runs, joined(where, {"_id": {"$in": sorted(waiting)}}), len(waiting), select)
+            fresh = [run for run in answer if run.id in waiting]
+            matching += fresh
+            waiting -= {run.id for run in fresh}
+            # A longer answer may have been capped by the API, so the rest is asked for again.
+            if len(fresh) < SMALLEST_CAP:
+                break
+        return matching
+
+    return narrow
 
 
 def searched(runs: RunsClient, filters: Filters, select: Sequence[str]) -> Source:
@@ -81,15 +86,15 @@ def _first_permitted(first: Source, second: Source) -> Source:
     async def page(span: TimeSlice) -> list[Run]:
         try:
             return await chosen[0](span)
-        except (PermissionDeniedError, NotFoundError):
-            if chosen[0] is second:
-                raise
+        except ClosedFindError:
             chosen[0] = second
             return await second(span)
 
     return page
 
 
-def _joined(query: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a filter that both must match. Flat if possible, since a search can replace only flat filters."""
-    return {"$and": [dict(query), dict(other)]} if query.keys() & other.keys() else {**query, **other}
+async def _find(runs: RunsClient, query: Mapping[str, Any], limit: int, select: Sequence[str]) -> list[Run]:
+    try:
+        return await runs.find_runs(query, limit=limit, select=select, fallback=False)
+    except (PermissionDeniedError, NotFoundError) as error:
+        raise ClosedFindError(error.status) from error

@@ -11,7 +11,7 @@ from runs_mcp.server.aggregate import facet_counts
 from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.run_scan import RunScan
-from runs_mcp.server.aggregate.run_sources import source_of
+from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 SortKey = Literal[
@@ -83,7 +83,8 @@ async def sort_runs(
         return SortedRuns(page[:limit], further=len(page) > limit)
     first = FirstRuns(KEYS[name], offset + limit + 1, descending=descending)
     known = await facet_counts.matching(runs, searched)
-    scan = RunScan(source_of(runs, filters, None, LISTED_FIELDS), first.add, most, known, on_page)
+    source, _ = sources_of(runs, filters, {}, LISTED_FIELDS)
+    scan = RunScan(source, first.add, most, known, on_page)
     await scan.run(span, within_s=within_s)
     ordered = first.ordered()
     page = ordered[offset : offset + limit]

@@ -34,6 +34,12 @@ class TimeSlice:
         """Return the slice between two optional times."""
         return cls(None if start is MISSING else start, None if end is MISSING else end)
 
+    def within(self, other: "TimeSlice") -> "TimeSlice":
+        """Return the times that are in both slices."""
+        starts = [start for start in (self.start, other.start) if start]
+        ends = [end for end in (self.end, other.end) if end]
+        return TimeSlice(max(starts, default=None), min(ends, default=None))
+
     @property
     def latest(self) -> datetime:
         """The end, or the largest time there is."""

@@ -91,7 +91,7 @@ async def aggregate_runs(
     }
     question = Question(
         filters={key: value for key, value in filters.items() if value is not MISSING and value != []},
-        where=None if where is MISSING else await here.names.ids_in(where),
+        where={} if where is MISSING else await here.names.ids_in(where),
         span=TimeSlice.between(start, end),
         by=[] if by is MISSING else list(dict.fromkeys(by)),
         measures=MEASURES if measures is MISSING else list(dict.fromkeys(measures)),

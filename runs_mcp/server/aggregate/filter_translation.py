@@ -1,0 +1,65 @@
+"""Translation between the filters of a search and MongoDB filters, as far as one can express the other."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import MISSING
+
+from runs_mcp.api.search_fallback import search_for
+from runs_mcp.server.aggregate.groups import utc
+from runs_mcp.server.aggregate.time_slices import TimeSlice
+
+FIND_FIELDS = {"status": "status", "interaction": "interaction", "environment": "environment", "model": "modelId"}
+"""Filters of a search, and the fields of a MongoDB filter that mean the same."""
+Filters = Mapping[str, Any]
+
+
+def mongo_filter(filters: Filters) -> dict[str, Any] | None:
+    """Return the MongoDB filter that selects the same runs, creation times aside; None if no filter does."""
+    query: dict[str, Any] = {}
+    for name, value in filters.items():
+        if value is MISSING:
+            continue
+        if name in FIND_FIELDS:
+            query[FIND_FIELDS[name]] = value
+        elif name == "tags":
+            query["tags"] = {"$all": list(value)}
+        elif name == "parent":
+            query["parent"] = {"$in": list(value)}
+        else:
+            return None
+    return query
+
+
+def joined(query: Filters, other: Filters) -> dict[str, Any]:
+    """Return a MongoDB filter that selects the runs which both select."""
+    return {"$and": [dict(query), dict(other)]} if query.keys() & other.keys() else {**query, **other}
+
+
+def with_search_filters(filters: Filters, span: TimeSlice, where: Filters) -> tuple[Filters, TimeSlice, Filters]:
+    """Return `filters` and `span` with the conditions of `where` that a search expresses, and the other conditions."""
+    searched, rest = dict(filters), {}
+    for field, condition in where.items():
+        search = search_for({field: condition})
+        times = _slice(search) if search and search.keys() <= {"start", "end"} else None
+        if times:
+            span = span.within(times)
+        elif search and not times and field != "created_at" and _agree(searched, search):
+            searched |= search
+        else:
+            rest[field] = condition
+    return searched, span, rest
+
+
+def _agree(filters: Filters, others: Filters) -> bool:
+    return all(filters.get(name, value) == value for name, value in others.items())
+
+
+def _slice(search: Filters) -> TimeSlice | None:
+    """Return the creation times of a search; None if the API alone can read one of them."""
+    try:
+        bounds = {name: utc(datetime.fromisoformat(text)) for name, text in search.items()}
+    except ValueError:
+        return None
+    return TimeSlice(bounds.get("start"), bounds.get("end"))
