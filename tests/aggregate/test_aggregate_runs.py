@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from runs_mcp.api import connect
 from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
-from runs_mcp.sandbox import Sandbox
+from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running
+from runs_mcp.sandbox.sandbox_options import Operation
 from runs_mcp.server import build_server
 from tests.aggregate import plain
 from tests.calls import Answer, Notifications, call
@@ -212,3 +214,47 @@ async def test_text_and_structured_content_tell_the_same(client: Client) -> None
     for group in groups:
         assert f"{group['by']['status']} | {group['runs']} | {group['total_tokens']}" in answer.text
     assert json.dumps(answer.structured["total"]["runs"]) in answer.text
+
+
+@pytest.mark.parametrize("edition", ["composable", "vertesia"])
+@pytest.mark.parametrize(
+    ("operations", "status"),
+    [
+        pytest.param(("find",), 403, id="find, 403"),
+        pytest.param(("facets",), 403, id="facets, 403"),
+        pytest.param(("find", "facets"), 404, id="both, 404"),
+    ],
+)
+async def test_where_operations_are_closed_the_numbers_are_the_same(
+    client: Client, edition: str, operations: tuple[Operation, ...], status: int
+) -> None:
+    questions: list[dict[str, Any]] = [
+        {"by": "model", "measures": ["runs", "failed"]},
+        {"by": ["day"], "measures": ["median_ms", "total_tokens"], "limit": 200},
+        {"by": "error", "interaction": "ContractReview", "query": "invoice"},
+        {"by": "status", "where": {"modelId": "gpt-4o", "created_at": {"$gte": "2026-11-05"}}},
+    ]
+    options = SandboxOptions(answers=closed(*operations, status=status))
+    async with served(options, edition) as restricted:
+        for question in questions:
+            answer, groups = await groups_of(restricted, **question)
+            _, expected_groups = await groups_of(client, **question)
+            assert groups == expected_groups
+            assert answer.structured["complete"]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"query": "invoice"}], ids=["alone", "with words"])
+async def test_where_find_is_closed_a_filter_that_needs_it_is_refused(arguments: dict[str, Any]) -> None:
+    async with served(SandboxOptions(answers=closed("find")), "vertesia") as client:
+        answer = await call(client, "aggregate_runs", where={"execution_time": {"$gt": 5}}, **arguments)
+    assert answer.failed
+    assert "closes `find`" in answer.text
+
+
+@asynccontextmanager
+async def served(options: SandboxOptions, edition: str) -> AsyncIterator[Client]:
+    """A client of a server in front of a sandbox with `options`."""
+    async with running(options) as sandbox:
+        config = Config(api=sandbox_api(sandbox.url, ApiSettings(edition=edition)))
+        async with Client(build_server(config).mcp) as connected:
+            yield connected

@@ -1,6 +1,6 @@
 """Scans: every run once, however the API caps its pages and whatever happens meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import anyio
@@ -148,3 +148,29 @@ async def test_a_page_that_fails_fails_the_scan() -> None:
 
     with pytest.raises(UnavailableError, match="gone"):
         await RunScan(failing, lambda _: None, 10).run(TimeSlice(), within_s=5)
+
+
+async def test_a_scan_reports_how_many_runs_it_has_read_of_how_many() -> None:
+    api, said = FakeRuns(list(range(0, 1_230_000, 100)), 1_000), list[str]()
+
+    async def say(text: str) -> None:
+        said.append(text)
+
+    await RunScan(api.page, lambda _: None, 20_000, 12_300, say).run(TimeSlice(), within_s=30)
+    numbers = [int(text.removesuffix(" of 12,300 runs").replace(",", "")) for text in said]
+    assert numbers == sorted(numbers)
+    assert (said[0], said[-1]) == ("1,000 of 12,300 runs", "12,300 of 12,300 runs")
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(ages_s=AGES_S, cap=some.integers(10, 60))
+async def test_a_narrowed_scan_hands_on_those_that_match_and_reads_all(ages_s: list[int], cap: int) -> None:
+    api, taken = FakeRuns(list(dict.fromkeys(ages_s)), cap), list[str]()
+
+    async def every_third(page: Sequence[Run]) -> Sequence[Run]:
+        return [run for run in page if int(run.id.removeprefix("run")) % 3 == 0]
+
+    scan = RunScan(api.page, lambda run: taken.append(run.id), 20_000, narrow=every_third)
+    await scan.run(TimeSlice(), within_s=30)
+    assert sorted(taken) == sorted(one for one in api.runs if int(one.removeprefix("run")) % 3 == 0)
+    assert scan.covered == len(taken)

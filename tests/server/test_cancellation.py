@@ -1,5 +1,11 @@
 """A caller that cancels or disconnects: what was asked of the API for it is closed, not left to run its course."""
 
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from subprocess import DEVNULL, PIPE
+
 import anyio
 import pytest
 from starlette.requests import Request
@@ -7,8 +13,11 @@ from starlette.responses import Response
 
 from tests import upstream
 from tests.calls import call
+from tests.clients.processes import CLEAN
+from tests.clients.test_bad_peers import CALL, HELLO, Peer
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
+from tests.upstream import TOKEN, Upstream, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -50,3 +59,39 @@ async def test_a_client_that_disconnects_closes_the_connection_to_the_api_within
             tasks.cancel_scope.cancel()
         with anyio.fail_after(PROMISED_S):
             await endless.left.wait()
+
+
+async def test_a_cancelled_aggregate_asks_the_api_for_nothing_more_and_is_never_answered() -> None:
+    page = [{"id": f"r{n}", "created_at": f"2026-11-{n % 20 + 1:02}T10:00:00.000Z"} for n in range(1_000)]
+    waiting = [Endless() for _ in range(4)]
+    replies = {"POST /runs/facets": reply({"total": 12_300}), "POST /runs/find": [reply(page), *waiting]}
+    async with upstream.serving(replies) as api, served(api) as peer:
+        call_with_progress = {"name": "aggregate_runs", "arguments": {}, "_meta": {"progressToken": "p"}}
+        await peer.send(json.dumps({**CALL, "id": "aggregate", "params": call_with_progress}))
+        for request in waiting:
+            await request.came.wait()
+        cancelled = {"method": "notifications/cancelled", "params": {"requestId": "aggregate"}}
+        await peer.send(json.dumps({"jsonrpc": "2.0", **cancelled}))
+        with anyio.fail_after(PROMISED_S):
+            for request in waiting:
+                await request.left.wait()
+        await peer.send(json.dumps({"jsonrpc": "2.0", "id": "ping", "method": "ping"}))
+        said = [await peer.next()]
+        while said[-1].get("id") != "ping":
+            said.append(await peer.next())
+    assert [message["params"]["message"] for message in said[:-1]] == ["1,000 of 12,300 runs"]
+    assert api.count("POST /runs/find") == 1 + len(waiting)
+
+
+@asynccontextmanager
+async def served(api: Upstream) -> AsyncIterator[Peer]:
+    """A server in front of `api`, in a process of its own, past its handshake."""
+    environment = {**CLEAN, "RUNS_MCP_API__BASE_URL": f"{api.url}/api/v1", "RUNS_MCP_API__AUTH__VALUE": TOKEN}
+    command = [sys.executable, "-m", "runs_mcp", "serve"]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment) as process:
+        peer = Peer(process)
+        await peer.send(json.dumps({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": HELLO}))
+        await peer.answer_to("hello")
+        await peer.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        yield peer
+        process.terminate()
