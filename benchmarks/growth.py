@@ -19,7 +19,7 @@ import anyio
 import click
 
 from benchmarks import report
-from benchmarks.driver import LEGACY, MIB, MODERN, Turn
+from benchmarks.driver import LEGACY, MIB, MODERN, Turn, Usage
 from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, met
 from benchmarks.speed import CALLS as FIXED
 from runs_mcp.sandbox import DEMO_KEY
@@ -41,8 +41,11 @@ SLICES = 8
 
 
 @asynccontextmanager
-async def sandbox(runs: int) -> AsyncIterator[Environment]:
-    """Start a sandbox with so many runs, the newest always the same; yield the environment for a server."""
+async def sandbox(runs: int) -> AsyncIterator[tuple[Environment, Usage]]:
+    """Start a sandbox with so many runs, the newest always the same.
+
+    Yield the environment for a server, and the resource usage of the sandbox.
+    """
     with TemporaryDirectory() as folder:
         file = Path(folder, "runs.sqlite")
         await anyio.to_thread.run_sync(_fill, file, runs)
@@ -51,13 +54,14 @@ async def sandbox(runs: int) -> AsyncIterator[Environment]:
         async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL) as process:
             try:
                 await listening(port)
-                yield {
+                environment = {
                     **inherited(),
                     "RUNS_MCP_API__BASE_URL": f"http://{LOOPBACK}:{port}/api/v1",
                     "RUNS_MCP_API__AUTH__KIND": "api_key",
                     "RUNS_MCP_API__AUTH__VALUE": DEMO_KEY,
                     "RUNS_MCP_API__AUTH__TOKEN_URL": f"http://{LOOPBACK}:{port}/auth/token",
                 }
+                yield environment, Usage(process.pid)
             finally:
                 process.kill()
 
@@ -77,7 +81,7 @@ async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
         servers: dict[int, Server] = {}
         for size in sizes:
             report.progress(f"a sandbox with {size:,} runs")
-            environment = await stack.enter_async_context(sandbox(size))
+            environment, _ = await stack.enter_async_context(sandbox(size))
             servers[size] = await stack.enter_async_context(met(PLACES[0], environment))
         for number in range(rounds + 1):
             for call, (tool, arguments) in CALLS.items():

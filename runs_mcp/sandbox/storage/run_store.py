@@ -11,11 +11,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from pydantic_core import from_json
+
 from runs_mcp.sandbox.storage import run_schema
 from runs_mcp.sandbox.storage.mongo_filter import matcher, normalized
 from runs_mcp.sandbox.storage.mongo_narrowing import narrowed
 from runs_mcp.sandbox.storage.run_filters import NEWEST_FIRST, Filters, SortKey, order, where
-from runs_mcp.sandbox.storage.run_schema import COLUMNS, dump
+from runs_mcp.sandbox.storage.run_schema import COLUMNS, LISTED, dump
 
 Document = dict[str, Any]
 
@@ -124,7 +126,7 @@ class RunStore:
         """Return a run, or None."""
         sql = "SELECT d.document FROM runs r JOIN documents d ON d.run = r.rowid WHERE r.id = ?"
         found = self._database.execute(sql, [run_id]).fetchone()
-        return json.loads(found[0]) if found else None
+        return from_json(found[0]) if found else None
 
     def page(self, filters: Filters, *, limit: int, offset: int = 0, sort: Sequence[SortKey] = ()) -> list[Document]:
         """Return runs in the order of `sort`, by default the most recently updated first; -1 is no limit."""
@@ -132,7 +134,7 @@ class RunStore:
         ordered, paths = order(sort)
         chosen = f"SELECT r.rowid AS run FROM runs r WHERE {condition} {ordered} LIMIT ? OFFSET ?"
         rows = self._database.execute(chosen, [*values, *paths, limit, offset]).fetchall()
-        return [self._document(row) for (row,) in rows]
+        return list(self._documents([row for (row,) in rows]))
 
     def breakdown(self, filters: Filters, *, tags: bool = True) -> Breakdown:
         """Return the number of runs of each kind and, with `tags`, with each set of tags."""
@@ -168,18 +170,19 @@ class RunStore:
         condition, values = where(filters)
         narrowing, more = narrowed(normalized(query))
         sql = f"SELECT r.rowid FROM runs r WHERE {condition} AND {narrowing} {NEWEST_FIRST}"
+        rows = [row for (row,) in self._database.execute(sql, [*values, *more])]
         deadline = monotonic() + FIND_BUDGET_S
-        for number, (row,) in enumerate(self._database.execute(sql, [*values, *more]).fetchall()):
-            if number % ROWS_BETWEEN_CHECKS == 0 and monotonic() > deadline:
+        for first in range(0, len(rows), ROWS_BETWEEN_CHECKS):
+            if monotonic() > deadline:
                 raise SlowFilterError(
                     f"the filter took over {FIND_BUDGET_S:g} s; narrow it by status, interaction or date"
                 )
-            yield self._document(row)
+            yield from self._documents(rows[first : first + ROWS_BETWEEN_CHECKS])
 
-    def _document(self, row: int) -> Document:
-        found = self._database.execute("SELECT document FROM documents WHERE run = ?", [row]).fetchone()
-        document: Document = json.loads(found[0])
-        return document
+    def _documents(self, rows: Sequence[int]) -> Iterator[Document]:
+        sql = f"SELECT run, document FROM documents WHERE run IN ({LISTED})"
+        documents = dict(self._database.execute(sql, [dump(rows)]))
+        return (from_json(documents[row]) for row in rows)
 
     def _row_of(self, run_id: str) -> int | None:
         found = self._database.execute("SELECT rowid FROM runs WHERE id = ?", [run_id]).fetchone()
