@@ -15,6 +15,8 @@ from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox import SandboxOptions, closed, running
+from runs_mcp.sandbox.storage.mongo_filter import matcher
+from runs_mcp.sandbox.storage.projection import projection
 from runs_mcp.server import build_server
 from tests import upstream
 from tests.calls import Answer, call
@@ -211,20 +213,98 @@ async def test_the_rows_of_find_are_bounded_by_characters(connect: Connect) -> N
         assert answer.structured["next_query"]
 
 
+@pytest.mark.parametrize(
+    ("order", "tied", "select"),
+    [
+        pytest.param("created_at", 1, ["-id", "execution_time"], id="by creation, without ids"),
+        pytest.param("created_at", 45, ["execution_time"], id="by creation, 45 at each time"),
+        pytest.param("updated_at", 1, ["execution_time"], id="by update"),
+        pytest.param("updated_at", 45, ["-id", "execution_time"], id="by update, 45 at each time, without ids"),
+    ],
+)
+async def test_walking_in_pages_of_a_thousand_visits_each_run_once(order: str, tied: int, select: list[str]) -> None:
+    api = GrowingRuns(3_200, order, tied)
+    replies = {"POST /runs/find": api.find}
+    async with upstream.serving(replies) as served, Client(build_server(configured(served)).mcp) as client:
+        following: dict[str, Any] | None = {"status": {"$ne": "failed"}}
+        pages = []
+        while following is not None:
+            answer = await call(client, "find_runs", query=following, limit=1_000, select=select)
+            pages.append(answer)
+            following = answer.structured.get("next_query")
+    visited = [run["execution_time"] for page in pages for run in page.structured["runs"]]
+    assert len(visited) == len(set(visited))
+    assert [number for number in visited if number < 3_200] == list(reversed(range(3_200)))
+    assert pages[-1].text.endswith("End of list.")
+    assert len(pages[0].structured["runs"]) == (1_000 if "-id" in select else pytest.approx(770, abs=100))
+    for page in pages:
+        assert len(page.text) <= 45_000
+        assert len(json.dumps(page.structured)) <= 60_000
+        assert page.structured.get("next", "End of list.") in page.text
+
+
+class GrowingRuns:
+    """Runs that `find` returns in the order of a time, newest first; ten newer runs are created before each page."""
+
+    def __init__(self, count: int, order: str, tied: int) -> None:
+        self._order = order
+        self._tied = tied
+        self._runs: list[dict[str, Any]] = []
+        for _ in range(count):
+            self._create()
+
+    def _create(self) -> None:
+        number = len(self._runs)
+        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number // self._tied)
+        other = moment + timedelta(minutes=number * 7919 % 10_007)
+        times = {"created_at": other.isoformat(), "updated_at": other.isoformat(), self._order: moment.isoformat()}
+        run_id = f"66a1f0c2e4b0a1b2c3{number:06}"
+        self._runs.append({"id": run_id, "status": "completed", "execution_time": number, **times})
+
+    def _sorted(self) -> list[dict[str, Any]]:
+        return sorted(self._runs, key=lambda run: (run[self._order], run["id"]), reverse=True)
+
+    async def find(self, request: Request) -> Response:
+        """Answer `POST /runs/find`."""
+        body = await request.json()
+        matches, project = matcher(body["query"]), projection(body.get("select"))
+        found = [project(run) for run in self._sorted() if matches(run)][: body["limit"]]
+        for _ in range(10):
+            self._create()
+        return await reply(found)(request)
+
+
 @pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
 async def test_a_large_field_in_each_row_is_cut_and_named(connect: Connect, tool: str) -> None:
-    runs = [{**run, "transcript": "word " * 20_000} for run in RUNS]
+    runs = [{**run, "id": f"{half}{run['id']}", "transcript": "word " * 20_000} for half in "ab" for run in RUNS]
     page = paged(runs)
     async with (
         upstream.serving({"GET /runs": page, "POST /runs/search": page}) as api,
         connect(configured(api)) as client,
     ):
         answer = await call(client, tool, limit=100)
-    assert len(ids(answer)) == 50
-    assert len(json.dumps(answer.structured)) < 60_000
+    assert len(ids(answer)) == 100
+    assert len(json.dumps(answer.structured)) < 80_000
+    assert len(answer.text) < 20_000
     assert "Cut to fit: transcript." in answer.structured["cut"]
     assert answer.structured["cut"] in answer.text
-    assert "whole in runs://r049" in answer.structured["runs"][0]["transcript"]
+    assert "whole in runs://ar049" in answer.structured["runs"][0]["transcript"]
+
+
+@pytest.mark.parametrize("edition", ["composable", "vertesia"])
+async def test_a_large_field_is_cut_in_sorted_rows_as_well(connect: Connect, edition: str) -> None:
+    error = {"code": "safety", "message": "word " * 20_000}
+    page = reply([{**run, "id": f"{half}{run['id']}", "error": error} for half in "ab" for run in RUNS])
+    replies = {"POST /runs/search": page, "POST /runs/find": page, "POST /runs/facets": reply({"total": 100})}
+    async with upstream.serving(replies) as api:
+        config = configured(api)
+        config = config.model_copy(update={"api": config.api.model_copy(update={"edition": edition})})
+        async with connect(config) as client:
+            answer = await call(client, "search_runs", sort="-updated_at", limit=100)
+    assert len(ids(answer)) == 100
+    assert len(json.dumps(answer.structured)) < 100_000
+    assert len(answer.text) < 30_000
+    assert "Cut to fit: error." in answer.structured["cut"]
 
 
 async def test_facets_show_the_id_of_values_that_share_a_name(client: Client) -> None:

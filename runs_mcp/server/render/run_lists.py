@@ -26,14 +26,14 @@ def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
     """Return a page of runs as a table; `hint` says how to find runs if the page is empty."""
     if not listed.runs:
         return _empty(call, listed.offset, hint)
-    rows = _rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in listed.runs])
+    rows = cut_rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in listed.runs])
     following: dict[str, Any] = {}
     if listed.more:
         following = {"next_offset": listed.next_offset, "next": results.same_call(call, offset=listed.next_offset)}
     structured = {"runs": [row.document for row in rows], "offset": listed.offset, **following}
     count = len(rows)
     head = f"{count} runs, {listed.offset + 1} to {listed.offset + count} ({results.origin(call)})"
-    return _list(call, [head, tables.table(tables.of_runs(listed.runs))], rows, structured)
+    return list_result(call, [head, tables.table(tables.of_runs(listed.runs))], rows, structured)
 
 
 def found(
@@ -73,14 +73,14 @@ def _found(call: Call, shown: Sequence[Run], selection: Selection, following: Ma
     structured = {"runs": [row.document for row in rows], **following}
     head = f"{len(shown)} runs ({results.origin(call)})"
     notes = [following["note"]] if "note" in following else []
-    return _list(call, [head, *notes, tables.table(columns)], rows, structured)
+    return list_result(call, [head, *notes, tables.table(columns)], rows, structured)
 
 
 def found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:
     """Return the rows that `find` shows of `runs`, each cut to its share of the characters of a result."""
     if selection:
-        return _rows(call, [(run.id, selection.apply(results.document_of(run))) for run in runs])
-    return _rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in runs])
+        return cut_rows(call, [(run.id, selection.apply(results.document_of(run))) for run in runs])
+    return cut_rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in runs])
 
 
 def rows_that_fit(call: Call, runs: Sequence[Run], selection: Selection) -> Sequence[Run]:
@@ -96,7 +96,8 @@ def rows_that_fit(call: Call, runs: Sequence[Run], selection: Selection) -> Sequ
     return runs
 
 
-def _rows(call: Call, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Cut]:
+def cut_rows(call: Call, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Cut]:
+    """Return documents with the ids of their runs as rows, each cut to its share of the characters of a result."""
     share = max(services(call).config.server.max_result_chars // max(len(documents), 1), SMALLEST_ROW_CHARS)
     return [fit(document, share, run_id) for run_id, document in documents]
 
@@ -107,7 +108,7 @@ def _continued(call: Call, query: Mapping[str, Any] | None, left: int) -> dict[s
     return {"next_query": query, "next": results.same_call(call, query=query)}
 
 
-def _list(call: Call, lines: Sequence[str], rows: Sequence[Cut], structured: dict[str, Any]) -> CallToolResult:
+def list_result(call: Call, lines: Sequence[str], rows: Sequence[Cut], structured: dict[str, Any]) -> CallToolResult:
     """Return the table in `lines` with a note on fields that were cut, and the end of the list or the next call."""
     fields = dict.fromkeys(tables.cell(name) for row in rows for name in row.fields)
     note = f"Cut to fit: {', '.join(fields)}. The resource runs://{{run_id}} of a run has each field whole."

@@ -3,34 +3,34 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult
 
 from runs_mcp.api import Run
 from runs_mcp.server.aggregate.groups import Names
 from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.sorted_runs import LISTED_FIELDS, SortedRuns
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.render import results, tables
+from runs_mcp.server.render import results, run_lists, tables
 from runs_mcp.server.runs import own_tags
 
 
 def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Names) -> CallToolResult:
     """Return a page of runs as a table, in order."""
     runs = [_named(run, names) for run in page.runs]
-    next_offset = offset + len(runs) if page.further else None
+    rows = run_lists.cut_rows(call, [(run.id, _document(run)) for run in runs])
     workspace = services(call).workspace
     head = f"{len(runs)} runs, from {offset + 1} in the order of {sort} ({workspace})" if runs else "No runs."
-    lines = [head, *([_table(runs)] if runs else []), *_coverage(page, sort)]
-    lines.append(f"More: {results.same_call(call, offset=next_offset)}" if next_offset is not None else "End of list.")
+    next_offset = offset + len(runs)
     structured: dict[str, Any] = {
-        "runs": [_document(run) for run in runs],
+        "runs": [row.document for row in rows],
         "offset": offset,
-        **({} if next_offset is None else {"next_offset": next_offset}),
+        **({"next_offset": next_offset, "next": results.same_call(call, offset=next_offset)} if page.further else {}),
         "complete": page.complete,
         **({} if page.covered is None else {"covered": page.covered}),
-        "workspace": workspace,
     }
-    return CallToolResult(content=[TextContent(type="text", text="\n".join(lines))], structured_content=structured)
+    return run_lists.list_result(
+        call, [head, *([_table(runs)] if runs else []), *_coverage(page, sort)], rows, structured
+    )
 
 
 def _table(runs: Sequence[Run]) -> str:
