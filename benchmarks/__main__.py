@@ -12,7 +12,7 @@ import psutil
 
 from benchmarks import report
 
-PARTS = ("tokens", "starts", "layers", "speed", "streams", "memory", "growth", "load")
+PARTS = ("tokens", "starts", "layers", "speed", "streams", "memory", "growth", "aggregates", "load")
 
 
 def machine() -> str:

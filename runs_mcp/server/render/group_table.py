@@ -8,6 +8,7 @@ from runs_mcp.server.aggregate.aggregation import Aggregate, Question
 from runs_mcp.server.aggregate.list_prices import Costs
 from runs_mcp.server.aggregate.measures import Number
 from runs_mcp.server.render import tables
+from runs_mcp.server.render.truncate import fair_share
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 GROUPS = {
@@ -20,11 +21,11 @@ GROUPS = {
     },
     "required": ["groups", "total", "covered", "complete"],
 }
-TEXT_CHARS_PER_GROUP = 70
-"""The room for a group in the text. Long labels are cut to fit; structured content has them whole."""
+TEXT_CHARS_PER_GROUP = 74
+"""The room for a group in the text, of 20 groups at least. Structured content has labels whole that are cut to fit."""
+FEWEST_GROUPS = 20
 SHORTEST_LABEL_CHARS = 12
-LONGEST_LABEL_CHARS = 80
-FIELD_NAMES = {"execution_time": "no duration", "token_use": "no token counts", "cost": "no known cost"}
+FIELD_NAMES = {"execution_time": "duration", "token_use": "token counts", "cost": "known cost"}
 
 
 def group_table(question: Question, answer: Aggregate, workspace: str) -> CallToolResult:
@@ -62,24 +63,38 @@ def _cost_source(costs: Costs | None) -> dict[str, int] | None:
 
 
 def _lines(question: Question, answer: Aggregate, workspace: str) -> list[str]:
-    lines = [_coverage(answer, workspace)]
+    coverage, notes = _coverage(answer, workspace), _notes(question, answer)
     if question.by and answer.groups:
-        lines += _table(question, answer)
+        room = TEXT_CHARS_PER_GROUP * max(len(answer.groups), FEWEST_GROUPS) - sum(map(len, [coverage, *notes]))
+        lines = _table(question, answer, room)
     elif question.by:
-        lines += ["No groups."]
+        lines = ["No groups."]
     else:
-        lines += [", ".join(f"{name} {_number(value)}" for name, value in answer.total.items())]
-    return [*lines, *_notes(question, answer)]
+        lines = [", ".join(f"{name} {_number(value)}" for name, value in answer.total.items())]
+    return [coverage, *lines, *notes]
 
 
-def _table(question: Question, answer: Aggregate) -> list[str]:
-    numbers = [" | ".join(map(_number, group.values.values())) for group in answer.groups]
-    room = TEXT_CHARS_PER_GROUP * len(numbers) - sum(map(len, numbers))
-    longest = min(max(room // (len(numbers) * len(question.by)), SHORTEST_LABEL_CHARS), LONGEST_LABEL_CHARS)
-    labels = [[tables.cell(label, longest) for label in group.by.values()] for group in answer.groups]
-    total = [*["Total", ""][: len(question.by)], *map(_number, answer.total.values())]
-    rows = [" | ".join([*labels_of, row]) for labels_of, row in zip(labels, numbers, strict=True)]
-    return [" | ".join([*question.by, *question.measures]), *rows, " | ".join(total)]
+def _table(question: Question, answer: Aggregate, room: int) -> list[str]:
+    """Return the table, with labels cut so that it takes about `room` characters."""
+    labels = [[tables.cell(label).replace("|", "¦") for label in group.by.values()] for group in answer.groups]
+    numbers = ["|".join(map(_number, group.values.values())) for group in answer.groups]
+    head = "|".join([*question.by, *question.measures])
+    total = "|".join([*["Total", ""][: len(question.by)], *map(_number, answer.total.values())])
+    room -= sum(len(row) + len(question.by) + 1 for row in [head, total, *numbers])
+    longest = max(fair_share((len(label) for row in labels for label in row), room), SHORTEST_LABEL_CHARS)
+    rows = [
+        "|".join([*(_shortened(label, longest) for label in row[0]), row[1]])
+        for row in zip(labels, numbers, strict=True)
+    ]
+    return [head, *rows, total]
+
+
+def _shortened(label: str, longest: int) -> str:
+    """Return `label` without its middle if it is too long: names often differ at their end, and ids are there."""
+    if len(label) <= longest:
+        return label
+    tail = longest // 2
+    return f"{label[: longest - tail - 1]}…{label[-tail:]}"
 
 
 def _coverage(answer: Aggregate, workspace: str) -> str:
@@ -100,9 +115,10 @@ def _number(value: Number) -> str:
 
 
 def _notes(question: Question, answer: Aggregate) -> list[str]:
-    notes = [
-        f"{count:,} runs have {FIELD_NAMES[name]} and are left out of it." for name, count in answer.missing.items()
-    ]
+    notes = []
+    if answer.missing:
+        missing = ", ".join(f"{count:,} without {FIELD_NAMES[name]}" for name, count in answer.missing.items())
+        notes.append(f"Runs left out of measures: {missing}.")
     if answer.left_out:
         which = "more" if question.sort else "further"
         notes.append(f"{answer.left_out:,} {which} groups: raise limit.")
@@ -111,5 +127,5 @@ def _notes(question: Question, answer: Aggregate) -> list[str]:
         unpriced = f"; {costs.unpriced:,} could not be priced" if costs.unpriced else ""
         notes.append(f"cost is in US dollars{estimate}{unpriced}.")
     ambiguous = {label: group.ids[name] for group in answer.groups for name, label in group.by.items() if "…" in label}
-    notes += [f"{tables.cell(label)} has the id {value}." for label, value in ambiguous.items() if value]
+    notes += [f"{tables.cell(label)} is {value}." for label, value in ambiguous.items() if value]
     return [" ".join(notes)] if notes else []

@@ -1,6 +1,6 @@
 """Cutting a run to a budget of characters: the largest fields first, their head and tail kept."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ def fit(document: Mapping[str, Any], budget: int, run_id: str) -> Cut:
     if len(to_json(document)) <= budget:
         return Cut(dict(document), {})
     texts = {name: text_of(value) for name, value in document.items()}
-    share = max(_share([len(text) for text in texts.values()], budget), SMALLEST_CUT_CHARS)
+    share = max(fair_share([len(text) for text in texts.values()], budget), SMALLEST_CUT_CHARS)
     long = {name for name, text in texts.items() if len(text) > share}
     where = {name: uri_of(run_id, name) for name in document if name in long}
     fitted = {
@@ -51,8 +51,8 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else to_json(value).decode()
 
 
-def _share(sizes: list[int], budget: int) -> int:
-    """Return the size that no field may exceed if all of them together are to fit the budget."""
+def fair_share(sizes: Iterable[int], budget: int) -> int:
+    """Return the size that no text may exceed if all of them together are to fit the budget."""
     left, remaining = budget, sorted(sizes)
     while remaining and remaining[0] <= left // len(remaining):
         left -= remaining.pop(0)
