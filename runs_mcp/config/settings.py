@@ -48,7 +48,7 @@ class ServerSettings(Section):
     ids, status, times, tokens and error codes remain. Conditions on content are rejected."""
     redact: tuple[str, ...] = ()
     """Personal data to replace in content: `email`, `phone`, `iban`, `card`, or RE2 expressions such as
-    `/EMP-[0-9]{6}/`."""
+    `/EMP-[0-9]{6}/`, which find matches of up to 256 characters in a text that is still being written."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
     max_scan: int = Field(default=20_000, ge=1)

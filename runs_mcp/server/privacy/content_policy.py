@@ -6,6 +6,7 @@ from typing import Any, Literal
 from typing_extensions import override
 
 from runs_mcp.api import ContentFilter, Run, TextFilter
+from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import ServerSettings
 from runs_mcp.server.privacy.text_redactor import TextRedactor
 
@@ -85,7 +86,14 @@ class HiddenText(TextFilter):
 
 
 def content_policy(settings: ServerSettings) -> ContentPolicy | None:
-    """Return the policy that `server.content` and `server.redact` describe; None if they show everything."""
+    """Return the policy that `server.content` and `server.redact` describe; None if they show everything.
+
+    Raises:
+        ConfigError: an expression in `server.redact` is invalid.
+    """
     if settings.content == "full" and not settings.redact:
         return None
-    return ContentPolicy(settings.content, settings.redact)
+    try:
+        return ContentPolicy(settings.content, settings.redact)
+    except ValueError as error:
+        raise ConfigError(f"server.redact: {error}.") from None

@@ -1,4 +1,4 @@
-"""Patterns of personal data, matched in linear time: e-mail addresses, phone numbers, IBANs and card numbers."""
+"""Patterns of personal data, matched in linear time: email addresses, phone numbers, IBANs and card numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

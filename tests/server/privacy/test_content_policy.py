@@ -1,13 +1,17 @@
 """The settings `server.content` and `server.redact`, through every way by which content leaves the server."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
 
+from runs_mcp.cli.check.configuration import privacy
+from runs_mcp.cli.check.examination import Examination
+from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.server.server import build_server
 from tests import upstream
@@ -131,3 +135,27 @@ async def test_whole_content_is_shown_by_default() -> None:
         answer = await call(client, "get_run", run_id="r1")
     assert EMAIL in answer.text
     assert "not shown" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        ({}, "the content of runs is shown"),
+        ({"content": "none"}, "the content of runs is not shown"),
+        ({"redact": ["email", "/EMP-[0-9]{6}/"]}, "the content of runs is shown, without email, /EMP-[0-9]{6}/"),
+    ],
+)
+async def test_check_reports_how_much_content_is_shown(server: dict[str, Any], shown: str) -> None:
+    about = Examination(None, AsyncExitStack())
+    about.config = Config.model_validate({"server": server})
+    assert (await privacy.look(about)).text == shown
+
+
+def test_an_invalid_expression_stops_the_start_and_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"server\.redact: '\(' is not an RE2 expression"):
+        build_server(Config.model_validate({"server": {"redact": ["/(/"]}}))
+
+
+def test_an_unknown_kind_of_personal_data_is_rejected() -> None:
+    with pytest.raises(ValidationError, match="use email, phone, iban, card, or an expression"):
+        Config.model_validate({"server": {"redact": ["mail"]}})
