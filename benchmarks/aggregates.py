@@ -1,6 +1,6 @@
 """Cost of `aggregate_runs` over a sandbox: `python -m benchmarks.aggregates`.
 
-The server and the sandbox are processes of their own, so that their processor times can be told apart.
+The server and the sandbox are processes of their own, so that their processor times can be distinguished.
 """
 
 from collections.abc import Mapping, Sequence

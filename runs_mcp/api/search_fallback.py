@@ -31,9 +31,9 @@ def _search_filters(field: str, condition: Any) -> dict[str, Any] | None:
             return {"tags": [tag]}
         case "tags", {"$all": [*tags], **rest} if tags and not rest and all(isinstance(tag, str) for tag in tags):
             return {"tags": tags}
-        case "created_at", {**bounds} if bounds and bounds.keys() <= RANGE_NAMES.keys():
-            texts = all(isinstance(bound, str) for bound in bounds.values())
-            return {RANGE_NAMES[operator]: bound for operator, bound in bounds.items()} if texts else None
+        case "created_at", Mapping() if condition and condition.keys() <= RANGE_NAMES.keys():
+            texts = all(isinstance(bound, str) for bound in condition.values())
+            return {RANGE_NAMES[operator]: bound for operator, bound in condition.items()} if texts else None
         case _:
             return None
 

@@ -260,7 +260,7 @@ async def test_where_operations_are_closed_the_numbers_are_the_same(
             assert answer.structured["complete"]
 
 
-@pytest.mark.parametrize("arguments", [{}, {"query": "invoice"}], ids=["alone", "with words"])
+@pytest.mark.parametrize("arguments", [{}, {"query": "invoice"}], ids=["alone", "with a text"])
 async def test_where_find_is_closed_a_filter_that_needs_it_is_refused(arguments: dict[str, Any]) -> None:
     async with served(SandboxOptions(answers=closed("find")), "vertesia") as client:
         answer = await call(client, "aggregate_runs", where={"execution_time": {"$gt": 5}}, **arguments)

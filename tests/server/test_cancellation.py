@@ -17,7 +17,7 @@ from tests.clients.processes import CLEAN
 from tests.clients.test_bad_peers import CALL, HELLO, Peer
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
-from tests.upstream import TOKEN, Upstream, reply
+from tests.upstream import TOKEN, Replies, Upstream, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +64,7 @@ async def test_a_client_that_disconnects_closes_the_connection_to_the_api_within
 async def test_a_cancelled_aggregate_asks_the_api_for_nothing_more_and_is_never_answered() -> None:
     page = [{"id": f"r{n}", "created_at": f"2026-11-{n % 20 + 1:02}T10:00:00.000Z"} for n in range(1_000)]
     waiting = [Endless() for _ in range(4)]
-    replies = {"POST /runs/facets": reply({"total": 12_300}), "POST /runs/find": [reply(page), *waiting]}
+    replies: Replies = {"POST /runs/facets": reply({"total": 12_300}), "POST /runs/find": [reply(page), *waiting]}
     async with upstream.serving(replies) as api, served(api) as peer:
         call_with_progress = {"name": "aggregate_runs", "arguments": {}, "_meta": {"progressToken": "p"}}
         await peer.send(json.dumps({**CALL, "id": "aggregate", "params": call_with_progress}))

@@ -1,4 +1,4 @@
-"""Translation between the filters of a search and MongoDB filters, as far as one can express the other."""
+"""Translation between the filters of a search and MongoDB filters, where both can select the same runs."""
 
 from collections.abc import Mapping
 from datetime import datetime

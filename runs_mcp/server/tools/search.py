@@ -118,12 +118,11 @@ async def find_runs(
     query = await here.names.ids_in(query)
     page = await fetch_found(here.runs, query, limit=most, select=selection.requested)
     shown = run_lists.rows_that_fit(call, page.runs, selection)
-    left: int | None = len(page.runs) - len(shown) + page.further
+    left = len(page.runs) - len(shown) + page.further
     if page.search is not None:
         return run_lists.searched(call, page.search, shown, selection, limit=most, left=left)
-    if shown and not left:
-        left = await find_cursor.rows_remain(here.runs, query, shown)
-    return run_lists.found(call, query, shown, selection, left=left)
+    further = await find_cursor.rows_remain(here.runs, query, shown) if shown and not left else left
+    return run_lists.found(call, query, shown, selection, left=further)
 
 
 @operation("POST /runs/facets", title="Count runs", output=results.FACETS, page=DASHBOARD)
