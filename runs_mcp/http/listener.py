@@ -18,7 +18,8 @@ from runs_mcp.config.addresses import LOOPBACK
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
-from runs_mcp.http.protocol import MAX_HEADER_BYTES, HttpProtocol
+from runs_mcp.http.protocol import HttpProtocol
+from runs_mcp.http.request_headers import MAX_HEADER_BYTES
 from runs_mcp.http.tenants import Build, Tenants
 from runs_mcp.observability.metrics import Metrics
 from runs_mcp.server.server import build_server

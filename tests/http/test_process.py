@@ -73,7 +73,7 @@ async def test_a_connection_whose_request_does_not_come_is_closed(monkeypatch: p
         signal.raise_signal(signal.SIGTERM)
 
 
-async def test_a_body_that_does_not_come_is_refused() -> None:
+async def test_a_body_that_does_not_come_is_refused_and_its_connection_closed() -> None:
     async def never() -> Message:
         await anyio.sleep_forever()
         raise AssertionError
@@ -89,3 +89,4 @@ async def test_a_body_that_does_not_come_is_refused() -> None:
     reader = MessageReader(unreachable, 1_000, read_s=0.05)
     await reader({"type": "http", "method": "POST", "headers": []}, never, send)
     assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
