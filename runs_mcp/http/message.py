@@ -37,8 +37,7 @@ class MessageReader:
         try:
             with anyio.move_on_after(self._read_s):
                 body = await self._read(scope, receive)
-                reason = f"The body of the request is larger than {self._max_bytes:,} bytes."
-                refusal = refuse(413, reason, connection="close")
+                refusal = refuse(413, f"The body of the request is larger than {self._max_bytes:,} bytes.")
         except ClientDisconnect:
             return
         if body is None:
