@@ -100,7 +100,7 @@ class BackgroundCreates:
             RequestKeyConflictError: The key is in use by another request.
         """
         if tags.keyed and (earlier := next((one for one in self._pending if one.tags.run == tags.run), None)):
-            if earlier.tags != tags:
+            if earlier.tags.request != tags.request:
                 raise RequestKeyConflictError(None)
             return earlier
         pending = PendingCreate(tags)
