@@ -50,7 +50,9 @@ class Session:
     def __contains__(self, uri: str) -> bool:
         return uri in self._subscribed
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """Number of its subscriptions."""
         return len(self._subscribed)
 
     async def subscribe(self, run_id: str, uri: str) -> None:
@@ -162,9 +164,12 @@ class Subscriptions:
         return session
 
     def _require_room(self, session: Session) -> None:
-        if len(session) >= MAX_SUBSCRIPTIONS:
+        if session.count >= MAX_SUBSCRIPTIONS:
             raise MCPError(INVALID_PARAMS, f"This connection has {MAX_SUBSCRIPTIONS} subscriptions; unsubscribe first.")
-        if sum(len(one) for one in self._sessions.values() if one.caller == session.caller) >= MAX_CALLER_SUBSCRIPTIONS:
+        if (
+            sum(one.count for one in self._sessions.values() if one.caller == session.caller)
+            >= MAX_CALLER_SUBSCRIPTIONS
+        ):
             raise MCPError(INVALID_PARAMS, f"This caller has {MAX_CALLER_SUBSCRIPTIONS:,} subscriptions.")
 
 

@@ -199,8 +199,8 @@ class IdempotentCreate:
             # An API that ignores the filter answers with runs that do not carry the tag.
             found += [run for run in runs if not run.tags or tag in run.tags]
             if len(runs) < PAGE_SIZE:
-                # Listed newest first: of runs without a date, the last is the oldest.
-                return sorted(found[::-1], key=_created_at)
+                found.reverse()  # listed newest first: of runs without a date, the last is the oldest
+                return sorted(found, key=_created_at)
         raise RunsApiError(f"More than {MAX_PAGES * PAGE_SIZE} runs carry the tag {tag}: it was copied")
 
     async def _is_original(self, run: Run, tags: CreateTags) -> bool:
