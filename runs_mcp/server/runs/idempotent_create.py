@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -154,7 +155,8 @@ class IdempotentCreate:
             if tags.run is None or not error.outcome_unknown:
                 raise
             run = await self._found_again(tags, error, request)
-        _record(run, request)
+        if run.status != "created" or not request.get("stream", True):  # any other run starts with its stream
+            start_of(run, request)()
         return run
 
     async def _found_again(self, tags: CreateTags, lost: RunsApiError, request: Mapping[str, Any]) -> Run:
@@ -230,9 +232,14 @@ def _fits(run: Run, request: Mapping[str, Any]) -> bool:
     return not isinstance(data, dict) or not isinstance(run.parameters, dict) or data.items() <= run.parameters.items()
 
 
-def _record(run: Run, request: Mapping[str, Any]) -> None:
+def start_of(run: Run, request: Mapping[str, Any]) -> Callable[[], None]:
+    """Return what records in the audit log that `run` was started; `request` is its create, if that is known."""
     interaction, model = request.get("interaction"), request.get("model")
-    record_start(run.id, interaction=str(interaction), model=model if isinstance(model, str) else run.model_id)
+    if interaction is None and run.interaction:
+        interaction = run.interaction.label
+    return partial(
+        record_start, run.id, interaction=interaction, model=model if isinstance(model, str) else run.model_id
+    )
 
 
 def _created_at(run: Run) -> datetime:
