@@ -109,7 +109,7 @@ class _Server(uvicorn.Server):
     @override
     async def on_tick(self, counter: int) -> bool:
         now = time.monotonic()
-        if self._tenants.calls_in_flight:
+        if self._tenants.busy:
             self._last_busy = now
         if self._told_to_stop is not None:
             answered = now - max(self._told_to_stop, self._last_busy) > FLUSH_S

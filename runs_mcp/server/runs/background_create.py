@@ -60,6 +60,10 @@ class PendingCreate:
         finally:
             self._done.set()
 
+    async def finished(self) -> None:
+        """Wait until the request is answered, or has failed."""
+        await self._done.wait()
+
     async def outcome(self, deadline: float, *, seconds: float) -> tuple[Run, RunStream | None]:
         """Return the created run, and what follows it unless it has ended.
 
@@ -90,6 +94,11 @@ class BackgroundCreates:
     def count(self) -> int:
         """Number of create requests in progress."""
         return len(self._pending)
+
+    async def idle(self) -> None:
+        """Wait until no create request is in progress."""
+        while self._pending:
+            await next(iter(self._pending)).finished()
 
     def start(
         self, tags: CreateTags, follow: Follow, given_tags: Sequence[str] | MISSING, **request: Any

@@ -47,6 +47,11 @@ class StreamHub:
         """The number of runs that are being followed."""
         return len(self._following)
 
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of the runs that are being followed."""
+        return list(self._following)
+
     def find(self, run_id: str) -> RunStream | None:
         """The follower of a run, if it is being followed."""
         return self._following.get(run_id)
