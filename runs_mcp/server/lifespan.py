@@ -83,4 +83,4 @@ class Lifespan:
 def _log_unfinished(followers: StreamHub, creates: BackgroundCreates) -> None:
     if followers.count or creates.count:
         fields = {"runs": followers.run_ids, "unanswered_creates": creates.count}
-        log.warning("stopped while runs were going on", extra={FIELDS: fields})
+        log.info("stopped while runs were going on", extra={FIELDS: fields})

@@ -17,7 +17,7 @@ from tests.server.test_tasks import TasksClient
 
 pytestmark = pytest.mark.anyio
 
-FAST = {"interaction": "SlowWriter", "data": {"chunks": 1, "delay_ms": 1}}
+FAST: dict[str, Any] = {"interaction": "SlowWriter", "data": {"chunks": 1, "delay_ms": 1}}
 
 
 async def create(client: Client, **changes: Any) -> list[str]:
