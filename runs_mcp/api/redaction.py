@@ -4,7 +4,8 @@ import base64
 import html
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from runs_mcp.observability.masking import MASK, mask
@@ -15,21 +16,32 @@ SECRETS_REMEMBERED = 16
 """Tokens are renewed for as long as the process runs; an API repeats recent tokens only."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    plain: str
+    forms: tuple[str, ...]
+    """The secret in each encoding, the longest first."""
+    json_forms: tuple[str, ...]
+    """The encodings as they stand in a text, and as they stand in JSON that holds such a text."""
+
+
 class Redactor:
     """Replaces the secrets that a client uses or has recently used."""
 
     def __init__(self) -> None:
-        self._forms: deque[tuple[str, tuple[str, ...]]] = deque(maxlen=SECRETS_REMEMBERED)
+        self._secrets: deque[_Secret] = deque(maxlen=SECRETS_REMEMBERED)
 
     def add(self, secret: str) -> None:
         """Replace `secret` from now on."""
-        if len(secret) >= SHORTEST_SECRET_CHARS and all(secret != known for known, _ in self._forms):
-            self._forms.append((secret, tuple(sorted(set(_encodings(secret)), key=len, reverse=True))))
+        if len(secret) >= SHORTEST_SECRET_CHARS and all(secret != known.plain for known in self._secrets):
+            forms = set(_encodings(secret))
+            in_json = {json.dumps(form)[1:-1] for form in forms}
+            self._secrets.append(_Secret(secret, _longest_first(forms), _longest_first(forms | in_json)))
 
     def redact(self, text: str) -> str:
         """Return `text` with every secret in use replaced by `[secret]`."""
-        for _, forms in self._forms:
-            for form in forms:
+        for secret in self._secrets:
+            for form in secret.forms:
                 if form in text:
                     text = text.replace(form, MASK)
         return text
@@ -37,6 +49,51 @@ class Redactor:
     def redact_error(self, text: str) -> str:
         """Return `text` without the secrets in use and without anything that looks like a credential."""
         return mask(self.redact(text))
+
+    def redact_json(self, content: bytes) -> bytes:
+        """Return JSON with every secret in use replaced by `[secret]`."""
+        for secret in self._secrets:
+            for form in secret.json_forms:
+                if (encoded := form.encode()) in content:
+                    content = content.replace(encoded, MASK.encode())
+        return content
+
+    def open_end(self, text: str) -> int:
+        """Return the index in `text` at which a secret may begin that the end of the text cuts off; else its length."""
+        first = len(text)
+        for secret in self._secrets:
+            for form in secret.forms:
+                at = text.find(form[0], max(len(text) - len(form) + 1, 0), first)
+                while at >= 0:
+                    if form.startswith(text[at:]):
+                        first = at
+                        break
+                    at = text.find(form[0], at + 1, first)
+        return first
+
+
+class StreamRedactor:
+    """Replaces secrets in a text that arrives in pieces: holds back the end of a piece that may begin a secret."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what can be shown after `piece` has arrived."""
+        text = self._redactor.redact(self._held + piece)
+        end = self._redactor.open_end(text)
+        self._held = text[end:]
+        return text[:end]
+
+    def rest(self) -> str:
+        """Return what was held back, at the end of the text."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _longest_first(forms: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _encodings(secret: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ from runs_mcp.api.instrumentation import InstrumentedTransport, Observe
 from runs_mcp.api.payloads import decode_json
 from runs_mcp.api.redaction import Redactor
 from runs_mcp.api.retry import OnWait, Sleep, retry
-from runs_mcp.api.stream import EVENT_STREAM, Event, read_events
+from runs_mcp.api.stream import EVENT_STREAM, Event, read_events, redacted_events
 from runs_mcp.api.transport import DefaultTransport
 from runs_mcp.config.api_settings import ApiSettings
 
@@ -120,7 +120,7 @@ class Requester:
         async with self._slots if read_timeout_s is None else nullcontext():
             answer = await self._retry(partial(self._fetch, build, writes=writes))
         try:
-            return decode_json(answer.content)
+            return decode_json(self.redactor.redact_json(answer.content))
         except ValueError:
             kind = answer.headers.get("content-type", "no content type").partition(";")[0]
         raise ProtocolError(
@@ -160,7 +160,7 @@ class Requester:
         try:
             body = response.aiter_bytes()
             async with aclosing(read_events(body, max_event_bytes=self.settings.max_response_bytes)) as events:
-                async for event in events:
+                async for event in redacted_events(events, self.redactor):
                     yield event
         except RunsApiError:
             raise

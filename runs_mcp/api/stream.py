@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from runs_mcp.api.errors import ResponseTooLargeError, StreamInterruptedError
 from runs_mcp.api.payloads import decode_json
+from runs_mcp.api.redaction import Redactor, StreamRedactor
 
 CHUNK_EVENTS = frozenset({"", "message", "chunk"})
 EVENT_STREAM = "text/event-stream"
@@ -56,6 +57,21 @@ async def read_events(body: AsyncIterator[bytes], *, max_event_bytes: int) -> As
                 if isinstance(event, Closed):
                     return
     raise StreamInterruptedError("The stream ended before it was closed")
+
+
+async def redacted_events(events: AsyncIterator[Event], redactor: Redactor) -> AsyncGenerator[Event]:
+    """Yield `events` without the secrets in use in their texts, also where a secret is spread over several events.
+
+    What may begin a secret is yielded with the next event. It is not yielded if the stream breaks off.
+    """
+    text = StreamRedactor(redactor)
+    async for event in events:
+        if isinstance(event, Closed):
+            if rest := text.rest():
+                yield Chunk(rest, rest)
+            yield event
+        elif shown := text.feed(event.text):
+            yield replace(event, text=shown)
 
 
 class _BoundedBody(httpx.AsyncByteStream):

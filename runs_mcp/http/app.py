@@ -21,7 +21,7 @@ from runs_mcp.http.auth.metadata import metadata_routes
 from runs_mcp.http.auth.middleware import authenticated
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.step_up import StepUp
-from runs_mcp.http.auth.verifiers import KeyVerifier, verifier
+from runs_mcp.http.auth.verifiers import verifier
 from runs_mcp.http.health import Health, Readiness
 from runs_mcp.http.hosts import HostCheck
 from runs_mcp.http.limits import InFlight, RateLimit, SubscriptionLimit
@@ -137,13 +137,11 @@ def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
 
 
 def _guarded(app: ASGIApp, config: Config, sessions: Sessions) -> tuple[ASGIApp, Task | None]:
-    """Return `app` behind the authentication of callers, and the task that watches for revoked keys."""
+    """Return `app` behind the authentication of callers, and the task that checks credentials in use."""
     auth = config.server.http.auth
     if isinstance(auth, NoAuthSettings):
         return app, None
     known = verifier(auth)
-    if not isinstance(known, KeyVerifier):
-        return authenticated(app, config, known), None
     revocation = Revocation(app, known, sessions)
     return authenticated(revocation, config, known), revocation.watch
 

@@ -13,14 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runs_mcp.http.message import is_request, message_of, params_of, refuse
 from runs_mcp.observability.caller_name import name_of
 from runs_mcp.server.gcra import RateLimiter
+from runs_mcp.server.resources.subscriptions import MAX_CALLER_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS
 from runs_mcp.server.scopes import caller_of
 
 FULL_RETRY_S = 1
 """Seconds after which to try a full server again."""
-MAX_SUBSCRIPTIONS = 100
-"""Resources that a `subscriptions/listen` can name."""
-MAX_CALLER_SUBSCRIPTIONS = 1_000
-"""Resources that all open `subscriptions/listen` of a caller can name."""
 
 
 class InFlight:

@@ -18,7 +18,8 @@ from runs_mcp.config.addresses import LOOPBACK
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
-from runs_mcp.http.protocol import MAX_HEADER_BYTES, HttpProtocol
+from runs_mcp.http.protocol import HttpProtocol
+from runs_mcp.http.request_headers import MAX_HEADER_BYTES
 from runs_mcp.http.tenants import Build, Tenants
 from runs_mcp.observability.metrics import Metrics
 from runs_mcp.server.server import build_server
@@ -108,7 +109,7 @@ class _Server(uvicorn.Server):
     @override
     async def on_tick(self, counter: int) -> bool:
         now = time.monotonic()
-        if self._tenants.calls_in_flight:
+        if self._tenants.busy:
             self._last_busy = now
         if self._told_to_stop is not None:
             answered = now - max(self._told_to_stop, self._last_busy) > FLUSH_S

@@ -32,7 +32,8 @@ class MessageReader:
             await self._app(scope, receive, send)
             return
         body: bytes | None = None
-        refusal = refuse(408, f"The body of the request did not arrive within {self._read_s:g} s.")
+        # The rest of the body would follow, so the connection cannot carry another request.
+        refusal = refuse(408, f"The body of the request did not arrive within {self._read_s:g} s.", connection="close")
         try:
             with anyio.move_on_after(self._read_s):
                 body = await self._read(scope, receive)

@@ -7,7 +7,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS_S = 20.0
 """Seconds that a caller has to send the headers of a request."""
-MAX_HEADER_BYTES = 32 * 1024
 
 
 class HttpProtocol(H11Protocol):

@@ -1,15 +1,16 @@
-"""The headers of requests: limited in number, and completed where clients leave out what they mean."""
+"""The headers of requests: limited in number and size, and completed where clients leave out what they mean."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_HEADERS = 100
+MAX_HEADER_BYTES = 32 * 1024
 BOTH = "application/json, text/event-stream"
 
 
 class RequestHeaders:
-    """Refuses requests with too many headers (431), and completes those of the others."""
+    """Refuses requests with too many or too large headers (431), and completes those of the others."""
 
     def __init__(self, app: ASGIApp, *, most: int = MAX_HEADERS) -> None:
         self._app = app
@@ -17,8 +18,10 @@ class RequestHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if len(scope["headers"]) > self._most:
-            await PlainTextResponse(f"More than {self._most} headers", 431)(scope, receive, send)
+        headers = scope["headers"]
+        if len(headers) > self._most or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+            reason = f"More than {self._most} headers, or more than {MAX_HEADER_BYTES:,} bytes of headers"
+            await PlainTextResponse(reason, 431)(scope, receive, send)
             return
         scope["headers"] = _completed(scope)  # in place: the access log reads what later layers add to the scope
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Sessions of protocol 2025-11-25: limited for each caller, and closed together with the key that opened them."""
+"""Sessions of protocol 2025-11-25: limited for each caller, and closed together with the credential they belong to."""
 
 import time
 from collections.abc import Callable
@@ -18,6 +18,8 @@ MAX_SESSIONS = 500
 IDLE_S = 1_800
 """Seconds after which the SDK closes an idle session."""
 RETRY_S = 60
+ACCEPTED = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+"""Statuses of requests that belong to the session; those of other callers are answered 404."""
 
 
 @dataclass(slots=True)
@@ -25,7 +27,7 @@ class Session:
     """One open session."""
 
     opened_by: Scope
-    """The request that opened it, without its headers and its body."""
+    """The request that opened it, without its headers and its body, and with the credential last used in it."""
     used: float
     requests: int = 0
     """Requests in progress, its open stream included."""
@@ -63,7 +65,7 @@ class Sessions:
             await self._app(scope, receive, send)
 
     async def close(self, wanted: Callable[[Scope], bool]) -> None:
-        """Close every session for whose opening request `wanted` returns true."""
+        """Close every session for whose opening request, with the credential last used, `wanted` returns true."""
         for session_id in [found for found, session in self._open.items() if wanted(session.opened_by)]:
             await self._close(session_id)
 
@@ -92,6 +94,8 @@ class Sessions:
             status = message.get("status")
             if status == HTTPStatus.OK and scope["method"] == "DELETE":
                 self._open.pop(session_id, None)
+            if status in ACCEPTED and "user" in scope:
+                session.opened_by["user"] = scope["user"]
             await send(message)
 
         session.requests += 1

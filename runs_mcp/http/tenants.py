@@ -57,6 +57,11 @@ class Tenants:
         return sum(server.calls_in_flight for server in self.servers)
 
     @property
+    def busy(self) -> bool:
+        """True while a tool call has not been answered, or the API has not answered a create."""
+        return any(server.busy for server in self.servers)
+
+    @property
     def runs_followed(self) -> int:
         """The number of runs whose stream is read or that are polled."""
         return sum(server.services.followers.count for server in self.servers if server.services)

@@ -1,5 +1,6 @@
 """The lifespan of a server: the services exist from its start to its end."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +9,7 @@ from mcp.server.lowlevel import Server
 
 from runs_mcp.api import RunsApiError, connect
 from runs_mcp.config.settings import Config
+from runs_mcp.observability.logs import FIELDS
 from runs_mcp.server.context import Services
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
@@ -21,6 +23,8 @@ from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
+
+log = logging.getLogger(__name__)
 
 
 class Lifespan:
@@ -67,9 +71,16 @@ class Lifespan:
                     yield self.services
             finally:
                 self.services = None
+                _log_unfinished(followers, creates)
                 tasks.cancel_scope.cancel()
 
     async def _announce_wait(self, seconds: float, error: RunsApiError) -> None:
         for observe in self._observers.waits:
             await observe(seconds, error)
         await announce_wait(seconds, error)
+
+
+def _log_unfinished(followers: StreamHub, creates: BackgroundCreates) -> None:
+    if followers.count or creates.count:
+        fields = {"runs": followers.run_ids, "unanswered_creates": creates.count}
+        log.info("stopped while runs were going on", extra={FIELDS: fields})

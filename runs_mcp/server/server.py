@@ -91,9 +91,16 @@ class RunsServer:
         """True once the server is about to stop."""
         return self.lifespan.waiting.over
 
+    @property
+    def busy(self) -> bool:
+        """True while a tool call has not been answered, or the API has not answered a create."""
+        return bool(self.in_flight.count or (self.services and self.services.creates.count))
+
     async def idle(self) -> None:
-        """Wait until every tool call has been answered."""
+        """Wait until every tool call and every create has been answered."""
         await self.in_flight.idle()
+        if self.services:
+            await self.services.creates.idle()
 
     def drain(self) -> None:
         """Make calls that wait for runs answer now, with how to go on, because the server is about to stop."""

@@ -16,7 +16,7 @@ BASE = {
     "composable": "https://studio-server-production.api.becomposable.com/api/v1",
     "vertesia": "https://api.vertesia.io/api/v1",
 }
-TOKEN = "the-token"
+TOKEN = "QQ-token"
 
 Open = Callable[..., AbstractAsyncContextManager[RunsClient]]
 

@@ -7,13 +7,17 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from urllib.parse import quote
 
 import httpx
 import pytest
 import respx
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from runs_mcp.api import RunsApiError
+from runs_mcp.api.redaction import Redactor, StreamRedactor
 from runs_mcp.config.api_settings import ApiSettings
 from tests.api.conftest import Open
 
@@ -128,3 +132,41 @@ async def test_a_secret_in_a_content_type_is_replaced(router: respx.MockRouter, 
 async def test_a_text_without_secrets_stays_as_it_is(open_client: Open) -> None:
     async with open_client() as client:
         assert client.redact("sk-is-no-key and eyJ is no token") == "sk-is-no-key and eyJ is no token"
+
+
+WORDS = ["the ", "Zm9v", "Zm9v/+opaque", "b3Bh", "%2F", "\\u002f", "opaque", "\n", "é"]
+PARTS = some.lists(some.sampled_from([*WORDS, *(encode(OPAQUE) for encode in ENCODINGS.values())]), max_size=8)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(PARTS, some.lists(some.integers(0, 1_000), max_size=40))
+def test_a_secret_that_a_stream_spreads_over_its_pieces_is_replaced(parts: list[str], places: list[int]) -> None:
+    redactor = Redactor()
+    redactor.add(OPAQUE)
+    text, stream = " ".join(parts), StreamRedactor(redactor)
+    ends = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
+    shown = "".join(stream.feed(text[start:end]) for start, end in pairwise(ends)) + stream.rest()
+    assert shown == redactor.redact(text)
+
+
+def test_a_stream_holds_back_only_what_may_begin_a_secret() -> None:
+    redactor = Redactor()
+    redactor.add("abcdefgh")
+    stream = StreamRedactor(redactor)
+    assert [stream.feed(piece) for piece in ("one ", "two a", "b", "x abc", "defgh!", "ab")] == [
+        "one ",
+        "two ",
+        "",
+        "abx ",
+        "[secret]!",
+        "",
+    ]
+    assert stream.rest() == "ab"
+
+
+async def test_no_piece_of_a_run_holds_it(router: respx.MockRouter, open_client: Open) -> None:
+    run = {"id": "r1", "result": f"It is {OPAQUE}.", OPAQUE: [json.dumps(OPAQUE)]}
+    router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(200, json=run))
+    async with open_client(auth={"kind": "token", "value": OPAQUE}) as client:
+        read = await client.get_run("r1")
+    assert read.raw == {"id": "r1", "result": "It is [secret].", "[secret]": ['"[secret]"']}

@@ -18,6 +18,7 @@ SESSION = "mcp-session-id"
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO}
+LISTEN = {"mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen"}
 JSON = {"accept": "application/json, text/event-stream"}
 
 
@@ -49,21 +50,43 @@ async def calling(url: str, token: str, mode: str = "auto", **settings: Any) -> 
         yield client
 
 
-async def asked(url: str, token: str | None = None, session: str | None = None, **headers: str) -> httpx2.Response:
+async def asked(
+    url: str,
+    token: str | None = None,
+    session: str | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    **headers: str,
+) -> httpx2.Response:
     """The answer to a bare request, in a session of 2025-11-25 if there is one."""
     all_headers = {**JSON, **({SESSION: session} if session else {}), **headers}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]
-    async with presenting(token) as http:
+    async with presenting(token, transport) as http:
         return await http.post(url, json=PING, headers=raw)
 
 
-async def opened(url: str, token: str) -> str:
+async def opened(url: str, token: str, transport: httpx2.AsyncBaseTransport | None = None) -> str:
     """Open a session of 2025-11-25 with `token` and return its id."""
-    async with presenting(token) as http:
+    async with presenting(token, transport) as http:
         return str((await http.post(url, json=INITIALIZE, headers=JSON)).headers[SESSION])
 
 
-def presenting(token: str | None) -> httpx2.AsyncClient:
+async def followed(url: str, token: str, session: str, transport: httpx2.AsyncBaseTransport) -> httpx2.Response:
+    """Read the stream of a session of 2025-11-25 to its end."""
+    async with presenting(token, transport) as http:
+        return await http.get(url, headers={**JSON, SESSION: session, "mcp-protocol-version": "2025-11-25"})
+
+
+def presenting(token: str | None, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
     """An HTTP client that presents `token`."""
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
-    return httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S)
+    return httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S, transport=transport)
+
+
+def listening_to(uris: list[str]) -> dict[str, Any]:
+    """A `subscriptions/listen` of 2026-07-28 that names these resources."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"_meta": meta, "notifications": {"resourceSubscriptions": uris}}
+    return {"jsonrpc": "2.0", "id": "listen", "method": "subscriptions/listen", "params": params}

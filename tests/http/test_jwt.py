@@ -23,13 +23,30 @@ from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from runs_mcp.config.http_settings import JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
+from runs_mcp.http.auth.middleware import authenticated
+from runs_mcp.http.auth.revocation import Revocation
+from runs_mcp.http.auth.verifiers import JwtVerifier
+from runs_mcp.http.message import MessageReader
+from runs_mcp.http.sessions import Sessions
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import call
-from tests.http.callers import asked, calling, opened, serving, serving_at
+from tests.http.callers import (
+    JSON,
+    LISTEN,
+    SESSION,
+    asked,
+    calling,
+    followed,
+    listening_to,
+    opened,
+    serving,
+    serving_at,
+)
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
 from tests.upstream import listening
 
@@ -204,6 +221,48 @@ async def test_a_session_belongs_to_one_subject_though_others_use_the_same_clien
     session = await opened(url, alice)
     assert (await asked(url, bob, session)).status_code == 404
     assert (await asked(url, issuer.token(sub="alice", client_id="editor"), session)).status_code == 200
+
+
+async def test_streams_end_when_their_token_expires_and_the_session_goes_on_with_the_next(
+    config: Config, issuer: Issuer
+) -> None:
+    async with serving(configured(config, issuer, leeway_s=30)) as url, httpx2.AsyncClient(timeout=30) as http:
+        expiring = issuer.token(exp=int(time.time()) - 27)
+        session = await opened(url, expiring)
+        mine = {**JSON, "authorization": f"Bearer {expiring}"}
+        requests = [
+            http.build_request("GET", url, headers={**mine, SESSION: session, "mcp-protocol-version": "2025-11-25"}),
+            http.build_request("POST", url, json=listening_to(["runs://r1"]), headers={**mine, **LISTEN}),
+        ]
+        streams = [await http.send(request, stream=True) for request in requests]
+        assert [stream.status_code for stream in streams] == [200, 200]
+        with anyio.fail_after(15):
+            for stream in streams:
+                await stream.aread()
+        assert (await asked(url, expiring, session)).status_code == 401
+        assert (await asked(url, issuer.token(), session)).status_code == 200
+
+
+async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a_while(
+    config: Config, issuer: Issuer
+) -> None:
+    guarded = configured(config, issuer)
+    assert isinstance(guarded.server.http.auth, JwtAuthSettings)
+    verifier = JwtVerifier(guarded.server.http.auth, KeysAtUrl(f"{issuer.url}/jwks"))
+    tenants = build_service(config, host="127.0.0.1").tenants
+    sessions = Sessions(tenants)
+    revocation = Revocation(MessageReader(sessions, 100_000), verifier, sessions, check_s=0.05, renewal_s=0)
+    http = httpx2.ASGITransport(authenticated(revocation, guarded, verifier))
+    expiring = issuer.token(exp=int(time.time()) - 28)
+    async with tenants.running(), anyio.create_task_group() as tasks:
+        tasks.start_soon(revocation.watch)
+        forgotten, continued = [await opened(RESOURCE, expiring, http) for _ in range(2)]
+        assert (await asked(RESOURCE, issuer.token(), continued, http)).status_code == 200
+        with anyio.fail_after(15):  # the stream of a session ends once the session is closed
+            await followed(RESOURCE, expiring, forgotten, http)
+        statuses = [(await asked(RESOURCE, issuer.token(), one, http)).status_code for one in (forgotten, continued)]
+        tasks.cancel_scope.cancel()
+    assert statuses == [404, 200]
 
 
 class Memory(TokenStorage):

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -10,16 +11,20 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.client import Client
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message
 
 from runs_mcp.http.listener import serve
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.protocol import HttpProtocol
+from runs_mcp.server.stdio.stdio_service import STOPPING
 from tests import upstream
 from tests.calls import call
-from tests.clients.processes import http_process
+from tests.clients.processes import CLEAN, http_process
 from tests.here import listening
 from tests.http.service import configured
+from tests.upstream import chunk
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +78,7 @@ async def test_a_connection_whose_request_does_not_come_is_closed(monkeypatch: p
         signal.raise_signal(signal.SIGTERM)
 
 
-async def test_a_body_that_does_not_come_is_refused() -> None:
+async def test_a_body_that_does_not_come_is_refused_and_its_connection_closed() -> None:
     async def never() -> Message:
         await anyio.sleep_forever()
         raise AssertionError
@@ -89,3 +94,39 @@ async def test_a_body_that_does_not_come_is_refused() -> None:
     reader = MessageReader(unreachable, 1_000, read_s=0.05)
     await reader({"type": "http", "method": "POST", "headers": []}, never, send)
     assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+
+
+async def test_told_to_stop_the_service_waits_for_creates_whose_callers_left_and_logs_unfinished_runs() -> None:
+    asked, told = anyio.Event(), anyio.Event()
+
+    async def create(_: Request) -> Response:
+        asked.set()
+        await told.wait()
+        return JSONResponse({"id": "r1", "status": "created"})
+
+    async def stream(_: Request) -> Response:
+        async def written() -> AsyncIterator[str]:
+            yield chunk("first words")
+            await anyio.sleep_forever()
+
+        return StreamingResponse(written(), media_type="text/event-stream")
+
+    replies = {"POST /runs": create, "GET /runs/r1/stream": stream}
+    async with upstream.serving(replies) as api:
+        environment = {**CLEAN, "RUNS_MCP_API__BASE_URL": f"{api.url}/api/v1", "RUNS_MCP_API__AUTH__VALUE": "a-token"}
+        async with http_process(("-m", "runs_mcp", "serve"), environment) as (url, process):
+            async with Client(url) as client, anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(call, client, "create_run", interaction="i"))
+                await asked.wait()
+                tasks.cancel_scope.cancel()
+            process.terminate()
+            assert process.stderr
+            log = BufferedByteReceiveStream(process.stderr)
+            while json.loads(await log.receive_until(b"\n", 100_000))["event"] != STOPPING:
+                pass
+            told.set()
+            assert await process.wait() == 0
+            lines = [json.loads(line) async for chunk in log for line in chunk.splitlines()]
+    [unfinished] = [line for line in lines if line["event"] == "stopped while runs were going on"]
+    assert (unfinished["runs"], unfinished["unanswered_creates"]) == (["r1"], 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
@@ -31,15 +32,17 @@ class Platform:
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
 
-    def add(self, tags: list[str], minute: int | None = None) -> dict[str, Any]:
-        """Keep a run that is created at the given minute, or after all others."""
-        number = len(self.runs)
-        created = f"2026-01-01T10:{number if minute is None else minute:02}:00Z"
-        self.runs.append({"id": f"r{number}", "status": "completed", "created_at": created, "tags": tags})
+    def add(self, tags: list[str], *, later_s: float = 0, **request: Any) -> dict[str, Any]:
+        """Keep a run that is created now, or so much later."""
+        number, created = len(self.runs), datetime.now(UTC) + timedelta(seconds=later_s)
+        interaction, data = request.get("interaction", "Review"), request.get("data", {"text": "a"})
+        run = {"id": f"r{number}", "status": "completed", "created_at": created.isoformat(), "tags": tags}
+        self.runs.append({**run, "interaction": {"id": f"i-{interaction}", "name": interaction}, "parameters": data})
         return self.runs[-1]
 
     async def create(self, request: Request) -> Response:
-        return JSONResponse(self.add((await request.json()).get("tags", [])))
+        sent = await request.json()
+        return JSONResponse(self.add(sent.pop("tags", []), **sent))
 
     async def list(self, request: Request) -> Response:
         tag, first = request.query_params.get("tag"), int(request.query_params.get("offset", 0))
@@ -148,7 +151,7 @@ async def test_a_run_planted_with_copied_tags_is_never_returned(copies: int) -> 
     async with serving(platform) as api, connect(api.api) as runs:
         assert await create(runs) == "r0"
         for _ in range(copies):
-            platform.add(platform.runs[0]["tags"], minute=59)
+            platform.add(platform.runs[0]["tags"], later_s=3_000)
         assert await create(runs) == "r0"
 
 
@@ -156,10 +159,39 @@ async def test_a_run_planted_with_the_tag_of_the_key_alone_does_not_change_the_r
     platform = Platform()
     async with serving(platform) as api, connect(api.api) as runs:
         await create(runs)
-        platform.add(platform.runs[0]["tags"][1:2], minute=59)
+        platform.add(platform.runs[0]["tags"][1:2], later_s=3_000)
         assert await create(runs) == "r0"
         with pytest.raises(RequestKeyConflictError):
             await create(runs, model="other")
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        pytest.param({"later_s": 3_000}, id="later"),
+        pytest.param({"interaction": "Other"}, id="at once, of another interaction"),
+        pytest.param({"data": {"text": "b"}}, id="at once, on other data"),
+    ],
+)
+async def test_a_run_planted_with_copied_tags_is_not_returned_when_the_original_is_deleted(
+    planted: dict[str, Any],
+) -> None:
+    platform = Platform()
+    async with serving(platform) as api, connect(api.api) as runs:
+        await create(runs)
+        platform.add(platform.runs[0]["tags"], **planted)
+        platform.runs[0] = {**platform.runs[0], "id": "deleted", "tags": []}
+        with pytest.raises(RequestKeyConflictError) as refused:
+            await create(runs)
+    assert refused.value.run_id == "r1"
+
+
+async def test_a_run_is_found_though_the_api_adds_to_its_data() -> None:
+    platform = Platform()
+    async with serving(platform) as api, connect(api.api) as runs:
+        await create(runs)
+        platform.runs[0]["parameters"] |= {"language": "en"}
+        assert await create(runs) == "r0"
 
 
 async def test_a_run_that_was_deleted_is_created_again(connect: Connect) -> None:

@@ -18,11 +18,14 @@ from starlette.responses import Response
 from runs_mcp.api import connect
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
+from runs_mcp.server.resources import subscriptions
 from runs_mcp.server.resources.subscriptions import Session
+from runs_mcp.server.runs import run_poller
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import OwnPollTurns, OwnRelay
 from runs_mcp.server.runs.stream_hub import StreamHub
 from tests.calls import call
+from tests.http.service import connected, running
 from tests.upstream import Upstream, reply, serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
@@ -116,8 +119,8 @@ async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[RunPollers, Up
 async def test_one_watcher_serves_all_who_subscribe() -> None:
     ends = anyio.Event()
     async with watched_until(ends) as (watchers, upstream, published):
-        async with watchers.watching("r1", "runs://r1"), watchers.watching("r1", "runs://r1/result"):
-            async with watchers.watching("r1", "runs://r1"):
+        async with watchers.watching({"runs://r1": "r1", "runs://r1/result": "r1"}):
+            async with watchers.watching({"runs://r1": "r1"}):
                 assert upstream.count("GET /runs/r1") == 1
             ends.set()
             while len(published) < 2:
@@ -129,8 +132,8 @@ async def test_one_watcher_serves_all_who_subscribe() -> None:
 
 async def test_watching_stops_when_the_last_has_left() -> None:
     async with watched_until(anyio.Event()) as (watchers, _, published):
-        async with watchers.watching("r1", "runs://r1"):
-            async with watchers.watching("r1", "runs://r1"):
+        async with watchers.watching({"runs://r1": "r1"}):
+            async with watchers.watching({"runs://r1": "r1"}):
                 pass
             assert watchers.watched == {"r1"}
         assert watchers.watched == set()
@@ -153,3 +156,45 @@ async def test_what_is_no_run_cannot_be_subscribed_to(config: Config, uri: str) 
     async with Client(build_server(config).mcp, mode="legacy") as client:
         with pytest.raises(MCPError, match=r"cannot be subscribed to|There is no run"):
             await client.subscribe_resource(uri)
+
+
+async def test_the_subscriptions_of_a_connection_and_of_a_caller_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_SUBSCRIPTIONS", 2)
+    monkeypatch.setattr(subscriptions, "MAX_CALLER_SUBSCRIPTIONS", 3)
+    replies = {f"GET /runs/r{number}": reply({"id": f"r{number}", "status": "created"}) for number in range(4)}
+    async with (
+        serving(replies) as api,
+        running(Config(api=api.api)) as at,
+        connected(at, "legacy") as first,
+        connected(at, "legacy") as second,
+    ):
+        for uri in ("runs://r0", "runs://r0", "runs://r1"):
+            await first.subscribe_resource(uri)
+        with pytest.raises(MCPError, match="This connection has 2 subscriptions; unsubscribe first"):
+            await first.subscribe_resource("runs://r2")
+        await second.subscribe_resource("runs://r2")
+        with pytest.raises(MCPError, match="This caller has 3 subscriptions"):
+            await second.subscribe_resource("runs://r3")
+        await first.unsubscribe_resource("runs://r0")
+        await second.subscribe_resource("runs://r3")
+
+
+async def test_a_subscription_begins_although_the_api_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_poller, "LONGEST_FIRST_LOOK_S", 0.1)
+
+    async def hang(_: Request) -> Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    names = [f"r{number}" for number in range(20)]
+    async with (
+        serving({f"GET /runs/{name}": hang for name in names}) as upstream,
+        connect(upstream.api) as runs,
+        anyio.create_task_group() as tasks,
+    ):
+        bus, hub = InMemorySubscriptionBus(), StreamHub(runs, tasks, OwnRelay(), stall_s=30)
+        watchers = RunPollers(runs, hub, tasks, bus, OwnPollTurns())
+        with anyio.fail_after(10):
+            async with watchers.watching({f"runs://{name}": name for name in names}):
+                assert watchers.watched == set(names)
+        assert watchers.watched == set()

@@ -1,37 +1,42 @@
-"""Revocation: what a caller has open ends within seconds after its key is removed or expires."""
-
-from collections import defaultdict
+"""Revocation: what a caller has open ends within seconds after its key is removed, or its key or JWT expires."""
 
 import anyio
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.auth.verifiers import KEY_CLAIM, KeyVerifier
+from runs_mcp.http.auth.verifiers import CallerVerifier
+from runs_mcp.http.message import message_of
 from runs_mcp.http.sessions import Sessions
 
 CHECK_S = 1.0
-"""Seconds between two checks of the keys that have something open."""
+"""Seconds between two checks of the credentials that have something open."""
+RENEWAL_S = 60.0
+"""Seconds by which sessions and calls, but no streams, outlive a JWT: a client renews its token when it is refused."""
 
 
 class Revocation:
-    """Passes requests on, and ends them and their sessions once the key they came with is no longer valid.
+    """Passes requests on, and ends them and their sessions once the credential they came with is no longer valid.
 
     Each replica checks its own view of the keys file, so all replicas that share the file act within `CHECK_S`.
     """
 
-    def __init__(self, app: ASGIApp, verifier: KeyVerifier, sessions: Sessions, *, check_s: float = CHECK_S) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        verifier: CallerVerifier,
+        sessions: Sessions,
+        *,
+        check_s: float = CHECK_S,
+        renewal_s: float = RENEWAL_S,
+    ) -> None:
         self._app = app
         self._verifier = verifier
         self._sessions = sessions
         self._check_s = check_s
-        self._in_progress: defaultdict[str, set[anyio.CancelScope]] = defaultdict(set)
+        self._renewal_s = renewal_s
+        self._in_progress: dict[anyio.CancelScope, Scope] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request until it is answered, or until its key is revoked."""
-        key = _key_of(scope)
-        if key is None:
-            await self._app(scope, receive, send)
-            return
+        """Serve a request until it is answered, or until its credential is no longer valid."""
         started = False
 
         async def noted(message: Message) -> None:
@@ -40,33 +45,31 @@ class Revocation:
             await send(message)
 
         with anyio.CancelScope() as serving:
-            self._in_progress[key].add(serving)
+            self._in_progress[serving] = scope
             try:
                 await self._app(scope, receive, noted)
             finally:
-                self._in_progress[key].discard(serving)
-                if not self._in_progress[key]:
-                    del self._in_progress[key]
+                del self._in_progress[serving]
         if serving.cancelled_caught:
             await _end(send, started=started)
 
     async def watch(self) -> None:
-        """Check the keys in use until cancelled."""
+        """Check the credentials in use until cancelled."""
         while True:
             await anyio.sleep(self._check_s)
-            await self._sessions.close(lambda scope: not self._is_valid(_key_of(scope)))
-            for key in [key for key in self._in_progress if not self._is_valid(key)]:
-                for serving in self._in_progress[key]:
+            await self._sessions.close(lambda scope: not self._is_valid(scope, self._renewal_s))
+            for serving, scope in list(self._in_progress.items()):
+                if not self._is_valid(scope, 0 if _is_stream(scope) else self._renewal_s):
                     serving.cancel()
 
-    def _is_valid(self, key: str | None) -> bool:
-        return key is None or self._verifier.find(key) is not None
+    def _is_valid(self, scope: Scope, renewal_s: float) -> bool:
+        return self._verifier.is_valid(scope["user"].access_token, renewal_s=renewal_s)
 
 
-def _key_of(scope: Scope) -> str | None:
-    user = scope.get("user")
-    claims = user.access_token.claims if isinstance(user, AuthenticatedUser) else None
-    return claims.get(KEY_CLAIM) if claims else None
+def _is_stream(scope: Scope) -> bool:
+    """Return True for a request that is open until its client leaves: a session's stream, or a subscription."""
+    message = message_of(scope)
+    return scope["method"] == "GET" or (isinstance(message, dict) and message.get("method") == "subscriptions/listen")
 
 
 async def _end(send: Send, *, started: bool) -> None:

@@ -1,10 +1,12 @@
 """Verifying what callers present: a key, or a JWT."""
 
 import logging
+import math
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 from mcp.server.auth.provider import AccessToken, TokenVerifier
@@ -21,7 +23,18 @@ from runs_mcp.observability.masking import MASK
 log = logging.getLogger(__name__)
 
 
-def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> TokenVerifier:
+class CallerVerifier(TokenVerifier, Protocol):
+    """Verifies credentials when a request arrives, and again while something of its caller is open."""
+
+    def is_valid(self, token: AccessToken, *, renewal_s: float = 0) -> bool:
+        """Return True while the credential behind `token` admits its caller.
+
+        A JWT counts as valid for another `renewal_s` seconds after it has expired.
+        """
+        ...
+
+
+def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> CallerVerifier:
     """Return the verifier of callers that `auth` selects.
 
     Raises:
@@ -42,7 +55,7 @@ KEY_CLAIM = "runs_mcp.key"
 """Claim that holds the hash of the key a caller presented."""
 
 
-class KeyVerifier(TokenVerifier):
+class KeyVerifier(CallerVerifier):
     """Knows callers by their keys."""
 
     def __init__(self, settings: BearerAuthSettings) -> None:
@@ -57,6 +70,11 @@ class KeyVerifier(TokenVerifier):
             return None
         return AccessToken(token=MASK, client_id=key.name, scopes=list(key.scopes), claims={KEY_CLAIM: hashed})
 
+    @override
+    def is_valid(self, token: AccessToken, *, renewal_s: float = 0) -> bool:
+        """Return True while the file has the key, and the key has not expired."""
+        return self.find(str((token.claims or {}).get(KEY_CLAIM))) is not None
+
     def find(self, hashed: str) -> keys.Key | None:
         """Return the key with this hash; None if it is unknown or has expired."""
         key = self._keys.current().get(hashed)
@@ -68,7 +86,7 @@ class KeyVerifier(TokenVerifier):
         return key
 
 
-class JwtVerifier(TokenVerifier):
+class JwtVerifier(CallerVerifier):
     """Knows callers by JWTs that the issuer signed for this endpoint."""
 
     def __init__(self, settings: JwtAuthSettings, signing_keys: SigningKeys) -> None:
@@ -93,9 +111,15 @@ class JwtVerifier(TokenVerifier):
             token=MASK,  # nothing behind needs it, and what is not there cannot be passed on
             client_id=str(claims.get("client_id") or claims.get("azp") or claims["sub"]),
             scopes=[*_scopes(claims), *self._settings.granted_scopes],
+            expires_at=int(claims["exp"]) + math.ceil(self._settings.leeway_s),
             subject=claims["sub"],
             claims=claims,
         )
+
+    @override
+    def is_valid(self, token: AccessToken, *, renewal_s: float = 0) -> bool:
+        """Return True until the token expires, `leeway_s` included."""
+        return token.expires_at is None or time.time() < token.expires_at + renewal_s
 
     async def _claims(self, token: str) -> dict[str, Any]:
         kid = jwt.get_unverified_header(token).get("kid")

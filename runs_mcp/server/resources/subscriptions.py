@@ -5,9 +5,6 @@
 until that call ends; logging is deprecated there.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from mcp.server.subscriptions import ListenHandler, ResourceUpdated, ServerEvent, SubscriptionBus, ToolsListChanged
@@ -31,14 +28,20 @@ from runs_mcp.server.context import Request
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.uris import PARTS, SCHEME
+from runs_mcp.server.scopes import principal
 
 MOST_UNSENT = 1_000
+MAX_SUBSCRIPTIONS = 100
+"""Resources that a connection of the handshake era, or one `subscriptions/listen`, can subscribe to."""
+MAX_CALLER_SUBSCRIPTIONS = 1_000
+"""Resources that all connections of a caller in the handshake era, or all its `subscriptions/listen`, can name."""
 
 
 class Session:
     """The subscriptions and the log level of one connection of a client of 2025-11-25 or before."""
 
-    def __init__(self, watchers: RunPollers, tasks: TaskGroup) -> None:
+    def __init__(self, watchers: RunPollers, tasks: TaskGroup, caller: str | None = None) -> None:
+        self.caller = caller
         self.log_level: LoggingLevel | None = None
         self._watchers = watchers
         self._tasks = tasks
@@ -47,22 +50,31 @@ class Session:
     def __contains__(self, uri: str) -> bool:
         return uri in self._subscribed
 
+    @property
+    def count(self) -> int:
+        """Number of its subscriptions."""
+        return len(self._subscribed)
+
     async def subscribe(self, run_id: str, uri: str) -> None:
         """Watch `uri` until `unsubscribe`, or the end of the connection."""
         if uri not in self._subscribed:
-            await self._tasks.start(self._watch, run_id, uri)
+            scope = self._subscribed[uri] = anyio.CancelScope()
+            await self._tasks.start(self._watch, run_id, uri, scope)
 
     def unsubscribe(self, uri: str) -> None:
         """Stop watching `uri`."""
         if scope := self._subscribed.pop(uri, None):
             scope.cancel()
 
-    async def _watch(self, run_id: str, uri: str, *, task_status: TaskStatus[None]) -> None:
-        with anyio.CancelScope() as scope:
-            self._subscribed[uri] = scope
-            async with self._watchers.watching(run_id, uri):
-                task_status.started()
-                await anyio.sleep_forever()
+    async def _watch(self, run_id: str, uri: str, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+        try:
+            with scope:
+                async with self._watchers.watching({uri: run_id}):
+                    task_status.started()
+                    await anyio.sleep_forever()
+        finally:
+            if self._subscribed.get(uri) is scope:
+                del self._subscribed[uri]
 
 
 class Subscriptions:
@@ -80,7 +92,9 @@ class Subscriptions:
 
     async def listen(self, ctx: Request, asked: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Serve `subscriptions/listen`, and watch every run it names meanwhile."""
-        async with _watching_all(ctx, asked.notifications.resource_subscriptions or ()):
+        uris = asked.notifications.resource_subscriptions or []
+        runs = {uri: run_id for uri in uris if (run_id := _run_id(uri))}
+        async with ctx.lifespan_context.watchers.watching(runs):
             return await self._listen(ctx, asked)
 
     async def hold_session(self, ctx: Request, _: NotificationParams) -> None:
@@ -97,7 +111,7 @@ class Subscriptions:
                 send.send_nowait(event)
 
         async with anyio.create_task_group() as tasks:
-            session = self._sessions[session_id] = Session(ctx.lifespan_context.watchers, tasks)
+            session = self._sessions[session_id] = Session(ctx.lifespan_context.watchers, tasks, principal(ctx))
             stop = self._bus.subscribe(enqueue)
             try:
                 with send, events:
@@ -115,13 +129,16 @@ class Subscriptions:
         """Answer `resources/subscribe`.
 
         Raises:
-            MCPError: The URI is not a run's, there is no such run, or the connection cannot be notified.
+            MCPError: The URI is not a run's, there is no such run, the connection cannot be notified, or a limit is
+                reached.
         """
         session = self._session(ctx)
         run_id = _run_id(asked.uri)
         if run_id is None:
             raise MCPError(INVALID_PARAMS, f"{asked.uri!r} cannot be subscribed to, only runs can: {SCHEME}{{run_id}}.")
         await _require_run(ctx, run_id)
+        if asked.uri not in session:
+            self._require_room(session)
         await session.subscribe(run_id, asked.uri)
         return EmptyResult()
 
@@ -146,6 +163,15 @@ class Subscriptions:
             raise MCPError(INVALID_PARAMS, "This connection cannot be notified. Read runs again instead.")
         return session
 
+    def _require_room(self, session: Session) -> None:
+        if session.count >= MAX_SUBSCRIPTIONS:
+            raise MCPError(INVALID_PARAMS, f"This connection has {MAX_SUBSCRIPTIONS} subscriptions; unsubscribe first.")
+        if (
+            sum(one.count for one in self._sessions.values() if one.caller == session.caller)
+            >= MAX_CALLER_SUBSCRIPTIONS
+        ):
+            raise MCPError(INVALID_PARAMS, f"This caller has {MAX_CALLER_SUBSCRIPTIONS:,} subscriptions.")
+
 
 async def _require_run(ctx: Request, run_id: str) -> None:
     try:
@@ -154,15 +180,6 @@ async def _require_run(ctx: Request, run_id: str) -> None:
         raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
     except RunsApiError as error:
         raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/subscribe", error, changes=False)) from None
-
-
-@asynccontextmanager
-async def _watching_all(ctx: Request, uris: list[str] | tuple[()]) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack:
-        for uri in dict.fromkeys(uris):
-            if run_id := _run_id(uri):
-                await stack.enter_async_context(ctx.lifespan_context.watchers.watching(run_id, uri))
-        yield
 
 
 def _session_id(ctx: Request) -> str:

@@ -60,6 +60,10 @@ class PendingCreate:
         finally:
             self._done.set()
 
+    async def finished(self) -> None:
+        """Wait until the request is answered, or has failed."""
+        await self._done.wait()
+
     async def outcome(self, deadline: float, *, seconds: float) -> tuple[Run, RunStream | None]:
         """Return the created run, and what follows it unless it has ended.
 
@@ -91,6 +95,11 @@ class BackgroundCreates:
         """Number of create requests in progress."""
         return len(self._pending)
 
+    async def idle(self) -> None:
+        """Wait until no create request is in progress."""
+        while self._pending:
+            await next(iter(self._pending)).finished()
+
     def start(
         self, tags: CreateTags, follow: Follow, given_tags: Sequence[str] | MISSING, **request: Any
     ) -> PendingCreate:
@@ -100,7 +109,7 @@ class BackgroundCreates:
             RequestKeyConflictError: The key is in use by another request.
         """
         if tags.keyed and (earlier := next((one for one in self._pending if one.tags.run == tags.run), None)):
-            if earlier.tags != tags:
+            if earlier.tags.request != tags.request:
                 raise RequestKeyConflictError(None)
             return earlier
         pending = PendingCreate(tags)

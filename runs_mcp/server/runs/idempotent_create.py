@@ -2,15 +2,20 @@
 lost is found again by a tag.
 
 A run created with a key carries two tags, both of them keyed hashes: one of the caller, the profile and the key, and
-one of the request. Readers of tags learn neither key nor request, and cannot compute the tags of a key. They can copy
-the tags of a run that exists; therefore the oldest run with the tag is the run that the key created.
+one of the request and the time. Readers of tags learn neither key nor request, and cannot compute the tags of a key.
+They can copy the tags of a run that exists. A copy is recognised by its time of creation, which the API sets: it is
+later than that of the original, or differs from the time in the tag. A copy that was made within minutes, and whose
+original was deleted, is recognised by its interaction and data. Where only copies are left, the key is refused.
 """
 
 import json
+import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +32,10 @@ LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
 PAGE_SIZE = 100
 MAX_PAGES = 10
 """Pages in which the oldest run with a tag is searched for. More runs carry one tag only if a user copies it."""
+CLOCK_DIFFERENCE_S = 600
+"""Seconds by which the API's time of creation can differ from the time in the tag of the request."""
+_ID = re.compile(r"[0-9a-f]{24}")
+_DATED = re.compile(re.escape(own_tags.PREFIX) + r"req-([0-9]{1,12})-[0-9a-f]+")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -56,7 +65,9 @@ class CreateTags:
     run: str | None
     """Tag that this run alone carries; None: the run is not tagged."""
     request: str | None = None
-    """Tag of the request, if it has a `request_key`."""
+    """Keyed hash of the request, if it has a `request_key`."""
+    dated: str | None = None
+    """Tag of the request and of the time, if it has a `request_key`."""
 
     @property
     def keyed(self) -> bool:
@@ -66,7 +77,7 @@ class CreateTags:
     @property
     def all(self) -> Sequence[str]:
         """The tags to set on the run."""
-        return [tag for tag in (self.run, self.request) if tag]
+        return [tag for tag in (self.run, self.dated) if tag]
 
 
 class IdempotentCreate:
@@ -79,12 +90,14 @@ class IdempotentCreate:
         *,
         tagging: bool,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """`tagging`: also tag runs that are created without a key, to find them if their answer is lost."""
         self._runs = runs
         self._keys = keys
         self._tagging = tagging
         self._sleep = sleep
+        self._now = now
 
     async def tags_for(
         self, request_key: str | MISSING, *, caller: str | None, request: Mapping[str, Any]
@@ -101,41 +114,38 @@ class IdempotentCreate:
         """
         if request_key is MISSING:
             return CreateTags(f"{own_tags.PREFIX}{uuid4().hex}" if self._tagging else None)
-        key = await self._runs.sign(_canonical(["request key", caller, request_key]))
+        key = f"{own_tags.PREFIX}key-{await self._runs.sign(_canonical(['request key', caller, request_key]))}"
         asked = {name: value for name, value in request.items() if value is not MISSING}
         fingerprint = await self._runs.sign(_canonical(["request", asked]))
-        return CreateTags(f"{own_tags.PREFIX}key-{key}", f"{own_tags.PREFIX}req-{fingerprint}")
+        return CreateTags(key, fingerprint, await self._dated(key, fingerprint, int(self._now())))
 
     async def create(self, tags: CreateTags, given_tags: Sequence[str] | MISSING, **request: Any) -> Run:
         """Return the run that the request creates, or that an earlier one with the same key created.
 
         Raises:
             LostCreateError: The answer was lost, and the run is not found.
-            RequestKeyConflictError: The key was used for another request.
+            RequestKeyConflictError: The key was used for another request, or only copies of its run are left.
             RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
         """
         if tags.run is None or tags.request is None:
             return await self._create(tags, given_tags, request)
         async with self._keys.held(tags.run):
-            run = await self._earlier(tags.run, tags.request) or await self._create(tags, given_tags, request)
+            run = await self._earlier(tags, request) or await self._create(tags, given_tags, request)
             await self._keys.keep(tags.run, KeyedRun(run.id, tags.request))
             return run
 
-    async def _earlier(self, key: str, request: str) -> Run | None:
+    async def _earlier(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
         """Return the run that the key created before.
 
         Raises:
-            RequestKeyConflictError: It was created by another request.
+            RequestKeyConflictError: It was created by another request, or only copies of it are left.
         """
-        if known := await self._keys.find(key):
-            if known.request != request:
+        if known := await self._keys.find(str(tags.run)):
+            if known.request != tags.request:
                 raise RequestKeyConflictError(known.run_id)
             with suppress(NotFoundError):
                 return await self._runs.get_run(known.run_id)
-        run = await self._oldest(key)
-        if run and request not in run.tags:
-            raise RequestKeyConflictError(run.id)
-        return run
+        return await self._tagged(tags, request)
 
     async def _create(self, tags: CreateTags, given: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
         sent = [*([] if given is MISSING else given), *tags.all]
@@ -144,24 +154,43 @@ class IdempotentCreate:
         except RunsApiError as error:
             if tags.run is None or not error.outcome_unknown:
                 raise
-            run = await self._found_again(tags.run, error)
-        _record(run, request)
+            run = await self._found_again(tags, error, request)
+        if run.status != "created" or not request.get("stream", True):  # any other run starts with its stream
+            start_of(run, request)()
         return run
 
-    async def _found_again(self, tag: str, lost: RunsApiError) -> Run:
+    async def _found_again(self, tags: CreateTags, lost: RunsApiError, request: Mapping[str, Any]) -> Run:
         looked = False
         for seconds in LOOK_AFTER_S:
             await self._sleep(seconds)
             try:
-                if run := await self._oldest(tag):
+                if run := await self._tagged(tags, request):
                     return run
                 looked = True
             except RunsApiError:
                 looked = False
-        raise LostCreateError(tag, lost, looked=looked)
+        raise LostCreateError(str(tags.run), lost, looked=looked)
 
-    async def _oldest(self, tag: str) -> Run | None:
-        """Return the oldest run with `tag`, whole: copies of a tag are younger than the run they are copied from.
+    async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
+        """Return the run that `request` created with `tags`, whole.
+
+        Raises:
+            RequestKeyConflictError: Runs carry the tag of the key, and none of them was created by the request.
+            RunsApiError: The runs cannot be read, or too many carry the tag.
+        """
+        found = await self._all_tagged(str(tags.run))
+        originals = [run for run in found if await self._is_original(run, tags)]
+        if found and not originals:
+            raise RequestKeyConflictError(found[0].id)
+        if not originals:
+            return None
+        run = await self._runs.get_run(originals[0].id)
+        if tags.keyed and not _fits(run, request):
+            raise RequestKeyConflictError(run.id)
+        return run
+
+    async def _all_tagged(self, tag: str) -> Sequence[Run]:
+        """Return the runs with `tag`, oldest first.
 
         Raises:
             RunsApiError: The runs cannot be read, or more than `MAX_PAGES` pages carry the tag.
@@ -172,17 +201,45 @@ class IdempotentCreate:
             # An API that ignores the filter answers with runs that do not carry the tag.
             found += [run for run in runs if not run.tags or tag in run.tags]
             if len(runs) < PAGE_SIZE:
-                break
-        else:
-            raise RunsApiError(f"More than {MAX_PAGES * PAGE_SIZE} runs carry the tag {tag}: it was copied")
-        # Listed newest first: of runs without a date, the last is the oldest.
-        oldest = min(reversed(found), key=_created_at, default=None)
-        return await self._runs.get_run(oldest.id) if oldest else None
+                found.reverse()  # listed newest first: of runs without a date, the last is the oldest
+                return sorted(found, key=_created_at)
+        raise RunsApiError(f"More than {MAX_PAGES * PAGE_SIZE} runs carry the tag {tag}: it was copied")
+
+    async def _is_original(self, run: Run, tags: CreateTags) -> bool:
+        """Return True unless the tags of `run` were copied from another run, or belong to another request."""
+        if tags.run is None or tags.request is None:
+            return True
+        whole = run if run.tags else await self._runs.get_run(run.id)
+        for tag in whole.tags:
+            if (dated := _DATED.fullmatch(tag)) and tag == await self._dated(tags.run, tags.request, int(dated[1])):
+                return run.created_at is None or abs(_created_at(run).timestamp() - int(dated[1])) <= CLOCK_DIFFERENCE_S
+        return False
+
+    async def _dated(self, key: str, fingerprint: str, seconds: int) -> str:
+        """Return the tag of a request that was made at a time, in seconds since 1970."""
+        return (
+            f"{own_tags.PREFIX}req-{seconds}-{await self._runs.sign(_canonical(['made', key, fingerprint, seconds]))}"
+        )
 
 
-def _record(run: Run, request: Mapping[str, Any]) -> None:
+def _fits(run: Run, request: Mapping[str, Any]) -> bool:
+    """Return False if `run` executes another interaction than `request`, or on other data; True if it does not tell."""
+    wanted, data = str(request["interaction"]).partition("@")[0], request.get("data")
+    if run.interaction and run.interaction.id != wanted:
+        known = run.interaction.id if _ID.fullmatch(wanted) else run.interaction.name
+        if known and known.casefold() != wanted.casefold():
+            return False
+    return not isinstance(data, dict) or not isinstance(run.parameters, dict) or data.items() <= run.parameters.items()
+
+
+def start_of(run: Run, request: Mapping[str, Any]) -> Callable[[], None]:
+    """Return what records in the audit log that `run` was started; `request` is its create, if that is known."""
     interaction, model = request.get("interaction"), request.get("model")
-    record_start(run.id, interaction=str(interaction), model=model if isinstance(model, str) else run.model_id)
+    if interaction is None and run.interaction:
+        interaction = run.interaction.label
+    return partial(
+        record_start, run.id, interaction=interaction, model=model if isinstance(model, str) else run.model_id
+    )
 
 
 def _created_at(run: Run) -> datetime:

@@ -1,7 +1,7 @@
 """Pollers of runs: one task polls each run with subscribers, until the run ends or the last subscriber leaves."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,8 @@ from runs_mcp.server.runs.stream_hub import StreamHub
 
 FIRST_LOOK_S = 0.5
 LONGEST_LOOK_S = 5.0
+LONGEST_FIRST_LOOK_S = 10.0
+"""Seconds after which a subscription begins although the API has not answered the first poll."""
 
 
 @dataclass(slots=True)
@@ -45,26 +47,38 @@ class RunPollers:
         return set(self._watches)
 
     @asynccontextmanager
-    async def watching(self, run_id: str, uri: str) -> AsyncIterator[None]:
-        """Publish that `uri` was updated at each change of the run's status while the block lasts.
+    async def watching(self, runs: Mapping[str, str]) -> AsyncIterator[None]:
+        """Publish each change of status of `runs`, the ids of runs by the URIs to publish, while the block lasts.
 
-        The block begins after the first poll of the run, so that no later change is missed.
+        The block begins after the first poll of every run, so that no later change is missed, or after
+        `LONGEST_FIRST_LOOK_S` if the API does not answer.
         """
+        watches = [self._join(run_id, uri) for uri, run_id in runs.items()]
+        try:
+            with anyio.move_on_after(LONGEST_FIRST_LOOK_S):
+                for watch in watches:
+                    await watch.looked.wait()
+            yield
+        finally:
+            for uri, run_id in runs.items():
+                self._leave(run_id, uri)
+
+    def _join(self, run_id: str, uri: str) -> _Watch:
         watch = self._watches.get(run_id)
         if watch is None:
             watch = self._watches[run_id] = _Watch()
             self._tasks.start_soon(self._watch, run_id, watch)
         watch.uris[uri] += 1
-        try:
-            await watch.looked.wait()
-            yield
-        finally:
-            watch.uris[uri] -= 1
-            watch.uris += Counter()  # drops URIs without subscribers
-            if not watch.uris:
-                watch.scope.cancel()
-                del self._watches[run_id]
-                self._looks.forget(run_id)
+        return watch
+
+    def _leave(self, run_id: str, uri: str) -> None:
+        watch = self._watches[run_id]
+        watch.uris[uri] -= 1
+        watch.uris += Counter()  # drops URIs without subscribers
+        if not watch.uris:
+            watch.scope.cancel()
+            del self._watches[run_id]
+            self._looks.forget(run_id)
 
     async def _watch(self, run_id: str, watch: _Watch) -> None:
         pause, due = FIRST_LOOK_S, True

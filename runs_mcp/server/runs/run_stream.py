@@ -20,6 +20,8 @@ class RunStream:
         """The final run, once it has ended."""
         self.error: RunsApiError | None = None
         """Why the end will not be seen here."""
+        self.started = False
+        """True if this process has started the run."""
         self.watchers = 0
         self.ended = anyio.Event()
         self._chunks: list[str] = []

@@ -1,7 +1,7 @@
 """Streams of runs: each is read once, and every caller gets its text from the start."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 FIRST_POLL_S = 0.25
 LONGEST_POLL_S = 5.0
 POLLS_BEFORE_GIVING_UP_ON_A_START = 3
+
+OnStart = Callable[[], None]
+"""Called when this process has started a run."""
 
 
 class FollowingError(Exception):
@@ -44,20 +47,32 @@ class StreamHub:
         """The number of runs that are being followed."""
         return len(self._following)
 
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of the runs that are being followed."""
+        return list(self._following)
+
     def find(self, run_id: str) -> RunStream | None:
         """The follower of a run, if it is being followed."""
         return self._following.get(run_id)
 
-    def follow(self, run: Run, *, starts: bool, limiter: AbstractAsyncContextManager[None] | None = None) -> RunStream:
+    def follow(
+        self,
+        run: Run,
+        *,
+        on_start: OnStart | None = None,
+        limiter: AbstractAsyncContextManager[None] | None = None,
+    ) -> RunStream:
         """Follow `run`, or join the task that already follows it.
 
-        `starts`: open its stream, which is what executes a `created` run, and stays open to its end. Any other run is
-        polled instead, since a second stream might execute it again. A `limiter` is held while the stream is open.
+        `on_start`: open its stream, which is what executes a `created` run, and stays open to its end; `on_start` is
+        called once the run has started. Any other run is polled instead, since a second stream might execute it again.
+        A `limiter` is held while the stream is open.
         """
         if follower := self._following.get(run.id):
             return follower
         follower = self._following[run.id] = RunStream(run.id)
-        self._tasks.start_soon(partial(self._follow, follower, limiter or nullcontext(), starts=starts))
+        self._tasks.start_soon(partial(self._follow, follower, limiter or nullcontext(), on_start))
         return follower
 
     @contextmanager
@@ -69,14 +84,16 @@ class StreamHub:
         finally:
             follower.watchers -= 1
 
-    async def _follow(self, follower: RunStream, limiter: AbstractAsyncContextManager[None], *, starts: bool) -> None:
+    async def _follow(
+        self, follower: RunStream, limiter: AbstractAsyncContextManager[None], on_start: OnStart | None
+    ) -> None:
         try:
             role = await self._relay.read(follower)
             if role == "reader":
                 follower.end(run=await self._runs.get_run(follower.run_id))
                 return
             async with self._relay.leading(follower):
-                await self._lead(follower, limiter, starts=starts, succeeds=role == "successor")
+                await self._lead(follower, limiter, on_start, succeeds=role == "successor")
         except RunsApiError as error:
             follower.end(error=error)
         except Exception:  # one follower's crash must not end the others, nor the server
@@ -86,14 +103,19 @@ class StreamHub:
             del self._following[follower.run_id]
 
     async def _lead(
-        self, follower: RunStream, limiter: AbstractAsyncContextManager[None], *, starts: bool, succeeds: bool
+        self,
+        follower: RunStream,
+        limiter: AbstractAsyncContextManager[None],
+        on_start: OnStart | None,
+        *,
+        succeeds: bool,
     ) -> None:
         broken: RunsApiError | None = None
         try:
-            if starts and not (succeeds and await self._has_started(follower.run_id)):
+            if on_start and not (succeeds and await self._has_started(follower.run_id)):
                 async with limiter:
-                    broken = await self._read_stream(follower)
-            run = await self._poll(follower, broken)
+                    broken = await self._read_stream(follower, on_start)
+            run = await self._poll(follower, broken, on_start)
         except RunsApiError as error:
             follower.end(error=error)
             return
@@ -101,19 +123,21 @@ class StreamHub:
             follower.complete(run.result)
         follower.end(run=run)
 
-    async def _read_stream(self, follower: RunStream) -> RunsApiError | None:
+    async def _read_stream(self, follower: RunStream, on_start: OnStart) -> RunsApiError | None:
         """Read the stream to its end, or to that of its run; an error is why it broke off."""
         with anyio.CancelScope() as reading:
             self._reading[follower] = reading
             try:
-                return await self._read(follower)
+                return await self._read(follower, on_start)
             finally:
                 del self._reading[follower]
         return None
 
-    async def _read(self, follower: RunStream) -> RunsApiError | None:
+    async def _read(self, follower: RunStream, on_start: OnStart) -> RunsApiError | None:
         try:
             async with self._runs.stream_run(follower.run_id) as events:
+                follower.started = True
+                on_start()
                 async for event in events:
                     if isinstance(event, Chunk):
                         follower.append(event.text)
@@ -145,7 +169,7 @@ class StreamHub:
         except RunsApiError:
             return False  # the stream is still open: it may tell
 
-    async def _poll(self, follower: RunStream, broken: RunsApiError | None) -> Run | None:
+    async def _poll(self, follower: RunStream, broken: RunsApiError | None, on_start: OnStart | None) -> Run | None:
         """Poll the run until it has ended, or until no caller waits for its end.
 
         Raises:
@@ -154,6 +178,9 @@ class StreamHub:
         pause, unstarted = FIRST_POLL_S, 0
         while True:
             run = await self._runs.get_run(follower.run_id)
+            if broken and on_start and not follower.started and run.status != "created":
+                follower.started = True  # by the stream whose answer was lost
+                on_start()
             if run.is_final:
                 return run
             unstarted = unstarted + 1 if run.status == "created" else 0

@@ -13,7 +13,6 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, AfterValidator, Field
 
 from runs_mcp.api import InvalidArgumentError, Run
-from runs_mcp.observability.audit import record_start
 from runs_mcp.server import elicitation, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
@@ -21,6 +20,7 @@ from runs_mcp.server.progress import Progress, forward, heartbeats
 from runs_mcp.server.render import error_messages, outcomes, results, tables
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.background_create import NotSentError
+from runs_mcp.server.runs.idempotent_create import start_of
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.scopes import may_create, principal
@@ -143,9 +143,7 @@ async def _follow(call: Call, run: Run) -> RunStream:
         await _confirm_start(call, run)
         run = await here.runs.get_run(run.id)  # another client may have started it in the meantime
         starts = run.status == "created"
-    if starts:
-        record_start(run.id, interaction=run.interaction.label if run.interaction else None, model=run.model_id)
-    return here.followers.follow(run, starts=starts)
+    return here.followers.follow(run, on_start=start_of(run, {}) if starts else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +179,9 @@ class _Creation:
         tags = await here.idempotent.tags_for(key, caller=caller, request=request)
 
         def follow(run: Run) -> RunStream | None:
-            starts = bool(self.sent["stream"]) and run.status == "created"
-            return None if run.is_final else here.followers.follow(run, starts=starts, limiter=limiter)
+            starts = self.sent["stream"] and run.status == "created"
+            on_start = start_of(run, request) if starts else None
+            return None if run.is_final else here.followers.follow(run, on_start=on_start, limiter=limiter)
 
         sent = {**request, **self.sent}
         pending = here.creates.start(tags, follow, sent.pop("tags"), **sent)

@@ -1,0 +1,58 @@
+"""Secrets that cannot be right, wherever they stand: `serve` and `check` say exactly what is wrong with them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from runs_mcp.cli.main import main
+
+FLAWS = {
+    "quotes": ('"a-token"', 'the secret is wrapped in quotes ("); remove them'),
+    "single quotes": ("'a-token'", "the secret is wrapped in quotes ('); remove them"),
+    "a variable": ("${RUNS_TOKEN}", "the secret is ${RUNS_TOKEN}, a variable that was not expanded"),
+    "a byte order mark": ("\ufeffa-token", "the secret begins with a byte order mark (U+FEFF); remove it"),
+    "a control character": ("a\x1btoken", "the secret holds a control character (U+001B)"),
+    "a line break": ("a-token\nb", "the secret holds a line break"),
+}
+FILES = {
+    "UTF-16": ("a-token".encode("utf-16"), "is encoded as UTF-16; save it as UTF-8"),
+    "UTF-16 without a byte order mark": ("a-token".encode("utf-16-le"), "is encoded as UTF-16; save it as UTF-8"),
+    "two byte order marks": (b"\xef\xbb\xbf\xef\xbb\xbfa", "the secret begins with a byte order mark (U+FEFF)"),
+    "no text": (b"\xff\x80\x81", "is not text in UTF-8"),
+}
+COMMANDS = pytest.mark.parametrize("command", ["serve", "check"])
+
+
+def output_of(command: str, folder: Path, settings: dict[str, Any], env: dict[str, str] | None = None) -> str:
+    file = folder / "config.json"
+    file.write_text(json.dumps({"api": {"base_url": "http://127.0.0.1:9/api/v1", "auth": settings}}), encoding="utf-8")
+    result = CliRunner().invoke(main, [command, "--config", str(file)], env=env)
+    assert result.exit_code == {"serve": 2, "check": 1}[command], result.output
+    return " ".join(result.output.split())
+
+
+@COMMANDS
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_a_secret_in_the_environment(command: str, flaw: str, tmp_path: Path) -> None:
+    secret, says = FLAWS[flaw]
+    output = output_of(command, tmp_path, {"env": "RUNS_SECRET"}, {"RUNS_SECRET": secret})
+    assert f"api.auth.env (RUNS_SECRET): {says}" in output
+
+
+@COMMANDS
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_a_secret_in_the_configuration_file(command: str, flaw: str, tmp_path: Path) -> None:
+    secret, says = FLAWS[flaw]
+    assert f"api.auth.value: {says}" in output_of(command, tmp_path, {"value": secret})
+
+
+@COMMANDS
+@pytest.mark.parametrize("flaw", [*FILES, *(flaw for flaw in FLAWS if flaw != "a byte order mark")])
+def test_a_secret_in_a_file(command: str, flaw: str, tmp_path: Path) -> None:
+    content, says = FILES[flaw] if flaw in FILES else (FLAWS[flaw][0].encode(), FLAWS[flaw][1])
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    assert f"api.auth.file ({file}): {says}" in output_of(command, tmp_path, {"file": str(file)})
