@@ -20,6 +20,7 @@ from pydantic import MISSING
 from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
 from runs_mcp.observability.audit import record_start
 from runs_mcp.server.runs import own_tags
+from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 
 LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
@@ -76,6 +77,7 @@ class IdempotentCreate:
         self,
         runs: RunsClient,
         keys: RequestKeys,
+        limit: CreateLimit,
         *,
         tagging: bool,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -83,6 +85,7 @@ class IdempotentCreate:
         """`tagging`: also tag runs that are created without a key, to find them if their answer is lost."""
         self._runs = runs
         self._keys = keys
+        self._limit = limit
         self._tagging = tagging
         self._sleep = sleep
 
@@ -112,6 +115,7 @@ class IdempotentCreate:
         Raises:
             LostCreateError: The answer was lost, and the run is not found.
             RequestKeyConflictError: The key was used for another request.
+            CreateLimitError: `server.create_limit` is reached; nothing was sent.
             RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
         """
         if tags.run is None or tags.request is None:
@@ -120,6 +124,10 @@ class IdempotentCreate:
             run = await self._earlier(tags.run, tags.request) or await self._create(tags, given_tags, request)
             await self._keys.keep(tags.run, KeyedRun(run.id, tags.request))
             return run
+
+    async def knows(self, tags: CreateTags) -> bool:
+        """Return True if a request with the same key is remembered, which need not be created again."""
+        return tags.keyed and await self._keys.find(str(tags.run)) is not None
 
     async def _earlier(self, key: str, request: str) -> Run | None:
         """Return the run that the key created before.
@@ -139,14 +147,24 @@ class IdempotentCreate:
 
     async def _create(self, tags: CreateTags, given: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
         sent = [*([] if given is MISSING else given), *tags.all]
+        taken = await self._limit.take()
         try:
-            run = await self._runs.create_run(tags=sent, **request)
+            run = await self._sent(tags, sent, request)
+        except (RunsApiError, LostCreateError) as error:
+            if not _may_exist(error):
+                await self._limit.give_back(taken)
+            raise
+        _record(run, request)
+        return run
+
+    async def _sent(self, tags: CreateTags, sent: Sequence[str], request: Mapping[str, Any]) -> Run:
+        """Return the run that the request creates; if the answer is lost, the run that carries its tag."""
+        try:
+            return await self._runs.create_run(tags=sent, **request)
         except RunsApiError as error:
             if tags.run is None or not error.outcome_unknown:
                 raise
-            run = await self._found_again(tags.run, error)
-        _record(run, request)
-        return run
+            return await self._found_again(tags.run, error)
 
     async def _found_again(self, tag: str, lost: RunsApiError) -> Run:
         looked = False
@@ -178,6 +196,11 @@ class IdempotentCreate:
         # Listed newest first: of runs without a date, the last is the oldest.
         oldest = min(reversed(found), key=_created_at, default=None)
         return await self._runs.get_run(oldest.id) if oldest else None
+
+
+def _may_exist(error: RunsApiError | LostCreateError) -> bool:
+    """Return True if a create that failed with `error` may have created a run."""
+    return not error.looked if isinstance(error, LostCreateError) else error.outcome_unknown
 
 
 def _record(run: Run, request: Mapping[str, Any]) -> None:
