@@ -113,13 +113,15 @@ class CreateLimit:
         if not self._windows:
             return
         minute, counts = await self._counts.read()
-        tightest = min(self._windows, key=lambda window: window.left(counts, minute))
-        if (left := tightest.left(counts, minute)) < wanted:
-            if any(wanted > window.most for window in self._windows):
-                raise CreateLimitError(tightest, max(left, 0), wanted, None, None)
-            free = max(window.free_at(counts, minute, wanted) for window in self._windows)
-            free_at = datetime.fromtimestamp(free * MINUTE_S, UTC)
-            raise CreateLimitError(tightest, max(left, 0), wanted, (free - minute) * MINUTE_S, free_at)
+        if not any(window.left(counts, minute) < wanted for window in self._windows):
+            return
+        tightest = min(self._windows, key=lambda one: (one.left(counts, minute), -one.minutes))
+        left = max(tightest.left(counts, minute), 0)
+        if any(wanted > window.most for window in self._windows):
+            raise CreateLimitError(tightest, left, wanted, None, None)
+        free = max(window.free_at(counts, minute, wanted) for window in self._windows)
+        free_at = datetime.fromtimestamp(free * MINUTE_S, UTC)
+        raise CreateLimitError(tightest, left, wanted, (free - minute) * MINUTE_S, free_at)
 
     async def take(self) -> int | None:
         """Count a run that is about to be started, and return what `give_back` takes.

@@ -58,39 +58,63 @@ async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -
     if planned.failure:
         return Preview(label=planned.label, failure=planned.failure)
     try:
-        listed = listing.find(str(request.interaction)) if listing else None
-    except UnclearNameError as error:
-        listed, unknown = None, str(error)
-    else:
-        unknown = ""
-    try:
+        listed = _listed(listing, request)
         resolved = await _resolved(call, request, listed)
-    except NotFoundError as error:
-        if unknown or (listing is None):
-            return Preview(
-                label=planned.label, failure=unknown or error_messages.explain("create_run", error, changes=True)
-            )
-        resolved = None
-    except InvalidRequestError as error:
+    except (UnclearNameError, NotFoundError, InvalidRequestError) as error:
         return Preview(label=planned.label, failure=error_messages.explain("create_run", error, changes=True))
-    except RunsApiError:
-        resolved = None
     return _described(planned, listed, resolved)
 
 
-async def _resolved(call: Call, request: RunRequest, listed: Interaction | None) -> Resolution:
-    """Return what the API says that a run of `request` would use."""
-    selector = str(request.interaction)
+def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
+    """Return the interaction of a request from the catalogue; None if the catalogue cannot be read.
+
+    Raises:
+        UnclearNameError: None or several have its name.
+    """
+    if listing is None:
+        return None
+    try:
+        return listing.find(str(request.interaction))
+    except UnclearNameError:
+        if not request.shown_interaction:
+            raise
+        return listing.find(request.shown_interaction)  # the id is that of an earlier version
+
+
+async def _resolved(call: Call, request: RunRequest, listed: Interaction | None) -> Resolution | None:
+    """Return what the API says that a run of `request` would use; None if the API does not tell.
+
+    Raises:
+        NotFoundError: There is no such interaction, or no such version of it.
+        InvalidRequestError: The environment or model does not exist.
+    """
+    selector, catalog = str(request.interaction), services(call).runs.catalog
     if request.interaction_tag is not MISSING:
-        name = listed.endpoint if listed else selector.partition("@")[0]
-        selector = f"{name}@{request.interaction_tag}"
-    catalog = services(call).runs.catalog
-    return await catalog.resolve_interaction(selector, environment=request.environment_id, model=request.model)
+        selector = f"{listed.endpoint if listed else selector.partition('@')[0]}@{request.interaction_tag}"
+    try:
+        return await catalog.resolve_interaction(selector, environment=request.environment_id, model=request.model)
+    except NotFoundError:
+        if listed is None or ("@" in selector and await _resolves(call, listed)):
+            raise
+        return None  # the catalogue has it, so the operation is closed
+    except InvalidRequestError:
+        raise
+    except RunsApiError:
+        return None
+
+
+async def _resolves(call: Call, listed: Interaction) -> bool:
+    """Return True if the API tells what a run of the newest version would use, so that it lacks only a version."""
+    try:
+        await services(call).runs.catalog.resolve_interaction(listed.endpoint)
+    except RunsApiError:
+        return False
+    return True
 
 
 def _described(planned: PlannedRun, listed: Interaction | None, resolved: Resolution | None) -> Preview:
     request = planned.request
-    verdict, problems = _verdict(request.data, listed, resolved)
+    verdict, problems = _verdict(request, listed, resolved)
     environment = resolved.environment.label if resolved and resolved.environment else request.environment_id
     model = (resolved.model if resolved else None) or request.model
     version = resolved.version if resolved else None
@@ -107,19 +131,21 @@ def _described(planned: PlannedRun, listed: Interaction | None, resolved: Resolu
     )
 
 
-def _verdict(data: Any, listed: Interaction | None, resolved: Resolution | None) -> tuple[str, list[str]]:
-    """Return whether `data` fits the input of an interaction, and a sentence for each problem or the reason why not."""
+def _verdict(request: RunRequest, listed: Interaction | None, resolved: Resolution | None) -> tuple[str, Sequence[str]]:
+    """Return whether the data of a request fits, and a sentence for each problem or for the reason of no check."""
     if listed is None or listed.input_schema is None:
         return UNCHECKED, ["The input schema of the interaction is not known."]
-    if resolved and None not in (resolved.version, listed.version) and resolved.version != listed.version:
+    other_id = request.shown_interaction and request.interaction != listed.id
+    other_version = resolved and None not in (resolved.version, listed.version) and resolved.version != listed.version
+    if other_id or other_version:
         return UNCHECKED, [f"Only the input schema of version {listed.version} is known."]
-    if isinstance(data, str):
+    if isinstance(request.data, str):
         return UNCHECKED, ["The input is read from elsewhere when the run starts."]
     try:
         plain = plain_schema.simplify(listed.input_schema)
     except UnusableSchemaError as error:
         return UNCHECKED, [f"The input schema cannot be checked: {error}."]
-    given = {} if data is MISSING else data
+    given = {} if request.data is MISSING else request.data
     problems = [*plain_schema.mismatches(given, plain), *_unknown_fields(given, listed.input_schema)]
     return (MISFIT, problems) if problems else (FITS, [])
 
