@@ -43,6 +43,8 @@ async def main():
 asyncio.run(main())
 """
 CHARS_PER_TOKEN = 4
+INTERACTION_TOOLS = (0, 5, 20)
+"""Numbers of interactions that are tools of their own."""
 LISTED = {
     *(
         "id",
@@ -80,7 +82,7 @@ def main(*, write: bool) -> None:
 
 
 async def measured() -> str:
-    """Return the two tables, in Markdown."""
+    """Return the three tables, in Markdown."""
     generated = {document.name: generated_tools(document) for document in DOCUMENTS}
     async with running(SandboxOptions()) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
@@ -88,15 +90,20 @@ async def measured() -> str:
             listed = (await client.list_tools()).tools
             ours = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed]
             pages = [await page(client, sandbox.url, name) for name in PAGES]
+    typed = [await typed_row(number) for number in INTERACTION_TOOLS]
     return "\n".join(
         [
-            "| `tools/list` of the same eight operations | tokens | largest tool | described parameters | ours |",
+            "| `tools/list` | tokens | largest tool | described parameters | ours |",
             "|---|---|---|---|---|",
             tools_row(f"runs-mcp {__version__}", ours, ours),
             *(
                 tools_row(f"{FASTMCP.replace('==', ' ')}, generated from `{name}`", tools, ours)
                 for name, tools in generated.items()
             ),
+            "",
+            "| `tools/list` with `server.interaction_tools` | tools | tokens | a tool of an interaction |",
+            "|---|---|---|---|",
+            *typed,
             "",
             "| a page as text | characters | raw JSON | ratio | its summary fields | ratio |",
             "|---|---|---|---|---|---|",
@@ -120,8 +127,22 @@ def tools_row(name: str, tools: Sequence[dict[str, Any]], ours: Sequence[dict[st
     )
 
 
+async def typed_row(number: int) -> str:
+    """Return a row of the second table: `number` interactions of a sandbox are tools."""
+    selected = {"include": ["*"] if number else [], "limit": max(number, 1)}
+    async with running(SandboxOptions(odd_interactions=True)) as sandbox:
+        api = sandbox_api(sandbox.url, ApiSettings())
+        config = Config.model_validate({"api": api, "server": {"interaction_tools": selected}})
+        async with Client(build_server(config).mcp) as client:
+            listed = (await client.list_tools()).tools
+    sizes = [tokens(tool.model_dump(by_alias=True, exclude_none=True, mode="json")) for tool in listed]
+    typed = sizes[len(sizes) - number :]
+    each = f"{min(typed):,} to {max(typed):,}" if typed else ""
+    return f"| {number or 'none'} | {len(sizes)} | {sum(sizes):,} | {each} |"
+
+
 async def page(client: Client, url: str, name: str) -> str:
-    """Return a row of the second table."""
+    """Return a row of the last table."""
     tool, arguments, method, path, body = PAGES[name]
     result = await client.call_tool(tool, arguments)
     text = "".join(block.text for block in result.content if isinstance(block, TextContent))

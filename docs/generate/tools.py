@@ -47,6 +47,13 @@ EXAMPLES = {
             "A name that two environments have, to a client that cannot ask a person:",
             {"interaction": "ClassifySentiment", "data": {"text": "I love it"}, "environment": "Staging"},
         ),
+        Example(
+            "What a call would do:",
+            {"interaction": "ClassifySentiment", "inputs": [{"text": "I love it"}, {}], "dry_run": True},
+        ),
+        Example(
+            "Two runs again, on another model:", {"like": ["3bed2520a5ff6bac89812ca3"] * 2, "model": "gpt-4o-mini"}
+        ),
         Example("Left to itself:", SLOW),
     ],
     "list_interactions": [
