@@ -1,5 +1,6 @@
 """Running earlier runs again, and one input on several models."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -147,6 +148,32 @@ async def test_a_person_confirms_by_name_and_number(config: Config, mode: str) -
     assert not answer.failed
     [form] = person.asked
     assert form.message.startswith("Create 2 runs of ClassifySentiment, SummarizeText, model gpt-4o, environment ")
+
+
+@pytest.mark.parametrize("privacy", [{"content": "none"}, {"redact": ["email"]}], ids=["hidden", "redacted"])
+async def test_content_that_is_not_shown_is_repeated_whole_and_shown_to_no_one(
+    config: Config, privacy: dict[str, Any]
+) -> None:
+    secret = {"text": "Ann is ann@example.com"}
+    async with Client(build_server(config).mcp) as open_client:
+        old = await made(open_client, "ExtractContacts", data=secret)
+        person = Person(confirm="yes")
+        server = config.server.model_copy(update={"confirm_create": True, **privacy})
+        async with asking(config.model_copy(update={"server": server}), "auto", person) as client:
+            answers = [await call(client, "create_run", like=old), await call(client, "create_run", like=[old, old])]
+            dry = await call(client, "create_run", like=old, interaction="TranslateNote", dry_run=True)
+        new = await whole(open_client, answers[0].structured["id"])
+    assert new["parameters"] == secret
+    assert new["result"]["emails"] == ["ann@example.com"]
+    shown = [one.message for one in person.asked] + [json.dumps(one.structured) + one.text for one in [*answers, dry]]
+    assert not any("ann@example.com" in text for text in shown)
+
+
+async def test_a_dry_run_of_an_earlier_run_names_the_field_and_not_its_value(client: Client) -> None:
+    old = await made(client, data={"text": "Top secret"})
+    dry = await call(client, "create_run", like=old, interaction="TranslateNote", dry_run=True)
+    assert "`language`: does not fit the input of the interaction." in dry.text
+    assert "Top secret" not in dry.text
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from runs_mcp.cli.check.findings import Finding, check, failed, ok, warning
 from runs_mcp.config.load import file_in_use, load
 from runs_mcp.config.problems import CONFIG_VARIABLE
 from runs_mcp.config.settings import ENV_PREFIX
+from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.server import selected
 
 
@@ -42,6 +43,16 @@ async def create_limit(about: Examination) -> Finding:
     facts = {"per_hour": limit.per_hour, "per_day": limit.per_day}
     shown = [f"{most:,} in any {name.removeprefix('per_')}" for name, most in facts.items() if most is not None]
     return ok(f"at most {', '.join(shown)} may be started" if shown else "runs are not limited", **facts)
+
+
+@check("privacy", after=("configuration",))
+async def privacy(about: Examination) -> Finding:
+    """Compile the rules of `server.redact`, and report how much of the content of runs is shown."""
+    settings = about.config.server
+    content_policy(settings)
+    shown = "the content of runs is shown" if settings.content == "full" else "the content of runs is not shown"
+    redacted = f", without {', '.join(settings.redact)}" if settings.redact and settings.content == "full" else ""
+    return ok(f"{shown}{redacted}", content=settings.content, redact=list(settings.redact))
 
 
 @check("edition", after=("configuration",))

@@ -29,6 +29,7 @@ CHECKS: Sequence[Check] = (
     configuration.configuration,
     configuration.tools,
     configuration.create_limit,
+    configuration.privacy,
     configuration.edition,
     redis_connection.redis,
     credential.secret,

@@ -9,6 +9,9 @@ from pydantic import MISSING
 from runs_mcp.api import InvalidArgumentError, Run
 from runs_mcp.server.runs import own_tags
 
+SHOWN = ("shown_interaction", "data_of")
+"""Fields of a request that are for people and are not sent."""
+
 
 class MissingInteractionError(InvalidArgumentError):
     """A create that names neither an interaction nor an earlier run."""
@@ -37,16 +40,18 @@ class RunRequest:
     tags: Sequence[str] | MISSING = MISSING
     shown_interaction: str = ""
     """Name of the interaction for people, where `interaction` is an id."""
+    data_of: str = ""
+    """Id of the earlier run that the data is taken from. Such data is sent, and never shown: it is not filtered."""
 
     @property
     def signed(self) -> dict[str, Any]:
         """The parts to which a `request_key` is bound, as the caller wrote them."""
-        return self._parts("environment_id", "tags", "shown_interaction")
+        return self._parts("environment_id", "tags", *SHOWN)
 
     @property
     def sent(self) -> dict[str, Any]:
         """The arguments of `RunsClient.create_run`, without the tags."""
-        parts = self._parts("environment", "environment_id", "tags", "shown_interaction")
+        parts = self._parts("environment", "environment_id", "tags", *SHOWN)
         return {**parts, "environment": self.environment_id}
 
     @property
@@ -55,15 +60,17 @@ class RunRequest:
         return self.shown_interaction or str(self.interaction)
 
     def repeat(self, run: Run) -> "RunRequest":
-        """Return the request that created `run`, with the fields of this request in place of its own.
+        """Return the request that created `run`, which has its whole content, with the fields of this request in place of its own.
 
         Raises:
             NotRepeatableError: The run lacks its interaction or its parameters.
         """
         request = _request_of(run)
-        changes = {name: value for name, value in self._parts("shown_interaction").items() if value is not MISSING}
+        changes = {name: value for name, value in self._parts(*SHOWN).items() if value is not MISSING}
         if self.interaction is not MISSING:
             changes["shown_interaction"] = ""
+        if self.data is not MISSING:
+            changes["data_of"] = ""
         repeated = replace(request, **changes)
         if repeated.interaction is MISSING:
             raise NotRepeatableError(
@@ -96,4 +103,5 @@ def _request_of(run: Run) -> RunRequest:
         result_schema=schema if isinstance(schema, Mapping) and schema else MISSING,
         tags=[tag for tag in run.tags if not own_tags.is_own(tag)] or MISSING,
         shown_interaction=run.interaction.label if run.interaction else "",
+        data_of=run.id,
     )

@@ -47,8 +47,10 @@ class Creation:
         tags = [await self._tags(one) for one in wanted]
         await here.create_limit.require(sum([not await here.idempotent.knows(one) for one in tags]))
         if wanted:
-            facts, data = _facts([one.request for one in wanted]), wanted[0].request.data
-            await elicitation.confirm(self.call, action="create", facts=facts, data=None if data is MISSING else data)
+            first = wanted[0].request
+            data = None if first.data is MISSING or first.data_of else first.data
+            facts = _facts([one.request for one in wanted])
+            await elicitation.confirm(self.call, action="create", facts=facts, data=data)
 
     async def one(self, planned: PlannedRun) -> tuple[Run, RunStream | None]:
         """Return the only run of a call, and what follows it unless it has ended.

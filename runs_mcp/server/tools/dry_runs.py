@@ -147,6 +147,8 @@ def _verdict(request: RunRequest, listed: Interaction | None, resolved: Resoluti
         return UNCHECKED, [f"The input schema cannot be checked: {error}."]
     given = {} if request.data is MISSING else request.data
     problems = [*plain_schema.mismatches(given, plain), *_unknown_fields(given, listed.input_schema)]
+    if request.data_of:  # the sentences quote the data
+        problems = [f"{one.partition(': ')[0]}: does not fit the input of the interaction." for one in problems]
     return (MISFIT, problems) if problems else (FITS, [])
 
 

@@ -90,7 +90,8 @@ async def plan(call: Call, given: RunRequest, several: Several) -> list[PlannedR
 async def _repeated(call: Call, given: RunRequest, run_ids: Sequence[str]) -> list[PlannedRun]:
     """Return the runs that repeat earlier runs, which are read a few at a time."""
     here = services(call)
-    asks = [(one, partial(here.runs.get_run, one, include_prompt=False)) for one in run_ids]
+    read = here.runs.unfiltered.get_run  # what is filtered is for readers: it must not become the input of a run
+    asks = [(one, partial(read, one, include_prompt=False)) for one in run_ids]
     async with heartbeats(Progress.of(call), here.config.streaming):
         earlier = await batch.each("create_run", asks, changes=False)
     numbers = range(1, len(earlier) + 1) if len(earlier) > 1 else [None]
