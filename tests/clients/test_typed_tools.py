@@ -36,7 +36,7 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 async def url(anyio_backend: str) -> AsyncIterator[str]:
-    """The address of a server with a tool for every interaction of a sandbox, the difficult ones included."""
+    """The address of a server with a tool for every interaction of a sandbox, difficult interactions included."""
     async with running(SandboxOptions(odd_interactions=True, seed_runs=20)) as sandbox:
         config = Config.model_validate(
             {

@@ -75,7 +75,7 @@ async def test_the_same_run_can_be_repeated_twice(client: Client) -> None:
 
 
 async def test_the_request_of_the_earlier_run_is_repeated(client: Client) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "environment": "Bedrock EU",
         "model": "claude-3-haiku",
         "config": {"temperature": 0.5},
@@ -182,7 +182,7 @@ async def test_a_dry_run_of_an_earlier_run_names_the_field_and_not_its_value(cli
         ({}, "`interaction`: name the interaction to run, or pass `like`"),
         ({"like": ["r1"], "inputs": [{}]}, "`inputs` goes with neither `like` nor `models`"),
         ({"interaction": "x", "inputs": [{}], "models": ["a", "b"]}, "`inputs` goes with neither"),
-        ({"interaction": "x", "model": "a", "models": ["a", "b"]}, "`models` stands in for `model`"),
+        ({"interaction": "x", "model": "a", "models": ["a", "b"]}, "`models` replaces `model`"),
         ({"interaction": "x", "models": ["a", "b"], "stream": False}, "needs `stream`: true"),
         ({"like": ["r1", "r2"], "models": ["a", "b"]}, "pass one id in `like`"),
         ({"like": ["r1", "r2"], "stream": False}, "`like` with several ids needs `stream`: true"),
@@ -223,7 +223,7 @@ async def beside(earlier: Earlier, create: upstream.Reply = DONE) -> AsyncIterat
 
 
 async def repeated(client: Client, **arguments: Any) -> tuple[Answer, Answer]:
-    """Return the answers to repeating the old run alone, and between two good ones."""
+    """Return the answers to repeating the old run alone, and between two good runs."""
     alone = await call(client, "create_run", like="old", **arguments)
     return alone, await call(client, "create_run", like=["good", "old", "good"], **arguments)
 

@@ -60,7 +60,9 @@ class RunRequest:
         return self.shown_interaction or str(self.interaction)
 
     def repeat(self, run: Run) -> "RunRequest":
-        """Return the request that created `run`, which has its whole content, with the fields of this request in place of its own.
+        """Return the request that created `run`, with the fields of this request in place of its own.
+
+        `run` has its whole content, unfiltered.
 
         Raises:
             NotRepeatableError: The run lacks its interaction or its parameters.

@@ -29,7 +29,7 @@ from runs_mcp.server.tools.run_plan import Several, plan, require_consistent
 from runs_mcp.server.ui import RUN_VIEWER
 
 MOST_MODELS = 20
-"""Most models that one call compares."""
+"""Largest number of models in a comparison."""
 
 JsonObject = dict[str, Any]
 WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]

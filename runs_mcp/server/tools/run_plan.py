@@ -26,12 +26,12 @@ class PlannedRun:
     number: int | None = None
     """Position in the batch, from 1; None for the only run of a call."""
     failure: str = ""
-    """The reason why it cannot be created, in words for a model."""
+    """The reason why it cannot be created, for a model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """The arguments of `create_run` that ask for several runs, or repeat earlier ones."""
+    """The arguments of `create_run` that ask for several runs, or repeat earlier runs."""
 
     like: Sequence[str] | MISSING
     inputs: Sequence[Mapping[str, Any]] | MISSING
@@ -57,10 +57,9 @@ def require_consistent(given: RunRequest, several: Several, *, stream: bool, wai
     inputs, models = several.inputs is not MISSING, several.models is not MISSING
     contradictions = {
         "`wait`: false needs `stream`: true": not (stream or wait),
-        "`inputs` stands in for `data`, and needs `stream`: true": inputs and (given.data is not MISSING or not stream),
+        "`inputs` replaces `data`, and needs `stream`: true": inputs and (given.data is not MISSING or not stream),
         "`inputs` goes with neither `like` nor `models`": inputs and (several.like is not MISSING or models),
-        "`models` stands in for `model`, and needs `stream`: true": models
-        and (given.model is not MISSING or not stream),
+        "`models` replaces `model`, and needs `stream`: true": models and (given.model is not MISSING or not stream),
         "`models` runs one input: pass one id in `like`": models and several.repeats_several,
         "`like` with several ids needs `stream`: true": several.repeats_several and not stream,
     }
