@@ -51,9 +51,6 @@ EXAMPLES = {
             "What a call would do:",
             {"interaction": "ClassifySentiment", "inputs": [{"text": "I love it"}, {}], "dry_run": True},
         ),
-        Example(
-            "Two runs again, on another model:", {"like": ["3bed2520a5ff6bac89812ca3"] * 2, "model": "gpt-4o-mini"}
-        ),
         Example("Left to itself:", SLOW),
     ],
     "list_interactions": [
