@@ -25,6 +25,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
 from runs_mcp.server import build_server
+from runs_mcp.server.tools import OPERATIONS
 
 HERE = Path(__file__).parent
 DOCUMENTS = (HERE / "runs-openapi.json", HERE / "runs-openapi-types.json")
@@ -43,6 +44,8 @@ async def main():
 asyncio.run(main())
 """
 CHARS_PER_TOKEN = 4
+INTERACTION_TOOLS = (5, 20)
+"""Numbers of interactions that are tools of their own."""
 LISTED = {
     *(
         "id",
@@ -80,7 +83,7 @@ def main(*, write: bool) -> None:
 
 
 async def measured() -> str:
-    """Return the two tables, in Markdown."""
+    """Return the three tables, in Markdown."""
     generated = {document.name: generated_tools(document) for document in DOCUMENTS}
     async with running(SandboxOptions()) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
@@ -88,15 +91,20 @@ async def measured() -> str:
             listed = (await client.list_tools()).tools
             ours = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed]
             pages = [await page(client, sandbox.url, name) for name in PAGES]
+    typed = await typed_rows()
     return "\n".join(
         [
-            "| `tools/list` of the same eight operations | tokens | largest tool | described parameters | ours |",
+            "| `tools/list` | tokens | largest tool | described parameters | ours |",
             "|---|---|---|---|---|",
             tools_row(f"runs-mcp {__version__}", ours, ours),
             *(
                 tools_row(f"{FASTMCP.replace('==', ' ')}, generated from `{name}`", tools, ours)
                 for name, tools in generated.items()
             ),
+            "",
+            "| tools of interactions | tools | tokens of `tools/list` |",
+            "|---|---|---|",
+            *typed,
             "",
             "| a page as text | characters | raw JSON | ratio | its summary fields | ratio |",
             "|---|---|---|---|---|---|",
@@ -120,8 +128,27 @@ def tools_row(name: str, tools: Sequence[dict[str, Any]], ours: Sequence[dict[st
     )
 
 
+async def typed_rows() -> list[str]:
+    """Return the rows of the second table: no tools of interactions, some, and as many as the default limit allows.
+
+    A sandbox has fewer interactions than that limit; missing tools count with the average size.
+    """
+    async with running(SandboxOptions(odd_interactions=True)) as sandbox:
+        api = sandbox_api(sandbox.url, ApiSettings())
+        config = Config.model_validate({"api": api, "server": {"interaction_tools": {"include": ["*"]}}})
+        async with Client(build_server(config).mcp) as client:
+            listed = (await client.list_tools()).tools
+    sizes = [tokens(tool.model_dump(by_alias=True, exclude_none=True, mode="json")) for tool in listed]
+    default, typed = sizes[: len(OPERATIONS)], sizes[len(OPERATIONS) :]
+    rows = [f"| none | {len(default)} | {sum(default):,} |"]
+    for number in INTERACTION_TOOLS:
+        size = sum(typed[:number]) if number <= len(typed) else number * sum(typed) // len(typed)
+        rows.append(f"| {number} | {len(default) + number} | {sum(default) + size:,} |")
+    return rows
+
+
 async def page(client: Client, url: str, name: str) -> str:
-    """Return a row of the second table."""
+    """Return a row of the last table."""
     tool, arguments, method, path, body = PAGES[name]
     result = await client.call_tool(tool, arguments)
     text = "".join(block.text for block in result.content if isinstance(block, TextContent))

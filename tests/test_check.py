@@ -199,6 +199,46 @@ async def test_a_closed_catalogue_of_interactions_is_only_warned_of(folder: Path
     assert report.exit_code(found) == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        ({}, "runs are not limited"),
+        ({"per_hour": 100, "per_day": 1000}, "at most 100 in any hour, 1,000 in any day may be started"),
+    ],
+)
+async def test_the_limit_of_started_runs_is_shown(folder: Path, limit: dict[str, int], text: str) -> None:
+    found = await examined(folder, {"server": {"create_limit": limit}}, until("create_limit"))
+    assert found["create_limit"].text == text
+
+
+def exported(*names: str) -> Reply:
+    return reply([{"id": name, "name": name, "prompts": []} for name in names])
+
+
+@pytest.mark.parametrize(
+    ("selected", "outcome", "words"),
+    [
+        ({}, Outcome.OK, "none: server.interaction_tools selects none"),
+        ({"include": ["*"]}, Outcome.OK, r"3 tools of single interactions add about \d{3} tokens .* limit is 20"),
+        ({"include": ["*"], "limit": 2}, Outcome.WARNING, r"2 tools .*; 3 are selected, and the limit is 2"),
+        ({"include": ["X*"]}, Outcome.WARNING, "none: no interaction is selected"),
+    ],
+)
+async def test_the_tokens_of_interaction_tools_are_shown(
+    folder: Path, selected: dict[str, Any], outcome: Outcome, words: str
+) -> None:
+    replies = {
+        **GOOD,
+        "POST /interactions/export": exported("A", "B", "C"),
+        "GET /runs/filter-options/interaction": reply([]),
+    }
+    async with upstream.serving(replies) as served:
+        api = {"base_url": f"{served.url}/api/v1", "auth": {"value": TOKEN}}
+        found = await examined(folder, {"api": api, "server": {"interaction_tools": selected}})
+    assert found["interaction_tools"].outcome is outcome
+    assert re.search(words, found["interaction_tools"].text)
+
+
 async def test_what_is_not_offered_is_not_asked(folder: Path) -> None:
     async with upstream.serving(GOOD) as served:
         api = {"base_url": f"{served.url}/api/v1", "auth": {"value": TOKEN}}

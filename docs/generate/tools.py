@@ -47,6 +47,10 @@ EXAMPLES = {
             "A name that two environments have, to a client that cannot ask a person:",
             {"interaction": "ClassifySentiment", "data": {"text": "I love it"}, "environment": "Staging"},
         ),
+        Example(
+            "What a call would do:",
+            {"interaction": "ClassifySentiment", "inputs": [{"text": "I love it"}, {}], "dry_run": True},
+        ),
         Example("Left to itself:", SLOW),
     ],
     "list_interactions": [

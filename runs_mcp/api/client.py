@@ -122,6 +122,10 @@ class RunsClient:
         """A client on the same connections that returns whole content."""
         return RunsClient(self._requester)
 
+    def filter_run(self, run: Run) -> Run:
+        """Return a run from `unfiltered` as this client would return it."""
+        return self._content.filter_run(run) if self._content else run
+
     def redact(self, text: str) -> str:
         """Return `text` with each secret in use (API key and tokens, plain or encoded) replaced by `[secret]`."""
         return self._requester.redactor.redact(text)
@@ -360,15 +364,12 @@ class RunsClient:
         return [FilterOption.read(option) for option in _items(await self._requester.call("GET", path))]
 
     def _runs(self, answer: Any) -> list[Run]:
-        return [self._filtered(Run(run)) for run in _items(answer) if isinstance(run, Mapping)]
+        return [self.filter_run(Run(run)) for run in _items(answer) if isinstance(run, Mapping)]
 
     def _run(self, answer: Any) -> Run:
         if not isinstance(answer, Mapping):
             raise ProtocolError("The Runs API answered something that is not a run")
-        return self._filtered(Run(answer))
-
-    def _filtered(self, run: Run) -> Run:
-        return self._content.filter_run(run) if self._content else run
+        return self.filter_run(Run(answer))
 
 
 def _settings(base_url: str | None, token: str | None, api_key: str | None, edition: str | None) -> ApiSettings:

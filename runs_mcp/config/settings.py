@@ -31,6 +31,15 @@ class InteractionToolSettings(Section):
     """Seconds after which the interactions are read again; clients are notified of changes."""
 
 
+class CreateLimitSettings(Section):
+    """Most runs that callers may start: created, alone or in batches, or started by following them."""
+
+    per_hour: int | None = Field(default=None, ge=1)
+    """Most runs in any 60 minutes, of all callers of a profile together. Unset: unlimited."""
+    per_day: int | None = Field(default=None, ge=1)
+    """Most runs in any 24 hours, of all callers of a profile together. Unset: unlimited."""
+
+
 class ServerSettings(Section):
     """Settings of the MCP server."""
 
@@ -42,6 +51,7 @@ class ServerSettings(Section):
     """Give each run that is created a unique tag `runs-mcp:…`, by which it is found when the answer is lost."""
     confirm_create: bool = False
     """Have a person confirm each `create_run`, by elicitation. Clients that cannot ask cannot create."""
+    create_limit: CreateLimitSettings = CreateLimitSettings()
     interaction_tools: InteractionToolSettings = InteractionToolSettings()
     content: Literal["full", "none"] = "full"
     """`none`: no tool, resource, page or progress message shows prompts, parameters, results or error messages of runs;
@@ -99,6 +109,8 @@ class ProfileSettings(Section):
     """As `server.read_only`."""
     tools: tuple[str, ...] | None = None
     """As `server.tools`."""
+    create_limit: CreateLimitSettings | None = None
+    """As `server.create_limit`."""
     rate_limit: int | None = Field(default=None, ge=1)
     """As `server.http.rate_limit`."""
 
@@ -165,7 +177,7 @@ class Config(BaseSettings):
         if profile is None:
             return self
         own = self.profiles[profile]
-        server = {"read_only": own.read_only, "tools": own.tools}
+        server = {"read_only": own.read_only, "tools": own.tools, "create_limit": own.create_limit}
         return self.model_copy(
             update={
                 "api": self.api.model_copy(update={name: getattr(own.api, name) for name in own.api.model_fields_set}),

@@ -19,6 +19,7 @@ from runs_mcp.redis.rate_limits import RedisRateLimiter
 from runs_mcp.redis.request_keys import RedisRequestKeys
 from runs_mcp.redis.request_state import SharedKeyCodec
 from runs_mcp.redis.single_use import RedisSingleUse
+from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_relay import RedisRelay
 from runs_mcp.redis.subscription_bus import RedisBus
 from runs_mcp.server.runs.shared_state import SharedState
@@ -74,6 +75,7 @@ class Fleet:
             looks=RedisPollTurns(redis, place),
             request_keys=RedisRequestKeys(redis, place),
             single_use=RedisSingleUse(redis, place),
+            start_counts=RedisStartCounts(redis, place),
             request_state=RequestStateSecurity(codec=codec),
             codec=codec,
         )

@@ -13,6 +13,7 @@ from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.runs.background_create import BackgroundCreates
+from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
@@ -32,6 +33,7 @@ class Services:
     names: Names
     idempotent: IdempotentCreate
     creates: BackgroundCreates
+    create_limit: CreateLimit
     config: Config
     interactions: KnownInteractions
 

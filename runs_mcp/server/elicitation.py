@@ -26,6 +26,7 @@ from runs_mcp.api import FilterOption
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import error_messages, tables
 from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.run_request import MissingInteractionError
 from runs_mcp.server.runs.shared_state import SingleUse
 
 STATE_TTL_S = 300.0
@@ -148,9 +149,7 @@ async def question_about(error: BaseException, call: Call) -> Question | None:
     match error:
         case UnclearNameError(field=field, given=given, candidates=[_, *_] as candidates):
             return Question(field, f"Several are called {given}. Which {field} is meant?", _labels(candidates))
-        case ValidationError() if [one["loc"] for one in error.errors() if one["type"] == "missing"] == [
-            ("interaction",)
-        ]:
+        case MissingInteractionError():
             known = await services(call).names.known("interaction")
             return Question("interaction", "Which interaction is to be run?", _labels(known)) if known else None
         case _:

@@ -18,6 +18,7 @@ from runs_mcp.server.middleware.secret_filter import filtered_logs
 from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates
+from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
@@ -56,7 +57,8 @@ class Lifespan:
             content=self._policy,
         )
         async with client as runs, shared.running(), anyio.create_task_group() as tasks:
-            idempotent = IdempotentCreate(runs, shared.request_keys, tagging=config.server.create_tag)
+            limit = CreateLimit(config.server.create_limit, shared.start_counts)
+            idempotent = IdempotentCreate(runs, shared.request_keys, limit, tagging=config.server.create_tag)
             creates = BackgroundCreates(idempotent, tasks)
             followers = StreamHub(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
             tasks.start_soon(followers.leave_silent_streams)
@@ -64,7 +66,7 @@ class Lifespan:
             known = KnownInteractions(runs)
             tasks.start_soon(self._interaction_tools.keep_current, known, runs, shared.bus)
             self.services = Services(
-                runs, followers, self.waiting, watchers, Names(runs), idempotent, creates, config, known
+                runs, followers, self.waiting, watchers, Names(runs), idempotent, creates, limit, config, known
             )
             try:
                 with filtered_logs(runs.redact):

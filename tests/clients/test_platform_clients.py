@@ -4,9 +4,6 @@ The TypeScript clients of the reference document and of today, the command line 
 """
 
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +11,10 @@ from typing import Any
 import anyio.to_thread
 import httpx
 import pytest
-from filelock import FileLock
 
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from tests.clients import node
+from tests.clients.interpreter import python_with
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -147,26 +144,12 @@ async def test_operations_that_only_the_current_client_has(got: dict[str, Any]) 
 @pytest.fixture(scope="module")
 async def generated(sandbox: Sandbox) -> dict[str, Any]:
     """The answers that the generated Python client got, each of which it checked against its own models."""
-    python = await anyio.to_thread.run_sync(_python_with, GENERATED)
+    python = await anyio.to_thread.run_sync(python_with, GENERATED)
     command = [str(python), str(HERE / "platform_generated.py"), sandbox.url, DEMO_KEY]
     finished = await anyio.run_process(command, check=False)
     assert finished.returncode == 0, finished.stderr.decode()
     answers: dict[str, Any] = json.loads(finished.stdout)
     return answers
-
-
-def _python_with(package: str) -> Path:
-    """Return an interpreter with `package` installed; it is kept for the next time."""
-    folder = node.CACHE / f"python-{package}"
-    folder.mkdir(parents=True, exist_ok=True)
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    uv = Path(sys.executable).with_name("uv")
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "installed").is_file():
-            subprocess.run([uv, "venv", "--clear", folder], check=True, capture_output=True)
-            subprocess.run([uv, "pip", "install", "--python", python, package], check=True, capture_output=True)
-            (folder / "installed").touch()
-    return python
 
 
 async def test_the_generated_client_creates_reads_changes_and_deletes_runs(generated: dict[str, Any]) -> None:

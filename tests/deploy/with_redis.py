@@ -22,11 +22,12 @@ from runs_mcp.cli.check.redis_connection import redis as check_of_redis
 from runs_mcp.cli.check.runner import examine
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.problems import ConfigError
-from runs_mcp.config.settings import Config, ProfileSettings
+from runs_mcp.config.settings import Config, CreateLimitSettings, ProfileSettings
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from runs_mcp.redis.connection import DEADLINE_S, CircuitBreaker
 from runs_mcp.redis.poll_turns import RedisPollTurns
+from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_relay import RedisRelay
 from tests import upstream
 from tests.calls import Answer, Notifications, call
@@ -55,6 +56,12 @@ def sharing(api: Upstream, redis_url: str, **http: Any) -> Config:
     """The configuration of a replica in front of `api`."""
     config = configured(api, **http)
     server = config.server.model_copy(update={"redis_url": SecretStr(redis_url)})
+    return config.model_copy(update={"server": server})
+
+
+def limited(config: Config, **limit: int) -> Config:
+    """The configuration with a limit of started runs."""
+    server = config.server.model_copy(update={"create_limit": CreateLimitSettings.model_validate(limit)})
     return config.model_copy(update={"server": server})
 
 
@@ -177,6 +184,58 @@ async def test_what_a_caller_asks_of_all_replicas_counts_together(redis: Redis) 
         [refused] = {(await one.ask("tools/list")).headers["retry-after"] for one in fleet}
     assert statuses == [200] * 4 + [429] * 2
     assert 1 <= int(refused) <= 15
+
+
+async def created(at: Running) -> Answer:
+    async with connected(at, "auto") as client:
+        return await call(client, "create_run", interaction="i", wait=False)
+
+
+ENDED: Replies = {CREATE: reply(DONE)}
+
+
+async def test_runs_that_all_replicas_start_count_together(redis: Redis) -> None:
+    async with upstream.serving(ENDED) as api:
+        config = limited(sharing(api, redis.url), per_hour=3)
+        async with replicas(config, 2) as fleet:
+            answers = [await created(fleet[number % 2]) for number in range(5)]
+        assert api.count(CREATE) == 3
+    assert [one.failed for one in answers] == [False, False, False, True, True]
+    assert "server.create_limit.per_hour" in answers[-1].text
+    assert " UTC, in 6" in answers[-1].text
+
+
+async def test_runs_started_at_once_never_exceed_the_limit(redis: Redis) -> None:
+    limit, taken = CreateLimitSettings(per_hour=30, per_day=20), []
+
+    async def take(counts: RedisStartCounts) -> None:
+        taken.append(await counts.take(limit))
+
+    async with Client.from_url(redis.url, decode_responses=True) as client:
+        replica_counts = [RedisStartCounts(client, "place") for _ in range(4)]
+        async with anyio.create_task_group() as tasks:
+            for number in range(40):
+                tasks.start_soon(take, replica_counts[number % 4])
+        minutes = [minute for minute in taken if minute is not None]
+        assert len(minutes) == 20
+        await replica_counts[0].give_back(minutes[0])
+        _, counts = await replica_counts[1].read()
+    assert sum(counts.values()) == 19
+
+
+async def test_without_redis_a_replica_counts_what_it_started_itself(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        upstream.serving(ENDED) as api,
+        replicas(limited(sharing(api, redis.url), per_hour=3), 2) as [first, second],
+    ):
+        before = [await created(first), await created(second)]
+        redis.process.kill()
+        await redis.process.wait()
+        after = [await created(first) for _ in range(3)]
+    assert [one.failed for one in [*before, *after]] == [False, False, False, False, True]
+    assert "this replica continues alone" in caplog.text
 
 
 async def test_a_change_is_told_by_every_replica(redis: Redis) -> None:
@@ -363,7 +422,10 @@ async def test_scripts_and_keys_work_on_a_cluster(tmp_path: Path) -> None:
             STREAM: events(chunk("one two three"), CLOSE),
             "GET /runs": reply([]),
         }
-        async with upstream.serving(replies) as api, replicas(sharing(api, redis.url, rate_limit=100), 2) as fleet:
+        async with (
+            upstream.serving(replies) as api,
+            replicas(limited(sharing(api, redis.url, rate_limit=100), per_day=2), 2) as fleet,
+        ):
             async with connected(fleet[0], "auto") as client:
                 first = await call(client, "create_run", interaction="i", request_key="k")
             async with connected(fleet[1], "auto") as client:

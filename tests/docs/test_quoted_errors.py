@@ -151,6 +151,12 @@ HOW: dict[str, Provoked] = {
         "create_run", CREATE, settings={"server": {"confirm_create": True}}
     ),
     "create_run needs the scope runs:create, which this caller does not have.": Request(BEARER, tool="create_run"),
+    "At most … runs may be started in any hour (server.create_limit.per_hour)": Tool(
+        "create_run", {**CREATE, "inputs": [{}, {}]}, settings={"server": {"create_limit": {"per_hour": 1}}}
+    ),
+    "Run … has no parameters: it is too old, or its content may not be read.": Tool(
+        "create_run", {"like": "r1"}, {"GET /runs/r1": reply({"id": "r1", "interaction": {"id": "i1"}})}
+    ),
     "The arguments have … bytes; at most … are accepted (server.max_arguments_bytes).": Tool(
         "create_run", {**CREATE, "data": {"text": "x" * 20_000}}, settings={"server": {"max_arguments_bytes": 10_000}}
     ),

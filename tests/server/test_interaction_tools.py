@@ -1,6 +1,7 @@
 """Tools of single interactions: what is offered, what a call sends, and how changes are told."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running
 from runs_mcp.server import build_server
+from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
 from tests.upstream import TOKEN, reply, serving
 
@@ -249,6 +251,60 @@ async def test_an_interaction_deleted_after_it_was_listed_is_a_clear_error() -> 
     assert answer.failed
     assert "404" in answer.text
     assert "No run was created." in answer.text
+
+
+CIRCULAR = {"type": "object", "properties": {"next": {"$ref": "#"}}}
+LONG = {"type": "object", "properties": {"a": {"type": "string", "description": "x" * 2_000_000}}}
+TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
+ODD = {
+    "a schema stored elsewhere": ([("Odd", {"$uri": "store:invoice"})], ["run_odd"], ["data", "run"]),
+    "a circular schema": ([("Odd", CIRCULAR)], ["run_odd"], ["data", "run"]),
+    "a schema of two megabytes": ([("Odd", LONG)], ["run_odd"], ["data", "run"]),
+    "a schema that is a list": ([("Odd", [1])], ["run_odd"], ["run"]),
+    "two of one name": ([("readMail", TEXT), ("read-mail", TEXT)], ["run_read_mail_", "run_read_mail_"], None),
+    "another script": ([("要約", TEXT)], ["run_interaction_"], ["text", "run"]),
+    "a colon": ([("billing:Invoice", TEXT)], ["run_billing_invoice"], ["text", "run"]),
+    "a name as long as a sentence": ([("Say" * 60, TEXT)], ["run_say"], ["text", "run"]),
+    "no ASCII letter": ([("→", TEXT)], ["run_interaction_"], ["text", "run"]),
+}
+
+
+@pytest.mark.parametrize(("interactions", "names", "properties"), ODD.values(), ids=ODD)
+async def test_odd_interactions_are_working_tools(
+    interactions: list[tuple[str, Any]], names: list[str], properties: list[str] | None
+) -> None:
+    exported = [
+        {"id": name, "name": name, "prompts": [{"template": {"inputSchema": one}}]} for name, one in interactions
+    ]
+    sent: list[Any] = []
+
+    async def create(request: Request) -> Response:
+        sent.append(await request.json())
+        return JSONResponse({"id": "r1", "status": "completed", "result": "done"})
+
+    replies = {"POST /interactions/export": reply(exported), "POST /runs": create}
+    async with serving(replies) as api:
+        config = Config.model_validate(
+            {
+                "api": {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}},
+                "server": {"interaction_tools": EVERYTHING},
+            }
+        )
+        async with Client(build_server(config).mcp) as client:
+            tools = await typed(client)
+            for name, tool in tools.items():
+                given = {"data": {"text": "Hi"}} if "data" in tool.input_schema["properties"] else {"text": "Hi"}
+                usable = {key: value for key, value in given.items() if key in tool.input_schema["properties"]}
+                answer = await call(client, name, **usable)
+                assert answer.structured["status"] == "completed", answer.text
+            assert len((await client.list_tools()).tools) == len(OPERATIONS) + len(interactions)
+    assert sorted({one["interaction"] for one in sent}) == sorted(name for name, _ in interactions)
+    assert len(tools) == len(names)
+    for name, expected in zip(sorted(tools), names, strict=True):
+        assert name.startswith(expected)
+        assert re.fullmatch(r"[a-z0-9_]{1,64}", name)
+        assert len(json.dumps(tools[name].model_dump(mode="json", by_alias=True))) < 10_000
+        assert properties is None or list(tools[name].input_schema["properties"]) == properties
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.api import RunsClient, connect
 from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import CreateLimitSettings
+from runs_mcp.server.runs.create_limit import CreateLimit, OwnStartCounts
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate, RequestKeyConflictError
 from runs_mcp.server.runs.shared_state import MAX_KEYS, KeyedRun, OwnRequestKeys
 from tests import upstream
@@ -24,6 +26,8 @@ from tests.upstream import Upstream
 pytestmark = pytest.mark.anyio
 
 REQUEST = {"interaction": "Review", "data": {"text": "a"}, "model": "gpt-4o"}
+
+UNLIMITED = CreateLimit(CreateLimitSettings(), OwnStartCounts())
 
 
 class Platform:
@@ -73,7 +77,7 @@ async def serving(platform: Platform) -> AsyncIterator[Upstream]:
 
 async def create(runs: RunsClient, *, caller: str | None = None, key: str = "k", **changes: Any) -> str:
     """Return the id of the run that a process without memory gets for a request."""
-    creates = IdempotentCreate(runs, OwnRequestKeys(), tagging=True)
+    creates = IdempotentCreate(runs, OwnRequestKeys(), UNLIMITED, tagging=True)
     request = {**REQUEST, **changes}
     tags = await creates.tags_for(key, caller=caller, request=request)
     return (await creates.create(tags, ["mine"], **request)).id

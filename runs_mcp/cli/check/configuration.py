@@ -36,6 +36,15 @@ async def tools(about: Examination) -> Finding:
     return ok(f"{len(names)} offered{mode}", offered=names)
 
 
+@check("create_limit", after=("configuration",))
+async def create_limit(about: Examination) -> Finding:
+    """Show the limit of started runs."""
+    limit = about.config.server.create_limit
+    facts = {"per_hour": limit.per_hour, "per_day": limit.per_day}
+    shown = [f"{most:,} in any {name.removeprefix('per_')}" for name, most in facts.items() if most is not None]
+    return ok(f"at most {', '.join(shown)} may be started" if shown else "runs are not limited", **facts)
+
+
 @check("privacy", after=("configuration",))
 async def privacy(about: Examination) -> Finding:
     """Compile the rules of `server.redact`, and report how much of the content of runs is shown."""

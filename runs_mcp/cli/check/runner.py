@@ -8,7 +8,16 @@ from typing import Any
 
 import anyio
 
-from runs_mcp.cli.check import configuration, connection, credential, permissions, protocol, redis_connection, responses
+from runs_mcp.cli.check import (
+    catalog_tools,
+    configuration,
+    connection,
+    credential,
+    permissions,
+    protocol,
+    redis_connection,
+    responses,
+)
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.explanations import explain
 from runs_mcp.cli.check.findings import Check, Finding, Outcome, failed, skipped
@@ -19,6 +28,7 @@ TOTAL_S = 30.0
 CHECKS: Sequence[Check] = (
     configuration.configuration,
     configuration.tools,
+    configuration.create_limit,
     configuration.privacy,
     configuration.edition,
     redis_connection.redis,
@@ -40,6 +50,7 @@ CHECKS: Sequence[Check] = (
     permissions.compute_run_facets,
     permissions.get_run_filter_options,
     permissions.list_interactions,
+    catalog_tools.interaction_tools,
     permissions.create_run,
     permissions.stream_run,
     protocol.handshake,

@@ -45,7 +45,7 @@ class InteractionTools:
         while self.offered:
             before = self._published()
             try:
-                self._tools = await self._made(known, runs)
+                self._tools = await make_tools(known, runs, self._settings)
             except RunsApiError as error:
                 log.warning("the interactions cannot be read, so their tools stay as they are: %s", error)
             if self._read.is_set() and self._published() != before:
@@ -53,22 +53,28 @@ class InteractionTools:
             self._read.set()
             await anyio.sleep(self._settings.refresh_s)
 
-    async def _made(self, known: KnownInteractions, runs: RunsClient) -> Mapping[str, InteractionTool]:
-        listing = await known.listing(within_s=0)
-        if listing.from_runs:
-            log.warning("server.interaction_tools needs the permission interaction:read; no interaction is a tool")
-            return {}
-        chosen = select(listing.interactions, self._settings)
-        if len(chosen) > self._settings.limit:
-            log.warning(
-                "%d interactions are selected as tools; the %d most used are", len(chosen), self._settings.limit
-            )
-            chosen = (await _most_used(chosen, runs))[: self._settings.limit]
-        names = tool_names([one.endpoint for one in chosen])
-        return {name: interaction_tool(name, one) for name, one in zip(names, chosen, strict=True)}
-
     def _published(self) -> Sequence[object]:
         return [one.published for one in self._tools.values()]
+
+
+async def make_tools(
+    known: KnownInteractions, runs: RunsClient, settings: InteractionToolSettings
+) -> Mapping[str, InteractionTool]:
+    """Return the tools of the interactions that the settings select, by name; none without permission to read them.
+
+    Raises:
+        RunsApiError: The interactions cannot be read.
+    """
+    listing = await known.listing(within_s=0)
+    if listing.from_runs:
+        log.warning("server.interaction_tools needs the permission interaction:read; no interaction is a tool")
+        return {}
+    chosen = select(listing.interactions, settings)
+    if len(chosen) > settings.limit:
+        log.warning("%d interactions are selected as tools; the %d most used are", len(chosen), settings.limit)
+        chosen = (await _most_used(chosen, runs))[: settings.limit]
+    names = tool_names([one.endpoint for one in chosen])
+    return {name: interaction_tool(name, one) for name, one in zip(names, chosen, strict=True)}
 
 
 def select(interactions: Iterable[Interaction], settings: InteractionToolSettings) -> list[Interaction]:

@@ -26,6 +26,7 @@ from runs_mcp.api import (
 )
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.runs.create_limit import CreateLimitError
 from runs_mcp.server.runs.found_page import ClosedFindError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
@@ -57,6 +58,8 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
         case LostCreateError() | RequestKeyConflictError() | CreateContinuesError() | NotSentError() | FollowingError():
             return _explain_create(error)
+        case CreateLimitError():
+            return over_create_limit(error)
         case RunsApiError():
             return " ".join(
                 [_what_happened(error), _what_changed(error, changes=changes), _what_next(error, changes=changes)]
@@ -89,6 +92,21 @@ def _explain_create(
         case FollowingError(run_id=run_id, cause=cause):
             advice = f'Do not create it again: get_run(run_id="{run_id}") shows its status.'
             return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
+
+
+def over_create_limit(error: CreateLimitError) -> str:
+    """Return the refusal of runs beyond `server.create_limit`, with the time when they are possible."""
+    window = error.window
+    allowed = (
+        f"At most {window.most:,} runs may be started in any {window.name} (server.create_limit.per_{window.name})"
+    )
+    wanted = "this call wants 1" if error.wanted == 1 else f"this call wants {error.wanted:,}"
+    if error.wait_s is None or error.free_at is None:
+        later = "That many are never possible in one call: ask for fewer."
+    else:
+        free_at = f"{error.free_at:%Y-%m-%d %H:%M} UTC, in {waiting_time(error.wait_s)}"
+        later = f"Creating {'it' if error.wanted == 1 else 'them'} is possible from {free_at}."
+    return f"{allowed}; {error.left:,} are left, and {wanted}. {NOTHING_SENT} {NO_RUN} {later}"
 
 
 def too_large(size: int, most: int) -> str:
@@ -218,6 +236,8 @@ def _what_next(error: RunsApiError, *, changes: bool) -> str:
             return "Someone with access to the server's configuration must renew it; `runs-mcp check` says how."
         case PermissionDeniedError():
             return "This operation needs another credential; other operations may still work."
+        case NotFoundError() if changes:
+            return "list_interactions shows the interactions that can be run."
         case NotFoundError():
             return "list_runs shows the ids of runs."
         case InvalidRequestError():

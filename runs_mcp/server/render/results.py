@@ -120,6 +120,13 @@ def still_going(call: Call, follower: RunStream, offset: int, tail: int | None =
     return answer("\n".join([f"Run {follower.run_id}. {note}", *written]), structured)
 
 
+def paired(result: CallToolResult, like: str) -> CallToolResult:
+    """Return the result of a run that repeats the run `like`, with the id of the earlier run."""
+    text = TextContent(type="text", text=f"Run {like} again:")
+    structured = {"like": like, **(result.structured_content or {})}
+    return result.model_copy(update={"content": [text, *result.content], "structured_content": structured})
+
+
 def failure(text: str) -> CallToolResult:
     """Return a failed call: text alone, since clients drop everything else of an error."""
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)

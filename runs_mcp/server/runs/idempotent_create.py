@@ -25,6 +25,7 @@ from pydantic import MISSING
 from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
 from runs_mcp.observability.audit import record_start
 from runs_mcp.server.runs import own_tags
+from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 
 LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
@@ -87,6 +88,7 @@ class IdempotentCreate:
         self,
         runs: RunsClient,
         keys: RequestKeys,
+        limit: CreateLimit,
         *,
         tagging: bool,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -95,6 +97,7 @@ class IdempotentCreate:
         """`tagging`: also tag runs that are created without a key, to find them if their answer is lost."""
         self._runs = runs
         self._keys = keys
+        self._limit = limit
         self._tagging = tagging
         self._sleep = sleep
         self._now = now
@@ -125,6 +128,7 @@ class IdempotentCreate:
         Raises:
             LostCreateError: The answer was lost, and the run is not found.
             RequestKeyConflictError: The key was used for another request, or only copies of its run are left.
+            CreateLimitError: `server.create_limit` is reached; nothing was sent.
             RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
         """
         if tags.run is None or tags.request is None:
@@ -133,6 +137,10 @@ class IdempotentCreate:
             run = await self._earlier(tags, request) or await self._create(tags, given_tags, request)
             await self._keys.keep(tags.run, KeyedRun(run.id, tags.request))
             return run
+
+    async def knows(self, tags: CreateTags) -> bool:
+        """Return True if a request with the same key is remembered, which need not be created again."""
+        return tags.keyed and await self._keys.find(str(tags.run)) is not None
 
     async def _earlier(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
         """Return the run that the key created before.
@@ -149,15 +157,25 @@ class IdempotentCreate:
 
     async def _create(self, tags: CreateTags, given: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
         sent = [*([] if given is MISSING else given), *tags.all]
+        taken = await self._limit.take()
         try:
-            run = await self._runs.create_run(tags=sent, **request)
-        except RunsApiError as error:
-            if tags.run is None or not error.outcome_unknown:
-                raise
-            run = await self._found_again(tags, error, request)
+            run = await self._sent(tags, sent, request)
+        except (RunsApiError, LostCreateError) as error:
+            if not _may_exist(error):
+                await self._limit.give_back(taken)
+            raise
         if run.status != "created" or not request.get("stream", True):  # any other run starts with its stream
             start_of(run, request)()
         return run
+
+    async def _sent(self, tags: CreateTags, sent: Sequence[str], request: Mapping[str, Any]) -> Run:
+        """Return the run that the request creates; if the answer is lost, the run that carries its tag."""
+        try:
+            return await self._runs.create_run(tags=sent, **request)
+        except RunsApiError as error:
+            if tags.run is None or not error.outcome_unknown:
+                raise
+            return await self._found_again(tags, error, request)
 
     async def _found_again(self, tags: CreateTags, lost: RunsApiError, request: Mapping[str, Any]) -> Run:
         looked = False
@@ -184,10 +202,10 @@ class IdempotentCreate:
             raise RequestKeyConflictError(found[0].id)
         if not originals:
             return None
-        run = await self._runs.get_run(originals[0].id)
+        run = await self._runs.unfiltered.get_run(originals[0].id)
         if tags.keyed and not _fits(run, request):
             raise RequestKeyConflictError(run.id)
-        return run
+        return self._runs.filter_run(run)
 
     async def _all_tagged(self, tag: str) -> Sequence[Run]:
         """Return the runs with `tag`, oldest first.
@@ -220,6 +238,11 @@ class IdempotentCreate:
         return (
             f"{own_tags.PREFIX}req-{seconds}-{await self._runs.sign(_canonical(['made', key, fingerprint, seconds]))}"
         )
+
+
+def _may_exist(error: RunsApiError | LostCreateError) -> bool:
+    """Return True if a create that failed with `error` may have created a run."""
+    return not error.looked if isinstance(error, LostCreateError) else error.outcome_unknown
 
 
 def _fits(run: Run, request: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import anyio
 from mcp.server.mcpserver import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
 
+from runs_mcp.server.runs.create_limit import OwnStartCounts, StartCounts
 from runs_mcp.server.runs.run_stream import RunStream
 
 Role = Literal["leader", "successor", "reader"]
@@ -170,6 +171,8 @@ class SharedState:
     request_keys: RequestKeys = field(default_factory=OwnRequestKeys)
     single_use: SingleUse = field(default_factory=OwnSingleUse)
     """Claims the sealed state of a call, so that a confirmation counts once."""
+    start_counts: StartCounts = field(default_factory=OwnStartCounts)
+    """Counts the runs that callers of the profile start."""
     request_state: RequestStateSecurity | None = None
     """Seals the state that a client carries from one request to the next; None: by a key of this process."""
 

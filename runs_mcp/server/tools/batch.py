@@ -1,15 +1,17 @@
 """Several runs in one call: a few at a time, each with its own outcome."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import anyio
+from mcp.server.mcpserver.exceptions import ToolError
 
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.runs.create_limit import CreateLimitError
 from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError, StreamHub
@@ -19,19 +21,22 @@ AT_ONCE = 8
 MOST = 50
 """Most runs in one call."""
 
-EXPECTED = (RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError)
+EXPECTED = (
+    *(RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError),
+    *(CreateLimitError, ToolError),
+)
 """Failures of one run, which do not affect the others."""
 Ask = Callable[[], Awaitable[Run]]
 
 
-async def each(tool: str, asks: Mapping[str, Ask], *, changes: bool) -> list[Outcome]:
-    """Return the outcome of each of `asks`, in their order; a failure does not affect the others."""
+async def each(tool: str, asks: Iterable[tuple[str, Ask]], *, changes: bool) -> list[Outcome]:
+    """Return the outcome of each of `asks`, by their labels and in their order; a failure leaves the others alone."""
     at_once = anyio.CapacityLimiter(AT_ONCE)
-    outcomes = [Outcome(label) for label in asks]
+    labelled = [(Outcome(label), ask) for label, ask in asks]
     async with anyio.create_task_group() as tasks:
-        for outcome, ask in zip(outcomes, asks.values(), strict=True):
+        for outcome, ask in labelled:
             tasks.start_soon(partial(_one, tool, outcome, ask, at_once, changes=changes))
-    return outcomes
+    return [outcome for outcome, _ in labelled]
 
 
 async def watch(

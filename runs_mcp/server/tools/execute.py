@@ -1,44 +1,57 @@
 """The tools that execute interactions: create a run, and follow its output."""
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
-import anyio
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
-from pydantic import MISSING, AfterValidator, Field
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 
-from runs_mcp.api import InvalidArgumentError, Run
-from runs_mcp.server import elicitation, tasks
+from runs_mcp.api import Run
+from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
-from runs_mcp.server.progress import Progress, forward, heartbeats
-from runs_mcp.server.render import error_messages, outcomes, results, tables
+from runs_mcp.server.progress import Progress, forward
+from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
+from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.background_create import NotSentError
 from runs_mcp.server.runs.idempotent_create import start_of
+from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.scopes import may_create, principal
-from runs_mcp.server.tools import batch
+from runs_mcp.server.scopes import may_create
+from runs_mcp.server.tools import batch, dry_runs
+from runs_mcp.server.tools.creation import Creation
 from runs_mcp.server.tools.operation import operation
+from runs_mcp.server.tools.run_plan import Several, plan, require_consistent
 from runs_mcp.server.ui import RUN_VIEWER
+
+MOST_MODELS = 20
+"""Largest number of models in a comparison."""
 
 JsonObject = dict[str, Any]
 WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]
 Data = Annotated[JsonObject, Field(description="Input of the interaction; list_interactions shows it")]
 Inputs = Annotated[
     list[JsonObject],
+    Field(min_length=1, max_length=batch.MOST, description="Instead of data: the inputs of many runs"),
+]
+Like = Annotated[
+    list[Annotated[Name, AfterValidator(params.run_id)]],
+    BeforeValidator(params.listed),
     Field(
         min_length=1,
         max_length=batch.MOST,
-        description="Instead of data, for many runs in one call: the input of each",
+        description="Ids of runs to run again: interaction, data and settings are theirs, unless given",
     ),
 ]
+Models = Annotated[
+    list[Name],
+    Field(min_length=2, max_length=MOST_MODELS, description="Instead of model: compare these on one input"),
+]
+DryRun = Annotated[bool, Field(description="Create nothing: show version, environment, model, and if data fits")]
 Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
 NewTags = Annotated[Tags, AfterValidator(own_tags.require_free), Field(description="Tags for the run")]
@@ -46,11 +59,11 @@ ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result m
 RequestKey = Annotated[
     str,
     Field(
-        description="Your key for this request: repeated with it, the same run is returned and no second one made",
+        description="Key of your own; a repeated call with it returns the same run instead of a new one",
         pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
     ),
 ]
-Stream = Annotated[bool, Field(description="Write the text as it comes; false executes in one blocking call")]
+Stream = Annotated[bool, Field(description="False executes in one blocking call")]
 Wait = Annotated[bool, Field(description="Wait for the end; false answers at once with the id")]
 WaitForText = Annotated[bool, Field(description="Wait for the end; false answers at once with the text so far")]
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
@@ -60,11 +73,13 @@ TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to s
 async def create_run(
     call: Call,
     *,
-    interaction: WhatToRun,
+    interaction: WhatToRun | MISSING = MISSING,
+    like: Like | MISSING = MISSING,
     data: Data | MISSING = MISSING,
     inputs: Inputs | MISSING = MISSING,
     environment: Environment | MISSING = MISSING,
     model: Model | MISSING = MISSING,
+    models: Models | MISSING = MISSING,
     config: Settings | MISSING = MISSING,
     interaction_tag: Version | MISSING = MISSING,
     tags: NewTags | MISSING = MISSING,
@@ -72,34 +87,39 @@ async def create_run(
     request_key: RequestKey | MISSING = MISSING,
     stream: Stream = True,
     wait: Wait = True,
+    dry_run: DryRun = False,
 ) -> CallToolResult:
     """Run an interaction on a model and return the final run. Each call costs money and makes a new run; never repeat
     it because an answer was slow: follow the id with stream_run."""
-    if not (stream or wait):
-        raise InvalidArgumentError("`wait`: false needs `stream`: true, which is what runs on by itself")
-    if inputs is not MISSING and (data is not MISSING or not stream):
-        raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
-    request = {
-        "interaction": interaction,
-        "environment": environment,
-        "model": model,
-        "config": config,
-        "interaction_tag": interaction_tag,
-        "result_schema": result_schema,
-    }
-    environment = await services(call).names.id_of("environment", environment, must_exist=False)
-    await _confirm_creation(call, {**request, "environment": environment}, data=data, inputs=inputs)
-    creation = _Creation(call, request, request_key, {"environment": environment, "tags": tags, "stream": stream})
-    if inputs is not MISSING:
-        return await _create_several(creation, inputs, wait=wait)
-    async with heartbeats(Progress.of(call), services(call).config.streaming):
-        run, follower = await creation.create(data)
+    asked = RunRequest(
+        interaction=interaction,
+        data=data,
+        environment=environment,
+        model=model,
+        config=config,
+        interaction_tag=interaction_tag,
+        tags=tags,
+        result_schema=result_schema,
+    )
+    several = Several(like, inputs, models)
+    require_consistent(asked, several, stream=stream, wait=wait)
+    environment_id = await services(call).names.id_of("environment", environment, must_exist=False)
+    planned = await plan(call, replace(asked, environment_id=environment_id), several)
+    if dry_run:
+        return await dry_runs.preview(call, planned)
+    creation = Creation(call, request_key, stream=stream)
+    await creation.permit(planned)
+    if several.is_batch:
+        return _answer_batch(call, several, await creation.several(planned, wait=wait))
+    run, follower = await creation.one(planned[0])
     if follower is None:
-        return results.ended(call, run)
-    if not wait or tasks.wanted(call):
-        return results.accepted(call, run, as_task=wait)
-    del run  # it can be large, and would be kept for as long as it is followed
-    return await _watch(call, follower, Progress.of(call))
+        answer = results.ended(call, run)
+    elif not wait or tasks.wanted(call):
+        answer = results.accepted(call, run, as_task=wait)
+    else:
+        del run  # it can be large, and would be kept for as long as it is followed
+        answer = await _watch(call, follower, Progress.of(call))
+    return answer if like is MISSING else results.paired(answer, like[0])
 
 
 @operation("GET /runs/{run_id}/stream", title="Follow a run", output=results.RUN, page=RUN_VIEWER, may_start=True)
@@ -132,6 +152,7 @@ async def _follow(call: Call, run: Run) -> RunStream:
 
     Raises:
         ToolError: The caller may not start it.
+        CreateLimitError: `server.create_limit` is reached.
         NotConfirmedError: The user did not agree to start it.
         InputRequiredError: The call has to be answered with the question.
     """
@@ -143,63 +164,25 @@ async def _follow(call: Call, run: Run) -> RunStream:
         await _confirm_start(call, run)
         run = await here.runs.get_run(run.id)  # another client may have started it in the meantime
         starts = run.status == "created"
+    taken = await here.create_limit.take() if starts else None
+    if joined := here.followers.find(run.id):  # another call has begun to follow it in the meantime
+        await here.create_limit.give_back(taken)
+        return joined
     return here.followers.follow(run, on_start=start_of(run, {}) if starts else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Creation:
-    """The runs that a call of `create_run` creates."""
-
-    call: Call
-    request: Mapping[str, Any]
-    """The request as the caller wrote it, to which its `request_key` is bound."""
-    request_key: str | MISSING
-    sent: Mapping[str, Any]
-    """The parts of the request that are sent differently, and those that no key is bound to."""
-
-    async def create(
-        self,
-        data: JsonObject | MISSING,
-        *,
-        number: int | None = None,
-        limiter: AbstractAsyncContextManager[None] | None = None,
-    ) -> tuple[Run, RunStream | None]:
-        """Return the run for `data`, and what follows it unless it has ended.
-
-        `number` is that of the input in a batch, and `limiter` is held while the run executes.
-
-        Raises:
-            CreateContinuesError: The API has not answered in the time of the call.
-            RunsApiError, LostCreateError, RequestKeyConflictError: See `IdempotentCreate.create`.
-        """
-        here, request = services(self.call), {**self.request, "data": data}
-        caller, key = principal(self.call.request_context), self.request_key
-        if key is not MISSING and number is not None:
-            key = f"{key}.{number}"
-        tags = await here.idempotent.tags_for(key, caller=caller, request=request)
-
-        def follow(run: Run) -> RunStream | None:
-            starts = self.sent["stream"] and run.status == "created"
-            on_start = start_of(run, request) if starts else None
-            return None if run.is_final else here.followers.follow(run, on_start=on_start, limiter=limiter)
-
-        sent = {**request, **self.sent}
-        pending = here.creates.start(tags, follow, sent.pop("tags"), **sent)
-        return await pending.outcome(self.call.api_deadline, seconds=here.config.streaming.max_wait_s)
-
-
-async def _confirm_creation(
-    call: Call, request: Mapping[str, Any], *, data: JsonObject | MISSING, inputs: Sequence[JsonObject] | MISSING
-) -> None:
-    """Have a person confirm a call of `create_run`."""
-    number, shown = ("a run", data) if inputs is MISSING else (f"{len(inputs)} runs", inputs[0])
-    named = [
-        f"{name} {tables.cell(request[name])}"
-        for name in ("model", "environment", "interaction_tag")
-        if request[name] is not MISSING
-    ]
-    facts = [f"{number} of {tables.cell(request['interaction'])}", *named]
-    await elicitation.confirm(call, action="create", facts=facts, data=None if shown is MISSING else shown)
+def _answer_batch(call: Call, several: Several, created: Sequence[Outcome]) -> CallToolResult:
+    """Return the answer about several runs: pairs of ids, a comparison of models, or the result for each input."""
+    going = [one.run.id for one in created if one.run and not one.run.is_final]
+    follow_up = results.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""
+    if several.models is not MISSING and not going:
+        return comparison.compared(call, created, include=["result"])
+    if several.models is not MISSING:
+        ids = [one.run.id for one in created if one.run]
+        follow_up = results.written_call("get_run", {"run_ids": ids, "include": ["result"], "compare": True})
+    if several.repeats_several:
+        return outcomes.pairs(call, created, follow_up=follow_up)
+    return outcomes.several(call, created, include=["result"], follow_up=follow_up)
 
 
 async def _confirm_start(call: Call, run: Run) -> None:
@@ -220,27 +203,3 @@ async def _watch(
     if follower.run is None:
         return results.still_going(call, follower, offset, tail)
     return results.ended(call, follower.run, offset=offset, tail=tail)
-
-
-async def _create_several(creation: _Creation, inputs: Sequence[JsonObject], *, wait: bool) -> CallToolResult:
-    call, here, progress = creation.call, services(creation.call), Progress.of(creation.call)
-    executing = anyio.CapacityLimiter(batch.AT_ONCE)
-    following: dict[str, RunStream] = {}
-
-    async def start(number: int, data: JsonObject) -> Run:
-        if anyio.current_time() >= call.api_deadline:
-            raise NotSentError(here.config.streaming.max_wait_s)
-        run, follower = await creation.create(data, number=number, limiter=executing)
-        if follower:
-            following[run.id] = follower
-        return run
-
-    asks = {f"input {number}": partial(start, number, data) for number, data in enumerate(inputs, start=1)}
-    async with heartbeats(progress, here.config.streaming):
-        created = await batch.each("create_run", asks, changes=True)
-        if wait:
-            with here.waiting.until(call.deadline):
-                await batch.watch(here.followers, created, following, progress)
-    going = [one.run.id for one in created if one.run and not one.run.is_final]
-    follow_up = results.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""
-    return outcomes.several(call, created, include=["result"], follow_up=follow_up)

@@ -1,0 +1,63 @@
+"""Counts of started runs shared by replicas: the runs that all of them start count together."""
+
+from redis.asyncio import Redis
+from typing_extensions import override
+
+from runs_mcp.config.settings import CreateLimitSettings
+from runs_mcp.redis.connection import without_redis
+from runs_mcp.server.runs.create_limit import LONGEST, MINUTE_S, Counts, OwnStartCounts, windows
+
+# The algorithm of `OwnStartCounts`, by the clock of Redis. One key, so that it runs on a Redis Cluster and on Valkey.
+TAKE = """
+local minute = math.floor(redis.call('TIME')[1] / 60)
+local counts = redis.call('HGETALL', KEYS[1])
+for window = 2, #ARGV, 2 do
+  local left = tonumber(ARGV[window + 1])
+  for i = 1, #counts, 2 do
+    if minute - counts[i] <= tonumber(ARGV[window]) then left = left - counts[i + 1] end
+  end
+  if left < 1 then return false end
+end
+for i = 1, #counts, 2 do
+  if minute - counts[i] > tonumber(ARGV[1]) then redis.call('HDEL', KEYS[1], counts[i]) end
+end
+redis.call('HINCRBY', KEYS[1], minute, 1)
+redis.call('EXPIRE', KEYS[1], (ARGV[1] + 2) * 60)
+return minute
+"""
+
+
+class RedisStartCounts(OwnStartCounts):
+    """Counts in Redis; while Redis fails, those of this replica alone."""
+
+    def __init__(self, redis: Redis, place: str) -> None:
+        super().__init__()
+        self._redis = redis
+        self._key = f"{place}:started"
+
+    @override
+    async def take(self, limit: CreateLimitSettings) -> int | None:
+        """Count a run in Redis, and in this replica too, in case Redis fails later."""
+        with without_redis("counting a started run"):
+            limits = [number for window in windows(limit) for number in (window.minutes, window.most)]
+            minute = await self._redis.eval(TAKE, 1, self._key, LONGEST, *limits)
+            if minute is not None:
+                self._counts[int(minute)] += 1
+            return None if minute is None else int(minute)
+        return await super().take(limit)
+
+    @override
+    async def give_back(self, minute: int) -> None:
+        """Take back a count of `minute`."""
+        await super().give_back(minute)
+        with without_redis("giving back the count of a run"):
+            await self._redis.hincrby(self._key, str(minute), -1)
+
+    @override
+    async def read(self) -> tuple[int, Counts]:
+        """Return the current minute, and the counts of all replicas."""
+        with without_redis("reading the counts of started runs"):
+            seconds, _ = await self._redis.time()
+            counts = await self._redis.hgetall(self._key)
+            return int(seconds) // MINUTE_S, {int(at): int(count) for at, count in counts.items()}
+        return await super().read()

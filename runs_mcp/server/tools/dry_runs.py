@@ -1,0 +1,160 @@
+"""Dry runs: what each run of a call would use, and whether its data fits, without creating anything."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import anyio
+from mcp_types import CallToolResult
+from pydantic import MISSING
+
+from runs_mcp.api import Interaction, InvalidRequestError, NotFoundError, Resolution, RunsApiError
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.interactions import plain_schema
+from runs_mcp.server.interactions.known_interactions import Listing
+from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
+from runs_mcp.server.progress import Progress, heartbeats
+from runs_mcp.server.render import error_messages, previews
+from runs_mcp.server.render.previews import FITS, MISFIT, UNCHECKED, Preview
+from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.run_request import RunRequest
+from runs_mcp.server.tools import batch
+from runs_mcp.server.tools.run_plan import PlannedRun
+
+
+async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
+    """Return the version, environment and model that each run would use, and whether its data fits the input.
+
+    `GET /interactions/resolve/{interaction}` tells the former; where it is closed, the catalogue of interactions does
+    as far as it goes.
+    """
+    here = services(call)
+    found: dict[int, Preview] = {}
+    at_once = anyio.CapacityLimiter(batch.AT_ONCE)
+
+    async def look(number: int, one: PlannedRun, listing: Listing | None) -> None:
+        async with at_once:
+            found[number] = await _previewed(call, one, listing)
+
+    async with heartbeats(Progress.of(call), here.config.streaming):
+        listing = await _listing(call)
+        async with anyio.create_task_group() as tasks:
+            for number, one in enumerate(planned):
+                tasks.start_soon(partial(look, number, one, listing))
+    return previews.answer(call, [found[number] for number in range(len(planned))])
+
+
+async def _listing(call: Call) -> Listing | None:
+    """Return the interactions of the catalogue; None if it cannot be read."""
+    try:
+        listing = await services(call).interactions.listing()
+    except RunsApiError:
+        return None
+    return None if listing.from_runs else listing
+
+
+async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -> Preview:
+    request = planned.request
+    if planned.failure:
+        return Preview(label=planned.label, failure=planned.failure)
+    try:
+        listed = _listed(listing, request)
+        resolved = await _resolved(call, request, listed)
+    except (UnclearNameError, NotFoundError, InvalidRequestError) as error:
+        return Preview(label=planned.label, failure=error_messages.explain("create_run", error, changes=True))
+    return _described(planned, listed, resolved)
+
+
+def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
+    """Return the interaction of a request from the catalogue; None if the catalogue cannot be read.
+
+    Raises:
+        UnclearNameError: None or several have its name.
+    """
+    if listing is None:
+        return None
+    try:
+        return listing.find(str(request.interaction))
+    except UnclearNameError:
+        if not request.shown_interaction:
+            raise
+        return listing.find(request.shown_interaction)  # the id is that of an earlier version
+
+
+async def _resolved(call: Call, request: RunRequest, listed: Interaction | None) -> Resolution | None:
+    """Return what the API says that a run of `request` would use; None if the API does not tell.
+
+    Raises:
+        NotFoundError: There is no such interaction, or no such version of it.
+        InvalidRequestError: The environment or model does not exist.
+    """
+    selector, catalog = str(request.interaction), services(call).runs.catalog
+    if request.interaction_tag is not MISSING:
+        selector = f"{listed.endpoint if listed else selector.partition('@')[0]}@{request.interaction_tag}"
+    try:
+        return await catalog.resolve_interaction(selector, environment=request.environment_id, model=request.model)
+    except NotFoundError:
+        if listed is None or ("@" in selector and await _resolves(call, listed)):
+            raise
+        return None  # the catalogue has it, so the operation is closed
+    except InvalidRequestError:
+        raise
+    except RunsApiError:
+        return None
+
+
+async def _resolves(call: Call, listed: Interaction) -> bool:
+    """Return True if the API tells what a run of the newest version would use, so that it lacks only a version."""
+    try:
+        await services(call).runs.catalog.resolve_interaction(listed.endpoint)
+    except RunsApiError:
+        return False
+    return True
+
+
+def _described(planned: PlannedRun, listed: Interaction | None, resolved: Resolution | None) -> Preview:
+    request = planned.request
+    verdict, problems = _verdict(request, listed, resolved)
+    environment = resolved.environment.label if resolved and resolved.environment else request.environment_id
+    model = (resolved.model if resolved else None) or request.model
+    version = resolved.version if resolved else None
+    return Preview(
+        label=planned.label,
+        interaction=(resolved and resolved.name) or (listed.endpoint if listed else request.label),
+        version="" if version is None else str(version),
+        environment="" if environment is MISSING else environment,
+        model="" if model is MISSING else model,
+        model_source=(resolved and resolved.model_source) or "",
+        input=verdict,
+        problems=problems,
+        resolved=resolved is not None,
+    )
+
+
+def _verdict(request: RunRequest, listed: Interaction | None, resolved: Resolution | None) -> tuple[str, Sequence[str]]:
+    """Return whether the data of a request fits, and a sentence for each problem or for the reason of no check."""
+    if listed is None or listed.input_schema is None:
+        return UNCHECKED, ["The input schema of the interaction is not known."]
+    other_id = request.shown_interaction and request.interaction != listed.id
+    other_version = resolved and None not in (resolved.version, listed.version) and resolved.version != listed.version
+    if other_id or other_version:
+        return UNCHECKED, [f"Only the input schema of version {listed.version} is known."]
+    if isinstance(request.data, str):
+        return UNCHECKED, ["The input is read from elsewhere when the run starts."]
+    try:
+        plain = plain_schema.simplify(listed.input_schema)
+    except UnusableSchemaError as error:
+        return UNCHECKED, [f"The input schema cannot be checked: {error}."]
+    given = {} if request.data is MISSING else request.data
+    problems = [*plain_schema.mismatches(given, plain), *_unknown_fields(given, listed.input_schema)]
+    if request.data_of:  # the sentences quote the data
+        problems = [f"{one.partition(': ')[0]}: does not fit the input of the interaction." for one in problems]
+    return (MISFIT, problems) if problems else (FITS, [])
+
+
+def _unknown_fields(data: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each field that a closed input does not have."""
+    known = schema.get("properties")
+    if schema.get("additionalProperties") is not False or not isinstance(known, Mapping):
+        return []
+    return [f"`{name}`: is not a field of the input." for name in data if name not in known]

@@ -1,0 +1,141 @@
+"""Dry runs: they tell what a run would use and whether its data fits, and create nothing."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp.client import Client
+
+from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.settings import Config
+from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running
+from runs_mcp.server import build_server
+from tests import upstream
+from tests.calls import Answer, call
+from tests.server.test_streaming import configured
+from tests.upstream import reply
+
+pytestmark = pytest.mark.anyio
+
+SAID = {"text": "I love it"}
+
+
+@pytest.fixture(params=["composable", "vertesia"])
+async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Client]:
+    """A client of a server that wants each create confirmed, which a dry run never is, in both editions of the API."""
+    api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": request.param}))
+    config = Config.model_validate({"api": api, "server": {"confirm_create": True, "create_limit": {"per_hour": 1}}})
+    async with Client(build_server(config).mcp) as connected:
+        yield connected
+
+
+async def dry(client: Client, **arguments: Any) -> Answer:
+    """Return the answer to a dry run, after making sure that it creates nothing."""
+    before = (await call(client, "compute_run_facets")).structured["total"]
+    answer = await call(client, "create_run", dry_run=True, **arguments)
+    assert (await call(client, "compute_run_facets")).structured["total"] == before
+    return answer
+
+
+async def test_it_tells_version_environment_model_and_that_data_fits(client: Client) -> None:
+    answer = await dry(client, interaction="ClassifySentiment", data=SAID)
+    assert answer.structured["runs"] == [
+        {
+            "interaction": "ClassifySentiment",
+            "version": "3",
+            "environment": "OpenAI production",
+            "model": "gpt-4o",
+            "model_source": "environmentDefault",
+            "input": "fits",
+        }
+    ]
+    assert answer.text.startswith("Dry run: nothing was created.")
+    assert "ClassifySentiment | 3 | OpenAI production | gpt-4o | fits" in answer.text
+
+
+async def test_settings_of_the_call_are_resolved(client: Client) -> None:
+    settings = {"environment": "Bedrock EU", "model": "claude-3-haiku", "interaction_tag": "2"}
+    answer = await dry(client, interaction="SummarizeText", data={"text": "One."}, **settings)
+    [run] = answer.structured["runs"]
+    assert (run["version"], run["environment"], run["model"]) == ("2", "Bedrock EU", "claude-3-haiku")
+    assert run["problems"] == ["Only the input schema of version 3 is known."]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({}, "`note`: is required."),
+        ({"note": "Hi", "language": "xx"}, "`language`: 'xx' is not one of"),
+        ({"note": "Hi", "language": "de", "options": {"formal": "yes"}}, "`options.formal`: "),
+    ],
+)
+async def test_the_invalid_field_is_named(client: Client, data: dict[str, Any], problem: str) -> None:
+    answer = await dry(client, interaction="TranslateNote", data=data)
+    [run] = answer.structured["runs"]
+    assert run["input"] == "does not fit"
+    assert any(problem in one for one in run["problems"])
+    assert problem in answer.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"interaction": "Nothing"}, "there is no 'Nothing'"),
+        ({"interaction": "ClassifySentiment@99"}, "Interaction not found: ClassifySentiment@99"),
+        ({"interaction": "ClassifySentiment", "model": "unheard-of"}, "has no model unheard-of"),
+    ],
+)
+async def test_what_would_fail_is_told(client: Client, arguments: dict[str, Any], words: str) -> None:
+    answer = await dry(client, **arguments, data=SAID)
+    assert words in answer.structured["runs"][0]["failure"]
+    assert words in answer.text
+
+
+async def test_earlier_runs_inputs_and_models_have_a_line_each(client: Client) -> None:
+    runs = (await call(client, "list_runs", interaction="ClassifySentiment", limit=2)).structured["runs"]
+    ids = [one["id"] for one in runs]
+    again = await dry(client, like=[*ids, "nowhere"])
+    assert [one["for"] for one in again.structured["runs"]] == [*ids, "nowhere"]
+    assert "(404)" in again.structured["runs"][2]["failure"]
+    inputs = await dry(client, interaction="ClassifySentiment", inputs=[SAID, {}])
+    assert [one["input"] for one in inputs.structured["runs"]] == ["fits", "does not fit"]
+    assert "input 2: input does not fit: `text`: is required." in inputs.text
+    models = await dry(client, interaction="ClassifySentiment", data=SAID, models=["gpt-4o", "gpt-4o-mini"])
+    assert [one["model"] for one in models.structured["runs"]] == ["gpt-4o", "gpt-4o-mini"]
+
+
+async def test_without_the_catalogue_it_says_what_it_does_not_know() -> None:
+    closed = SandboxOptions(answers=closed_operations(["interactions"]), seed_runs=20)
+    async with running(closed) as sandbox:
+        config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
+        async with Client(build_server(config).mcp) as client:
+            answer = await dry(client, interaction="ClassifySentiment", data=SAID)
+    assert answer.structured["runs"][0]["input"] == "not checked"
+    assert "The API does not tell what it would use" in answer.text
+
+
+CIRCULAR = {"type": "object", "properties": {"next": {"$ref": "#"}}}
+UNUSABLE = {
+    "stored elsewhere": ({"$uri": "store:invoice"}, "it does not describe an object"),
+    "circular": (CIRCULAR, "refers to itself"),
+    "two megabytes": (
+        {"type": "object", "properties": {"a": {"type": "string", "title": "x" * 2_000_000}}},
+        "too long",
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "reason"), UNUSABLE.values(), ids=UNUSABLE)
+async def test_an_unusable_schema_is_not_checked_and_says_why(schema: dict[str, Any], reason: str) -> None:
+    exported = [{"id": "i1", "name": "Odd", "prompts": [{"template": {"inputSchema": schema}}]}]
+    resolved = {"id": "i1", "name": "Odd", "version": 1, "resolved": {"model": "gpt-4o"}}
+    replies: upstream.Replies = {
+        "POST /interactions/export": reply(exported),
+        "GET /interactions/resolve/Odd": reply(resolved),
+    }
+    async with upstream.serving(replies) as api, Client(build_server(configured(api)).mcp) as client:
+        answer = await call(client, "create_run", interaction="Odd", data=SAID, dry_run=True)
+    [run] = answer.structured["runs"]
+    assert run["input"] == "not checked"
+    assert reason in run["problems"][0]
