@@ -13,7 +13,7 @@ PHRASES: Mapping[str, str] = {
     r"\bwho(?:m|so)?ever\b": "name the person or program",
     r"\b(?:some|any|no)body\b": "name the person or program, or use “no client”",
     r"\bby (?:itself|themselves)\b": "use “automatically” or name the cause",
-    r"\b(?:in|into|with) words\b": "use “message” or “text”",
+    r"\b(?:in|with) words\b": "use “message” or “text”",
     r"\bbecomes? of\b": "say what happens",
     r"\b(?:for|by|to|of|from|with) who\b": "name the person or program",
     r"\bof (?:yours|ours|theirs)\b": "use “your”, “our” or “their”",

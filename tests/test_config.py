@@ -152,7 +152,7 @@ def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
             {"server": auth(**TOKENS, algorithms=["HS256"])}, "auth.algorithms.0: Input", id="a shared secret"
         ),
         pytest.param({"profiles": {"a": {"callers": ["x"]}}}, "server.http.auth.kind is none, so", id="no callers"),
-        pytest.param(profiles(a={}), "profiles.a: names nobody: give callers or claims", id="an empty profile"),
+        pytest.param(profiles(a={}), "profiles.a: matches no caller: give callers or claims", id="an empty profile"),
         pytest.param(profiles(A={"callers": ["x"]}), "profiles.A.[key]: String should match", id="name of a profile"),
         pytest.param(profiles(a={"caller": []}), "profiles.a.caller: unknown key. Did you mean callers?", id="inside"),
         pytest.param(

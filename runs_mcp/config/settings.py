@@ -84,9 +84,9 @@ class ProfileSettings(Section):
     """As `server.http.rate_limit`."""
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
+    def _matches_callers(self) -> Self:
         if not self.callers and not self.claims:
-            raise ValueError("names nobody: give callers or claims")
+            raise ValueError("matches no caller: give callers or claims")
         return self
 
     @model_validator(mode="after")

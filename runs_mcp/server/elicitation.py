@@ -40,9 +40,9 @@ class Unanswered(StrEnum):
 
     DECLINED = "the person who was asked declined"
     CANCELLED = "the person who was asked closed the question without an answer"
-    TIMED_OUT = "nobody answered the question in time"
+    TIMED_OUT = "the question was not answered in time"
     EMPTY = "the client accepted the question but sent no answer"
-    UNREACHABLE = "the client could not ask anybody"
+    UNREACHABLE = "the client cannot show a question to a person"
 
 
 Answer = str | Unanswered

@@ -122,7 +122,7 @@ async def test_several_large_runs_share_the_budget_of_one(config: Config, connec
         ("get_run", {"run_ids": ["a"] * (MOST + 1)}, "`run_ids`"),
         ("get_run", {"run_ids": ["../secrets"]}, "not a run id"),
         ("create_run", {"interaction": "x", "inputs": [{}] * (MOST + 1)}, "`inputs`"),
-        ("create_run", {"interaction": "x", "inputs": [{}], "data": {"a": 1}}, "`inputs` stands in for `data`"),
+        ("create_run", {"interaction": "x", "inputs": [{}], "data": {"a": 1}}, "`inputs` replaces `data`"),
         ("create_run", {"interaction": "x", "inputs": [{}], "stream": False}, "needs `stream`: true"),
     ],
 )

@@ -8,7 +8,15 @@ from typing import Any
 
 import anyio
 
-from runs_mcp.cli.check import configuration, connection, credential, permissions, protocol, redis_connection, responses
+from runs_mcp.cli.check import (
+    configuration,
+    credential,
+    network,
+    permissions,
+    redis_connection,
+    responses,
+    server_start,
+)
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.explanations import explain
 from runs_mcp.cli.check.findings import Check, Finding, Outcome, failed, skipped
@@ -22,10 +30,10 @@ CHECKS: Sequence[Check] = (
     configuration.edition,
     redis_connection.redis,
     credential.secret,
-    connection.route,
-    connection.dns,
-    connection.connection,
-    connection.tls,
+    network.route,
+    network.dns,
+    network.connection,
+    network.tls,
     credential.credential,
     credential.expiry,
     responses.api,
@@ -41,8 +49,8 @@ CHECKS: Sequence[Check] = (
     permissions.list_interactions,
     permissions.create_run,
     permissions.stream_run,
-    protocol.handshake,
-    protocol.stateless,
+    server_start.handshake,
+    server_start.stateless,
 )
 """Every check, in the order of execution and display."""
 

@@ -12,8 +12,8 @@ from time import monotonic
 from typing import Any
 
 from runs_mcp.sandbox.storage import run_schema
+from runs_mcp.sandbox.storage.filter_pushdown import pushed_down
 from runs_mcp.sandbox.storage.mongo_filter import matcher, normalized
-from runs_mcp.sandbox.storage.mongo_narrowing import narrowed
 from runs_mcp.sandbox.storage.run_filters import NEWEST_FIRST, Filters, SortKey, order, where
 from runs_mcp.sandbox.storage.run_schema import COLUMNS, dump
 
@@ -166,7 +166,7 @@ class RunStore:
 
     def _candidates(self, query: Mapping[str, Any], filters: Filters) -> Iterator[Document]:
         condition, values = where(filters)
-        narrowing, more = narrowed(normalized(query))
+        narrowing, more = pushed_down(normalized(query))
         sql = f"SELECT r.rowid FROM runs r WHERE {condition} AND {narrowing} {NEWEST_FIRST}"
         deadline = monotonic() + FIND_BUDGET_S
         for number, (row,) in enumerate(self._database.execute(sql, [*values, *more]).fetchall()):

@@ -76,9 +76,11 @@ async def create_run(
     """Run an interaction on a model and return the final run. Each call costs money and makes a new run; never repeat
     it because an answer was slow: follow the id with stream_run."""
     if not (stream or wait):
-        raise InvalidArgumentError("`wait`: false needs `stream`: true, which is what runs on by itself")
+        raise InvalidArgumentError(
+            "`wait`: false needs `stream`: true, which continues the run in the background"
+        )
     if inputs is not MISSING and (data is not MISSING or not stream):
-        raise InvalidArgumentError("`inputs` stands in for `data`, and needs `stream`: true")
+        raise InvalidArgumentError("`inputs` replaces `data`, and needs `stream`: true")
     request = {
         "interaction": interaction,
         "environment": environment,
@@ -112,7 +114,7 @@ async def stream_run(
     wait: WaitForText = True,
 ) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
-    answers at once for one that has ended."""
+    answers at once if the run has ended."""
     here = services(call)
     as_task = wait and tasks.wanted(call)
     follower = here.followers.find(run_id)
