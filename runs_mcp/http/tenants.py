@@ -43,7 +43,7 @@ class Tenants:
     ) -> None:
         """Raises: ConfigError, SetupError: the settings of one cannot work; the text names the profile."""
         self.config = config
-        profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
+        profiles = [*config.profiles, None] if config.serves_unmatched_callers else [*config.profiles]
         self._servers = {profile: _server(config, profile, observers, build, share) for profile in profiles}
 
     @property

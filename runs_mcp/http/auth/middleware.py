@@ -72,7 +72,7 @@ def caller_by(token: AccessToken, config: Config) -> Caller | None:
     """Return the caller with its profile; None if no profile matches and the settings demand one."""
     name = token.subject or token.client_id
     profile = _profile_of(name, token.claims or {}, config.profiles)
-    if profile is None and not config.serves_the_unnamed:
+    if profile is None and not config.serves_unmatched_callers:
         return None
     limit = config.profiles[profile].rate_limit if profile else None
     return Caller(name, frozenset(token.scopes), profile, limit)

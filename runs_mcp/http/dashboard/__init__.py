@@ -16,7 +16,7 @@ from runs_mcp.server import ui
 from runs_mcp.server.server import RunsServer
 from runs_mcp.server.stdio.stdio_service import DRAIN_S
 from runs_mcp.server.ui import inline_page
-from runs_mcp.startup import Announcing
+from runs_mcp.startup import NotifyingServer
 
 HOST = "127.0.0.1"
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
@@ -33,7 +33,7 @@ async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None])
         settings = uvicorn.Config(
             build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
         )
-        await Announcing(settings, partial(opened, address)).serve(sockets=[listener])
+        await NotifyingServer(settings, partial(opened, address)).serve(sockets=[listener])
 
 
 def build(server: RunsServer, token: str) -> Starlette:

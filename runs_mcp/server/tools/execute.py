@@ -76,9 +76,7 @@ async def create_run(
     """Run an interaction on a model and return the final run. Each call costs money and makes a new run; never repeat
     it because an answer was slow: follow the id with stream_run."""
     if not (stream or wait):
-        raise InvalidArgumentError(
-            "`wait`: false needs `stream`: true, which continues the run in the background"
-        )
+        raise InvalidArgumentError("`wait`: false needs `stream`: true, which continues the run in the background")
     if inputs is not MISSING and (data is not MISSING or not stream):
         raise InvalidArgumentError("`inputs` replaces `data`, and needs `stream`: true")
     request = {
