@@ -160,7 +160,7 @@ def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
             "profiles.a.api.editon: unknown key. Did you mean edition?",
             id="deep inside",
         ),
-        pytest.param(profiles(a={"callers": ["x"], "api": ANOTHER}), "needs an auth of its own", id="no credential"),
+        pytest.param(profiles(a={"callers": ["x"], "api": ANOTHER}), "needs its own auth", id="no credential"),
         pytest.param(
             profiles(a={"claims": {"t": "x"}}), "profiles.a.claims: only JWTs have claims", id="claims of keys"
         ),

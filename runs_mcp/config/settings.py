@@ -151,9 +151,7 @@ class Config(BaseSettings):
         return self.model_copy(
             update={
                 "api": self.api.model_copy(update={name: getattr(own.api, name) for name in own.api.model_fields_set}),
-                "server": self.server.model_copy(
-                    update={name: value for name, value in server.items() if value is not None}
-                ),
+                "server": self.server.model_copy(update=server),
             }
         )
 

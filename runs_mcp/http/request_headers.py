@@ -1,4 +1,4 @@
-"""The headers of requests: limited in number, and completed where clients leave out what they mean."""
+"""The headers of requests: limited in number, and adjusted to what the SDK accepts."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -9,7 +9,7 @@ BOTH = "application/json, text/event-stream"
 
 
 class RequestHeaders:
-    """Refuses requests with too many headers (431), and completes those of the others."""
+    """Refuses requests with too many headers (431), and adjusts the headers of all others."""
 
     def __init__(self, app: ASGIApp, *, most: int = MAX_HEADERS) -> None:
         self._app = app
@@ -28,7 +28,9 @@ def _completed(scope: Scope) -> list[tuple[bytes, bytes]]:
     headers = MutableHeaders(raw=list(Headers(scope=scope).raw))
     if "accept" not in headers:
         headers["accept"] = BOTH  # RFC 9110, section 12.5.1: a request without it accepts any media type
-    # Streams are not resumable, and the SDK answers 500 to a client that tries: it gets a new stream instead.
+    # Streams are not resumable, because events are not stored: the hub keeps the text of each run instead. The SDK
+    # answers 500 to a client that tries to resume ("Resumability and Redelivery" of 2025-11-25); without the header
+    # the client gets a new stream.
     if "last-event-id" in headers:
         del headers["last-event-id"]
     return headers.raw

@@ -1,4 +1,4 @@
-"""Revocation: what a caller has open ends within seconds after its key is removed or expires."""
+"""Revocation: requests and sessions end within seconds after their key is removed or expires."""
 
 from collections import defaultdict
 
@@ -10,11 +10,11 @@ from runs_mcp.http.auth.verifiers import KEY_CLAIM, KeyVerifier
 from runs_mcp.http.sessions import Sessions
 
 CHECK_S = 1.0
-"""Seconds between two checks of the keys that have something open."""
+"""Seconds between two checks of the keys in use."""
 
 
 class Revocation:
-    """Passes requests on, and ends them and their sessions once the key they came with is no longer valid.
+    """Forwards requests, and ends them and their sessions once their key is no longer valid.
 
     Each replica checks its own view of the keys file, so all replicas that share the file act within `CHECK_S`.
     """
@@ -70,7 +70,7 @@ def _key_of(scope: Scope) -> str | None:
 
 
 async def _end(send: Send, *, started: bool) -> None:
-    """End an answer that was cut off."""
+    """End an interrupted response."""
     if not started:
         await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

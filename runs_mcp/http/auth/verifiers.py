@@ -1,4 +1,4 @@
-"""Verifying what callers present: a key, or a JWT."""
+"""Verifiers of the credentials of callers: keys and JWTs."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> TokenVerifier:
-    """Return the verifier of callers that `auth` selects.
+    """Return the verifier for the settings `auth`.
 
     Raises:
-        ConfigError: a file it needs cannot be used.
+        ConfigError: the file with the keys cannot be used.
     """
     match auth:
         case BearerAuthSettings():
@@ -35,22 +35,23 @@ def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> TokenVerifier:
         case JwtAuthSettings(jwks_file=Path() as file):
             return JwtVerifier(auth, KeysInFile(file))
         case _:
-            raise ConfigError("server.http.auth: there is no saying where the issuer's keys are.")
+            raise ConfigError("server.http.auth: set jwks_url or jwks_file.")
 
 
 KEY_CLAIM = "runs_mcp.key"
-"""Claim that holds the hash of the key a caller presented."""
+"""Claim with the hash of the caller's key."""
 
 
 class KeyVerifier(TokenVerifier):
-    """Knows callers by their keys."""
+    """Verifies keys of callers."""
 
     def __init__(self, settings: BearerAuthSettings) -> None:
         self._keys = Reread[Mapping[str, keys.Key]](settings.keys_file, keys.by_hash, nothing={})
 
     @override
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return the caller whose key this is, or None."""
+        """Return the caller with the key `token`; None if the key is unknown or has expired."""
+        # Keys are looked up by hash, so the lookup reveals nothing about a key by its duration.
         hashed = keys.hashed(token)
         key = self.find(hashed)
         if key is None:
@@ -69,7 +70,7 @@ class KeyVerifier(TokenVerifier):
 
 
 class JwtVerifier(TokenVerifier):
-    """Knows callers by JWTs that the issuer signed for this endpoint."""
+    """Verifies JWTs that the issuer signed for this endpoint (RFC 8725, RFC 9068)."""
 
     def __init__(self, settings: JwtAuthSettings, signing_keys: SigningKeys) -> None:
         self._settings = settings
@@ -77,10 +78,10 @@ class JwtVerifier(TokenVerifier):
 
     @override
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Whose token this is, or None.
+        """Return the caller of a JWT; None if the token is invalid.
 
         Raises:
-            AuthenticationError: it cannot be said, since the issuer's keys cannot be had.
+            AuthenticationError: the token cannot be verified, because the issuer's keys are unavailable.
         """
         try:
             claims = await self._claims(token)
@@ -90,7 +91,9 @@ class JwtVerifier(TokenVerifier):
         except KeysUnavailableError:
             raise AuthenticationError("The issuer's keys cannot be fetched") from None
         return AccessToken(
-            token=MASK,  # nothing behind needs it, and what is not there cannot be passed on
+            # The token itself is dropped: MCP forbids passing it through to the API ("Access Token Privilege
+            # Restriction"), and later layers cannot leak it.
+            token=MASK,
             client_id=str(claims.get("client_id") or claims.get("azp") or claims["sub"]),
             scopes=[*_scopes(claims), *self._settings.granted_scopes],
             subject=claims["sub"],
@@ -98,6 +101,8 @@ class JwtVerifier(TokenVerifier):
         )
 
     async def _claims(self, token: str) -> dict[str, Any]:
+        # Only `kid` is taken from the unverified header. `alg` must be one of the configured algorithms (RFC 8725,
+        # section 3.1), and `jku` and `x5u` are ignored, since they name the sender's own keys (section 3.10).
         kid = jwt.get_unverified_header(token).get("kid")
         key = await self._keys.find(kid) if isinstance(kid, str) else None
         if key is None:
@@ -107,6 +112,7 @@ class JwtVerifier(TokenVerifier):
             token,
             key,
             algorithms=settings.algorithms,
+            # RFC 8707 and RFC 8725, section 3.9: a token for another resource of the same issuer is not accepted.
             audience=settings.audience or settings.resource_url,
             issuer=settings.issuer,
             leeway=settings.leeway_s,
@@ -116,7 +122,7 @@ class JwtVerifier(TokenVerifier):
 
 
 def _scopes(claims: Mapping[str, Any]) -> Iterable[str]:
-    """The scopes of a token: in `scope` by the standard, in `scp` with some issuers; a text or a list."""
+    """Return the scopes of a token: a string or a list, in `scope` (RFC 9068) or `scp` (Microsoft, Okta)."""
     match claims.get("scope", claims.get("scp")):
         case str(text):
             return text.split()
