@@ -93,7 +93,7 @@ def build_server(
     `shared` is the state shared with other replicas, `operations` the tools instead of those that `config` selects.
 
     Raises:
-        ConfigError: `server.tools` names a tool that does not exist.
+        ConfigError: `server.tools` names a tool that does not exist, or `server.redact` has an invalid expression.
     """
     shared = shared or SharedState()
     tools = selected(config) if operations is None else operations

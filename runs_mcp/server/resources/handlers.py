@@ -23,6 +23,7 @@ from mcp_types import (
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import cursor, params
 from runs_mcp.server.context import Request
+from runs_mcp.server.privacy.content_policy import NOT_SHOWN
 from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices
 from runs_mcp.server.runs import own_tags
@@ -105,6 +106,8 @@ async def _value(ctx: Request, uri: str) -> Any:
     run_id, part = named.pop("run_id"), named.pop("part", None)
     if part is not None and part not in PARTS:
         raise ValueError(f"A run has no part {part!r}; it has {', '.join(PARTS)}.")
+    if part is not None and ctx.lifespan_context.config.server.content == "none":
+        raise ValueError(f"{NOT_SHOWN} {uri_of(run_id)} has the status, times and tokens of the run.")
     run = await _run(ctx, run_id)
     return _piece(own_tags.without_own(run.raw) if part is None else run.raw.get(part), uri_of(run_id, part), **named)
 
