@@ -30,7 +30,7 @@ class Challenge:
 
     def insufficient(self, needed: Iterable[str], had: Iterable[str]) -> str:
         """Return the header for a caller that lacks some of the scopes `needed`; `had` are the scopes it has."""
-        # A client requests a new token with exactly these scopes, so the ones it has are included ("Scope Challenge
+        # A client requests a new token with exactly these scopes, so its current scopes are included ("Scope Challenge
         # Handling" of MCP 2026-07-28); otherwise it would lose them.
         description = f"Needed: {', '.join(sorted(needed))}"
         scope = _joined({*needed, *({READ, CREATE} & {*had})})

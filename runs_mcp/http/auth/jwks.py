@@ -105,7 +105,7 @@ class KeysAtUrl:
     async def _fetch(self) -> bytes:
         headers = {"Accept": "application/json", "User-Agent": f"runs-mcp/{__version__}"}
         # `trust_env` would add the credentials of ~/.netrc; `DefaultTransport` handles the proxies of the environment.
-        # No redirects: the configured URL is the one that was checked to be https.
+        # No redirects: only the configured URL was checked to be https.
         client = httpx.AsyncClient(transport=DefaultTransport(), headers=headers, timeout=TIMEOUT_S, trust_env=False)
         async with client:
             with anyio.fail_after(TIMEOUT_S):
