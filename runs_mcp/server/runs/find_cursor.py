@@ -10,14 +10,14 @@ from runs_mcp.api import InvalidRequestError, NotFoundError, PermissionDeniedErr
 
 Filter = Mapping[str, Any]
 TIMES = ("updated_at", "created_at")
-"""Times by which the API may have ordered the rows, newest first; it does not say which."""
+"""Times by which the API may have ordered the rows, newest first. It does not document which of them."""
 
 MOST_TIED = 50
-"""Most ids in a condition, which a model has to copy."""
+"""Maximum number of ids in a condition, because a model has to copy it."""
 
 
 async def rows_remain(runs: RunsClient, query: Filter, shown: Sequence[Run]) -> bool:
-    """Return whether runs match `query` beside those `shown`, which the API may have cut short by its own limit."""
+    """Return True if more runs match `query` than those `shown`, which the API may have truncated at its own limit."""
     others = _both(query, {"_id": {"$nin": [run.id for run in shown]}})
     try:
         following = await runs.find_runs(others, limit=1, select=MISSING)

@@ -1,9 +1,9 @@
-"""Idempotent creates: a repeated request with a `request_key` gets the run of the first, and a run whose answer was
-lost is found again by a tag.
+"""Idempotent creates: a repeated request with a `request_key` returns the run of the first request, and a run whose
+response was lost is found by its tag.
 
-A run created with a key carries two tags, both of them keyed hashes: one of the caller, the profile and the key, and
-one of the request. Readers of tags learn neither key nor request, and cannot compute the tags of a key. They can copy
-the tags of a run that exists; therefore the oldest run with the tag is the run that the key created.
+A run created with a key has two tags, both keyed hashes: of the caller, the profile and the key, and of the request.
+Readers of tags learn neither key nor request, and cannot compute the tags of a key. They can copy the tags of an
+existing run; therefore the oldest run with the tag is the run that the key created (docs/decisions/create-once.md).
 """
 
 import json
@@ -23,15 +23,16 @@ from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 
 LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each search for a run whose answer was lost."""
+"""Seconds before each search for a run whose response was lost. The API may list a new run with a delay."""
 PAGE_SIZE = 100
 MAX_PAGES = 10
-"""Pages in which the oldest run with a tag is searched for. More runs carry one tag only if a user copies it."""
+"""Maximum number of pages that are searched for the oldest run with a tag. More runs have a tag only if it was copied.
+"""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class LostCreateError(Exception):
-    """The answer to a create was lost, and no run carries its tag; `looked` is False if no search succeeded."""
+    """The response to a create was lost, and no run has its tag; `looked` is False if no search succeeded."""
 
     def __init__(self, tag: str, cause: RunsApiError, *, looked: bool) -> None:
         super().__init__(f"the answer to a create was lost: {cause}")
@@ -51,10 +52,10 @@ class RequestKeyConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CreateTags:
-    """The tags by which the run of one create is found."""
+    """The tags by which the run of a create is found."""
 
     run: str | None
-    """Tag that this run alone carries; None: the run is not tagged."""
+    """Tag that only this run has; None: the run is not tagged."""
     request: str | None = None
     """Tag of the request, if it has a `request_key`."""
 
@@ -80,7 +81,7 @@ class IdempotentCreate:
         tagging: bool,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        """`tagging`: also tag runs that are created without a key, to find them if their answer is lost."""
+        """With `tagging`, also tag runs that are created without a key, to find them if their response is lost."""
         self._runs = runs
         self._keys = keys
         self._tagging = tagging
@@ -107,10 +108,10 @@ class IdempotentCreate:
         return CreateTags(f"{own_tags.PREFIX}key-{key}", f"{own_tags.PREFIX}req-{fingerprint}")
 
     async def create(self, tags: CreateTags, given_tags: Sequence[str] | MISSING, **request: Any) -> Run:
-        """Return the run that the request creates, or that an earlier one with the same key created.
+        """Return the run that the request creates, or that an earlier request with the same key created.
 
         Raises:
-            LostCreateError: The answer was lost, and the run is not found.
+            LostCreateError: The response was lost, and the run was not found.
             RequestKeyConflictError: The key was used for another request.
             RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
         """
@@ -169,7 +170,7 @@ class IdempotentCreate:
         found: list[Run] = []
         for page in range(MAX_PAGES):
             runs = await self._runs.list_runs(tag=tag, limit=PAGE_SIZE, offset=page * PAGE_SIZE)
-            # An API that ignores the filter answers with runs that do not carry the tag.
+            # An API that ignores the filter returns runs without the tag.
             found += [run for run in runs if not run.tags or tag in run.tags]
             if len(runs) < PAGE_SIZE:
                 break
