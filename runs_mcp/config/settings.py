@@ -49,6 +49,8 @@ class ServerSettings(Section):
     redact: tuple[str, ...] = ()
     """Personal data to replace in content: `email`, `phone`, `iban`, `card`, or RE2 expressions such as
     `/EMP-[0-9]{6}/`, which find matches of up to 256 characters in a text that is still being written."""
+    listed_runs: int = Field(default=500, ge=1)
+    """Most runs in `resources/list`, newest first. Some clients read every page; every run can be read by its id."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Maximum length of a result of `get_run`, in characters; longer fields are truncated and linked as resources."""
     max_scan: int = Field(default=20_000, ge=1)
