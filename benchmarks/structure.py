@@ -51,16 +51,18 @@ class Source:
     """A Python file of the project."""
 
     path: Path
+    root: Path = ROOT
+    """Folder of the checkout."""
 
     @property
     def name(self) -> str:
         """The path relative to the project."""
-        return self.path.relative_to(ROOT).as_posix()
+        return self.path.relative_to(self.root).as_posix()
 
     @property
     def module(self) -> str:
         """The dotted name under which the file is imported."""
-        parts = self.path.relative_to(ROOT).with_suffix("").parts
+        parts = self.path.relative_to(self.root).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     @cached_property

@@ -116,10 +116,8 @@ def build_server(
     """
     shared = shared or SharedState()
     tools = selected(config) if operations is None else operations
-    reader_tools = [one.name for one in tools if not one.changes]
-    of_interactions = InteractionTools(
-        InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
-    )
+    per_interaction = InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
+    of_interactions = InteractionTools(per_interaction)
     lifespan, in_flight = Lifespan(config, observers, shared, of_interactions), CallsInFlight()
     subscriptions = Subscriptions(shared.bus)
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
@@ -134,7 +132,7 @@ def build_server(
         website_url=WEBSITE,
         icons=[ICON],
         cache_hints=CACHE_HINTS,
-        instructions=instructions(config, [one.name for one in tools]),
+        instructions=instructions(config, [tool.name for tool in tools]),
         lifespan=lifespan,
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
@@ -152,10 +150,9 @@ def build_server(
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
-    for_readers = instructions(config, reader_tools)
-    server.add_request_handler(
-        "server/discover", RequestParams, _discovery(server, for_readers, tools_change=of_interactions.offered)
-    )
+    for_readers = instructions(config, [tool.name for tool in tools if not tool.changes])
+    discover = _discovery(server, for_readers, tools_change=of_interactions.offered)
+    server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps], calls.call)
     server.middleware[:] = [
         *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
