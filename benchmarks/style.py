@@ -25,6 +25,20 @@ PHRASES: Mapping[str, str] = {
     rf"\b(?:{PRONOUNS}) one\b": "repeat the noun",
     r"\bone (?:that|who|which|whose|may|has|is|does|can|was|of (?:its|their|one's) own)\b": "repeat the noun",
     r"\bone's\b": "use “your” or “its”",
+    r"\bwhile the block lasts\b": "use “for the duration of the block”",
+    r"\b(?:as|so) it (?:says|is said)\b": "name the action",
+    r"\bhow to go on\b": "use “how to continue”",
+    r"\b(?:is|are) spelled otherwise\b": "use “is misspelled”",
+    r"\btakes? note\b": "use “record”",
+    r"\b(?:puts? into|becomes?) words\b": "use “explains” or “text”",
+    r"\bworth a look\b": "name the reason",
+    r"\b(?:is|are) wanted\b": "use “is required”",
+    r"\bwants (?:to|a|an|the)\b": "use “needs” or “requires”",
+    r"\bwhom\b": "name the person or program",
+    r"\btells? (?:why|how|what|where|who)\b": "use “explains” or “returns the reason”",
+    r"\bcannot be (?:had|said)\b": "use “is unavailable” or “is unknown”",
+    r"\b(?:has|have|had) (?:it|them) (?:served|kept|exported|seen)\b": "use the verb",
+    r"\bwould do\b": "use “is sufficient”",
 }
 """Patterns, without regard to case, and advice."""
 

@@ -42,7 +42,7 @@ class CallsInFlight:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count a call while the block lasts."""
+        """Count a call for the duration of the block."""
         self.count += 1
         try:
             yield

@@ -1,11 +1,11 @@
-"""The table "Where to change what" and the drawings of docs/architecture.md match the source tree."""
+"""The table "Where to change what" and the drawings in docs/architecture.md match the source tree."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import drawing, structure
+from benchmarks import diagram, structure
 
 PACKAGE = structure.ROOT / structure.PACKAGE
 DOCUMENT = (structure.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -38,6 +38,6 @@ def test_the_table_names_a_place_for_every_common_change(subject: str) -> None:
 
 
 def test_the_drawing_has_a_box_for_every_package() -> None:
-    drawn = drawing.draw(structure.ROOT)
+    drawn = diagram.draw(structure.ROOT)
     for folder in (path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()):
         assert f"runs_mcp.{folder.name}: " in drawn

@@ -1,6 +1,6 @@
 """Drawings of the package structure: packages with their files, and imports between them, as Mermaid flowcharts.
 
-`python -m benchmarks.drawing` draws the checkout, `python -m benchmarks.drawing REVISION` an earlier revision.
+`python -m benchmarks.diagram` draws the checkout, `python -m benchmarks.diagram REVISION` an earlier revision.
 """
 
 import io
