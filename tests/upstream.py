@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(replies: Replies, *, date: bool = True) -> AsyncIterator[Upstream]:
-    """An upstream that answers with `replies` for the duration of the block, and with the `date` unless it is told not to."""
+    """Yield an upstream that answers with `replies`, with a `Date` header if `date` is true."""
     upstream = Upstream(replies)
     app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST"])])
     async with listening(lambda _: app, date=date) as upstream.url:
