@@ -1,3 +1,3 @@
-"""An MCP server that puts every operation of the Runs API in an agent's hands."""
+"""An MCP server for the Runs API of Composable Studio and Vertesia."""
 
 __version__ = "0.1.0"

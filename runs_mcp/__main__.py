@@ -1,4 +1,4 @@
-"""`python -m runs_mcp` is the console script `runs-mcp`."""
+"""Entry point of `python -m runs_mcp`, equivalent to the console script `runs-mcp`."""
 
 from runs_mcp.cli.main import main
 

@@ -1,4 +1,4 @@
-"""A uvicorn that says when it serves: not before it hears when it is told to stop."""
+"""A uvicorn server that reports when it is ready."""
 
 import socket
 from collections.abc import Callable
@@ -7,8 +7,8 @@ import uvicorn
 from typing_extensions import override
 
 
-class Announcing(uvicorn.Server):
-    """Calls `started` once it can be reached."""
+class NotifyingServer(uvicorn.Server):
+    """A server that calls `started` once it accepts connections and handles signals."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], object]) -> None:
         super().__init__(config)

@@ -152,7 +152,7 @@ def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
             {"server": auth(**TOKENS, algorithms=["HS256"])}, "auth.algorithms.0: Input", id="a shared secret"
         ),
         pytest.param({"profiles": {"a": {"callers": ["x"]}}}, "server.http.auth.kind is none, so", id="no callers"),
-        pytest.param(profiles(a={}), "profiles.a: names nobody: give callers or claims", id="an empty profile"),
+        pytest.param(profiles(a={}), "profiles.a: matches no caller: give callers or claims", id="an empty profile"),
         pytest.param(profiles(A={"callers": ["x"]}), "profiles.A.[key]: String should match", id="name of a profile"),
         pytest.param(profiles(a={"caller": []}), "profiles.a.caller: unknown key. Did you mean callers?", id="inside"),
         pytest.param(
@@ -160,7 +160,7 @@ def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
             "profiles.a.api.editon: unknown key. Did you mean edition?",
             id="deep inside",
         ),
-        pytest.param(profiles(a={"callers": ["x"], "api": ANOTHER}), "needs an auth of its own", id="no credential"),
+        pytest.param(profiles(a={"callers": ["x"], "api": ANOTHER}), "needs its own auth", id="no credential"),
         pytest.param(
             profiles(a={"claims": {"t": "x"}}), "profiles.a.claims: only JWTs have claims", id="claims of keys"
         ),

@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(replies: Replies, *, date: bool = True) -> AsyncIterator[Upstream]:
-    """An upstream that answers with `replies` while the block lasts, and with the `date` unless it is told not to."""
+    """Yield an upstream that answers with `replies`, with a `Date` header if `date` is true."""
     upstream = Upstream(replies)
     app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST"])])
     async with listening(lambda _: app, date=date) as upstream.url:
@@ -115,7 +115,7 @@ async def serving(replies: Replies, *, date: bool = True) -> AsyncIterator[Upstr
 async def listening(
     build: Callable[[str], ASGIApp], *, lifespan: Literal["on", "off"] = "off", date: bool = True
 ) -> AsyncIterator[str]:
-    """The URL at which an application is served while the block lasts; it is built for that URL.
+    """The URL at which an application is served for the duration of the block; it is built for that URL.
 
     Without a `lifespan` of its own, it is not asked before it is stopped.
     """

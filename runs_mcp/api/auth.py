@@ -144,7 +144,7 @@ class SecretSource:
         return self._decoded(finished.stdout)
 
     def _checked(self, secret: str) -> str:
-        # Every request reads the secret, and a check of each of its characters takes a while.
+        # Every request reads the secret, and checking each of its characters again would be a waste of time.
         if self._checked_last and self._checked_last[0] == secret:
             return self._checked_last[1]
         stripped = secret.strip()
@@ -239,6 +239,7 @@ class Tokens:
             secret = await self._read(again=True)
             if self._kind == "token":
                 return secret
+            # Another request may have renewed the token while this request waited for the lock.
             newer = self._token if self._token != refused else None
             return newer or await self._renew(secret)
 

@@ -103,6 +103,8 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
     The time comes in milliseconds, in seconds, or as a date.
     """
+    # Retry-After is a number of seconds or an HTTP date (RFC 9110, section 10.2.3). The header in milliseconds is more
+    # precise, so it comes first.
     seconds = next(
         (int(float(headers[name])) / 1_000 for name in MILLISECOND_HEADERS if _is_number(headers, name)), None
     )
@@ -133,7 +135,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _unavailable(status: int, wait: float | None, *, writes: bool, told: dict[str, Any]) -> UnavailableError:
-    # A 503 with Retry-After comes from a gateway in front of the API, so nothing was carried out.
+    # A 503 with Retry-After (RFC 9110, section 10.2.3) comes from a gateway in front of the API, so nothing was
+    # processed. Any other 5xx may come after the run was created (docs/decisions/create-once.md).
     turned_away = status == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None
     return UnavailableError(
         "The Runs API failed",

@@ -36,7 +36,7 @@ from runs_mcp.config.api_settings import ApiSettings
 log = logging.getLogger(__name__)
 
 ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
-"""Content codings that are read: those that were asked for, one at a time. Nested codings can grow without bound."""
+"""Accepted content codings: those of Accept-Encoding, one per response. Nested codings can expand without bound."""
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": f"runs-mcp/{__version__}"}
 Signature = Literal["header", "query", "none"]
 """Place of the token in a request. `none`: the request exchanges an API key."""
@@ -137,6 +137,7 @@ class Requester:
             RunsApiError: the stream cannot be opened.
             StreamInterruptedError: while iterating, the stream ended before `close`.
         """
+        # `identity`, because a compressing proxy would hold chunks back until its buffer is full.
         headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
         build = partial(
             self._request,
@@ -147,6 +148,7 @@ class Requester:
         )
         response = await self._retry(partial(self._open, build, writes=True, signature=self._stream_signature))
         try:
+            # Media types are case-insensitive and can have parameters (RFC 9110, section 8.3.1).
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != EVENT_STREAM:
                 message = f"The stream is not server-sent events ({kind or 'no content type'})"
@@ -196,7 +198,7 @@ class Requester:
         response = await self._send(partial(build, token=token, signature=signature), writes=writes)
         if response.status_code != HTTPStatus.UNAUTHORIZED:
             return response
-        # The API carries out nothing for a caller it does not know, so that any request may be sent again.
+        # The API processes nothing for an unauthenticated caller, so any request, even a create, can be sent again.
         try:
             renewed = await self.tokens.renewed(refused=token)
         except BaseException:
@@ -208,7 +210,8 @@ class Requester:
         return await self._send(partial(build, token=renewed, signature=signature), writes=writes)
 
     async def _send(self, build: Build, *, writes: bool) -> httpx.Response:
-        """Send once. The transport is called directly: `AsyncClient.send` takes 1.5 times the CPU of such a call."""
+        """Send a request once."""
+        # The transport is called directly, since `AsyncClient.send` takes 1.5 times the CPU time.
         try:
             request = build()
             response = await self._transport.handle_async_request(request)
@@ -218,7 +221,8 @@ class Requester:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
             return response
-        # Raised outside of `except`, so that the exception with the URL is not its context.
+        # Raised outside of `except`, because the original exception would be its context, and its text can contain a
+        # URL with a token.
         raise failure
 
     async def _read(self, response: httpx.Response, *, writes: bool) -> bytes:

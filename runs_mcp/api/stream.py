@@ -45,8 +45,9 @@ async def read_events(body: AsyncIterator[bytes], *, max_event_bytes: int) -> As
         ResponseTooLargeError: an event takes more than `max_event_bytes`.
     """
     bounded = _BoundedBody(body, max_event_bytes)
-    # A response of our own: EventSource compares the Content-Type by case, and takes the encoding from it. The HTML
-    # standard has streams in UTF-8 always, with an optional BOM, which only the codec `utf-8-sig` removes.
+    # A synthetic response, because EventSource compares the Content-Type case-sensitively and takes the encoding from
+    # it. The HTML standard ("Parsing an event stream") decodes streams always as UTF-8 and removes a BOM, as the codec
+    # `utf-8-sig` does.
     response = httpx.Response(200, headers={"Content-Type": EVENT_STREAM}, stream=bounded, default_encoding="utf-8-sig")
     halves = _Surrogates()
     async with aclosing(EventSource(response).aiter_sse()) as received:

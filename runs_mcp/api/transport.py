@@ -18,7 +18,7 @@ AS_WE_SET_THEM = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 class DefaultTransport(httpx.AsyncBaseTransport):
     """Sends each request once, direct or through the proxy of the environment.
 
-    Connections are pooled without a limit of their own: callers wait for their turn before they get here.
+    The connection pool has no limit: `Requester` limits requests, and streams must not occupy its slots.
     """
 
     def __init__(self, proxies: Proxies | None = None) -> None:

@@ -16,7 +16,7 @@ ARTICLE = (
     "The Model Context Protocol lets assistants use tools. A server lists its tools with typed inputs. "
     "The assistant picks one and sends arguments. This server turns each call into a request to the Runs API. "
     "While a run writes, its words arrive as progress notifications. When it ends, the whole run comes back. "
-    "Every run can be read again later as a resource. Nobody has to show the assistant a credential."
+    "Every run can be read again later as a resource. The assistant never sees a credential."
 )
 BAR_WIDTH = 36
 SAVE_CURSOR = "\x1b7"

@@ -6,7 +6,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def is_http(url: str) -> bool:
-    """Return whether `url` is an http or https URL with a host."""
+    """Return true if `url` is an http or https URL with a host."""
     parts = urlsplit(url)
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
@@ -26,17 +26,18 @@ def http_url(url: str) -> str:
 
 
 def is_redis(url: str) -> bool:
-    """Return whether `url` names a Redis server."""
+    """Return true if `url` names a Redis server."""
     parts = urlsplit(url)
     try:
         _ = parts.port
-    except ValueError:  # its text would show what may be half a password
+    except ValueError:
+        # Its text is not passed on: an unescaped `/` or `#` in a password makes half of the password the "port".
         return False
     return parts.scheme in ("redis", "rediss", "unix")
 
 
 def host_and_port(address: str) -> tuple[str, int] | None:
-    """Split `HOST:PORT`; None if it is not one."""
+    """Split `HOST:PORT`; None if `address` has another form."""
     parts = urlsplit(f"//{address}")
     try:
         port = parts.port
@@ -46,6 +47,6 @@ def host_and_port(address: str) -> tuple[str, int] | None:
 
 
 def is_unencrypted(url: str) -> bool:
-    """Return whether requests to `url` cross a network without encryption."""
+    """Return true if requests to `url` cross a network without encryption."""
     parts = urlsplit(url)
     return parts.scheme == "http" and parts.hostname not in LOOPBACK

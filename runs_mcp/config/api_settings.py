@@ -10,16 +10,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 from runs_mcp.config.addresses import http_url, is_unencrypted
 
 AnyCase = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
-"""Marks a setting whose value is a word in lower case, and accepts any case."""
+"""Marker of a setting with lower-case values, which accepts any case."""
 
 
 class Section(BaseModel):
-    """A section of the configuration: frozen, closed to unknown keys, its values kept out of errors."""
+    """A section of the configuration: frozen, without unknown keys, and with values kept out of error messages."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        hide_input_in_errors=True,
+        hide_input_in_errors=True,  # a value can be a credential, and configuration errors are printed
         str_strip_whitespace=True,
         use_attribute_docstrings=True,
     )
@@ -29,18 +29,18 @@ class AuthSettings(Section):
     """The source of the credential for the Runs API: exactly one of `value`, `env`, `file`, `command`."""
 
     kind: Annotated[Literal["token", "api_key"], AnyCase] = "token"
-    """`token`: a JWT, sent as it is. `api_key`: an `sk-` key, exchanged for JWTs, which are renewed in time.
-    Unset, a `value` that begins with `sk-` is an API key."""
+    """`token`: a JWT, sent unchanged. `api_key`: an `sk-` key, exchanged for JWTs that are renewed before they expire.
+    If unset, a `value` that begins with `sk-` is treated as an API key."""
     value: SecretStr | None = None
-    """The secret itself. Prefer one of the other three: configuration files get copied."""
+    """The secret itself. Prefer `env`, `file` or `command`: configuration files get copied."""
     env: str | None = None
     """Name of an environment variable that holds the secret."""
     file: Path | None = None
-    """A file that holds the secret; read again when it changes."""
+    """A file that holds the secret; reloaded when it changes."""
     command: str | None = None
     """A command that prints the secret, e.g. `op read op://vault/runs/token`; run without a shell."""
     token_url: str | None = None
-    """Where an API key is exchanged, when the edition cannot know it from the base URL."""
+    """URL of the token endpoint for API keys, if the edition cannot derive it from the base URL."""
 
     @property
     def given(self) -> bool:
@@ -58,51 +58,51 @@ class AuthSettings(Section):
     def _one_source(self) -> Self:
         given = [name for name in ("value", "env", "file", "command") if getattr(self, name) is not None]
         if len(given) != 1:
-            said = f"not {' and '.join(given)}" if given else "none is set"
-            raise ValueError(f"give exactly one of value, env, file, command ({said})")
+            found = f"not {' and '.join(given)}" if given else "none is set"
+            raise ValueError(f"give exactly one of value, env, file, command ({found})")
         return self
 
     @field_validator("command")
     @classmethod
     def _command_has_words(cls, command: str | None) -> str | None:
         if command is not None:
-            shlex.split(command)  # its ValueError says what is unbalanced
+            shlex.split(command)  # raises ValueError for an unbalanced quote
         return command
 
     @field_validator("token_url")
     @classmethod
-    def _token_urlis_http(cls, url: str | None) -> str | None:
+    def _token_url_is_http(cls, url: str | None) -> str | None:
         return url if url is None else http_url(url)
 
 
 class ApiSettings(Section):
-    """The Runs API that is fronted."""
+    """The Runs API that the server calls."""
 
     base_url: str | None = None
-    """Base URL up to and including `/api/v1`. Unset: the edition's own."""
+    """Base URL up to and including `/api/v1`. Defaults to the URL of the edition."""
     edition: Annotated[Literal["composable", "vertesia"], AnyCase] = "composable"
-    """Which contract the API speaks: `composable` (the reference document) or `vertesia` (today's)."""
+    """Contract of the API: `composable` (the reference document) or `vertesia` (the current platform)."""
     project: str | None = None
-    """Project id to work in, where the edition lets the caller choose (`composable`)."""
+    """Project id to work in, if the edition lets the caller choose it (`composable`)."""
     api_version: str | None = None
-    """Value of the `x-api-version` header. Unset: the edition's own."""
+    """Value of the `x-api-version` header. Defaults to the version of the edition."""
     auth: AuthSettings = AuthSettings(env="COMPOSABLE_TOKEN")
     timeout_s: float = Field(default=30, gt=0)
-    """Seconds to wait for an answer, and for a connection."""
+    """Seconds to wait for a connection, and for a response."""
     execution_timeout_s: float = Field(default=1800, gt=0)
     """Seconds to wait for a run that is executed within one call, or for the next chunk of a stream."""
     max_retries: int = Field(default=4, ge=0, le=20)
-    """How many times a call that may safely be repeated is repeated."""
+    """Maximum number of retries of a request that is safe to repeat."""
     max_concurrent: int = Field(default=32, ge=1, le=100)
-    """How many requests may be under way at once, streams apart; further requests wait their turn."""
+    """Maximum number of concurrent requests, not counting streams; further requests wait."""
     max_response_bytes: int = Field(default=67_108_864, ge=100_000)
-    """Largest answer in bytes, after decompression; the rest is not read. For a stream, the largest single event."""
+    """Maximum size of a response, or of an event of a stream, in bytes after decompression; the rest is not read."""
     allow_plain_http: bool = False
-    """Send the credential unencrypted, over http to another machine. Loopback is always allowed."""
+    """Allow http to another machine, which sends the credential unencrypted. Loopback is always allowed."""
 
     @field_validator("base_url")
     @classmethod
-    def _base_urlis_http(cls, url: str | None) -> str | None:
+    def _base_url_is_http(cls, url: str | None) -> str | None:
         return url if url is None else http_url(url)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The source of settings that reads `RUNS_MCP_…` environment variables."""
+"""The settings source for `RUNS_MCP_…` environment variables."""
 
 import json
 from typing import Any, get_args, get_origin
@@ -9,9 +9,10 @@ from typing_extensions import override
 
 
 class EnvironmentSource(EnvSettingsSource):
-    """Environment variables, in which a list is JSON or plain values with commas between them.
+    """Environment variables. A list is given as JSON or as comma-separated values.
 
-    A value that cannot be decoded stays text, so that validation reports it under the name of its setting.
+    A value that cannot be decoded stays text, so that validation reports it under the name of its setting. The base
+    class raises a `SettingsError` without that name instead.
     """
 
     @override

@@ -9,49 +9,50 @@ from runs_mcp.config.addresses import host_and_port, is_http, is_unencrypted
 from runs_mcp.config.api_settings import AnyCase, Section
 
 Scope = Literal["runs:read", "runs:create"]
-"""Permissions that callers of the HTTP endpoint can have: to read runs, and to execute interactions."""
+"""Permissions of callers of the HTTP endpoint: to read runs, and to execute interactions."""
 
 
 class NoAuthSettings(Section):
-    """Anyone who can reach the endpoint may call, which is why it serves loopback only."""
+    """No authentication. The endpoint is served on loopback only."""
 
     kind: Literal["none"] = "none"
 
 
 class BearerAuthSettings(Section):
-    """Callers present a key that `runs-mcp keys add` made for them."""
+    """Callers authenticate with a key created by `runs-mcp keys add`."""
 
     kind: Literal["bearer"]
     keys_file: Path
-    """Where `runs-mcp keys` keeps the hashes of the keys; read again when it changes."""
+    """File in which `runs-mcp keys` stores the hashes of the keys; reloaded when it changes."""
 
 
 class JwtAuthSettings(Section):
-    """Callers present a JWT of an OAuth 2.1 authorization server; the endpoint is a resource server."""
+    """Callers authenticate with a JWT of an OAuth 2.1 authorization server; the endpoint is a resource server."""
 
     kind: Literal["jwt"]
     issuer: str
-    """The authorization server, exactly as its tokens spell it in `iss`."""
+    """Issuer identifier of the authorization server, exactly as in the `iss` claim of its tokens."""
     resource_url: str
-    """Public URL of the endpoint, e.g. `https://runs.example.com/mcp`: what its metadata says, and its audience."""
+    """Public URL of the endpoint, e.g. `https://runs.example.com/mcp`, used in its metadata and as its audience."""
     audience: str | None = None
-    """What tokens must have in `aud`. Unset: `resource_url`."""
+    """Required value of the `aud` claim. Defaults to `resource_url`."""
     jwks_url: str | None = None
-    """Where the issuer publishes its keys. Give either this or `jwks_file`."""
+    """URL of the issuer's JSON Web Key Set. Set either this or `jwks_file`."""
     jwks_file: Path | None = None
-    """A file with the issuer's keys (a JSON Web Key Set), each with its `kid`; read again when it changes."""
+    """A file with the issuer's JSON Web Key Set; each key needs a `kid`. Reloaded when it changes."""
     algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"], ...] = (
         "RS256",
         "ES256",
         "EdDSA",
     )
-    """Signatures to accept."""
+    # Asymmetric algorithms only: an HMAC key shared with the issuer could sign tokens as well (RFC 8725, section 3.1).
+    """Accepted signature algorithms."""
     leeway_s: float = Field(default=30, ge=0, le=300)
-    """Seconds by which the clocks of issuer and server may differ."""
+    """Accepted clock skew between issuer and server, in seconds."""
     required_scopes: tuple[str, ...] = ()
-    """Scopes that a token must have beside `runs:read`."""
+    """Scopes that a token must have in addition to `runs:read`."""
     granted_scopes: tuple[Scope, ...] = ()
-    """Scopes that every token has beside its own, for issuers that do not know the scopes of runs-mcp."""
+    """Scopes granted to every token in addition to its own, for issuers that do not know the scopes of runs-mcp."""
 
     @field_validator("issuer", "resource_url", "jwks_url")
     @classmethod
@@ -68,7 +69,8 @@ class JwtAuthSettings(Section):
 
 
 AuthenticationSettings = Annotated[
-    NoAuthSettings | BearerAuthSettings | JwtAuthSettings, Field(discriminator="kind", description="Who may call.")
+    NoAuthSettings | BearerAuthSettings | JwtAuthSettings,
+    Field(discriminator="kind", description="Authentication of callers."),
 ]
 
 
@@ -77,17 +79,17 @@ class HttpSettings(Section):
 
     auth: AuthenticationSettings = NoAuthSettings()
     allowed_hosts: tuple[str, ...] = ()
-    """`Host` headers to accept beside loopback's own, e.g. `runs.example.com` or `runs.example.com:*`."""
+    """Accepted `Host` headers besides those of loopback, e.g. `runs.example.com` or `runs.example.com:*`."""
     allowed_origins: tuple[str, ...] = ()
-    """Web pages that may call from a browser, e.g. `https://chat.example.com` or `http://localhost:*`."""
+    """Origins of web pages that may call from a browser, e.g. `https://chat.example.com` or `http://localhost:*`."""
     max_requests: int = Field(default=5_000, ge=1)
-    """How many requests, open streams included, one process holds at once; further requests are answered 503."""
+    """Maximum number of concurrent requests per process, including open streams; further requests receive a 503."""
     rate_limit: int | None = Field(default=None, ge=1)
-    """How many requests a caller may make a minute; further requests are answered 429. Unset: as many as it likes."""
+    """Requests allowed per caller and minute; further requests receive a 429. Unlimited by default."""
     metrics: str | None = None
-    """Address to serve Prometheus metrics at, apart from `/mcp`, e.g. `127.0.0.1:9464`. Unset: none are kept."""
+    """Address to serve Prometheus metrics on, e.g. `127.0.0.1:9464`. Unset: no metrics are collected."""
     without_profile: Annotated[Literal["refuse", "serve"], AnyCase] = "refuse"
-    """Treatment of callers that no profile names: `refuse` them, or `serve` them by the settings outside profiles."""
+    """Callers that match no profile: `refuse` them, or `serve` them with the settings outside the profiles."""
 
     @field_validator("metrics")
     @classmethod

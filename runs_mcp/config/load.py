@@ -1,4 +1,4 @@
-"""Reading the configuration from a file and the environment."""
+"""Loading of the configuration from a file and the environment."""
 
 import json
 import os
@@ -18,17 +18,17 @@ PATHS: Sequence[Sequence[str]] = (
     ("server", "http", "auth", "jwks_file"),
     ("profiles", "*", "api", "auth", "file"),
 )
-"""Settings that are paths; a `*` matches any name."""
+"""Settings that are paths; `*` matches any key."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def load(path: Path | None = None) -> Config:
     """Return the configuration: the file `path`, else `$RUNS_MCP_CONFIG`, else `./config.json`, and the environment.
 
-    Variables win over the file. Relative paths in the file start at the folder of the file.
+    Variables override the file. Relative paths in the file are relative to its folder.
 
     Raises:
-        ConfigError: a file that cannot be read or is not JSON, an unknown key or variable, an invalid value.
+        ConfigError: the file cannot be read or is not JSON, a key or variable is unknown, or a value is invalid.
     """
     file = file_in_use(path)
     settings = _read(file) if file else {}
@@ -40,7 +40,7 @@ def load(path: Path | None = None) -> Config:
 
 
 def file_in_use(path: Path | None = None) -> Path | None:
-    """Return the file that `load` reads; None if there is no `./config.json` and no other file is named."""
+    """Return the file that `load` reads; None if `./config.json` does not exist and no other file is given."""
     if path:
         return path
     if named := os.environ.get(CONFIG_VARIABLE):
@@ -79,7 +79,7 @@ def _decode(file: Path) -> str:
 
 
 def _resolve(settings: Any, path: Sequence[str], file: Path) -> None:
-    """Make the relative path at `path` in `settings` start at the folder of `file`."""
+    """Make the path at `path` in `settings` relative to the folder of `file`."""
     if not isinstance(settings, dict):
         return
     key, *rest = path

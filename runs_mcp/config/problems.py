@@ -1,4 +1,4 @@
-"""Readable errors: which setting is wrong, why, and the closest valid name."""
+"""Readable configuration errors: the setting, the cause, and the closest valid name."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from runs_mcp.config.settings import ENV_PREFIX, Config
 
 CONFIG_VARIABLE = "RUNS_MCP_CONFIG"
 NO_OBJECT = ("dict_type", "model_type", "model_attributes_type")
-"""Types of pydantic's errors about a value that is no object."""
+"""Error types of pydantic for a value that is not an object."""
 
 
 class ConfigError(Exception):
@@ -24,7 +24,7 @@ def reject_unknown_variables(environ: Mapping[str, str]) -> None:
     """Check that every `RUNS_MCP_…` variable belongs to a setting.
 
     Raises:
-        ConfigError: a variable belongs to none; the text names the closest match.
+        ConfigError: a variable is unknown; the text names the closest match.
     """
     known = {CONFIG_VARIABLE, *_variables(Config, ENV_PREFIX)}
     for name in sorted(environ):
@@ -33,7 +33,7 @@ def reject_unknown_variables(environ: Mapping[str, str]) -> None:
 
 
 def _variables(annotation: Any, prefix: str) -> Iterator[str]:
-    """Yield the variables for a value of type `annotation`; a `*` stands for a name that the user chooses."""
+    """Yield the variables for a value of type `annotation`; `*` matches a name that the user chooses."""
     if get_origin(annotation) is dict:
         yield from _variables(get_args(annotation)[1], f"{prefix}*__")
     for section in _sections(annotation):
@@ -48,32 +48,32 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
 
 
 def describe(error: ValidationError, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield each problem on a line of its own, after the variable or the file and key that cause it."""
+    """Yield a line for each problem, beginning with the variable or the file and key that cause it."""
     for problem in error.errors(include_url=False, include_input=False):
-        path, known = _place(problem["loc"])
+        path, known = _locate(problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = f"unknown key.{_nearest(path[-1], known)}"
         elif problem["type"].startswith("union_tag"):
             message = f"kind must be one of {', '.join(sorted(known))}"
         elif problem["type"] == "tuple_type":
-            message = 'Input should be a list: JSON such as ["a", "b"]; in a variable, a,b will do too'
+            message = 'Input should be a list: JSON such as ["a", "b"], or a,b in a variable'
         elif problem["type"] in NO_OBJECT:
             message = "Input should be a JSON object"
         yield ": ".join([*_origin(path, file, environ), message])
 
 
 def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the variable that sets `path`; or else the file, the variables inside `path`, and `path` itself."""
-    place = "".join(f"{part}__" for part in path).upper()
+    """Yield the variable that sets `path`; otherwise the file, the variables inside `path`, and `path` itself."""
+    prefix = "".join(f"{part}__" for part in path).upper()
     inside = []
     for name in sorted(environ) if path else []:
         variable = f"{name.upper()}__".removeprefix(ENV_PREFIX)
         if name.upper().startswith(ENV_PREFIX) and environ[name]:
-            if place.startswith(variable):
+            if prefix.startswith(variable):
                 yield name
                 return
-            if variable.startswith(place):
+            if variable.startswith(prefix):
                 inside.append(name)
     if sources := [*([str(file)] if file else []), *inside]:
         yield " and ".join(sources)
@@ -81,13 +81,13 @@ def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> I
         yield ".".join(path)
 
 
-def _place(location: Iterable[int | str]) -> tuple[list[str], set[str]]:
-    """Return the path of a problem, as the file spells it, and the valid keys there, or the valid kinds."""
+def _locate(location: Iterable[int | str]) -> tuple[list[str], set[str]]:
+    """Return the path of a problem in the file, and the valid keys or kinds at that path."""
     path: list[str] = []
     known: set[str] = set()
     annotation: Any = Config
     for part in map(str, location):
-        if kinds := _kinds(annotation):  # in a union, pydantic puts the kind into the location; it is no key
+        if kinds := _kinds(annotation):  # pydantic inserts the kind of a union into the location; it is not a key
             annotation = kinds[part]
             continue
         path.append(part)
@@ -100,7 +100,7 @@ def _place(location: Iterable[int | str]) -> tuple[list[str], set[str]]:
 
 
 def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Return the sections of a union by their kind; empty if `annotation` is no union."""
+    """Return the sections of a union by their kind; empty if `annotation` is not a union."""
     sections = _sections(annotation)
     if len(sections) <= 1:
         return {}

@@ -21,14 +21,14 @@ class InteractionToolSettings(Section):
     """Tools for single interactions, `run_NAME`, whose arguments are the input of the interaction."""
 
     include: tuple[str, ...] = ()
-    """Interactions to offer as tools: names, ids, `tag:NAME`, or patterns such as `Translate*`; `*` for all.
-    Empty: none."""
+    """Interactions to publish as tools: names, ids, `tag:NAME`, or patterns such as `Translate*`; `*` for all.
+    Empty by default."""
     exclude: tuple[str, ...] = ()
     """Interactions to leave out, in the same form."""
     limit: int = Field(default=20, ge=1, le=200)
-    """Most tools to offer; of more interactions, those with the most runs."""
+    """Maximum number of tools. If more interactions match, those with the most runs are published."""
     refresh_s: float = Field(default=300, gt=0)
-    """Seconds after which the interactions are read again; clients are notified of changes."""
+    """Interval, in seconds, at which the interactions are reloaded; clients are notified of changes."""
 
 
 class CreateLimitSettings(Section):
@@ -44,13 +44,13 @@ class ServerSettings(Section):
     """Settings of the MCP server."""
 
     read_only: bool = False
-    """Offer no tool that changes anything: no `create_run`."""
+    """Publish only tools that change nothing, which excludes `create_run`."""
     tools: tuple[str, ...] | None = None
-    """Offer only the tools named here. Unset: all."""
+    """Names of the tools to publish. All by default."""
     create_tag: bool = True
-    """Give each run that is created a unique tag `runs-mcp:…`, by which it is found when the answer is lost."""
+    """Add a unique tag `runs-mcp:…` to each created run, which is used to find the run if the response is lost."""
     confirm_create: bool = False
-    """Have a person confirm each `create_run`, by elicitation. Clients that cannot ask cannot create."""
+    """Ask a person to confirm each `create_run`, by elicitation. Clients without elicitation cannot create runs."""
     create_limit: CreateLimitSettings = CreateLimitSettings()
     interaction_tools: InteractionToolSettings = InteractionToolSettings()
     content: Literal["full", "none"] = "full"
@@ -62,22 +62,23 @@ class ServerSettings(Section):
     listed_runs: int = Field(default=500, ge=1)
     """Most runs in `resources/list`, newest first. Some clients read every page; every run can be read by its id."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
-    """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
+    """Maximum length of a result of `get_run`, in characters; longer fields are truncated and linked as resources."""
     max_scan: int = Field(default=20_000, ge=1)
-    """Most runs that `aggregate_runs`, or a sorted search, reads in one call if the API cannot count or sort them."""
+    """Maximum number of runs that `aggregate_runs` or a sorted search reads in one call, if the API cannot count or
+    sort them."""
     max_arguments_bytes: int = Field(default=2_000_000, ge=10_000)
-    """Largest arguments of a call, as JSON. A message of four times as much is not read at all."""
+    """Maximum size of the arguments of a call, as JSON. A message of more than four times this size is not read."""
     max_calls: int = Field(default=2_000, ge=1)
-    """How many tool calls one process answers at once, in each profile, and how many other requests that ask the API
-    for something; further calls are refused, with nothing done."""
+    """Maximum number of concurrent tool calls per process and profile, and likewise of other requests that call the
+    API; further calls are refused and change nothing."""
     redis_url: SecretStr | None = None
-    """Redis where replicas of `serve --http` share what one of them knows, e.g. `redis://redis:6379/0`; `rediss` is
-    encrypted. Unset: replicas share nothing."""
+    """Redis in which replicas of `serve --http` share state, e.g. `redis://redis:6379/0`; `rediss` encrypts the
+    connection. Unset: replicas share nothing."""
     http: HttpSettings = HttpSettings()
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_url_is_one(cls, url: SecretStr | None) -> SecretStr | None:
+    def _redis_url_is_valid(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not is_redis(url.get_secret_value()):
             raise ValueError("must be a URL such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock")
         return url
@@ -92,32 +93,32 @@ class ServerSettings(Section):
 
     @property
     def max_message_bytes(self) -> int:
-        """Largest message that is read: JSON may write a character in six bytes that takes two."""
+        """Maximum size of a message in bytes. JSON can escape a two-byte character with six bytes."""
         return 4 * self.max_arguments_bytes
 
 
 class ProfileSettings(Section):
-    """Callers who are served by settings of their own; what is not given here is as it is outside."""
+    """Settings for a group of callers; unset settings are inherited from outside the profile."""
 
     callers: tuple[str, ...] = ()
-    """Who they are: names of keys, or subjects (`sub`) of JWTs."""
+    """Callers by the name of their key, or the subject (`sub`) of their JWT."""
     claims: dict[str, str] = Field(default_factory=dict)
-    """Or what their JWTs say: each claim named here must be, or hold, its value, e.g. `{"tenant": "acme"}`."""
+    """Callers by the claims of their JWT: each claim must equal or contain its value, e.g. `{"tenant": "acme"}`."""
     api: ApiSettings = ApiSettings()
-    """The Runs API that is fronted for them. A `base_url` or an `edition` needs an `auth` beside it."""
+    """The Runs API for these callers. Setting `base_url` or `edition` also requires `auth`."""
     read_only: bool | None = None
-    """As `server.read_only`."""
+    """See `server.read_only`."""
     tools: tuple[str, ...] | None = None
-    """As `server.tools`."""
+    """See `server.tools`."""
     create_limit: CreateLimitSettings | None = None
-    """As `server.create_limit`."""
+    """See `server.create_limit`."""
     rate_limit: int | None = Field(default=None, ge=1)
-    """As `server.http.rate_limit`."""
+    """See `server.http.rate_limit`."""
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
+    def _matches_callers(self) -> Self:
         if not self.callers and not self.claims:
-            raise ValueError("names nobody: give callers or claims")
+            raise ValueError("matches no caller: give callers or claims")
         return self
 
     @model_validator(mode="after")
@@ -125,28 +126,28 @@ class ProfileSettings(Section):
         given = self.api.model_fields_set
         if given & {"base_url", "edition"} and "auth" not in given:
             raise ValueError(
-                "api: another API needs an auth of its own, or it would be sent the credential of this one"
+                "api: a profile with a base_url or edition needs its own auth: the shared credential is for another API"
             )
         return self
 
 
 class StreamingSettings(Section):
-    """Settings of the text that a run streams to the client."""
+    """Settings of the text that runs stream to clients."""
 
     flush_ms: float = Field(default=50, ge=0)
-    """Chunks that arrive within this many milliseconds are joined into one notification."""
+    """Interval, in milliseconds, within which chunks are joined into one notification."""
     heartbeat_s: float = Field(default=10, gt=0)
-    """Seconds without output after which a heartbeat goes out."""
+    """Seconds without output after which a heartbeat is sent."""
     max_wait_s: float = Field(default=45, gt=0)
-    """Seconds after which a waiting call answers with the run still going. Many clients give up at 60."""
+    """Seconds after which a waiting call returns while its run continues. Many clients time out after 60 s."""
     stall_s: float = Field(default=30, gt=0)
-    """Seconds of silence in a stream after which its run is polled, since it may have ended unnoticed."""
+    """Seconds without an event after which the run of a stream is polled, because it may have ended unnoticed."""
     token_in_query: bool = False
     """Authenticate streams by the `access_token` query parameter instead of the Authorization header."""
 
 
 class Config(BaseSettings):
-    """Everything runs-mcp can be told. The environment wins over the file; a variable that is empty is not set."""
+    """The configuration. Environment variables override the file; an empty variable counts as unset."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -160,39 +161,40 @@ class Config(BaseSettings):
     )
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = "info"
-    """What is logged to stderr."""
+    """Lowest level of log lines on stderr."""
     api: ApiSettings = ApiSettings()
     server: ServerSettings = ServerSettings()
     streaming: StreamingSettings = StreamingSettings()
     profiles: dict[Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")], ProfileSettings] = {}
-    """Callers of `serve --http` with a credential, a project or tools of their own, by a name for each group."""
+    """Groups of callers of `serve --http` with their own credential, project or tools, by name."""
 
     @property
-    def serves_the_unnamed(self) -> bool:
-        """True if callers that no profile names are served."""
+    def serves_unmatched_callers(self) -> bool:
+        """True if callers that match no profile are served."""
         return not self.profiles or self.server.http.without_profile == "serve"
 
     def of(self, profile: str | None) -> Self:
-        """The settings by which callers of `profile` are served; None: those whom no profile names."""
+        """Return the settings for callers of `profile`; None selects callers that match no profile."""
         if profile is None:
             return self
         own = self.profiles[profile]
-        server = {"read_only": own.read_only, "tools": own.tools, "create_limit": own.create_limit}
+        server = {name: getattr(own, name) for name in ("read_only", "tools", "create_limit")}
+        server = {name: value for name, value in server.items() if value is not None}
         return self.model_copy(
             update={
                 "api": self.api.model_copy(update={name: getattr(own.api, name) for name in own.api.model_fields_set}),
-                "server": self.server.model_copy(update={name: one for name, one in server.items() if one is not None}),
+                "server": self.server.model_copy(update=server),
             }
         )
 
     @model_validator(mode="after")
-    def _profiles_tell_callers_apart(self) -> Self:
+    def _profiles_are_disjoint(self) -> Self:
         kind = self.server.http.auth.kind
         if self.profiles and kind == "none":
             raise ValueError("profiles: server.http.auth.kind is none, so callers have no names; set bearer or jwt")
-        if kind != "jwt" and (named := [name for name, one in self.profiles.items() if one.claims]):
+        if kind != "jwt" and (named := [name for name, profile in self.profiles.items() if profile.claims]):
             raise ValueError(f"profiles.{named[0]}.claims: only JWTs have claims; server.http.auth.kind is {kind}")
-        callers = Counter(caller for one in self.profiles.values() for caller in set(one.callers))
+        callers = Counter(caller for profile in self.profiles.values() for caller in set(profile.callers))
         if twice := [caller for caller, count in callers.items() if count > 1]:
             raise ValueError(f"profiles: {', '.join(twice)}: named by more than one profile")
         return self

@@ -1,4 +1,4 @@
-"""The ASGI application: the MCP endpoint, and the layers that a request passes before it."""
+"""The ASGI application: the MCP endpoint and the layers in front of it."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -30,7 +30,7 @@ from runs_mcp.http.message_ids import MessageIds
 from runs_mcp.http.replicas import fleet
 from runs_mcp.http.request_headers import RequestHeaders
 from runs_mcp.http.sessions import Sessions
-from runs_mcp.http.tenants import Build, Tenants, by_itself
+from runs_mcp.http.tenants import Build, Tenants, unshared
 from runs_mcp.observability import access_log, request_id, tracing
 from runs_mcp.observability.access_log import AccessLog
 from runs_mcp.observability.caller_name import name_of
@@ -49,7 +49,7 @@ Task = Callable[[], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The application, the servers behind it, and what is measured of both."""
+    """The application, the servers behind it, and their metrics."""
 
     app: ASGIApp
     tenants: Tenants
@@ -57,15 +57,15 @@ class Service:
 
 
 def build_service(config: Config, *, host: str, build: Build = build_server, now: Clock = time.monotonic) -> Service:
-    """Return the service that `config` describes, for clients that reach it as `host`.
+    """Return the service for `config`, bound to `host`.
 
     Raises:
-        ConfigError, CredentialError: the settings cannot work.
+        ConfigError, CredentialError: the settings are unusable.
     """
     metrics = Metrics() if config.server.http.metrics else None
     traced = tracing.start()
     replicas = fleet(config)
-    share = replicas.sharing if replicas else by_itself
+    share = replicas.sharing if replicas else unshared
     tenants = Tenants(config, _observers(metrics, traced=traced), build=build, share=share)
     if metrics:
         metrics.gauge(calls=lambda: tenants.calls_in_flight, followed=lambda: tenants.runs_followed)
@@ -105,11 +105,13 @@ def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
 
 
 def _layers(tenants: Tenants, metrics: Metrics | None, *, traced: bool, now: Clock) -> Sequence[Middleware]:
-    """Return the layers before all routes, in the order that a request passes them."""
+    """Return the layers in front of all routes, outermost first."""
     http = tenants.config.server.http
     full = f"{http.max_requests:,} requests are being served already (server.http.max_requests)."
     return [
+        # First, so that every response has an id, including those of the probes and of the limits.
         Middleware(RequestId),
+        # Before the limits and the access log: a probe must succeed on a full server, and would flood the log.
         Middleware(Health, readiness=Readiness(tenants, now)),
         Middleware(AccessLog),
         *([Middleware(CountedRequests, metrics=metrics)] if metrics else []),
@@ -120,16 +122,17 @@ def _layers(tenants: Tenants, metrics: Metrics | None, *, traced: bool, now: Clo
 
 
 def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
-    """Return the routes of the endpoint, and of the metadata that is public."""
+    """Return the routes of the endpoint and of the public metadata."""
     settings = tenants.config.server
-    for server in tenants.servers:  # makes its session manager; the application around it is this one
+    # `streamable_http_app` is called for the session manager that it creates; the application it returns is not used.
+    for server in tenants.servers:
         server.mcp.streamable_http_app(
             host=host,
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # see HostCheck
             max_request_body_size=settings.max_message_bytes,
         )
     checked = RequestHeaders(HostCheck(endpoint, settings.http))
-    # A redirect from /mcp/ would lose the body, or the credential, with many clients.
+    # Many clients drop the body or the Authorization header when they follow a redirect, so /mcp/ is a route as well.
     routes = [Route(path, endpoint=checked) for path in (PATH, f"{PATH}/")]
     if isinstance(settings.http.auth, JwtAuthSettings):
         routes += metadata_routes(settings.http.auth)
@@ -147,7 +150,7 @@ def _guarded(app: ASGIApp, config: Config, sessions: Sessions) -> tuple[ASGIApp,
 
 
 def _limited(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
-    """Return `app` behind the limits of each caller, and behind the check of its scopes."""
+    """Return `app` behind the limits of each caller and the check of its scopes."""
     settings = config.server
     app = SubscriptionLimit(app)
     if not isinstance(settings.http.auth, NoAuthSettings):
@@ -155,6 +158,7 @@ def _limited(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
         app = StepUp(app, changing, Challenge(settings.http.auth))
     if settings.http.rate_limit or any(profile.rate_limit for profile in config.profiles.values()):
         app = RateLimit(app, limiter, settings.http.rate_limit)
+    # Half, so that a single caller with many streams cannot lock out the others.
     most = max(settings.http.max_requests // 2, 1)
     reason = f"{most:,} requests of this caller are being served already (half of server.http.max_requests)."
     return InFlight(MessageReader(app, settings.max_message_bytes), most, counted=name_of, reason=reason)

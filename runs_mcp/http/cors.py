@@ -1,4 +1,4 @@
-"""Cross-origin resource sharing: the headers by which browsers let allowed web pages call the service."""
+"""Cross-origin resource sharing (CORS): headers that let allowed web pages call the service from a browser."""
 
 import re
 
@@ -15,18 +15,19 @@ PREFLIGHT_S = 600
 
 
 def preflights(app: ASGIApp, settings: HttpSettings) -> CORSMiddleware:
-    """Return `app` with the headers by which browsers let pages of `allowed_origins`, and of no other, call it."""
+    """Return `app` with CORS headers for the pages of `allowed_origins`."""
     return CORSMiddleware(
         app,
         allow_origin_regex="|".join(map(_pattern, settings.allowed_origins)) or None,
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["*"],
+        # A page can read only these headers, and a client needs the session id for its next request.
         expose_headers=["Mcp-Session-Id", "Retry-After", "WWW-Authenticate", HEADER],
         max_age=PREFLIGHT_S,
     )
 
 
 def _pattern(origin: str) -> str:
-    """Return the regular expression of an allowed origin; browsers send origins in lower case."""
+    """Return the regular expression for an allowed origin; browsers send origins in lower case."""
     host = re.escape(origin.lower().removesuffix(ANY_PORT)).replace(re.escape(ANY_SUBDOMAIN), r"://[a-z0-9_.-]+\.")
     return host + (r"(:\d+)?" if origin.endswith(ANY_PORT) else "")

@@ -1,4 +1,4 @@
-"""Health: whether the process lives (`/healthz`), and whether it can be of use (`/readyz`)."""
+"""Health probes: liveness of the process (`/healthz`) and readiness to answer calls (`/readyz`)."""
 
 import logging
 from collections.abc import Callable
@@ -16,59 +16,59 @@ log = logging.getLogger(__name__)
 
 LIVE, READY = "/healthz", "/readyz"
 FRESH_S = 5.0
-"""Seconds that what was seen of the API is taken for how it is."""
-LONGEST_LOOK_S = 5.0
+"""Seconds for which the result of a check of the API is reused."""
+MAX_CHECK_S = 5.0
 
 
 class Readiness:
-    """Readiness to answer calls; the API is checked on request, at a limited rate and by one task at a time."""
+    """Readiness to answer calls. The API is checked on request, one check at a time; the result is cached for 5 s."""
 
-    def __init__(self, tenants: Tenants, now: Callable[[], float], *, longest_look_s: float = LONGEST_LOOK_S) -> None:
+    def __init__(self, tenants: Tenants, now: Callable[[], float], *, max_check_s: float = MAX_CHECK_S) -> None:
         self._tenants = tenants
         self._now = now
-        self._longest_look_s = longest_look_s
+        self._max_check_s = max_check_s
         self._turn = anyio.Lock()
         self._problem: str | None = None
-        self._looked_at: float | None = None
+        self._checked_at: float | None = None
 
     async def problem(self) -> str | None:
-        """Return the reason why no call can be answered, as a text without secrets; None if some can be answered."""
+        """Return the reason why no call can be answered, without secrets; None if the service is ready."""
         if self._tenants.draining:
             return "The server is stopping."
         async with self._turn:
-            if self._looked_at is None or self._now() - self._looked_at >= FRESH_S:
-                self._problem = await self._look()
-                self._looked_at = self._now()
+            if self._checked_at is None or self._now() - self._checked_at >= FRESH_S:
+                self._problem = await self._check_all()
+                self._checked_at = self._now()
         return self._problem
 
-    async def _look(self) -> str | None:
-        """Check the API of every profile: the failure of one API must not make the others unready."""
+    async def _check_all(self) -> str | None:
+        """Check the API of every profile: the failure of a single API must not make the others unready."""
         problems: list[str | None] = []
 
-        async def look(server: RunsServer) -> None:
-            problems.append(await self._look_at(server))
+        async def check(server: RunsServer) -> None:
+            problems.append(await self._check(server))
 
         async with anyio.create_task_group() as tasks:
             for server in self._tenants.servers:
-                tasks.start_soon(look, server)
+                tasks.start_soon(check, server)
         for problem in filter(None, problems):
             log.warning("the Runs API cannot be used: %s", problem)
         return problems[0] if all(problems) else None
 
-    async def _look_at(self, server: RunsServer) -> str | None:
+    async def _check(self, server: RunsServer) -> str | None:
         if server.services is None:
             return "The server is starting."
-        with anyio.move_on_after(self._longest_look_s):
+        with anyio.move_on_after(self._max_check_s):
             try:
                 await server.services.runs.list_runs(limit=1)
             except RunsApiError as error:
                 return f"{error}."
             return None
-        return f"The Runs API did not answer within {self._longest_look_s:g} s."
+        return f"The Runs API did not answer within {self._max_check_s:g} s."
 
 
 class Health:
-    """Answers probes, and hands everything else on."""
+    """Answers probes and forwards all other requests."""
 
     def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
         self._app = app

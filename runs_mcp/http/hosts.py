@@ -1,7 +1,8 @@
-"""The names that the service answers to (`Host`), and the web pages that may call it (`Origin`).
+"""Checks of the `Host` and `Origin` headers.
 
-Other names are refused, because a web page could otherwise reach loopback by DNS rebinding. The SDK has this check too;
-it takes `127.0.0.1:80.evil.com` for loopback, and distinguishes case and default ports.
+Without them a web page could call the service on loopback by DNS rebinding: the browser resolves the page's own host
+name to 127.0.0.1. MCP requires the check of `Origin` ("Security Warning" of the Streamable HTTP transport). The check
+of the SDK accepts `127.0.0.1:80.evil.com` as loopback, and compares case and default ports literally.
 """
 
 import re
@@ -23,19 +24,19 @@ _NAME = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-
 
 @dataclass(frozen=True, slots=True)
 class HostPattern:
-    """A host, or all subdomains of one (`*.example.com`), at its default ports, a port, or any (`:*`)."""
+    """A host or all its subdomains (`*.example.com`), on its default ports, a given port, or any port (`:*`)."""
 
     name: str
     port: str | None
 
     @classmethod
     def parse(cls, text: str) -> "HostPattern | None":
-        """Return the pattern that `text` spells, or None if it spells none."""
+        """Return the pattern for `text`; None if `text` is malformed."""
         found = _NAME.fullmatch(text.lower())
         return cls(found["name"], found["port"]) if found else None
 
     def matches(self, host: "HostPattern", *, default_ports: Iterable[int]) -> bool:
-        """Return true if `host`, which has no wildcards, is one of those meant; without a port it has any default."""
+        """Return true if the pattern includes `host`, which has no wildcards. No port means any default port."""
         wildcard = self.name.startswith("*.")
         if not (host.name.endswith(self.name[1:]) if wildcard else host.name == self.name):
             return False
@@ -53,19 +54,19 @@ class OriginPattern:
 
     @classmethod
     def parse(cls, text: str) -> "OriginPattern | None":
-        """Return the pattern that `text` spells, or None if it spells none."""
+        """Return the pattern for `text`; None if `text` is malformed."""
         scheme, separator, host = text.lower().partition("://")
         pattern = HostPattern.parse(host) if separator and re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) else None
         return cls(scheme, pattern) if pattern else None
 
     def matches(self, origin: "OriginPattern") -> bool:
-        """Return true if `origin`, which has no wildcards, is one of those meant."""
+        """Return true if the pattern includes `origin`, which has no wildcards."""
         default = DEFAULT_PORTS.get(self.scheme, 0)
         return self.scheme == origin.scheme and self.host.matches(origin.host, default_ports=[default])
 
 
 class HostCheck:
-    """Refuses requests by an unknown name (421), and requests of unknown web pages (403)."""
+    """Refuses requests for an unknown host (421) and requests of unknown web pages (403)."""
 
     def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
         """Raises: ConfigError: an entry of `allowed_hosts` or `allowed_origins` is malformed."""
@@ -73,6 +74,7 @@ class HostCheck:
         public = [urlsplit(settings.auth.resource_url).netloc] if isinstance(settings.auth, JwtAuthSettings) else []
         hosts = [*settings.allowed_hosts, *public]
         self._hosts = [_host_pattern(entry) for entry in (*LOOPBACK, *hosts)]
+        # Pages of the service's own host are allowed, under both schemes: a proxy in front of it can terminate TLS.
         own = [f"{scheme}://{name}" for name in hosts for scheme in DEFAULT_PORTS]
         local = [f"http://{name}" for name in LOOPBACK]
         self._origins = [_origin_pattern(entry) for entry in (*local, *own, *settings.allowed_origins)]
@@ -80,6 +82,7 @@ class HostCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         headers = Headers(scope=scope)
+        # 421 Misdirected Request (RFC 9110, section 15.5.20); 403 for `Origin` is what MCP requires.
         if not self._is_known(headers.getlist("host")):
             await PlainTextResponse("Invalid Host header", 421)(scope, receive, send)
         elif not all(map(self.allows, headers.getlist("origin"))):
@@ -90,11 +93,14 @@ class HostCheck:
     def allows(self, origin: str) -> bool:
         """Return true if pages of `origin` may call."""
         given = OriginPattern.parse(origin)
-        return given is not None and "*" not in origin and any(one.matches(given) for one in self._origins)
+        return given is not None and "*" not in origin and any(known.matches(given) for known in self._origins)
 
     def _is_known(self, given: list[str]) -> bool:
+        # RFC 9112, section 3.2: a request has exactly one Host header.
         host = HostPattern.parse(given[0]) if len(given) == 1 and "*" not in given[0] else None
-        return host is not None and any(one.matches(host, default_ports=DEFAULT_PORTS.values()) for one in self._hosts)
+        if host is None:
+            return False
+        return any(known.matches(host, default_ports=DEFAULT_PORTS.values()) for known in self._hosts)
 
 
 def _host_pattern(entry: str) -> HostPattern:

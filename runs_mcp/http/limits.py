@@ -1,4 +1,4 @@
-"""Limits: requests in progress, for the process and for each caller; requests a minute; and subscriptions."""
+"""Limits of concurrent requests, of requests per minute, and of subscriptions."""
 
 import math
 from collections import Counter
@@ -17,14 +17,14 @@ from runs_mcp.server.resources.subscriptions import MAX_CALLER_SUBSCRIPTIONS, MA
 from runs_mcp.server.scopes import caller_of
 
 FULL_RETRY_S = 1
-"""Seconds after which to try a full server again."""
+"""Value of Retry-After, in seconds, if a limit of concurrent requests is reached."""
 
 
 class InFlight:
-    """Refuses requests while `most` are in progress, open streams included: those of the process, or of one caller."""
+    """Refuses requests while `most` requests of the process or caller are in progress, including open streams."""
 
     def __init__(self, app: ASGIApp, most: int, *, counted: Callable[[Scope], str] = lambda _: "", reason: str) -> None:
-        """`counted` returns the name that a request is counted by; `reason` tells callers which limit they reached."""
+        """Count requests by the name that `counted` returns; `reason` is the text of refusals."""
         self._app = app
         self._most = most
         self._counted = counted
@@ -47,11 +47,11 @@ class InFlight:
 class RateLimit:
     """Refuses the requests of a caller beyond its rate. A `subscriptions/listen` counts once for each resource.
 
-    Notifications, and answers to the server's questions, are free: refusing them would leave a call hanging.
+    Notifications and responses to the server's requests do not count: the call that waits for them would hang.
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter, per_minute: int | None) -> None:
-        """`per_minute` applies to callers without a rate of their own; None: no limit."""
+        """Limit callers without their own rate to `per_minute` requests; None: no limit."""
         self._app = app
         self._limiter = limiter
         self._per_minute = per_minute
@@ -96,9 +96,10 @@ class SubscriptionLimit:
 
 
 def refuse_for(seconds: int, status: HTTPStatus, reason: str) -> JSONResponse:
-    """Return a refusal that says when to try again."""
-    said = f"{reason} Nothing was done. Try again in {seconds} s."
-    return refuse(status, said, code=INTERNAL_ERROR, retry_after=str(seconds))
+    """Return a refusal with a Retry-After header (RFC 9110, section 10.2.3)."""
+    # The text repeats the header, because MCP clients pass on the error and drop the headers.
+    text = f"{reason} Nothing was done. Try again in {seconds} s."
+    return refuse(status, text, code=INTERNAL_ERROR, retry_after=str(seconds))
 
 
 @contextmanager

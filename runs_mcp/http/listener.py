@@ -1,4 +1,4 @@
-"""Serving MCP over streamable HTTP, until told to stop."""
+"""The process that serves MCP over Streamable HTTP."""
 
 import logging
 import os
@@ -28,21 +28,22 @@ from runs_mcp.server.stdio.stdio_service import DRAIN_S, FLUSH_S, STOPPING
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75
-"""Seconds that an idle connection is kept: longer than proxies do, so that they never write to a closed one."""
+"""Seconds for which an idle connection is kept: longer than common proxies, which would otherwise send a request on a
+connection that is being closed, and answer 502."""
 
 
 async def serve(config: Config, *, host: str, port: int, build: Build = build_server) -> None:
-    """Serve any number of clients at `http://{host}:{port}/mcp` by servers that `build` makes, until told to stop.
+    """Serve MCP at `http://{host}:{port}/mcp` until the process is stopped; `build` creates the servers.
 
     Raises:
-        ConfigError: `host` is reachable from elsewhere, and nothing says who may call; or `config` cannot work.
-        CredentialError: there is no credential for the Runs API.
-        OSError: the port is taken, or may not be served on.
+        ConfigError: `host` is not loopback and callers are not authenticated, or `config` is unusable.
+        CredentialError: the credential for the Runs API is missing.
+        OSError: the port is in use or may not be opened.
     """
     if host not in LOOPBACK and config.server.http.auth.kind == "none":
         raise ConfigError(
             f"--host {host}: server.http.auth.kind is none, which serves loopback only (127.0.0.1). "
-            "Set it to bearer or jwt to say who may call."
+            "Set it to bearer or jwt to authenticate callers."
         )
     service = build_service(config, host=host, build=build)
     settings = uvicorn.Config(
@@ -75,27 +76,27 @@ def _metrics_served(metrics: Metrics | None, address: tuple[str, int] | None) ->
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that logs its address, also if it chose the port, and drains calls before it stops."""
+    """A uvicorn server that logs its address, even if the system chose the port, and drains calls before it stops."""
 
     def __init__(self, settings: uvicorn.Config, tenants: Tenants) -> None:
         super().__init__(settings)
         self._tenants = tenants
-        self._told_to_stop: float | None = None
+        self._stopping_since: float | None = None
         self._last_busy = 0.0
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._told_to_stop is not None:
-            super().handle_exit(sig, frame)  # told twice: at once
+        if self._stopping_since is not None:
+            super().handle_exit(sig, frame)  # the second signal stops the server at once
             return
         log.info(STOPPING)
-        self._told_to_stop = time.monotonic()
+        self._stopping_since = time.monotonic()
         self._tenants.drain()
 
     @contextmanager
     @override
     def capture_signals(self) -> Generator[None, None, None]:
-        """Drain on SIGHUP too: a terminal that is closed sends it."""
+        """Drain on SIGHUP as well, which a closed terminal sends."""
         with super().capture_signals():
             if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
                 yield
@@ -111,25 +112,27 @@ class _Server(uvicorn.Server):
         now = time.monotonic()
         if self._tenants.busy:
             self._last_busy = now
-        if self._told_to_stop is not None:
-            answered = now - max(self._told_to_stop, self._last_busy) > FLUSH_S
-            # Only now, since what serves the streams cuts them once it sees this.
-            self.should_exit = self.should_exit or answered or now - self._told_to_stop > DRAIN_S
+        if self._stopping_since is not None:
+            answered = now - max(self._stopping_since, self._last_busy) > FLUSH_S
+            # Not earlier: sse-starlette polls `should_exit` and cuts every open stream once it is true.
+            self.should_exit = self.should_exit or answered or now - self._stopping_since > DRAIN_S
         return await super().on_tick(counter) or self.should_exit
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
-        except SystemExit as gave_up:  # uvicorn's way to say that it cannot listen
-            error = gave_up.__context__
-            raise named(error, self.config.host, self.config.port) if isinstance(error, OSError) else gave_up from None
-        for listener in (one for server in self.servers for one in server.sockets):
+        except SystemExit as exit_request:  # uvicorn logs the OSError and exits the process
+            error = exit_request.__context__
+            if isinstance(error, OSError):
+                raise named(error, self.config.host, self.config.port) from None
+            raise
+        for listener in (listener for server in self.servers for listener in server.sockets):
             log.info("serving MCP at %s%s", _url(*listener.getsockname()[:2]), PATH)
 
 
 def named(error: OSError, host: str, port: int) -> OSError:
-    """Return an error that names the address that cannot be served on."""
+    """Return `error` with the address in its message."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return OSError(error.errno, f"Cannot serve on {host}:{port}: {reason}")
 

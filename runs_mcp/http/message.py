@@ -1,4 +1,4 @@
-"""The JSON-RPC message of a request: read whole, within limits, and parsed once for every layer behind."""
+"""The JSON-RPC message of a request, read within limits and parsed once for all layers."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ _KEY = "runs_mcp.http.message"
 
 
 class MessageReader:
-    """Reads the body of each POST, which `message_of` then returns; refuses a large or slow one with 413 or 408.
+    """Reads and parses the body of each POST for `message_of`. Refuses large bodies with 413, slow bodies with 408.
 
-    A caller that sends headers and no body would otherwise hold a request for as long as its connection lives.
+    Without the limit of time, a caller that sends headers and no body would occupy a request until it disconnects.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, *, read_s: float = READ_S) -> None:
@@ -47,7 +47,8 @@ class MessageReader:
         await self._app(scope, replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """Return the body, or None if it is too large."""
+        """Return the body; None if it is too large."""
+        # The declared length is checked first, so that a large body is refused before it is transferred.
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             return None
@@ -60,17 +61,17 @@ class MessageReader:
 
 
 def message_of(scope: Scope) -> Any:
-    """Return the message that a request carries; None if it carries none that is JSON."""
+    """Return the message of a request; None if it has no body, or its body is not JSON."""
     return scope.get(_KEY)
 
 
 def is_request(message: Any) -> bool:
-    """Return true for a message that must be answered, which includes unreadable messages and batches."""
+    """Return true for a message that needs a response, which includes malformed messages and batches."""
     return not isinstance(message, dict) or ("id" in message and "method" in message)
 
 
 def params_of(message: Any) -> dict[str, Any]:
-    """Return the parameters of a message, none if they are missing or malformed."""
+    """Return the parameters of a message; empty if they are missing or malformed."""
     params = message.get("params") if isinstance(message, dict) else None
     return params if isinstance(params, dict) else {}
 
@@ -88,9 +89,9 @@ def replay(body: bytes, receive: Receive) -> Receive:
 def refuse(
     status: int, reason: str, *, code: int = INVALID_REQUEST, message: Any = None, **headers: str
 ) -> JSONResponse:
-    """Return a refusal that both HTTP and MCP clients understand; it answers `message`, if given.
+    """Return a refusal for HTTP and MCP clients: a status, and a JSON-RPC error with the id of `message`.
 
-    An underscore in the name of a header stands for a hyphen.
+    An underscore in the name of a header becomes a hyphen.
     """
     given = message.get("id") if isinstance(message, dict) else None
     body = {

@@ -1,9 +1,9 @@
-"""The ids of JSON-RPC requests within a session: no request can receive the answer of another.
+"""The ids of JSON-RPC requests within a session: no request can receive the response to another.
 
-The SDK's transport for protocol 2025-11-25 finds the response stream of an answer by the id of its request, as text.
-Requests with equal ids in one session (two in progress, `1` and `"1"`, or a request with the id of another whose
-caller has disconnected) would therefore get each other's answers. Each request gets an id of its own on its way in,
-and its answer gets the caller's id back on its way out. Protocol 2026-07-28 has no sessions, and needs none of this.
+The SDK's transport for protocol 2025-11-25 finds the response stream by the id of the request, as text. Requests with
+equal ids in a session (two in progress, `1` and `"1"`, or a request that reuses the id of another whose caller has
+disconnected) would therefore receive each other's responses. Each request gets a unique id on its way in, and its
+response gets the caller's id back on its way out. Protocol 2026-07-28 has no sessions and does not need this.
 """
 
 from itertools import count
@@ -18,13 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runs_mcp.http.message import message_of, replay
 
 MAX_UNANSWERED = 10_000
-"""Requests without an answer, including those whose callers have disconnected, that can be cancelled by id."""
+"""Maximum number of unanswered requests that can be cancelled by id, including those of disconnected callers."""
 Key = tuple[str, type, int | str]
-"""A session, and an id with its type."""
+"""A session, the type of an id, and the id: `1` and `"1"` are different ids (JSON-RPC 2.0, section 4)."""
 
 
 class MessageIds:
-    """Gives each request of a session a unique id, and its answer the id that the caller chose."""
+    """Gives each request of a session a unique id, and its response the id that the caller chose."""
 
     def __init__(self, app: ASGIApp, *, max_unanswered: int = MAX_UNANSWERED) -> None:
         self._app = app
@@ -41,6 +41,7 @@ class MessageIds:
             await self._app(scope, receive, send)
             return
         match message:
+            # A cancellation names the caller's id, which the SDK has never seen.
             case {"method": "notifications/cancelled", "params": {"requestId": int() | str() as cancelled}}:
                 known = self._unanswered.get((session, type(cancelled), cancelled), cancelled)
                 params = {**message["params"], "requestId": known}
@@ -53,7 +54,7 @@ class MessageIds:
                 await self._app(scope, receive, send)
 
     def _new_id(self, key: Key) -> str:
-        """Return a unique id, which a cancellation by the caller's id refers to until another request reuses that."""
+        """Return a unique id. Cancellations by the caller's id refer to it until another request reuses that id."""
         self._unanswered.pop(key, None)
         own = self._unanswered[key] = f"{self._prefix}-{next(self._numbers)}"
         if len(self._unanswered) > self._max_unanswered:
@@ -61,7 +62,7 @@ class MessageIds:
         return own
 
     def _restoring(self, own: str, key: Key, send: Send) -> Send:
-        """Return a `send` that replaces the id `own` in the answer, which the SDK sends as one event."""
+        """Return a `send` that replaces the id `own` in the response, which the SDK sends as one event."""
         before, after = b'"id":' + to_json(own), b'"id":' + to_json(key[-1])
 
         async def restored(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""State shared with other replicas, if the configuration names a Redis."""
+"""The optional state that replicas share in Redis."""
 
 from typing import TYPE_CHECKING
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def fleet(config: Config) -> "Fleet | None":
-    """The replicas that meet in the Redis of `server.redis_url`; None where it is not set.
+    """Return the replicas that share the Redis of `server.redis_url`; None if it is not set.
 
     Raises:
-        ConfigError: what that needs is not installed.
+        ConfigError: the extra `redis` is not installed.
     """
     if config.server.redis_url is None:
         return None
     try:
-        from runs_mcp.redis import Fleet  # noqa: PLC0415 - an extra, that others need not install
+        from runs_mcp.redis import Fleet  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError:
-        raise ConfigError("server.redis_url: install runs-mcp[redis] to share by Redis.") from None
+        raise ConfigError("server.redis_url: install runs-mcp[redis] to share state in Redis.") from None
     return Fleet(config.server.redis_url.get_secret_value())

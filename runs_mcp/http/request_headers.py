@@ -31,7 +31,9 @@ def _completed(scope: Scope) -> list[tuple[bytes, bytes]]:
     headers = MutableHeaders(raw=list(Headers(scope=scope).raw))
     if "accept" not in headers:
         headers["accept"] = BOTH  # RFC 9110, section 12.5.1: a request without it accepts any media type
-    # Streams are not resumable, and the SDK answers 500 to a client that tries: it gets a new stream instead.
+    # Streams are not resumable, because events are not stored: the hub keeps the text of each run instead. The SDK
+    # answers 500 to a client that tries to resume ("Resumability and Redelivery" of 2025-11-25); without the header
+    # the client gets a new stream.
     if "last-event-id" in headers:
         del headers["last-event-id"]
     return headers.raw

@@ -14,7 +14,7 @@ from runs_mcp.http.message import message_of
 from runs_mcp.observability.caller_name import name_of
 
 MAX_SESSIONS = 500
-"""Sessions that a caller can have open; each takes about 40 KiB for as long as it is open."""
+"""Maximum number of open sessions of a caller; each takes about 40 KiB."""
 IDLE_S = 1_800
 """Seconds after which the SDK closes an idle session."""
 RETRY_S = 60
@@ -24,25 +24,25 @@ ACCEPTED = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
 
 @dataclass(slots=True)
 class Session:
-    """One open session."""
+    """An open session."""
 
     opened_by: Scope
     """The request that opened it, without its headers and its body, and with the credential last used in it."""
     used: float
     requests: int = 0
-    """Requests in progress, its open stream included."""
+    """Requests in progress, including the open stream."""
 
     @property
     def caller(self) -> str:
-        """The name of the caller that opened it."""
+        """The name of the caller that opened the session."""
         return name_of(self.opened_by)
 
 
 class Sessions:
-    """Passes requests on, and keeps the sessions that they open and use.
+    """Forwards requests and tracks their sessions.
 
-    A caller with `most` sessions loses the idle one it has not used for longest when it opens another; it is refused
-    if none is idle.
+    When a caller with `most` sessions opens another, its least recently used idle session is closed. If no session is
+    idle, the request is refused.
     """
 
     def __init__(self, app: ASGIApp, *, most: int = MAX_SESSIONS, now: Callable[[], float] = time.monotonic) -> None:
@@ -115,7 +115,7 @@ class Sessions:
         return bool(idle)
 
     def _of(self, caller: str) -> list[str]:
-        """Return the sessions of a caller, and forget those that the SDK has closed by now."""
+        """Return the sessions of a caller, and forget sessions that the SDK has closed in the meantime."""
         oldest = self._now() - IDLE_S
         for session_id, session in list(self._open.items()):
             if not session.requests and session.used < oldest:
@@ -123,14 +123,15 @@ class Sessions:
         return [session_id for session_id, session in self._open.items() if session.caller == caller]
 
     async def _close(self, session_id: str) -> None:
-        """Close a session as its caller would, by DELETE: the SDK has no other way."""
+        """Close a session by a DELETE request, as its caller would."""
+        # The SDK has no public method to close a session of another request.
         session = self._open.pop(session_id)
         headers = [*session.opened_by["headers"], (MCP_SESSION_ID_HEADER.encode(), session_id.encode())]
         await self._app({**session.opened_by, "method": "DELETE", "headers": headers}, _nothing, _ignore)
 
 
 def _without_content(scope: Scope) -> Scope:
-    """Return what identifies a caller: its session must not keep the headers and the body of its first request."""
+    """Return a scope that identifies the caller, without the credential and body of its first request."""
     kept = {name: value for name, value in scope.items() if name != "runs_mcp.http.message"}
     return {**kept, "headers": [(b"host", Headers(scope=scope).get("host", "").encode())]}
 
@@ -140,4 +141,4 @@ async def _nothing() -> Message:
 
 
 async def _ignore(_: Message) -> None:
-    """Send the answer nowhere."""
+    """Discard the response."""

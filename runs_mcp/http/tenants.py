@@ -1,4 +1,7 @@
-"""Tenants of the service: an MCP server for each profile, with its own API client and state."""
+"""Tenants of the service: an MCP server for each profile, with its own API client and state.
+
+Caches, connection pools and sessions therefore need not know about tenants, and cannot mix them up.
+"""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -22,15 +25,15 @@ Share = Callable[[Config, str | None], SharedState]
 """Returns the state that the server of a profile shares with the servers of other replicas."""
 
 
-def by_itself(_: Config, __: str | None) -> SharedState:
+def unshared(_: Config, __: str | None) -> SharedState:
     """Return unshared state, for a service with a single replica."""
     return SharedState()
 
 
 class Tenants:
-    """The servers of one process: of each profile, and of callers outside of all. They share no state.
+    """The servers of a process, one per profile and one for callers without a profile. They share no state.
 
-    As an ASGI application, it hands each request to the server of its caller.
+    As an ASGI application, it passes each request to the server of its caller.
     """
 
     def __init__(
@@ -39,11 +42,11 @@ class Tenants:
         observers: Observers = NO_OBSERVERS,
         *,
         build: Build = build_server,
-        share: Share = by_itself,
+        share: Share = unshared,
     ) -> None:
-        """Raises: ConfigError, SetupError: the settings of one cannot work; the text names the profile."""
+        """Raises: ConfigError, SetupError: the settings of a profile are unusable; the text names the profile."""
         self.config = config
-        profiles = [*config.profiles, None] if config.serves_the_unnamed else [*config.profiles]
+        profiles = [*config.profiles, None] if config.serves_unmatched_callers else [*config.profiles]
         self._servers = {profile: _server(config, profile, observers, build, share) for profile in profiles}
 
     @property
@@ -72,13 +75,13 @@ class Tenants:
         return any(server.draining for server in self.servers)
 
     def drain(self) -> None:
-        """Answer the calls that wait for runs now, with the way to continue, because the service is about to stop."""
+        """Make calls that wait for runs return at once, because the service is about to stop."""
         for server in self.servers:
             server.drain()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Serve requests while the block lasts."""
+        """Run the servers for the duration of the block."""
         async with AsyncExitStack() as stack:
             for server in self.servers:
                 await stack.enter_async_context(server.mcp.session_manager.run())
@@ -94,7 +97,7 @@ class Tenants:
 def _server(config: Config, profile: str | None, observers: Observers, build: Build, share: Share) -> RunsServer:
     own = config.of(profile)
     try:
-        connect(own.api)  # a credential that is not there is better said now than at the first call
+        connect(own.api)  # reports a missing credential at the start instead of at the first call
         return build(own, observers, share(own, profile))
     except (ConfigError, SetupError) as error:
         raise type(error)(f"profiles.{profile}: {error}" if profile else str(error)) from None

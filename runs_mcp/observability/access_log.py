@@ -15,14 +15,14 @@ from runs_mcp.observability.logs import FIELDS, context
 log = logging.getLogger(__name__)
 
 LEFT = 499
-"""The status of an answer that never began, because the caller had disconnected."""
+"""The status if the caller disconnects before the response begins: nginx's "client closed request"."""
 LONGEST_CHARS = 200
 _MESSAGE = "runs_mcp.message"
-"""Key in the scope of a request: the fields of its line that its message names."""
+"""Key in the ASGI scope of a request for the fields of its line that come from its message."""
 
 
 class AccessLog:
-    """Logs a line for each request, without its query, its headers or anything of its body."""
+    """Logs a line for each request, without query, headers and body, any of which can contain a credential."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class AccessLog:
 
 
 async def noted(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Add the method, tool, run and trace of a message to the line of its request, and to lines logged meanwhile."""
+    """Add the method, tool, run and trace of a message to the line of its request and to lines of its handler."""
     if ctx.request is None:
         return await call_next(ctx)
     fields = _named(ctx)
@@ -59,7 +59,7 @@ async def noted(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Han
 
 
 def _named(ctx: ServerRequestContext[Any, Any]) -> dict[str, str]:
-    """Return the tool and the run that a message names, and the trace that it is part of."""
+    """Return the tool, run and trace of a message."""
     params = (ctx.params or {}) if ctx.method == "tools/call" else {}
     arguments = params.get("arguments")
     run_id = arguments.get("run_id") if isinstance(arguments, dict) else None

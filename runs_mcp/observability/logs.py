@@ -1,7 +1,7 @@
-"""Logs: a JSON line for each event on stderr, with everything masked that looks like a credential.
+"""Logs: a JSON line for each event on stderr, with text that looks like a credential masked.
 
-A host that starts the server and never reads its log would block it once the pipe is full. Lines without room in the
-pipe are therefore dropped, and counted in the next line that has room.
+A host that starts the server and never reads its log would block it once the pipe is full. Lines that do not fit into
+the pipe are therefore dropped, and counted in the next line that fits (docs/decisions/logging.md).
 """
 
 import json
@@ -23,9 +23,9 @@ from typing_extensions import override
 from runs_mcp.observability.masking import mask
 
 FIELDS = "fields"
-"""Key in the `extra` of a record: the fields of its line beside the event."""
+"""Key in the `extra` of a record for additional fields of its line."""
 _CONTEXT: ContextVar[Mapping[str, str]] = ContextVar(
-    "fields of every line that is logged meanwhile", default=MappingProxyType({})
+    "fields of every line logged in the block", default=MappingProxyType({})
 )
 # Format and control characters, lone surrogates and private use could reorder, hide or forge text on a terminal.
 _INVISIBLE = re.compile(
@@ -45,7 +45,7 @@ def context(**fields: str) -> Iterator[None]:
 
 
 def current(field: str) -> str | None:
-    """Return the value that a line logged now has for `field`."""
+    """Return the current value of `field`; None if it is not set."""
     return _CONTEXT.get().get(field)
 
 
@@ -71,7 +71,10 @@ class _JsonLine(logging.Formatter):
 
 
 class _PipeHandler(logging.Handler):
-    """Writes to a pipe, and never waits for its reader."""
+    """Writes to a pipe without waiting for its reader.
+
+    `O_NONBLOCK` is not an option: it belongs to the open file, which the process shares with its parent.
+    """
 
     def __init__(self, pipe: int) -> None:
         super().__init__()
@@ -93,7 +96,8 @@ class _PipeHandler(logging.Handler):
 
     def _write(self, line: bytes) -> None:
         for start in range(0, len(line), select.PIPE_BUF):
-            if not self._poll.poll(0):  # a pipe that has room takes this much at once
+            # POSIX: a write of at most PIPE_BUF bytes to a writable pipe neither blocks nor is split.
+            if not self._poll.poll(0):
                 self._dropped += 1
                 self._cut = start > 0 or self._cut
                 return

@@ -2,6 +2,8 @@
 
 import re
 
+# By shape: query parameters, bearer tokens (RFC 6750), JWTs (a JSON header always begins with `eyJ`), keys of the API
+# and of this server. `RunsClient.redact` masks the secrets in use, whatever their shape.
 _SECRET = re.compile(
     r"(?P<query>(?:access_token|token)=)[^\s&\"']+"
     r"|(?P<bearer>[Bb]earer\s+)[\w.~+/=-]+"
@@ -21,9 +23,9 @@ _HIDDEN = re.compile(
     r"\U000e0000-\U000e0fff"  # tags and selectors that can carry invisible text
     "]"
 )
-"""Characters that a person cannot see, or that move what a person sees.
+"""Characters that are invisible or change the order of visible text (Unicode TR 36, TR 39).
 
-U+200C and U+200D are not among them: Persian, the scripts of India and composed emoji need both.
+U+200C and U+200D are not included: Persian, the scripts of India and composed emoji need them.
 """
 
 
@@ -38,5 +40,5 @@ def show_hidden(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, hidden characters written out, so that it cannot pass for a line of the server."""
+    """Return `text` on one line with hidden characters written out, so that it cannot imitate a line of the server."""
     return show_hidden(" ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, in a registry of their own."""
+"""Prometheus metrics, in a separate registry."""
 
 import logging
 import platform
@@ -27,63 +27,63 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 class Metrics:
-    """Counters, histograms and gauges. Label values come from fixed sets: no caller can create new label values."""
+    """Counters, histograms and gauges.
+
+    All label values come from fixed sets: a caller that could choose them could create time series without bound.
+    """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self._calls = Counter(
-            "runs_mcp_calls", "Tool calls, by how they ended.", ["tool", "outcome"], registry=registry
-        )
+        self._calls = Counter("runs_mcp_calls", "Tool calls by outcome.", ["tool", "outcome"], registry=registry)
         self._call_seconds = Histogram(
-            "runs_mcp_call_seconds", "How long tool calls took.", ["tool"], buckets=SECONDS, registry=registry
+            "runs_mcp_call_seconds", "Duration of tool calls.", ["tool"], buckets=SECONDS, registry=registry
         )
         self._upstream = Counter(
             "runs_mcp_upstream_requests",
-            "Requests to the Runs API, repetitions included, by the status of their answer.",
+            "Requests to the Runs API, including retries, by status.",
             ["operation", "status"],
             registry=registry,
         )
         self._upstream_seconds = Histogram(
             "runs_mcp_upstream_seconds",
-            "How long the Runs API took to begin its answer.",
+            "Seconds until the Runs API began its response.",
             ["operation"],
             buckets=SECONDS,
             registry=registry,
         )
         self._retries = Counter(
-            "runs_mcp_upstream_retries", "Requests to the Runs API repeated, by why.", ["error"], registry=registry
+            "runs_mcp_upstream_retries", "Retries of requests to the Runs API by error.", ["error"], registry=registry
         )
         self._warnings = _Warnings(
-            Counter("runs_mcp_warnings", "Warnings and errors logged, by their logger.", ["logger"], registry=registry)
+            Counter("runs_mcp_warnings", "Logged warnings and errors by logger.", ["logger"], registry=registry)
         )
         self.responses = Counter(
-            "runs_mcp_http_responses", "Requests answered, by status; health apart.", ["status"], registry=registry
+            "runs_mcp_http_responses", "HTTP responses by status, without probes.", ["status"], registry=registry
         )
         self.requests_in_flight = Gauge(
-            "runs_mcp_http_requests_in_flight", "Requests being answered, streams included.", registry=registry
+            "runs_mcp_http_requests_in_flight", "Requests in progress, including streams.", registry=registry
         )
-        self.streams_open = Gauge("runs_mcp_http_streams_open", "Answers being streamed.", registry=registry)
-        Info("runs_mcp_build", "What is running.", registry=registry).info(
+        self.streams_open = Gauge("runs_mcp_http_streams_open", "Open streams.", registry=registry)
+        Info("runs_mcp_build", "Version of the server and of Python.", registry=registry).info(
             {"version": __version__, "python": platform.python_version()}
         )
         ProcessCollector(registry=registry)
 
     def gauge(self, *, calls: Callable[[], float], followed: Callable[[], float]) -> None:
-        """Gauge the tool calls being answered and the runs being followed at each scrape."""
-        in_flight = Gauge("runs_mcp_calls_in_flight", "Tool calls being answered.", registry=self.registry)
+        """Gauge the tool calls in progress and the followed runs at each scrape."""
+        in_flight = Gauge("runs_mcp_calls_in_flight", "Tool calls in progress.", registry=self.registry)
         in_flight.set_function(calls)
-        runs = Gauge("runs_mcp_runs_followed", "Runs whose stream is read or polled.", registry=self.registry)
+        runs = Gauge("runs_mcp_runs_followed", "Runs that are streamed or polled.", registry=self.registry)
         runs.set_function(followed)
 
     @contextmanager
     def served(self, host: str, port: int) -> Iterator[tuple[str, int]]:
-        """Serve `/metrics` while the block lasts, and tell where; by a thread, which a busy event loop cannot hold up.
-
-        Warnings that are logged meanwhile are counted.
+        """Serve `/metrics` and count logged warnings for the duration of the block; yield the address.
 
         Raises:
-            OSError: the address cannot be had.
+            OSError: the address is not available.
         """
+        # In a thread, so that a busy event loop does not delay scrapes.
         listener, thread = start_http_server(port, host, self.registry)
         ours = logging.getLogger("runs_mcp")
         ours.addHandler(self._warnings)
@@ -133,7 +133,7 @@ class Metrics:
 
 
 class _Warnings(logging.Handler):
-    """Counts what is worth a look: Redis that fails, a request that is refused, a defect."""
+    """Counts warnings and errors: failures of Redis, refused requests, crashes."""
 
     def __init__(self, counter: Counter) -> None:
         super().__init__(logging.WARNING)
@@ -153,7 +153,7 @@ def _is_error(result: HandlerResult) -> bool:
 
 
 class CountedRequests:
-    """Counts requests, and gauges those being answered."""
+    """Counts requests by status, and gauges requests in progress."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

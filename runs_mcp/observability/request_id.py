@@ -1,4 +1,4 @@
-"""The id of each request: the caller's or a new one, in answers, errors, logs, and requests to the API."""
+"""The id of each request: generated or given by the caller; in responses, errors, logs and requests to the API."""
 
 import re
 import secrets
@@ -14,11 +14,12 @@ from runs_mcp.api import Exchange
 from runs_mcp.observability import logs
 
 HEADER = "X-Request-Id"
+# Log lines and headers repeat the caller's id, so it must not contain line breaks or other special characters.
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """Gives each request an id, and puts it into the answer."""
+    """Gives each request an id, and adds it to the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry: from the caller's, through the call, to the request to the Runs API."""
+"""OpenTelemetry traces: from the caller, through the call, to the request to the Runs API."""
 
 import logging
 import os
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 EXPORTER = "OTEL_TRACES_EXPORTER"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 EXPORTERS = {"otlp": "otlp_proto_http"}
-"""Names of exporters where they differ from those they are installed by."""
+"""Entry points of exporters whose name differs from their value in the variable."""
 FIRST_ERROR = 400
 
-# Not that of the environment, which passes a caller's baggage on to the API too.
+# Not the propagator of the environment, which would also pass the baggage of callers on to the API.
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def start() -> bool:
-    """Have traces exported as the OTEL_… variables say; false where they ask for none.
+    """Export traces according to the OTEL_… variables. Return false if they enable no exporter.
 
     Raises:
-        ConfigError: they ask for what is not installed.
+        ConfigError: the requested exporter is not installed.
     """
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return True  # the program that started the process has configured a provider
@@ -53,8 +53,8 @@ def _export(wanted: str) -> None:
         exporting = BatchSpanProcessor(exporter.load()())
     except (ImportError, ValueError):
         raise ConfigError(
-            f"Traces are asked for ({EXPORTER} {wanted}), and no such exporter is installed: "
-            f"pip install 'runs-mcp[otel]', or set {EXPORTER}=none."
+            f"{EXPORTER}={wanted}: this exporter is not installed. "
+            f"Run pip install 'runs-mcp[otel]', or set {EXPORTER}=none."
         ) from None
     ours = Resource.create({"service.name": "runs-mcp", "service.version": __version__})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
@@ -64,7 +64,7 @@ def _export(wanted: str) -> None:
 
 
 class CallersTrace:
-    """Makes what a request does part of its caller's trace, as its `traceparent` header says."""
+    """Continues the trace of the caller, which its `traceparent` header names (W3C Trace Context)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,6 +1,6 @@
 """State that replicas of the HTTP service share in Redis (`server.redis_url`). Needs `runs-mcp[redis]`.
 
-A Redis that does not answer takes nothing down: each replica continues alone, and reconnects in the background.
+If Redis fails, each replica works alone and reconnects in the background (docs/decisions/redis.md).
 """
 
 from runs_mcp.redis.replica_state import Fleet

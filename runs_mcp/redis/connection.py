@@ -1,4 +1,4 @@
-"""The connection to Redis: each command has a deadline, and none is sent while Redis is known not to answer."""
+"""The connection to Redis: each command has a deadline, and a circuit breaker stops commands while Redis fails."""
 
 import logging
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ from typing_extensions import override
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 2.0
-"""Seconds that a command may take, connecting included: a busy process must not mistake its own delay for a failure."""
+"""Maximum seconds for a command, including connecting: long enough that the delays of a busy process do not count."""
 BLOCK_MS = 1_000
-"""Milliseconds that a read of streams waits for entries; its deadline is longer by as much."""
+"""Milliseconds for which a read of streams waits for entries. Its deadline is extended by the same time."""
 PROBE_S = 1.0
 """Seconds between two attempts to reach a Redis that does not answer."""
 FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class CircuitOpenError(RedisConnectionError):
-    """Redis did not answer a moment ago, so that nothing was sent."""
+    """The command was not sent, because Redis did not answer a moment ago."""
 
 
 class CircuitBreaker:
-    """Open while Redis does not answer: commands then fail at once, instead of each waiting for its deadline.
+    """A circuit breaker, open while Redis does not answer: commands then fail at once instead of after their deadline.
 
     https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
     """
@@ -77,7 +77,8 @@ class GuardedRedis(Redis):
         Raises:
             ValueError: `url` is malformed.
         """
-        # One repetition, for a pooled connection that Redis has closed; a command that took too long is not repeated.
+        # A single retry, for a pooled connection that Redis has closed. A command that timed out is not retried, since
+        # that would double the deadline.
         retry = Retry(ConstantBackoff(0), 1, supported_errors=(RedisConnectionError,))
         client = cast(
             "GuardedRedis",
@@ -88,10 +89,10 @@ class GuardedRedis(Redis):
 
     @override
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send a command, and return its answer.
+        """Send a command and return the response.
 
         Raises:
-            RedisError, OSError, TimeoutError: it failed.
+            RedisError, OSError, TimeoutError: the command failed.
         """
         blocked_s = BLOCK_MS / 1_000 if args[0] == "XREAD" else 0
         with self.circuit.guard(DEADLINE_S + blocked_s):
@@ -113,10 +114,10 @@ class GuardedRedis(Redis):
 
 @contextmanager
 def without_redis(doing: str) -> Iterator[None]:
-    """Leave the block if Redis fails, and log what this replica does alone; once for each failure of Redis."""
+    """Leave the block if Redis fails; log `doing`, the interrupted activity."""
     try:
         yield
     except CircuitOpenError:
-        pass
+        pass  # logged when the circuit opened
     except FAILURES as error:
         log.warning("Redis failed while %s: %s; this replica continues alone", doing, type(error).__name__)

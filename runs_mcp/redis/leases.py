@@ -1,7 +1,7 @@
-"""Leases: a replica holds a name for as long as it lives.
+"""Leases: a replica holds a name for as long as it is alive.
 
-A lease is a key with the id of its holder. The holder is alive while its own key, which it renews each second, exists.
-A lock (`redis.lock.Lock`) would have to be renewed for each name instead, and a replica can lead a thousand runs.
+A lease is a key with the id of its holder. The holder is alive while its own key exists, which it renews every second.
+A lock (`redis.lock.Lock`) would have to be renewed for each name, and a replica can lead a thousand runs.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,11 +17,12 @@ from runs_mcp.redis.connection import without_redis
 
 BEAT_S = 1.0
 ALIVE_S = 5
-"""Seconds after its last beat that a replica counts as dead."""
+"""Seconds after its last renewal until a replica counts as dead. Several renewals may be lost or late before that."""
 LEAVING_S = 2.0
 HELD_S = 86_400
-"""Seconds after which a lease ends, even if its holder lives."""
-# Each script uses one key, so that it runs on a Redis Cluster and on Valkey.
+"""Seconds after which a lease ends even if its holder is alive, so that no key stays forever."""
+# Compare-and-set, since another replica may take the lease between GET and SET. Each script uses a single key, so it
+# runs on a Redis Cluster and on Valkey.
 REPLACE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 return redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
@@ -30,7 +31,7 @@ RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 
 
 class Leases:
-    """The leases of this replica, and the replicas that live."""
+    """The leases of this replica, and the check whether other replicas are alive."""
 
     def __init__(self, redis: Redis, place: str) -> None:
         self._redis = redis
@@ -40,20 +41,21 @@ class Leases:
 
     @asynccontextmanager
     async def alive(self, tasks: TaskGroup) -> AsyncIterator[None]:
-        """Count as alive while the block lasts."""
+        """Count as alive for the duration of the block."""
         await self._beat()
         tasks.start_soon(self._keep_beating)
         try:
             yield
         finally:
+            # Shielded, since the task is cancelled at this point; without the deletion others would wait `ALIVE_S`.
             with anyio.move_on_after(LEAVING_S, shield=True), without_redis("leaving"):
                 await self._redis.delete(self._lives + self.replica)
 
     async def holder(self, name: str) -> str:
-        """Return the replica that holds `name`: this one, if no other that lives does.
+        """Return the replica that holds `name`. If no living replica holds it, this replica takes the lease.
 
         Raises:
-            RedisError, OSError, TimeoutError: Redis cannot tell.
+            RedisError, OSError, TimeoutError: Redis failed.
         """
         while not await self._redis.set(name, self.replica, nx=True, ex=HELD_S):
             holder: Any = await self._redis.get(name)
@@ -64,7 +66,7 @@ class Leases:
         return self.replica
 
     async def leave(self, name: str) -> None:
-        """Give `name` up; if Redis fails, the lease ends with this replica."""
+        """Release `name`. If Redis fails, the lease ends when this replica ends."""
         with anyio.move_on_after(LEAVING_S, shield=True), without_redis("leaving a lease"):
             await self._redis.eval(RELEASE, 1, name, self.replica)
 
@@ -72,7 +74,7 @@ class Leases:
         """Return the living replica that holds each of `names`, or None.
 
         Raises:
-            RedisError, OSError, TimeoutError: Redis cannot tell.
+            RedisError, OSError, TimeoutError: Redis failed.
         """
         if not names:
             return []
@@ -86,5 +88,5 @@ class Leases:
             await self._beat()
 
     async def _beat(self) -> None:
-        with without_redis("renewing its sign of life"):
+        with without_redis("renewing the key of this replica"):
             await self._redis.set(self._lives + self.replica, "1", ex=ALIVE_S)

@@ -1,4 +1,4 @@
-"""Polling watched runs in turns: one poll serves the subscribers of all replicas."""
+"""Turns at polling runs: a single poll serves the subscribers of all replicas."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ MS_PER_S = 1_000
 
 
 class RedisPollTurns(OwnPollTurns):
-    """Turns at polling a run, and the status that the last poll of any replica returned."""
+    """Turns at polling a run, and the status that the last poll by any replica returned."""
 
     def __init__(self, redis: Redis, place: str) -> None:
         super().__init__()
@@ -36,9 +36,10 @@ class RedisPollTurns(OwnPollTurns):
 
     @override
     async def changed(self, run_id: str, status: str) -> bool:
-        """Return true if `status` differs from the status that the last poll of any replica returned."""
-        here = await super().changed(run_id, status)
+        """Return true if `status` differs from the status that the last poll by any replica returned."""
+        # The local state is updated even if Redis answers, so that it is current if Redis fails later.
+        changed = await super().changed(run_id, status)
         with without_redis("polling a run"):
             before = await self._redis.set(f"{self._place}:seen:{run_id}", status, ex=KEPT_S, get=True)
             return before is not None and before != status
-        return here
+        return changed

@@ -5,7 +5,8 @@ from redis.asyncio import Redis
 from runs_mcp.redis.connection import without_redis
 from runs_mcp.server.gcra import MINUTE_S, GcraLimiter
 
-# The algorithm of `GcraLimiter`, by the clock of Redis. One key, so that it runs on a Redis Cluster and on Valkey.
+# The algorithm of `GcraLimiter` as a script, because reading and writing must be atomic. It uses the clock of Redis,
+# since those of replicas differ, and a single key, so that it runs on a Redis Cluster and on Valkey.
 GCRA = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
@@ -19,14 +20,14 @@ return '0'
 
 
 class RedisRateLimiter:
-    """A limiter in Redis; while Redis fails, one of this replica's own."""
+    """A limiter in Redis, replaced by a limiter of this process while Redis fails."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._own = GcraLimiter()
 
     async def wait_s(self, caller: str, per_minute: int, cost: int = 1) -> float:
-        """Count a request, as the protocol of `RateLimiter` says."""
+        """Count a request; see `RateLimiter`."""
         with without_redis("counting a request"):
             key = f"runs-mcp:rate:{caller}"
             return float(await self._redis.eval(GCRA, 1, key, MINUTE_S, per_minute, cost))

@@ -37,7 +37,7 @@ class _Shared(SharedState):
     @override
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Count as alive, and listen to the other replicas, while the block lasts."""
+        """Count as alive and receive changes of other replicas for the duration of the block."""
         async with anyio.create_task_group() as tasks, self.leases.alive(tasks):
             await tasks.start(self.bus.listen)
             tasks.start_soon(self.relay.run)
@@ -57,7 +57,7 @@ class Fleet:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reconnect to Redis whenever it fails, while the block lasts; then close the connections."""
+        """Reconnect to Redis whenever it fails, for the duration of the block; then close the connections."""
         async with self._redis, anyio.create_task_group() as tasks:
             tasks.start_soon(self._redis.keep_probing)
             yield
@@ -105,10 +105,9 @@ def _usable() -> Iterator[None]:
 
 
 def _place(config: Config, profile: str | None) -> str:
-    """Return the prefix of all keys of a profile: it shares nothing with other profiles, or with other APIs.
-
-    The braces are a hash tag: on a Redis Cluster all keys of a profile are in one slot, as reads of several keys need.
-    """
+    """Return the prefix of all keys of a profile. Profiles, and services for different APIs, share no keys."""
+    # The braces are a hash tag: on a Redis Cluster all keys of a profile are in the same slot, which commands with
+    # several keys require (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
     api = config.api
     identity = "\n".join([profile or "", api.edition, api.base_url or "", api.project or ""])
     return f"runs-mcp:{{{profile or ''}:{hashlib.sha256(identity.encode()).hexdigest()[:12]}}}"

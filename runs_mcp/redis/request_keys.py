@@ -1,4 +1,4 @@
-"""Request keys shared by replicas: two that are asked for the same run create one."""
+"""Request keys shared by replicas: two replicas that receive the same request create a single run."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from runs_mcp.server.runs.shared_state import KeyedRun, OwnRequestKeys
 
 KEPT_S = 86_400
 LOCK_S = 6.0
-"""Seconds after which the lock of a replica that died is free."""
+"""Seconds after which the lock of a dead replica is released."""
 RENEW_S = 2.0
 TRY_S = 0.05
 """Seconds between two attempts to take a lock."""
@@ -21,7 +21,7 @@ LEAVING_S = 2.0
 
 
 class RedisRequestKeys(OwnRequestKeys):
-    """A lock for each key, and the runs that were created by keys within a day."""
+    """A lock for each key, and the runs that keys created within the last day."""
 
     def __init__(self, redis: Redis, place: str) -> None:
         super().__init__()
@@ -31,9 +31,11 @@ class RedisRequestKeys(OwnRequestKeys):
     @override
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[None]:
-        """Hold `key` while the block lasts, once no other call in any replica does."""
+        """Hold `key` for the duration of the block, after all other calls in all replicas have released it."""
         lock = self._redis.lock(f"{self._place}:creating:{key}", timeout=LOCK_S, sleep=TRY_S, thread_local=False)
         async with super().held(key), anyio.create_task_group() as tasks:
+            # If Redis fails, the block runs with the lock of this process alone; the tag of the run still prevents a
+            # second run in most cases.
             with without_redis("locking a request key"):
                 await lock.acquire()
                 tasks.start_soon(_keep, lock)
@@ -47,7 +49,7 @@ class RedisRequestKeys(OwnRequestKeys):
 
     @override
     async def find(self, key: str) -> KeyedRun | None:
-        """Return the run that `key` created, if that was within a day."""
+        """Return the run that `key` created within the last day."""
         with without_redis("looking up a request key"):
             kept = await self._redis.get(f"{self._place}:created:{key}")
             request, _, run_id = str(kept or "").partition(" ")

@@ -1,4 +1,4 @@
-"""The key that seals the state of questions: one for all replicas, so that any of them can take the answer."""
+"""The key that seals the state of questions, shared so that any replica can receive the answer."""
 
 import secrets
 
@@ -12,7 +12,7 @@ AGAIN_S = 1.0
 
 
 class SharedKeyCodec:
-    """Seals by the key in Redis; before that is fetched, by a key that this replica alone has."""
+    """Seals state with the key in Redis, and until that is fetched with a key of this replica."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
@@ -25,19 +25,20 @@ class SharedKeyCodec:
         return self._codec.seal(payload)
 
     def unseal(self, token: str) -> bytes:
-        """Return what was sealed, by this key or by this replica before it had the key.
+        """Return the payload that was sealed with the shared key, or with the key of this replica.
 
         Raises:
-            InvalidRequestState: it was not sealed by either.
+            InvalidRequestState: the payload was sealed with neither key.
         """
         return self._codec.unseal(token)
 
     async def fetch(self) -> None:
-        """Fetch the shared key, which the first replica makes, as soon as Redis answers."""
+        """Fetch the shared key as soon as Redis answers; the first replica creates it."""
         while True:
             with without_redis("fetching the key of request states"):
                 await self._redis.set(self._name, self._own, nx=True)
                 shared = str(await self._redis.get(self._name))
+                # The first key seals, all of them unseal: state sealed before the exchange stays valid.
                 ring = [shared] if shared == self._own else [shared, self._own]
                 self._codec = AESGCMRequestStateCodec(ring)
                 return

@@ -1,4 +1,4 @@
-"""Names that a single replica can claim, once."""
+"""Names that can be claimed once among all replicas."""
 
 from redis.asyncio import Redis
 from typing_extensions import override
@@ -8,7 +8,7 @@ from runs_mcp.server.runs.shared_state import OwnSingleUse
 
 
 class RedisSingleUse(OwnSingleUse):
-    """Names claimed by any replica; without Redis, those claimed by this one."""
+    """Names claimed by any replica; without Redis, names claimed by this replica."""
 
     def __init__(self, redis: Redis, place: str) -> None:
         super().__init__()

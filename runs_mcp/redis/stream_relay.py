@@ -1,20 +1,20 @@
-"""One upstream stream for each run, however many replicas follow it.
+"""A single upstream stream for each run, however many replicas follow it.
 
-The replica that leads a run reads its stream from the API, and writes it to a Redis stream; the others read that::
+The replica that leads a run reads its stream from the API and writes it to a Redis stream, which the others read::
 
     Runs API ──SSE──▶ leader ──XADD──▶ text:RUN  1-0  at=0  text="one "
                         │                        2-0  at=4  text="two "     ──XREAD──▶ readers
                         │                        3-0  ended=yes
                         └─ lead:RUN = id of the leader       woken:REPLICA ──XREAD──┘
 
-1. A replica that is to follow RUN takes the lease `lead:RUN` (see `leases`). The replica that gets it leads.
-2. The leader appends each piece of text to `text:RUN` with its position in characters (`at`), so that a reader takes
-   nothing twice and notices a gap; then `ended`.
-3. A reader has one blocking XREAD for all runs it reads. An entry in its own stream `woken:REPLICA` interrupts that
-   when it starts to read another run.
-4. Each second a reader checks that the leaders of its runs hold their leases and live. If a leader does not, the
-   reader takes the lease and what `text:RUN` holds, and succeeds it. A successor must not open the stream of a run that
-   has started, because that could execute the run again: it polls the run, and takes the missing text from the result.
+1. A replica that follows RUN takes the lease `lead:RUN` (see `leases`). The replica that gets it leads.
+2. The leader appends each piece of text to `text:RUN` with its position in characters (`at`), so that a reader adds
+   nothing twice and notices gaps; then `ended`.
+3. A reader has one blocking XREAD for all its runs. An entry in its own stream `woken:REPLICA` interrupts the XREAD
+   when the replica starts to read another run.
+4. Every second a reader checks that the leaders of its runs hold their leases and are alive. Otherwise the reader takes
+   the lease and the text in `text:RUN`, and becomes the successor. A successor must not open the stream of a started
+   run, because that could execute the run again: it polls the run, and takes the missing text from the result.
 5. If Redis fails, each replica follows its runs alone in the same way.
 """
 
@@ -61,7 +61,7 @@ class _Reading:
 
 
 class RedisRelay:
-    """Lets one replica lead each run, and the others read what it writes."""
+    """Lets one replica lead each run, and all others read its text from Redis."""
 
     def __init__(self, redis: GuardedRedis, leases: Leases, place: str) -> None:
         self._redis = redis
@@ -71,17 +71,18 @@ class RedisRelay:
         self._readings: dict[str, _Reading] = {}
 
     async def read(self, follower: RunStream) -> Role:
-        """Give `follower` the text that another replica reads, until the run has ended or no other replica leads."""
+        """Add the text that another replica reads to `follower`, until the run ends or no other replica leads it."""
         with without_redis("finding the leader of a run"):
             while (leader := await self._leases.holder(self._lead(follower.run_id))) != self._leases.replica:
                 if await self._read_from(leader, follower):
                     return "reader"
             return await self._taken_over(follower)
+        # Redis failed: another replica may have opened the stream, so it must not be opened again.
         return "successor"
 
     @asynccontextmanager
     async def leading(self, follower: RunStream) -> AsyncIterator[None]:
-        """Write the text that `follower` reads to Redis; it ends inside the block."""
+        """Write the text of `follower` to Redis for the duration of the block, in which it must end."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._write, follower, follower.position, follower.length)
@@ -90,7 +91,7 @@ class RedisRelay:
             await self._leases.leave(self._lead(follower.run_id))
 
     async def run(self) -> None:
-        """Read what other replicas write, and check that they live, until cancelled."""
+        """Read the text that other replicas write, and check that they are alive, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep_reading)
             tasks.start_soon(self._check_leaders)
@@ -102,7 +103,7 @@ class RedisRelay:
         return f"{self._place}:text:{run_id}"
 
     async def _taken_over(self, follower: RunStream) -> Role:
-        """Give `follower` the text that an earlier leader wrote, and return the role of this replica."""
+        """Add the text of an earlier leader to `follower`, and return the role of this replica."""
         reading = _Reading(follower, self._leases.replica)
         entries: Any = await self._redis.xrange(self._text(follower.run_id))
         for entry, fields in entries:
@@ -113,7 +114,7 @@ class RedisRelay:
         return "successor" if entries else "leader"
 
     async def _read_from(self, leader: str, follower: RunStream) -> bool:
-        """Read what `leader` writes; return true if the run has ended, and false if `leader` leads no longer."""
+        """Read the text that `leader` writes. Return true if the run has ended, false if `leader` no longer leads."""
         reading = self._readings[self._text(follower.run_id)] = _Reading(follower, leader)
         try:
             await self._wake()
@@ -123,7 +124,7 @@ class RedisRelay:
         return reading.ended
 
     async def _wake(self) -> None:
-        """Interrupt the blocking read, so that the next one covers all runs."""
+        """Interrupt the blocking read, so that the next read covers all runs."""
         await self._redis.xadd(self._woken, {"woken": "yes"}, maxlen=1, approximate=False)
 
     async def _keep_reading(self) -> None:
@@ -132,7 +133,7 @@ class RedisRelay:
             with without_redis("reading runs"):
                 while True:
                     wanted: dict[Any, Any] = {self._woken: woken} | {
-                        name: one.position for name, one in self._readings.items()
+                        name: reading.position for name, reading in self._readings.items()
                     }
                     answer: Any = await self._redis.xread(wanted, count=MOST_ENTRIES, block=BLOCK_MS)
                     for name, entries in answer or []:
@@ -141,7 +142,7 @@ class RedisRelay:
             await anyio.sleep(AGAIN_S)
 
     def _take(self, name: str, entries: list[tuple[str, dict[str, str]]], woken: str) -> str:
-        """Add the entries of a stream to its follower; return the last entry by which this replica was woken."""
+        """Add the entries of a stream to its follower. Return the last entry of the stream that wakes this replica."""
         if name == self._woken:
             return entries[-1][0]
         if reading := self._readings.get(name):
@@ -150,24 +151,24 @@ class RedisRelay:
         return woken
 
     def _leave_all(self) -> None:
-        """Make every follower find out who leads its run."""
+        """Make every follower look up the leader of its run again."""
         for reading in self._readings.values():
             reading.over.set()
 
     async def _check_leaders(self) -> None:
-        """Stop reading from leaders that have died, or given up their leases."""
+        """Stop reading from leaders that have died or released their leases."""
         while True:
             await anyio.sleep(BEAT_S)
-            with without_redis("checking who leads"):
+            with without_redis("checking the leaders of runs"):
                 await self._redis.expire(self._woken, KEPT_AFTER_THE_END_S)
                 readings = list(self._readings.values())
-                lead = await self._leases.holding([self._lead(one.follower.run_id) for one in readings])
+                lead = await self._leases.holding([self._lead(reading.follower.run_id) for reading in readings])
                 for reading, leader in zip(readings, lead, strict=True):
                     if reading.leader != leader:
                         reading.over.set()
 
     async def _write(self, follower: RunStream, position: int, length: int) -> None:
-        """Write the text of `follower` from `position` on, which is at character `length`, and its end."""
+        """Write the text of `follower` from chunk `position`, which is at character `length`, to its end."""
         name, written = self._text(follower.run_id), deque[tuple[str, int]]()
         kept = 0
         with without_redis("writing a run"):
@@ -179,6 +180,7 @@ class RedisRelay:
                     entry = await self._append(name, KEPT_S, {"at": str(at), "text": text})
                     written.append((entry, len(text)))
                     kept += len(text)
+                # The stream is trimmed by characters, like `RunStream`: entries differ too much in size for MAXLEN.
                 while kept > MAX_KEPT_CHARS and len(written) > 1:
                     kept -= written.popleft()[1]
                     await self._redis.xtrim(name, minid=written[0][0], approximate=False)

@@ -1,4 +1,4 @@
-"""The subscription bus shared by replicas: a change that any replica sees reaches the clients of all."""
+"""The subscription bus shared by replicas: a change that any replica detects reaches the clients of all replicas."""
 
 import anyio
 from anyio.abc import TaskStatus
@@ -29,9 +29,9 @@ class RedisBus(InMemorySubscriptionBus):
         await super().publish(event)
 
     async def listen(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Pass on the changes that replicas publish, this one included, until cancelled.
+        """Publish the changes of all replicas, including this replica, until cancelled.
 
-        It has started after the first attempt to subscribe, even if that failed.
+        Signals `started` after the first attempt to subscribe, even if it failed.
         """
         started = False
         while True:

@@ -27,7 +27,7 @@ from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.sandbox.sandbox_options import SandboxOptions
 from runs_mcp.sandbox.schema_check import SchemaChecker
 from runs_mcp.sandbox.storage.run_store import RunStore
-from runs_mcp.startup import Announcing
+from runs_mcp.startup import NotifyingServer
 
 SHUTDOWN_S = 1
 
@@ -40,7 +40,7 @@ class Sandbox:
     """Its root, for example `http://127.0.0.1:8090`; the API is below `/api/v1`."""
 
 
-class _Guest(Announcing):
+class _Guest(NotifyingServer):
     """A server that leaves signals to the program around it."""
 
     @override
@@ -83,7 +83,7 @@ async def serve(options: SandboxOptions, *, host: str, port: int, tell: Callable
         with _listening(host, port) as listener:
             ready = partial(tell, _sandbox(host, listener))
             if sys.platform == "win32":  # whose event loop knows no signals
-                await Announcing(_config(app), ready).serve([listener])
+                await NotifyingServer(_config(app), ready).serve([listener])
                 return
             server = _Guest(_config(app), ready)
             async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""Completion of the arguments of prompts and of the variables of resource templates, from values that runs have."""
+"""Completion of arguments of prompts and variables of resource templates, from the values that runs have."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -22,24 +22,26 @@ class Completions:
     """Completes the arguments of a server's prompts and templates."""
 
     def __init__(self, *, prompts: Collection[str], templates: Collection[str]) -> None:
-        """`prompts` are names, `templates` URI templates."""
+        """Complete arguments of `prompts`, given by name, and variables of `templates`, given as URI templates."""
         self._prompts = prompts
         self._templates = templates
 
     async def complete(self, ctx: Request, params: CompleteRequestParams) -> CompleteResult:
-        """Return the values that contain what was typed, those that begin with it first.
+        """Return the values that contain the typed text, starting with those that begin with it.
 
         Raises:
             MCPError: The prompt or template does not exist.
         """
         self._require_known(params)
         typed = params.argument.value.casefold()
-        known: Sequence[str] = ()  # a client completes while a person types: no values are better than an error
+        # A person is typing, so an empty list after 5 s is better than an error or a longer wait.
+        known: Sequence[str] = ()
         with anyio.move_on_after(MAX_WAIT_S), suppress(RunsApiError):
             known = await _values(ctx.lifespan_context.runs, params.argument.name)
         starting = [value for value in known if value.casefold().startswith(typed)]
         containing = [value for value in known if typed in value.casefold() and value not in starting]
         found = list(dict.fromkeys([*starting, *containing]))
+        # MCP limits a completion to 100 values ("Completion Results").
         return CompleteResult(
             completion=Completion(values=found[:MOST_VALUES], total=len(found), has_more=len(found) > MOST_VALUES)
         )

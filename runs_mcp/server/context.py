@@ -1,4 +1,4 @@
-"""The services that live as long as the server, and the call that a tool or a resource answers with them."""
+"""The services of a server, and the call that a tool answers with them."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ API_GRACE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The client of the Runs API, the parts that follow, watch, name and create runs with it, and the settings."""
+    """The client of the Runs API, the objects that follow, poll, name and create runs with it, and the settings."""
 
     runs: RunsClient
     followers: StreamHub
@@ -39,7 +39,7 @@ class Services:
 
     @property
     def workspace(self) -> str:
-        """The edition and project that answers come from; results show it, so that users notice a wrong project."""
+        """The edition and project of all results, which show them so that users notice a wrong project."""
         return self.origin(self.config.api.project)
 
     def origin(self, project: str | None) -> str:
@@ -54,28 +54,29 @@ class Services:
 
 
 Request = ServerRequestContext[Services, Any]
-"""A request of a client, as the SDK hands it to a handler."""
+"""A request of a client, as the SDK passes it to handlers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call, or another request answered by the same code. Tools take it as their first parameter."""
+    """A tool call, or another request that the same code answers. It is the first parameter of tools."""
 
     request_context: Request
     name: str = ""
     """Name of the tool; empty for other requests."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments the client has set."""
+    """Arguments set by the client."""
     answers: Mapping[str, ElicitResult] = field(default_factory=dict)
     """Answers to the questions asked in earlier rounds of this call (2026-07-28), by question."""
     log_level: LoggingLevel | None = None
-    """Lowest level of the log messages the client asked for; None: no messages."""
+    """Lowest level of log messages requested by the client; None: no messages."""
     deadline: float = math.inf
     """Time on anyio's clock until which the call waits for runs and for answers to its questions."""
 
     @property
     def api_deadline(self) -> float:
-        """Time until which the call waits for an answer of the API: a little later, since that is about to come."""
+        """Time until which the call waits for a response of the API, shortly after `deadline`."""
+        # A response within these two seconds is still useful, and most clients time out only after 60 s.
         return self.deadline + API_GRACE_S
 
     @property
@@ -85,5 +86,5 @@ class Call:
 
 
 def services(call: Call) -> Services:
-    """Return the services behind a call."""
+    """Return the services of the server that answers `call`."""
     return call.request_context.lifespan_context

@@ -16,7 +16,7 @@ def encode(offset: int) -> str:
 
 
 def offset_of(params: PaginatedRequestParams | None) -> int:
-    """Return the offset that a list request begins at, 0 without a cursor.
+    """Return the offset of a list request; 0 without a cursor.
 
     Raises:
         MCPError: The cursor was not issued by this server.
@@ -27,13 +27,14 @@ def offset_of(params: PaginatedRequestParams | None) -> int:
         found = _CURSOR.fullmatch(base64.b64decode(params.cursor, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
         found = None
+    # MCP: invalid cursors result in an error with code -32602 ("Pagination", "Error Handling").
     if found is None:
         raise MCPError(INVALID_PARAMS, "Unknown cursor. List again without one.")
     return int(found[1])
 
 
 def require_first_page(params: PaginatedRequestParams | None) -> None:
-    """Refuse every cursor, for a list that has a single page and so never gave one out.
+    """Reject every cursor, for a list that has a single page and therefore issues none.
 
     Raises:
         MCPError: The request has a cursor.

@@ -1,9 +1,8 @@
-"""Elicitation: questions to the person behind the client, in both eras. A person is asked which of several things was
-meant, and to confirm what executes runs.
+"""Elicitation: questions to the person behind the client, in both eras. The server asks which of several things was
+meant, and for a confirmation before it executes runs.
 
-2026-07-28: the call is answered with its question, and the client repeats it with the answer and with state that the
-SDK seals. Before: the client is asked while the call waits. A client that cannot ask gets an error that says what to
-pass instead.
+2026-07-28: the call returns the question, and the client repeats the call with the answer and with state that the SDK
+seals. Before: the server asks while the call waits. Clients without elicitation get an error that says what to pass.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,20 +29,20 @@ from runs_mcp.server.runs.run_request import MissingInteractionError
 from runs_mcp.server.runs.shared_state import SingleUse
 
 STATE_TTL_S = 300.0
-"""Seconds in which a question of a 2026-07-28 call has to be answered."""
+"""Seconds within which a question of a 2026-07-28 call must be answered."""
 CONFIRM = "confirm"
 CONFIRMED = "yes"
 SHOWN_DATA_CHARS = 200
 
 
 class Unanswered(StrEnum):
-    """The reasons why a question has no answer, as they complete the sentence "No run was created: …"."""
+    """Reasons why a question has no answer, which complete the sentence "No run was created: …"."""
 
     DECLINED = "the person who was asked declined"
     CANCELLED = "the person who was asked closed the question without an answer"
-    TIMED_OUT = "nobody answered the question in time"
+    TIMED_OUT = "the question was not answered in time"
     EMPTY = "the client accepted the question but sent no answer"
-    UNREACHABLE = "the client could not ask anybody"
+    UNREACHABLE = "the client cannot show a question to a person"
 
 
 Answer = str | Unanswered
@@ -54,7 +53,7 @@ class NotConfirmedError(Exception):
 
 
 class InputRequiredError(Exception):
-    """A call has to be answered with a question (2026-07-28)."""
+    """Raised to return a question as the result of a call (2026-07-28)."""
 
     def __init__(self, result: InputRequiredResult) -> None:
         super().__init__("the call needs the answer to a question")
@@ -66,17 +65,17 @@ class Question:
     """A question with a few answers."""
 
     key: str
-    """The argument the question is about."""
+    """The argument that the question is about."""
     message: str
     answers: Mapping[str, str]
-    """Each legal answer, and its label."""
+    """The label of each valid answer."""
     default: str | None = None
-    """The answer that accepting the form without content stands for; None: content is required."""
+    """The answer if the form is accepted without content; None: content is required."""
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The form as elicitation wants it: a single choice."""
-        # `enumNames` rather than `oneOf`: clients of every revision know it.
+        """The JSON schema of the form: a single choice."""
+        # `enumNames` instead of `oneOf`, because clients of every protocol revision support it.
         choice = {"type": "string", "enum": list(self.answers), "enumNames": list(self.answers.values())}
         required = {} if self.default else {"required": [self.key]}
         return {"type": "object", "properties": {self.key: choice}, **required}
@@ -94,7 +93,7 @@ class Question:
 
 
 class _State(BaseModel):
-    """The state of a call between its rounds, which the client carries and cannot read or change."""
+    """The state of a call between its rounds. The client carries it, but cannot read or change it."""
 
     id: str
     asked: str
@@ -102,10 +101,10 @@ class _State(BaseModel):
 
 
 async def answers_of(params: CallToolRequestParams, states: SingleUse) -> Mapping[str, ElicitResult]:
-    """Return the answers that a repeated call brings.
+    """Return the answers in a repeated call.
 
-    A confirmation counts only with the sealed state that asked for it, once; without that it is asked for again. Other
-    answers only choose between things that the call could name itself, and count in any case.
+    A confirmation counts once, and only with the sealed state of its question; otherwise the question is asked again.
+    Other answers always count, since the call could have passed them as arguments.
     """
     given = {key: one for key, one in (params.input_responses or {}).items() if isinstance(one, ElicitResult)}
     chosen = {key: one for key, one in given.items() if key != CONFIRM}
@@ -122,14 +121,15 @@ async def answers_of(params: CallToolRequestParams, states: SingleUse) -> Mappin
 
 
 async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequence[str], data: Any) -> None:
-    """Return once a person has agreed to execute a run; at once if `server.confirm_create` is off.
+    """Wait until a person has agreed to execute a run; return at once if `server.confirm_create` is off.
 
     `facts` describe the run: interaction, model, environment, number of runs; `data` is its input.
 
     Raises:
         NotConfirmedError: The user did not agree.
-        InputRequiredError: The call has to be answered with the question.
+        InputRequiredError: The call must return the question.
     """
+    # Only the setting decides. A model could set an argument of the tool to skip the confirmation.
     if not services(call).config.server.confirm_create:
         return
     shown = f" Data: {tables.cell(data, SHOWN_DATA_CHARS)}" if data not in (None, {}) else ""
@@ -145,7 +145,7 @@ async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequ
 
 
 async def question_about(error: BaseException, call: Call) -> Question | None:
-    """Return the question whose answer would repair the call that raised `error`, if there is one."""
+    """Return the question whose answer would repair the call that raised `error`; None if no answer would."""
     match error:
         case UnclearNameError(field=field, given=given, candidates=[_, *_] as candidates):
             return Question(field, f"Several are called {given}. Which {field} is meant?", _labels(candidates))
@@ -160,7 +160,7 @@ async def ask(call: Call, question: Question) -> Answer:
     """Return the answer to `question`.
 
     Raises:
-        InputRequiredError: The call has to be answered with the question.
+        InputRequiredError: The call must return the question.
     """
     if not _can_ask(call):
         return Unanswered.UNREACHABLE
@@ -178,9 +178,10 @@ async def ask(call: Call, question: Question) -> Answer:
 
 
 def _can_ask(call: Call) -> bool:
-    """Return True if the client declares that it shows forms, and can be reached now."""
+    """Return True if the client declares support for forms and can be reached."""
     session = call.request_context.session
     elicitation = session.client_capabilities.elicitation if session.client_capabilities else None
+    # An empty capability means forms, for compatibility with clients of 2025-06-18 ("Elicitation", "Capabilities").
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         return False
     return call.modern or session.can_send_request
@@ -192,7 +193,7 @@ async def _ask_now(call: Call, question: Question) -> Answer:
         try:
             response = await request.session.elicit_form(question.message, question.schema, request.request_id)
         except MCPError:
-            return Unanswered.UNREACHABLE  # the client declares that it can ask, and cannot
+            return Unanswered.UNREACHABLE  # the client declared the capability, but does not implement it
         except ValidationError:
             return Unanswered.EMPTY
         return question.answer_in(response)

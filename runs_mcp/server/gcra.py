@@ -9,34 +9,36 @@ from typing import Protocol
 
 MINUTE_S = 60
 MAX_CALLERS = 100_000
-"""Number of callers that are remembered; beyond it, the least recently active caller is dropped."""
+"""Maximum number of callers that are tracked; beyond it, the least recently active caller is dropped."""
 
 
 class RateLimiter(Protocol):
     """Limits the requests of each caller."""
 
     async def wait_s(self, caller: str, per_minute: int, cost: int = 1) -> float:
-        """Count a request of `caller` as `cost` of its `per_minute`, and return 0.
+        """Count a request of `caller` as `cost` of its `per_minute` requests, and return 0.
 
-        If it has fewer left, count nothing and return the seconds until it has enough.
+        If fewer requests are left, count nothing and return the seconds until enough are left.
         """
 
 
 class GcraLimiter:
-    """A limiter for the callers of this process: each may use a minute's worth at once, which is refilled steadily."""
+    """A limiter for the callers of this process. A caller may use the requests of a minute at once; they are refilled
+    steadily."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic, *, most: int = MAX_CALLERS) -> None:
         self._now = now
         self._most = most
         self._arrivals: dict[str, float] = {}
-        """The theoretical arrival time of each caller's next request: when it has its full minute's worth again."""
+        """The theoretical arrival time (TAT) of each caller: the time at which all its requests are refilled."""
 
     def __len__(self) -> int:
         return len(self._arrivals)
 
     async def wait_s(self, caller: str, per_minute: int, cost: int = 1) -> float:
-        """Count a request, as the protocol says."""
+        """Count a request; see `RateLimiter`."""
         now = self._now()
+        # `pop` and assignment move the caller to the end of the dict, so that its first key is the least recent.
         before = max(self._arrivals.pop(caller, now), now)
         after = before + MINUTE_S * min(cost, per_minute) / per_minute
         wait = max(after - now - MINUTE_S, 0)

@@ -1,4 +1,4 @@
-"""The instructions of a server: how its tools fit together, in a few lines."""
+"""The instructions of a server, which explain in a few lines how its tools fit together."""
 
 from collections.abc import Collection
 

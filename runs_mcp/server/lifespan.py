@@ -47,7 +47,7 @@ class Lifespan:
 
     @asynccontextmanager
     async def __call__(self, _: Server[Services]) -> AsyncIterator[Services]:
-        """Run the services while the block lasts."""
+        """Run the services for the duration of the block."""
         config, shared = self._config, self._shared
         client = connect(
             config.api,

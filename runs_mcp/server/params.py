@@ -14,7 +14,7 @@ MAX_AGE = timedelta(days=36_500)
 MS_PER_S = 1_000
 EPOCH_S = range(10**9, 10**10)
 EPOCH_MS = range(10**12, 10**13)
-"""Ten digits of seconds and thirteen of milliseconds: 2001 to 2286."""
+"""Ten digits of seconds and thirteen digits of milliseconds: the years 2001 to 2286."""
 _AGE = re.compile(r"(?P<number>\d{1,9})\s*(?P<unit>[smhdw]|[SHDW])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,199}")
@@ -44,6 +44,7 @@ def moment(value: Any) -> datetime:
         return _ago(int(age["number"]), age["unit"].lower())
     if re.fullmatch(r"\d{10,14}(\.\d+)?", text):
         return _since_epoch(float(text))
+    # `m` is minutes. Models write `3M` for three months, and would get the runs of three minutes without a warning.
     if re.fullmatch(r"\d+\s*M", text):
         raise ValueError("M is ambiguous: write 90m for minutes, or a number of days such as 30d for months")
     try:
@@ -93,7 +94,7 @@ def _parent(value: Any) -> Any:
 
 
 FREE_TEXT = "free text"
-"""Metadata of parameters in which every text is meant literally, so that "null" does not mean "not set"."""
+"""Metadata of parameters in which every text is literal, so that "null" does not mean "not set"."""
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")]

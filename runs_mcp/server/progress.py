@@ -1,4 +1,4 @@
-"""Progress notifications with the text of a run: joined, in order, strictly increasing, over before the result."""
+"""Progress notifications with the text of a run: joined, in order, and complete before the result."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,8 +14,8 @@ from runs_mcp.server.context import Call
 from runs_mcp.server.runs.run_stream import RunStream
 
 SETTLE_S = 0.02
-"""Seconds between the last progress and the answer: clients of the TypeScript SDK drop progress that they read together
-with the answer."""
+"""Seconds between the last progress and the result. Clients of the TypeScript SDK remove the progress handler when they
+receive the result, and drop notifications that they read together with it."""
 LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
 """From `debug` to `emergency`."""
 
@@ -23,45 +23,49 @@ _CURRENT: ContextVar["Progress"] = ContextVar("progress of the call being answer
 
 
 class Progress:
-    """The progress of one call; says nothing to a client that did not ask for it, nor after the call."""
+    """The progress of a call. Nothing is sent if the client did not request progress, or after the call.
+
+    MCP ("Progress", "Behavior Requirements"): `progress` increases with each notification, and notifications stop after
+    completion.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._count = 0
         self._over = False
-        self._last_said: float | None = None
+        self._last_sent: float | None = None
 
     @classmethod
     def of(cls, call: Call) -> "Progress":
-        """The progress of `call`, which is one however many report to it."""
+        """Return the progress of `call`, the same object for every caller during the call."""
         return _CURRENT.get(None) or cls(call)
 
     @classmethod
     @asynccontextmanager
     async def during(cls, call: Call) -> AsyncIterator[None]:
-        """Report to `call` what happens while the block lasts, waits of the API's client included."""
+        """Send progress to `call`, including delays of the API client, for the duration of the block."""
         progress = cls(call)
         token = _CURRENT.set(progress)
         try:
             yield
-            if progress._last_said is not None:
-                await anyio.sleep_until(progress._last_said + SETTLE_S)
+            if progress._last_sent is not None:
+                await anyio.sleep_until(progress._last_sent + SETTLE_S)
         finally:
             progress._over = True
             _CURRENT.reset(token)
 
     async def say(self, message: str | None = None) -> None:
-        """Send `message`, or a heartbeat without one, so that joined messages are the text and nothing else."""
+        """Send `message`, or a heartbeat without a message, so that concatenated messages are exactly the text."""
         if self._over:
             return
         self._count += 1
         request = self._call.request_context
         shown = message and request.lifespan_context.runs.redact(message)
         await request.session.report_progress(self._count, message=shown)
-        self._last_said = anyio.current_time()
+        self._last_sent = anyio.current_time()
 
     async def log(self, level: LoggingLevel, text: str) -> None:
-        """Send `text` as a log message, if the client has asked for such."""
+        """Send `text` as a log message, if the client has requested messages of this `level`."""
         wanted = self._call.log_level
         if self._over or wanted is None or LEVELS.index(level) < LEVELS.index(wanted):
             return
@@ -73,7 +77,7 @@ class Progress:
 
 
 async def announce_wait(seconds: float, error: RunsApiError) -> None:
-    """Tell the call that has to wait, if there is one, why and for how long."""
+    """Report a delay and its reason to the call in progress, if any."""
     if progress := _CURRENT.get(None):
         text = f"waiting {seconds:.1f} s to ask again: {error}"
         await progress.say(f"[{text}]\n")
@@ -81,7 +85,7 @@ async def announce_wait(seconds: float, error: RunsApiError) -> None:
 
 
 async def forward(follower: RunStream, progress: Progress, settings: StreamingSettings, *, offset: int = 0) -> None:
-    """Send what `follower` reads, from character `offset` of the text, until the run has ended."""
+    """Send the text that `follower` reads, from character `offset`, until the run has ended."""
     position = 0
     while not (follower.ended.is_set() and position == follower.position):
         with anyio.move_on_after(settings.heartbeat_s) as quiet:
@@ -97,7 +101,7 @@ async def forward(follower: RunStream, progress: Progress, settings: StreamingSe
 
 @asynccontextmanager
 async def heartbeats(progress: Progress, settings: StreamingSettings) -> AsyncIterator[None]:
-    """Send a heartbeat every `heartbeat_s` seconds while the block lasts."""
+    """Send a heartbeat every `heartbeat_s` seconds for the duration of the block."""
 
     async def beat() -> None:
         while True:
@@ -109,7 +113,7 @@ async def heartbeats(progress: Progress, settings: StreamingSettings) -> AsyncIt
         tasks.start_soon(beat)
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
+        except Exception as error:  # noqa: BLE001 - raised below, outside of the task group's ExceptionGroup
             failure = error
         tasks.cancel_scope.cancel()
     if failure:

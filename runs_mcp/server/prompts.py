@@ -1,4 +1,4 @@
-"""Prompts: Markdown files with front matter, each a prompt of the server."""
+"""Prompts of the server, each a Markdown file with front matter."""
 
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
@@ -40,7 +40,7 @@ class Argument(BaseModel):
 
 
 class PromptFile(BaseModel):
-    """A prompt as written in its file; `$name` in the text stands for an argument."""
+    """A prompt as written in its file; `$name` in the text inserts an argument."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,13 +61,13 @@ class PromptFile(BaseModel):
     def published(self) -> Prompt:
         """The prompt as `prompts/list` shows it."""
         arguments = [
-            PromptArgument(name=one.name, description=one.description, required=one.default is None)
-            for one in self.arguments
+            PromptArgument(name=argument.name, description=argument.description, required=argument.default is None)
+            for argument in self.arguments
         ]
         return Prompt(name=self.name, title=self.title, description=self.description, arguments=arguments)
 
     def render(self, given: Mapping[str, str]) -> str:
-        """Return the text with its arguments filled in; an empty argument stands for its default.
+        """Return the text with its arguments filled in; an empty argument is replaced by its default.
 
         Raises:
             MCPError: An argument is unknown, or a required argument is missing.

@@ -1,4 +1,4 @@
-"""Callers and their scopes: what a caller may not do is not listed, and is refused with an answer that says why."""
+"""Callers and their scopes. Tools outside the scopes of a caller are not listed, and calling them returns an error."""
 
 import json
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ KEY = "runs_mcp.caller"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A caller that the HTTP service has let in."""
+    """A caller that the HTTP service has authenticated."""
 
     name: str
     """Name of the caller's key, or subject of the JWT."""
     scopes: frozenset[str]
     profile: str | None = None
-    """Profile whose settings serve the caller; None: the settings outside all profiles."""
+    """Profile of the caller; None: the settings outside all profiles."""
     rate_limit: int | None = None
     """Calls per minute; None: unlimited."""
 
@@ -40,7 +40,7 @@ def caller(ctx: Request) -> Caller | None:
 
 
 def principal(ctx: Request) -> str | None:
-    """Return the identity of the caller in its profile, to which sealed state and request keys are bound."""
+    """Return the identity of the caller within its profile, to which sealed state and request keys are bound."""
     known = caller(ctx)
     return None if known is None else json.dumps([known.profile, known.name])
 
@@ -52,16 +52,16 @@ def may_create(ctx: Request) -> bool:
 
 
 class ReaderInstructions:
-    """Middleware that gives callers without the scope to create runs instructions without the tools for it.
+    """Middleware that gives callers without the scope `runs:create` instructions without the tools that need it.
 
-    The SDK answers `initialize` itself, from fixed options, so that only middleware sees the caller.
+    The SDK answers `initialize` from fixed options, so only middleware can respect the caller.
     """
 
     def __init__(self, instructions: str) -> None:
         self._instructions = instructions
 
     async def __call__(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        """Replace the instructions in the answer to `initialize`; pass every other message on."""
+        """Replace the instructions in the response to `initialize`; forward every other message."""
         answer = await call_next(ctx)
         if ctx.method != "initialize" or may_create(ctx) or not isinstance(answer, dict):
             return answer

@@ -68,7 +68,7 @@ CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {
 
 @dataclass(frozen=True, slots=True)
 class RunsServer:
-    """An MCP server in front of the Runs API, and what its transports need to know of it."""
+    """An MCP server in front of the Runs API, with the state that its transports need."""
 
     mcp: Server[Services]
     """The SDK's server, which speaks MCP."""
@@ -103,7 +103,7 @@ class RunsServer:
             await self.services.creates.idle()
 
     def drain(self) -> None:
-        """Make calls that wait for runs answer now, with how to go on, because the server is about to stop."""
+        """Make calls that wait for runs return at once, because the server is about to stop."""
         self.lifespan.waiting.end()
 
 
@@ -114,19 +114,17 @@ def build_server(
     *,
     operations: Sequence[Operation] | None = None,
 ) -> RunsServer:
-    """Return the MCP server that `config` describes. It connects to the Runs API when it is run.
+    """Return the MCP server for `config`. It connects to the Runs API when it is run.
 
-    `shared` is the state shared with other replicas, `operations` the tools instead of those that `config` selects.
+    `shared` is the state shared with other replicas; `operations` replaces the tools that `config` selects.
 
     Raises:
         ConfigError: `server.tools` names a tool that does not exist, or `server.redact` has an invalid expression.
     """
     shared = shared or SharedState()
     tools = selected(config) if operations is None else operations
-    reader_tools = [one.name for one in tools if not one.changes]
-    of_interactions = InteractionTools(
-        InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
-    )
+    per_interaction = InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
+    of_interactions = InteractionTools(per_interaction)
     lifespan, in_flight = Lifespan(config, observers, shared, of_interactions), CallsInFlight()
     subscriptions = Subscriptions(shared.bus)
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
@@ -141,7 +139,7 @@ def build_server(
         website_url=WEBSITE,
         icons=[ICON],
         cache_hints=CACHE_HINTS,
-        instructions=instructions(config, [one.name for one in tools]),
+        instructions=instructions(config, [tool.name for tool in tools]),
         lifespan=lifespan,
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
@@ -159,10 +157,9 @@ def build_server(
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
-    for_readers = instructions(config, reader_tools)
-    server.add_request_handler(
-        "server/discover", RequestParams, _discovery(server, for_readers, tools_change=of_interactions.offered)
-    )
+    for_readers = instructions(config, [tool.name for tool in tools if not tool.changes])
+    discover = _discovery(server, for_readers, tools_change=of_interactions.offered)
+    server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps], calls.call)
     server.middleware[:] = [
         *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
@@ -187,7 +184,7 @@ def _middleware(
 
 
 def selected(config: Config) -> Sequence[Operation]:
-    """Return the operations that `server.read_only` and `server.tools` leave.
+    """Return the operations that `server.read_only` and `server.tools` select.
 
     Raises:
         ConfigError: `server.tools` names a tool that does not exist.
@@ -206,8 +203,8 @@ def selected(config: Config) -> Sequence[Operation]:
 def _discovery(server: Server[Services], for_readers: str, *, tools_change: bool) -> RequestHandler:
     """Return the handler of `server/discover`.
 
-    The SDK's own announces that all lists change, of which ours is at most that of the tools, and does not see the
-    caller's scopes.
+    The SDK's own handler announces changes of all lists, although at most the list of tools changes, and ignores the
+    scopes of the caller.
     """
 
     async def discover(ctx: Request, _: RequestParams) -> DiscoverResult:
@@ -224,9 +221,9 @@ def _discovery(server: Server[Services], for_readers: str, *, tools_change: bool
 
 
 async def announce_tool_changes(ctx: Request, call_next: CallNext) -> HandlerResult:
-    """Middleware that announces in the answer to `initialize` that the list of tools changes.
+    """Middleware that announces changes of the list of tools in the response to `initialize`.
 
-    The SDK answers `initialize` itself, from options that each transport makes without a way to set this one.
+    The SDK answers `initialize` from options that each transport creates, without a way to set this option.
     """
     answer = await call_next(ctx)
     if ctx.method != "initialize" or not isinstance(answer, dict):
@@ -236,7 +233,7 @@ async def announce_tool_changes(ctx: Request, call_next: CallNext) -> HandlerRes
 
 
 def _extend(server: Server[Services], extensions: Sequence[Extension], call_tool: RequestHandler) -> None:
-    """Add the methods of `extensions` to `server`, and their parts in tool calls around `call_tool`."""
+    """Add the methods of `extensions` to `server`, and their interceptors of tool calls around `call_tool`."""
     for extension in extensions:
         server.extensions[extension.identifier] = extension.settings()
         for binding in extension.methods():
@@ -250,7 +247,7 @@ def _extend(server: Server[Services], extensions: Sequence[Extension], call_tool
 
 
 def _of_its_versions(binding: MethodBinding) -> RequestHandler:
-    """Return the handler of a method, which exists in some versions of the protocol only."""
+    """Return a handler that exists only in the protocol versions of `binding`."""
 
     async def handle(ctx: Request, params: Any) -> Any:
         if binding.protocol_versions is not None and ctx.protocol_version not in binding.protocol_versions:
@@ -263,8 +260,8 @@ def _of_its_versions(binding: MethodBinding) -> RequestHandler:
 def _seal(shared: SharedState) -> RequestStateBoundary:
     """Return the middleware that seals the state a client carries between the rounds of a call.
 
-    State is bound to the tool, its arguments and the caller, and is valid for a few minutes. Without the seal a client
-    could write the state itself, and so approve its own confirmation.
+    State is bound to the tool, its arguments and the caller, and expires after a few minutes. Without the seal, a
+    client could forge the state and approve its own confirmation.
     """
     given = shared.request_state or RequestStateSecurity.ephemeral()
     security = RequestStateSecurity(

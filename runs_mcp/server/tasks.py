@@ -1,7 +1,6 @@
-"""The Tasks extension (SEP-2663, for 2026-07-28): a call that follows a run becomes a task, and the run is the task.
+"""The Tasks extension (SEP-2663, for 2026-07-28): a call that follows a run can return a task, which is the run itself.
 
-The id of the task is the id of the run, so that any process with the same API answers `tasks/get`, even after a
-restart.
+The id of the task is the id of the run, so any process with the same API can answer `tasks/get`, even after a restart.
 """
 
 from datetime import UTC, datetime
@@ -44,7 +43,7 @@ class Tasks(Extension):
     identifier = EXTENSION
 
     def methods(self) -> list[MethodBinding]:
-        """`tasks/get`, `tasks/cancel` and `tasks/update`."""
+        """Return the bindings of `tasks/get`, `tasks/cancel` and `tasks/update`."""
         handlers = {"tasks/get": get, "tasks/cancel": acknowledge, "tasks/update": acknowledge}
         return [
             MethodBinding(method, TaskParams, handler, frozenset(MODERN_PROTOCOL_VERSIONS))
@@ -54,18 +53,18 @@ class Tasks(Extension):
     async def intercept_tool_call(
         self, params: CallToolRequestParams, ctx: Request, call_next: CallNext
     ) -> HandlerResult:
-        """Replace the result of a call that was accepted as a task with that task."""
+        """Replace the result of a call that was accepted as a task by the task."""
         del params
         result = await call_next(ctx)
         if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(results.RUN_OF_TASK)):
-            # Without an answer of the API, the result itself tells the client how to follow the run.
+            # If the API does not answer in time, the result tells the client how to follow the run.
             with anyio.move_on_after(API_GRACE_S):
                 return {"resultType": "task", **_task(ctx, await _run(ctx, str(run_id)))}
         return result
 
 
 def wanted(call: Call) -> bool:
-    """Return True if the client of `call` declares that it knows tasks."""
+    """Return True if the client of `call` declares support for tasks."""
     declared = call.request_context.session.client_capabilities
     return call.modern and declared is not None and EXTENSION in (declared.extensions or ())
 
@@ -81,7 +80,7 @@ async def get(ctx: Request, asked: TaskParams) -> HandlerResult:
 
 
 async def acknowledge(ctx: Request, asked: TaskParams) -> HandlerResult:
-    """Acknowledge `tasks/cancel` or `tasks/update`, without effect: runs cannot be cancelled, and ask no questions."""
+    """Acknowledge `tasks/cancel` or `tasks/update` without effect: runs cannot be cancelled and ask no questions."""
     await _run_of(ctx, asked)
     return {"resultType": "complete"}
 
@@ -90,6 +89,7 @@ def _task(ctx: Request, run: Run) -> dict[str, Any]:
     created = run.created_at or datetime.now(UTC)
     return {
         "taskId": run.id,
+        # A failed run is a completed task whose result is an error; `failed` is for requests that produce no result.
         "status": "completed" if run.is_final else "working",
         "statusMessage": _message(ctx, run),
         "createdAt": created.isoformat(),

@@ -1,4 +1,4 @@
-"""The handlers of `tools/list` and `tools/call`: the border where failures become answers that a model can read."""
+"""The handlers of `tools/list` and `tools/call`: the border where failures become results that a model can read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ from runs_mcp.server.tools.arguments import UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 
 ANSWER_S = 0.5
-"""Seconds in which a call answers once it stops waiting for the API; after that, it is cancelled."""
+"""Seconds within which a call must return after it stops waiting for the API; then it is cancelled."""
 
 
 class CallsInFlight:
@@ -42,7 +42,7 @@ class CallsInFlight:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count a call while the block lasts."""
+        """Count a call for the duration of the block."""
         self.count += 1
         try:
             yield
@@ -83,7 +83,7 @@ class ToolCalls:
         return ListToolsResult(tools=[one.published for one in tools if allowed or not one.changes])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
-        """Return the input schema of a tool, by which the SDK checks `Mcp-Param-*` headers."""
+        """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""
         operation = self._operations.get(name)
         return operation.published.input_schema if operation else None
 
@@ -94,6 +94,8 @@ class ToolCalls:
             MCPError: There is no such tool.
         """
         operation = self._operations.get(params.name) or (await self._interaction_tools.current()).get(params.name)
+        # MCP ("Tools", "Error Handling"): an unknown tool is a protocol error; failures of tools are results, which the
+        # model sees and can correct.
         if operation is None:
             known = ", ".join(await self._known())
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name!r}. Known: {known}.")
@@ -135,13 +137,13 @@ class ToolCalls:
 async def _answer(
     operation: Operation | InteractionTool, arguments: Mapping[str, Any], call: Call
 ) -> CallToolResult | InputRequiredResult:
-    """Call a tool, ask what was meant where a question can repair the call, and explain any other failure."""
+    """Call a tool. Ask a question if its answer can repair the call, and explain any other failure."""
     try:
         try:
             return await operation.call(call, arguments)
         except (MCPError, elicitation.InputRequiredError, elicitation.NotConfirmedError):
             raise
-        except Exception as error:  # noqa: BLE001 - the border: every failure becomes words, and crashes are logged
+        except Exception as error:  # noqa: BLE001 - the border: every failure becomes a result, and crashes are logged
             failed = error
         question = await elicitation.question_about(failed, call)
         answer = await elicitation.ask(call, question) if question else None
@@ -155,8 +157,8 @@ async def _answer(
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:
-    """Return the JSON of a tool's result. Its structured content is JSON already: to dump it with the model, as the SDK
-    does, copies every run once more."""
+    """Return the JSON of a tool's result."""
+    # Structured content is JSON already. Dumping it with the model, as the SDK does, would copy every run again.
     if not isinstance(result, CallToolResult):
         return result
     wire = result.model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"structured_content"})

@@ -50,4 +50,4 @@ async def test_an_api_is_asked_only_if_its_certificate_is_trusted(
             with pytest.raises(UnavailableError, match="certificate"):
                 await client.get_run("r1")
         tasks.cancel_scope.cancel()
-    assert bool(asked) is trusted, "no byte of a request goes to whom is not trusted"
+    assert bool(asked) is trusted, "no byte of a request goes to an untrusted server"

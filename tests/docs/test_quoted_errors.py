@@ -58,10 +58,10 @@ HOW: dict[str, Provoked] = {
         "runs-mcp serve --http --host 0.0.0.0", {"api": GIVEN}
     ),
     "server.http.auth.kind is none: keys need bearer and a keys_file.": Terminal("runs-mcp keys list"),
-    "… cannot be read: No such file or directory; `runs-mcp keys add` makes it.": Terminal(
+    "… cannot be read: No such file or directory; `runs-mcp keys add` creates it.": Terminal(
         "runs-mcp keys list", {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}}
     ),
-    "… has a key already. Remove it first, or let both work for a while by --overlap.": Terminal(
+    "… already has a key. Remove it first, or keep both valid for a while: --overlap.": Terminal(
         "runs-mcp keys add ci; runs-mcp keys add ci",
         {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}},
     ),
@@ -167,9 +167,9 @@ HOW: dict[str, Provoked] = {
         {"server": {"max_result_chars": 1_000}},
     ),
     "401 Authentication is required": Request(),
-    "401 The token is expired, revoked, or was not made for this server": Request({"Authorization": "Bearer x"}),
+    "401 The token is expired, revoked, or was not issued for this server": Request({"Authorization": "Bearer x"}),
     "403 Needed: runs:read": Request(BEARER, scopes=("runs:create",)),
-    "403 No profile of this server names this caller; its operator can add one": Request(
+    "403 No profile of this server matches this caller; its operator can add a profile": Request(
         BEARER, profiles={"a": {"callers": ["x"]}}
     ),
     "403 Invalid Origin header": Request({**BEARER, "Origin": "https://example.com"}),

@@ -120,7 +120,7 @@ def _reset(client: SocketStream) -> None:
 
 @asynccontextmanager
 async def faulty(api_url: str, *, share: float, seed: int) -> AsyncIterator[FaultyProxy]:
-    """A proxy in front of the API at `api_url` while the block lasts."""
+    """A proxy in front of the API at `api_url` for the duration of the block."""
     proxy = FaultyProxy(api_url, share=share, seed=seed)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with listener, anyio.create_task_group() as tasks:

@@ -96,7 +96,7 @@ class Issuer:
 
 @asynccontextmanager
 async def issuing() -> AsyncIterator[Issuer]:
-    """An issuer that can be asked while the block lasts."""
+    """An issuer that can be asked for the duration of the block."""
     issuers: list[Issuer] = []
 
     def build(url: str) -> Starlette:

@@ -83,7 +83,7 @@ def configured(api: Upstream, *, max_retries: int = 0, **http: Any) -> Config:
 async def running(
     config: Config, *, host: str = "127.0.0.1", now: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[Running]:
-    """The service that `config` describes, while the block lasts."""
+    """The service that `config` describes, for the duration of the block."""
     service = build_service(config, host=host, now=now)
     async with listening(lambda _: service.app, lifespan="on") as url, httpx.AsyncClient(timeout=30) as http:
         yield Running(url, http, service)

@@ -89,7 +89,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An endpoint, and whom it serves."""
+    """An endpoint, and the callers it serves."""
 
     url: str
     acme: Tenant

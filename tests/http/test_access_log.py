@@ -102,7 +102,7 @@ async def test_whatever_is_logged_during_a_request_carries_its_id(
     headers = {"authorization": f"Bearer {callers['stranger']}", "x-request-id": "t-403"}
     assert (await at.ask("tools/list", **headers)).status_code == 403
     line = await log.line("t-403", logger="runs_mcp.http.auth.middleware")
-    assert line["event"] == "a caller was refused: no profile names stranger"
+    assert line["event"] == "a caller was refused: no profile matches stranger"
 
 
 async def test_probes_leave_no_line_and_nothing_private_is_in_any(

@@ -162,7 +162,7 @@ async def test_a_question_is_answered_by_whoever_was_asked(guarded: Config, keys
 
 
 async def test_without_a_file_of_keys_nothing_is_served(guarded: Config) -> None:
-    with pytest.raises(ConfigError, match="`runs-mcp keys add` makes it"):
+    with pytest.raises(ConfigError, match="`runs-mcp keys add` creates it"):
         build_service(guarded, host="127.0.0.1")
 
 

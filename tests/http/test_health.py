@@ -76,7 +76,7 @@ async def test_it_is_not_ready_where_nothing_can_be_sent(api: dict[str, object],
 
 async def test_an_api_that_takes_too_long_is_not_waited_for() -> None:
     async with upstream.serving({RUNS: never}) as api, running(configured(api)) as at:
-        readiness = Readiness(at.service.tenants, Clock(), longest_look_s=0.05)
+        readiness = Readiness(at.service.tenants, Clock(), max_check_s=0.05)
         assert await readiness.problem() == "The Runs API did not answer within 0.05 s."
 
 

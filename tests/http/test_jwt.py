@@ -310,7 +310,7 @@ async def test_keys_in_a_file_are_read_again_when_they_change(config: Config, is
     with pytest.raises(ConfigError, match=r"jwks_file .* cannot be read"):
         build_service(configured(config, issuer, jwks_file=str(file)), host="127.0.0.1")
     await file.write_text("{}")
-    with pytest.raises(ConfigError, match="holds no keys"):
+    with pytest.raises(ConfigError, match="holds no JSON Web Key Set"):
         build_service(configured(config, issuer, jwks_file=str(file)), host="127.0.0.1")
     await file.write_text(json.dumps(issuer.jwks))
     async with serving(configured(config, issuer, jwks_file=str(file))) as url:

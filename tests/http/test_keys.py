@@ -66,7 +66,7 @@ def test_keys_are_listed_and_removed_by_name(config: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(("add", "no name"), "'no name' is no name for a key", id="a name with a space"),
+        pytest.param(("add", "no name"), "'no name' is not a valid name for a key", id="a name with a space"),
         pytest.param(("add", "ci", "--scope", "runs:delete"), "'runs:delete' is not one of", id="an unknown scope"),
         pytest.param(("add", "ci", "--days", "0"), "0 is not in the range", id="good for no time"),
         pytest.param(("list",), "keys.json cannot be read", id="no file to list"),
@@ -88,7 +88,7 @@ def test_keys_need_a_configuration_that_wants_them(tmp_path: Path) -> None:
 def test_a_name_has_one_key_unless_an_overlap_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", READ)
-    with pytest.raises(ConfigError, match="ci has a key already"):
+    with pytest.raises(ConfigError, match="ci already has a key"):
         keys.add(file, "ci", READ)
     keys.add(file, "ci", READ, overlap_hours=24)
     old, new = keys.read(file)
@@ -121,7 +121,7 @@ def test_a_file_that_holds_no_keys_is_left_as_it_is(tmp_path: Path, content: Any
     file = tmp_path / "keys.json"
     text = content if isinstance(content, str) else json.dumps(content)
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="holds no keys as `runs-mcp keys` writes them"):
+    with pytest.raises(ConfigError, match="is not a file of `runs-mcp keys`"):
         keys.add(file, "ci", READ)
     assert file.read_text(encoding="utf-8") == text
 

@@ -174,7 +174,7 @@ async def test_whom_no_profile_names_is_refused(service: Service) -> None:
     refused = await asked(service.url, stranger)
     assert refused.status_code == 403
     assert refused.json()["error"] == "access_denied"
-    assert "No profile of this server names this caller" in refused.json()["error_description"]
+    assert "No profile of this server matches this caller" in refused.json()["error_description"]
 
 
 async def test_or_served_by_the_settings_outside_where_the_operator_says_so(

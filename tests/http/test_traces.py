@@ -152,5 +152,5 @@ async def test_traces_that_cannot_be_exported_are_refused_in_words(tmp_path: Pat
     environment = {**CLEAN, "OTEL_TRACES_EXPORTER": "carrier_pigeon"}
     finished = runs_mcp("serve", "--sandbox", *arguments, cwd=tmp_path, env=environment)
     assert finished.returncode == USAGE
-    assert "(OTEL_TRACES_EXPORTER carrier_pigeon), and no such exporter is installed" in finished.stderr
+    assert "OTEL_TRACES_EXPORTER=carrier_pigeon: this exporter is not installed" in finished.stderr
     assert "pip install 'runs-mcp[otel]'" in finished.stderr

@@ -187,7 +187,7 @@ async def test_a_question_that_nobody_answers_creates_nothing() -> None:
         async with Client(server.mcp, mode="legacy", elicitation_callback=nobody) as client:
             with anyio.fail_after(GUARD_S):
                 answer = await call(client, "create_run", interaction="i")
-    assert "No run was created: nobody answered the question in time." in answer.text
+    assert "No run was created: the question was not answered in time." in answer.text
     assert api.asked == []
 
 

@@ -166,7 +166,7 @@ async def test_a_create_that_is_not_confirmed_makes_no_run_and_says_why(
 
 
 @pytest.mark.parametrize(
-    ("person", "reason"), [(hangs, "nobody answered the question in time"), (refuses, "this client cannot ask")]
+    ("person", "reason"), [(hangs, "the question was not answered in time"), (refuses, "this client cannot ask")]
 )
 async def test_a_create_that_cannot_be_confirmed_says_so(
     confirming: Config, person: Callable[..., Any], reason: str

@@ -45,7 +45,7 @@ class Subscriber:
 
     @asynccontextmanager
     async def subscribed(self, uri: str) -> AsyncIterator[None]:
-        """Subscribed to `uri` while the block lasts."""
+        """Subscribed to `uri` for the duration of the block."""
         async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
             if self.client.protocol_version == "2026-07-28":
                 subscription = await stack.enter_async_context(self.client.listen(resource_subscriptions=[uri]))

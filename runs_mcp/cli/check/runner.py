@@ -11,12 +11,12 @@ import anyio
 from runs_mcp.cli.check import (
     catalog_tools,
     configuration,
-    connection,
     credential,
+    network,
     permissions,
-    protocol,
     redis_connection,
     responses,
+    server_start,
 )
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.explanations import explain
@@ -33,10 +33,10 @@ CHECKS: Sequence[Check] = (
     configuration.edition,
     redis_connection.redis,
     credential.secret,
-    connection.route,
-    connection.dns,
-    connection.connection,
-    connection.tls,
+    network.route,
+    network.dns,
+    network.connection,
+    network.tls,
     credential.credential,
     credential.expiry,
     responses.api,
@@ -53,8 +53,8 @@ CHECKS: Sequence[Check] = (
     catalog_tools.interaction_tools,
     permissions.create_run,
     permissions.stream_run,
-    protocol.handshake,
-    protocol.stateless,
+    server_start.handshake,
+    server_start.stateless,
 )
 """Every check, in the order of execution and display."""
 

@@ -1,1 +1,1 @@
-"""Authentication of callers: keys, JWTs and the metadata that OAuth clients read."""
+"""Authentication of callers: keys, JWTs, and the metadata for OAuth clients."""

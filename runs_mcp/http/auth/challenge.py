@@ -8,7 +8,7 @@ from runs_mcp.server.scopes import CREATE, READ
 
 
 class Challenge:
-    """Writes the header: the error, the scopes that would do, and the URL of the endpoint's metadata."""
+    """Builds the header: the error, the required scopes, and the URL of the endpoint's metadata."""
 
     def __init__(self, auth: AuthenticationSettings) -> None:
         self.needed: set[str] = {READ}
@@ -19,7 +19,8 @@ class Challenge:
             self._metadata = {"resource_metadata": metadata_url(auth)}
 
     def missing(self) -> str:
-        """Return the header for a request without a credential; it has no error, as RFC 6750 demands."""
+        """Return the header for a request without a credential."""
+        # RFC 6750, section 3.1: no error code if the request has no authentication information.
         return self._header({"scope": _joined({*self.needed, CREATE})})
 
     def invalid(self, description: str) -> str:
@@ -28,10 +29,9 @@ class Challenge:
         return self._header({"error": "invalid_token", "error_description": description, "scope": scope})
 
     def insufficient(self, needed: Iterable[str], had: Iterable[str]) -> str:
-        """Return the header for a caller that lacks some of the scopes `needed`.
-
-        It names those that the caller has as well, so that a client that asks for the others does not lose them.
-        """
+        """Return the header for a caller that lacks some of the scopes `needed`; `had` are the scopes it has."""
+        # A client requests a new token with exactly these scopes, so its current scopes are included ("Scope Challenge
+        # Handling" of MCP 2026-07-28); otherwise it would lose them.
         description = f"Needed: {', '.join(sorted(needed))}"
         scope = _joined({*needed, *({READ, CREATE} & {*had})})
         return self._header({"error": "insufficient_scope", "error_description": description, "scope": scope})

@@ -1,4 +1,7 @@
-"""The keys by which an issuer signs its tokens: cached, and fetched again when a token names an unknown key."""
+"""The signing keys of an issuer (RFC 7517): cached, and fetched again if a token names an unknown key.
+
+docs/decisions/remote-keys.md explains why this is not `jwt.PyJWKClient`.
+"""
 
 import logging
 import time
@@ -22,48 +25,48 @@ log = logging.getLogger(__name__)
 FRESH_S = 300
 """Seconds after which keys are fetched again."""
 USABLE_S = 3_600
-"""Seconds for which keys are used where they cannot be fetched again."""
+"""Seconds for which keys stay in use if they cannot be fetched again: a short outage must not lock out callers."""
 PAUSE_S = 10
-"""Seconds between two fetches that found nothing new: tokens with made-up keys must not have us flood the issuer."""
+"""Seconds between two fetches without a new key: tokens with invented key ids must not cause a flood of requests."""
 TIMEOUT_S = 5
 CHUNK_BYTES = 64 * 1024
 MAX_BYTES = 256 * 1024
-"""Largest key set that is read: a key takes about 2 KiB."""
+"""Maximum size of a key set; a key takes about 2 KiB."""
 ASYMMETRIC = {"RSA", "EC", "OKP"}
 
 Keys = Mapping[str, jwt.PyJWK]
 
 
 class KeysUnavailableError(Exception):
-    """The issuer's keys cannot be had, so that no token can be checked."""
+    """The issuer's keys are unavailable, so no token can be verified."""
 
 
 class SigningKeys(Protocol):
     """The keys of an issuer."""
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key with this id, if the issuer has one.
+        """Return the key with the id `kid`; None if the issuer has no such key.
 
         Raises:
-            KeysUnavailableError: it cannot be said.
+            KeysUnavailableError: the keys cannot be read.
         """
         ...
 
 
 class KeysInFile:
-    """Keys in a file, read again when it changes."""
+    """Keys in a file, reloaded when it changes."""
 
     def __init__(self, file: Path) -> None:
-        """Raises: ConfigError: the file holds no keys."""
+        """Raises: ConfigError: the file contains no keys."""
         self._keys = Reread[Keys](file, _read, nothing={})
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key with this id, if it is in the file."""
+        """Return the key with the id `kid`; None if the file has no such key."""
         return self._keys.current().get(kid)
 
 
 class KeysAtUrl:
-    """Keys that the issuer publishes, fetched once for all who ask."""
+    """Keys that the issuer publishes. One fetch serves all concurrent callers."""
 
     def __init__(self, url: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._url = url
@@ -73,34 +76,36 @@ class KeysAtUrl:
         self._fetched = self._pausing_until = float("-inf")
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key with this id, if the issuer has one.
+        """Return the key with the id `kid`; None if the issuer has no such key.
 
         Raises:
-            KeysUnavailableError: the keys cannot be fetched, and those there were are too old.
+            KeysUnavailableError: the keys cannot be fetched, and the cached keys are too old.
         """
-        if self._wants(kid):
+        if self._needs_fetch(kid):
             async with self._lock:
-                await self._look_for(kid)
+                await self._refresh(kid)
         if self._now() - self._fetched > USABLE_S:
             raise KeysUnavailableError
         return self._keys.get(kid)
 
-    def _wants(self, kid: str) -> bool:
+    def _needs_fetch(self, kid: str) -> bool:
         return kid not in self._keys or self._now() - self._fetched > FRESH_S
 
-    async def _look_for(self, kid: str) -> None:
-        if not self._wants(kid) or self._now() < self._pausing_until:
+    async def _refresh(self, kid: str) -> None:
+        if not self._needs_fetch(kid) or self._now() < self._pausing_until:
             return
         try:
             self._keys = _parsed(await self._fetch())
             self._fetched = self._now()
         except (httpx.HTTPError, jwt.PyJWTError, ValueError, TimeoutError) as error:
             log.warning("the issuer's keys cannot be fetched from %s: %s", self._url, type(error).__name__)
-        if self._wants(kid):
+        if self._needs_fetch(kid):
             self._pausing_until = self._now() + PAUSE_S
 
     async def _fetch(self) -> bytes:
         headers = {"Accept": "application/json", "User-Agent": f"runs-mcp/{__version__}"}
+        # `trust_env` would add the credentials of ~/.netrc; `DefaultTransport` handles the proxies of the environment.
+        # No redirects: only the configured URL was checked to be https.
         client = httpx.AsyncClient(transport=DefaultTransport(), headers=headers, timeout=TIMEOUT_S, trust_env=False)
         async with client:
             with anyio.fail_after(TIMEOUT_S):
@@ -114,7 +119,7 @@ async def _read_limited(response: httpx.Response) -> bytes:
     """Return the body of a response.
 
     Raises:
-        ValueError: it is larger than `MAX_BYTES`; the rest is not read.
+        ValueError: the body is larger than `MAX_BYTES`; the rest is not read.
     """
     body = bytearray()
     async for chunk in response.aiter_bytes(CHUNK_BYTES):
@@ -134,15 +139,16 @@ def _read(file: Path) -> Keys:
     except OSError as error:
         raise ConfigError(f"server.http.auth.jwks_file ({file}) cannot be read: {error.strerror}.") from None
     except (jwt.PyJWTError, ValueError):
-        raise ConfigError(f"server.http.auth.jwks_file ({file}) holds no keys: a JSON Web Key Set is wanted.") from None
+        raise ConfigError(f"server.http.auth.jwks_file ({file}) holds no JSON Web Key Set.") from None
 
 
 def _parsed(document: bytes) -> Keys:
-    """The public keys for signatures, by their ids; a symmetric one among them would let anyone sign.
+    """Return the public signing keys of a JSON Web Key Set by their ids.
 
     Raises:
         ValueError, jwt.PyJWTError: the document has no usable keys.
     """
+    # No symmetric keys: a published HMAC key would let anyone sign tokens (RFC 8725, section 2.1).
     usable = [
         key
         for key in _KeySet.model_validate_json(document).keys

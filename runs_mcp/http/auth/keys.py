@@ -1,4 +1,4 @@
-"""Keys of callers: shown once, when they are made, and kept as hashes in a file."""
+"""Keys of callers: shown once, when they are created, and stored as hashes in a file."""
 
 import hashlib
 import logging
@@ -26,20 +26,20 @@ RANDOM_BYTES = 32
 
 
 class Key(BaseModel):
-    """A key as the file has it."""
+    """A key as stored in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[\w.@+-]{1,100}$")]
     sha256: str
-    """A fast hash suffices: 256 random bits cannot be guessed, however many an attacker tries."""
+    """SHA-256 of the key. A slow password hash is not needed, because 256 random bits cannot be guessed."""
     scopes: tuple[Scope, ...]
     created: AwareDatetime
     expires: AwareDatetime | None = None
 
     @property
     def description(self) -> str:
-        """One line about the key, for a person."""
+        """A description of the key on one line."""
         until = f", until {self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else ""
         return f"{self.name}: {' '.join(self.scopes)}, since {self.created:%Y-%m-%d %H:%M} UTC{until}"
 
@@ -58,27 +58,27 @@ def read(file: Path) -> Sequence[Key]:
     """Return the keys in `file`.
 
     Raises:
-        ConfigError: it cannot be read, or is no file of keys.
+        ConfigError: the file cannot be read, or is not a file of keys.
     """
     try:
         return _KeysFile.model_validate_json(file.read_bytes()).keys
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}; `runs-mcp keys add` makes it.") from None
+        raise ConfigError(f"{file} cannot be read: {error.strerror}; `runs-mcp keys add` creates it.") from None
     except ValidationError as error:
-        raise ConfigError(f"{file} holds no keys as `runs-mcp keys` writes them: {error.errors()[0]['msg']}.") from None
+        raise ConfigError(f"{file} is not a file of `runs-mcp keys`: {error.errors()[0]['msg']}.") from None
 
 
 def by_hash(file: Path) -> Mapping[str, Key]:
     """Return the keys in `file` by their hashes.
 
     Raises:
-        ConfigError: as `read`.
+        ConfigError: see `read`.
     """
     return {key.sha256: key for key in read(file)}
 
 
 def hashed(secret: str) -> str:
-    """Return the hash by which the file has `secret`."""
+    """Return the hash under which the file stores `secret`."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -90,20 +90,20 @@ def add(
     days: int | None = None,
     overlap_hours: int | None = None,
 ) -> str:
-    """Make a key for `name`, valid for `days` or until it is removed, and return it; it is never shown again.
+    """Create a key for `name`, valid for `days` or until it is removed, and return it; it is never shown again.
 
-    Without `scopes` it has those of the key that `name` has already, else `runs:read`. That key stays valid for
-    `overlap_hours`.
+    Without `scopes` the key gets the scopes of the existing key of `name`, else `runs:read`. The existing key stays
+    valid for `overlap_hours`.
 
     Raises:
-        ConfigError: `name` has a key and no overlap is asked for, is no valid name, or the file cannot be used.
+        ConfigError: `name` has a key and `overlap_hours` is None, `name` is invalid, or the file cannot be used.
     """
     with _locked(file):
         now = datetime.now(UTC)
         keys = [key for key in _read_if_there(file) if key.is_good(now)]
         had = [key for key in keys if key.name == name]
         if overlap_hours is None and had:
-            raise ConfigError(f"{name} has a key already. Remove it first, or let both work for a while by --overlap.")
+            raise ConfigError(f"{name} already has a key. Remove it first, or keep both valid for a while: --overlap.")
         secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
         kept: Iterable[Scope] = had[-1].scopes if had else (READ,)
         made = _key(name, secret, kept if scopes is None else scopes, now, days)
@@ -117,7 +117,7 @@ def _key(name: str, secret: str, scopes: Iterable[Scope], now: datetime, days: i
     try:
         return Key(name=name, sha256=hashed(secret), scopes=tuple(sorted(set(scopes))), created=now, expires=expires)
     except ValidationError:
-        raise ConfigError(f"{name!r} is no name for a key: letters, digits and . _ @ + - only.") from None
+        raise ConfigError(f"{name!r} is not a valid name for a key: use letters, digits and . _ @ + -.") from None
 
 
 def remove(file: Path, name: str) -> None:
@@ -144,14 +144,12 @@ def _ending(key: Key, until: datetime) -> Key:
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Hold off other processes that change `file` while the block lasts.
-
-    The lock is on the folder, because the file itself is replaced. Windows has no such lock.
-    """
+    """Lock `file` against changes by other processes for the duration of the block."""
+    # The lock is on the folder, because the file itself is replaced. Windows cannot lock folders.
     if sys.platform == "win32":
         yield
         return
-    import fcntl  # noqa: PLC0415 - Windows has none
+    import fcntl  # noqa: PLC0415 - does not exist on Windows
 
     try:
         folder = os.open(file.parent, os.O_RDONLY)
@@ -165,7 +163,7 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def _write(file: Path, keys: Iterable[Key]) -> None:
-    """Replace the file as a whole, so that a server never reads half of it. It keeps its owner and its mode."""
+    """Replace the file atomically, so that a server never reads half of it. Owner and mode are kept."""
     text = _KeysFile(keys=tuple(keys)).model_dump_json(indent=2)
     temporary: Path | None = None
     try:
@@ -182,9 +180,9 @@ def _write(file: Path, keys: Iterable[Key]) -> None:
 
 
 def _take_owner_and_mode(replacement: Path, file: Path) -> None:
-    """Give `replacement` the owner and mode of `file`; a new file is readable by the owner of its folder alone.
+    """Give `replacement` the owner and mode of `file`; a new file is readable only by the owner of its folder.
 
-    A file that root writes would otherwise be unreadable for the service, and lock all callers out.
+    A file written by root would otherwise be unreadable for the service and lock out all callers.
 
     Raises:
         ConfigError: the file belongs to another user, and the current user may not change its owner.

@@ -1,4 +1,4 @@
-"""Metadata of the protected resource (RFC 9728), which OAuth clients read before they call the endpoint."""
+"""Protected resource metadata (RFC 9728), which OAuth clients read to find the authorization server."""
 
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
@@ -8,7 +8,7 @@ from runs_mcp.config.http_settings import JwtAuthSettings
 from runs_mcp.server.scopes import CREATE, READ
 
 _URL = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
-"""Clients compare issuers as texts, so that a slash must not be added to a bare host."""
+"""Issuers are compared as strings (RFC 8414, section 3.3), so no slash is added to a URL without a path."""
 
 
 def metadata_url(auth: JwtAuthSettings) -> str:
@@ -17,7 +17,8 @@ def metadata_url(auth: JwtAuthSettings) -> str:
 
 
 def metadata_routes(auth: JwtAuthSettings) -> list[Route]:
-    """The route that serves it, at the well-known path before that of the endpoint."""
+    """Return the route of the metadata, at the well-known prefix followed by the endpoint's path."""
+    # RFC 9728, section 3.1. The prefix is inserted between host and path, so that a host can serve several resources.
     return create_protected_resource_routes(
         _URL.validate_python(auth.resource_url),
         [_URL.validate_python(auth.issuer)],

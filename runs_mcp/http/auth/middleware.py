@@ -1,4 +1,4 @@
-"""Admission: the requests that reach the endpoint, the settings they are served by, and the refusals of the others."""
+"""Admission of requests: authentication, scopes and the profile of the caller."""
 
 import logging
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 def authenticated(app: ASGIApp, config: Config, verifier: TokenVerifier) -> ASGIApp:
-    """Return `app` for the callers alone that `verifier` knows; `caller_of` returns them."""
+    """Return `app` restricted to callers that `verifier` accepts; `caller_of` returns the caller of a request."""
     # The SDK binds sessions, and the state of questions, to the user that it finds in the context.
     admission = AuthContextMiddleware(Admission(app, config))
     return AuthenticationMiddleware(admission, backend=BearerAuthBackend(verifier), on_error=_unavailable)
 
 
 class Admission:
-    """Admits callers that may read runs and match a profile; tells the others what they lack."""
+    """Admits callers that may read runs and match a profile. A refusal names the missing scope or profile."""
 
     def __init__(self, app: ASGIApp, config: Config) -> None:
         self._app = app
@@ -37,7 +37,7 @@ class Admission:
         self._challenge = Challenge(config.server.http.auth)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
+        """Forward or refuse a request."""
         user = scope.get("user")
         if not isinstance(user, AuthenticatedUser):
             await self._unknown(scope)(scope, receive, send)
@@ -48,15 +48,16 @@ class Admission:
                 await self._app(scope, receive, send)
 
     def _refusal(self, token: AccessToken, scope: Scope) -> Response | None:
-        """Return None for a caller that is admitted, and put it in the scope; otherwise the refusal."""
+        """Return the refusal of a caller; None if it is admitted, with the caller stored in `scope`."""
         needed, had = self._challenge.needed, set(token.scopes)
         if not needed <= had:
             header = self._challenge.insufficient(needed, had)
             return _refuse(403, "insufficient_scope", f"Needed: {', '.join(sorted(needed))}", header)
         caller = caller_by(token, self._config)
         if caller is None:
-            log.info("a caller was refused: no profile names %s", token.subject or token.client_id)
-            description = "No profile of this server names this caller; its operator can add one"
+            log.info("a caller was refused: no profile matches %s", token.subject or token.client_id)
+            # No challenge: a token with other scopes would not help.
+            description = "No profile of this server matches this caller; its operator can add a profile"
             return _refuse(403, "access_denied", description)
         scope[KEY] = caller
         return None
@@ -64,7 +65,8 @@ class Admission:
     def _unknown(self, scope: Scope) -> Response:
         if "authorization" not in HTTPConnection(scope).headers:
             return _refuse(401, "unauthorized", "Authentication is required", self._challenge.missing())
-        description = "The token is expired, revoked, or was not made for this server"
+        # The reason is in the log alone: an attacker must not learn which part of a token is wrong.
+        description = "The token is expired, revoked, or was not issued for this server"
         return _refuse(401, "invalid_token", description, self._challenge.invalid(description))
 
 
@@ -72,19 +74,19 @@ def caller_by(token: AccessToken, config: Config) -> Caller | None:
     """Return the caller with its profile; None if no profile matches and the settings demand one."""
     name = token.subject or token.client_id
     profile = _profile_of(name, token.claims or {}, config.profiles)
-    if profile is None and not config.serves_the_unnamed:
+    if profile is None and not config.serves_unmatched_callers:
         return None
     limit = config.profiles[profile].rate_limit if profile else None
     return Caller(name, frozenset(token.scopes), profile, limit)
 
 
 def _profile_of(name: str, claims: Mapping[str, Any], profiles: Mapping[str, ProfileSettings]) -> str | None:
-    """Return the profile that lists the caller; otherwise the first whose claims are all in the token."""
-    named = (profile for profile, one in profiles.items() if name in one.callers)
+    """Return the profile that lists the caller, else the first profile whose claims are all in the token."""
+    named = (profile for profile, settings in profiles.items() if name in settings.callers)
     claimed = (
         profile
-        for profile, one in profiles.items()
-        if one.claims and all(_holds(claims.get(claim), value) for claim, value in one.claims.items())
+        for profile, settings in profiles.items()
+        if settings.claims and all(_holds(claims.get(claim), value) for claim, value in settings.claims.items())
     )
     return next(named, None) or next(claimed, None)
 
@@ -99,5 +101,6 @@ def _refuse(status: int, error: str, description: str, challenge: str | None = N
 
 
 def _unavailable(_: HTTPConnection, error: Exception) -> Response:
+    # 503, not 401: a client that receives a 401 throws its valid token away.
     body = {"error": "temporarily_unavailable", "error_description": str(error)}
     return JSONResponse(body, 503, headers={"Retry-After": str(PAUSE_S)})

@@ -1,4 +1,4 @@
-"""Files that decide who may call: read again when they change, and trusted only while they can be read."""
+"""Files with keys of callers or issuers: reloaded when they change, and ignored while they cannot be read."""
 
 import logging
 from collections.abc import Callable
@@ -13,13 +13,13 @@ Content = TypeVar("Content")
 
 
 class Reread(Generic[Content]):
-    """The current content of a file; empty while the file cannot be used, so that no caller is admitted by mistake."""
+    """The current content of a file, empty while the file cannot be read, so that access fails closed."""
 
     def __init__(self, file: Path, read: Callable[[Path], Content], *, nothing: Content) -> None:
         """Read `file` for the first time.
 
         Raises:
-            ConfigError: it cannot be used.
+            ConfigError: the file cannot be used.
         """
         self._file = file
         self._read = read
@@ -28,7 +28,7 @@ class Reread(Generic[Content]):
         self._content = read(file)
 
     def current(self) -> Content:
-        """Return the content, read again if the file has changed."""
+        """Return the content, reloaded if the file has changed."""
         state = _state(self._file)
         if state != self._state:
             self._state = state
@@ -42,6 +42,7 @@ class Reread(Generic[Content]):
 
 def _state(file: Path) -> tuple[int, int, int] | None:
     """Return a value that differs after each change of `file`; None if the file does not exist."""
+    # The inode as well: a file can be replaced by one of equal size within the resolution of the modification time.
     try:
         status = file.stat()
     except OSError:

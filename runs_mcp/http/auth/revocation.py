@@ -73,7 +73,7 @@ def _is_stream(scope: Scope) -> bool:
 
 
 async def _end(send: Send, *, started: bool) -> None:
-    """End an answer that was cut off."""
+    """End an interrupted response."""
     if not started:
         await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

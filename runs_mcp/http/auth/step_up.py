@@ -1,4 +1,4 @@
-"""Step-up authorization: a call that needs another scope is answered 403 and names it, so that clients can ask for it.
+"""Step-up authorization: a call without the required scope receives a 403 that names the scope to request.
 
 Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers with a message.
 """
@@ -18,10 +18,10 @@ from runs_mcp.server.scopes import CREATE, caller_of
 
 
 class StepUp:
-    """Refuses calls of tools that execute runs if the caller has no scope for them; passes everything else on."""
+    """Refuses calls of tools that execute runs if the caller lacks the scope, and forwards all other requests."""
 
     def __init__(self, app: ASGIApp, tools: Collection[str], challenge: Challenge) -> None:
-        """`tools` are the names of those that need the scope `runs:create`."""
+        """Store the names of the `tools` that need the scope `runs:create`."""
         self._app = app
         self._tools = tools
         self._challenge = challenge

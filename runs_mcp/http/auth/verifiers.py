@@ -1,4 +1,4 @@
-"""Verifying what callers present: a key, or a JWT."""
+"""Verifiers of the credentials of callers: keys and JWTs."""
 
 import logging
 import math
@@ -38,7 +38,7 @@ def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> CallerVerifier:
     """Return the verifier of callers that `auth` selects.
 
     Raises:
-        ConfigError: a file it needs cannot be used.
+        ConfigError: the file with the keys cannot be used.
     """
     match auth:
         case BearerAuthSettings():
@@ -48,11 +48,11 @@ def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> CallerVerifier:
         case JwtAuthSettings(jwks_file=Path() as file):
             return JwtVerifier(auth, KeysInFile(file))
         case _:
-            raise ConfigError("server.http.auth: there is no saying where the issuer's keys are.")
+            raise ConfigError("server.http.auth: set jwks_url or jwks_file.")
 
 
 KEY_CLAIM = "runs_mcp.key"
-"""Claim that holds the hash of the key a caller presented."""
+"""Claim with the hash of the caller's key."""
 
 
 class KeyVerifier(CallerVerifier):
@@ -63,7 +63,8 @@ class KeyVerifier(CallerVerifier):
 
     @override
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return the caller whose key this is, or None."""
+        """Return the caller with the key `token`; None if the key is unknown or has expired."""
+        # Keys are looked up by hash, so the lookup reveals nothing about a key by its duration.
         hashed = keys.hashed(token)
         key = self.find(hashed)
         if key is None:
@@ -95,10 +96,10 @@ class JwtVerifier(CallerVerifier):
 
     @override
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Whose token this is, or None.
+        """Return the caller of a JWT; None if the token is invalid.
 
         Raises:
-            AuthenticationError: it cannot be said, since the issuer's keys cannot be had.
+            AuthenticationError: the token cannot be verified, because the issuer's keys are unavailable.
         """
         try:
             claims = await self._claims(token)
@@ -108,7 +109,9 @@ class JwtVerifier(CallerVerifier):
         except KeysUnavailableError:
             raise AuthenticationError("The issuer's keys cannot be fetched") from None
         return AccessToken(
-            token=MASK,  # nothing behind needs it, and what is not there cannot be passed on
+            # The token itself is dropped: MCP forbids passing it through to the API ("Access Token Privilege
+            # Restriction"), and later layers cannot leak it.
+            token=MASK,
             client_id=str(claims.get("client_id") or claims.get("azp") or claims["sub"]),
             scopes=[*_scopes(claims), *self._settings.granted_scopes],
             expires_at=int(claims["exp"]) + math.ceil(self._settings.leeway_s),
@@ -122,6 +125,8 @@ class JwtVerifier(CallerVerifier):
         return token.expires_at is None or time.time() < token.expires_at + renewal_s
 
     async def _claims(self, token: str) -> dict[str, Any]:
+        # Only `kid` is taken from the unverified header. `alg` must be one of the configured algorithms (RFC 8725,
+        # section 3.1), and `jku` and `x5u` are ignored, since they name the sender's own keys (section 3.10).
         kid = jwt.get_unverified_header(token).get("kid")
         key = await self._keys.find(kid) if isinstance(kid, str) else None
         if key is None:
@@ -131,6 +136,7 @@ class JwtVerifier(CallerVerifier):
             token,
             key,
             algorithms=settings.algorithms,
+            # RFC 8707 and RFC 8725, section 3.9: a token for another resource of the same issuer is not accepted.
             audience=settings.audience or settings.resource_url,
             issuer=settings.issuer,
             leeway=settings.leeway_s,
@@ -140,7 +146,7 @@ class JwtVerifier(CallerVerifier):
 
 
 def _scopes(claims: Mapping[str, Any]) -> Iterable[str]:
-    """The scopes of a token: in `scope` by the standard, in `scp` with some issuers; a text or a list."""
+    """Return the scopes of a token: a string or a list, in `scope` (RFC 9068) or `scp` (Microsoft, Okta)."""
     match claims.get("scope", claims.get("scp")):
         case str(text):
             return text.split()

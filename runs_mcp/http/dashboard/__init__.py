@@ -1,4 +1,4 @@
-"""The pages of the MCP App without a host that shows them: a small host of our own, on loopback."""
+"""A small host for the pages of the MCP App, on loopback."""
 
 import secrets
 import socket
@@ -16,28 +16,29 @@ from runs_mcp.server import ui
 from runs_mcp.server.server import RunsServer
 from runs_mcp.server.stdio.stdio_service import DRAIN_S
 from runs_mcp.server.ui import inline_page
-from runs_mcp.startup import Announcing
+from runs_mcp.startup import NotifyingServer
 
 HOST = "127.0.0.1"
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 HOST_POLICY = {"connect-src": "'self'", "frame-src": "'self'"}
 PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
-"""A page has an opaque origin: it can reach only the host around it, even when it is opened as a top-level page."""
+"""Gives a page an opaque origin, so that it can reach only its host, even when it is opened as a top-level page."""
 
 
 async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None]) -> None:
-    """Serve the dashboard until told to stop; `opened` is given its address."""
+    """Serve the dashboard until the process is stopped; `opened` receives its address."""
+    # The token in the path is the only authentication, so other users of the machine cannot read runs.
     token = secrets.token_urlsafe(24)
     with socket.create_server((HOST, port)) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
         settings = uvicorn.Config(
             build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
         )
-        await Announcing(settings, partial(opened, address)).serve(sockets=[listener])
+        await NotifyingServer(settings, partial(opened, address)).serve(sockets=[listener])
 
 
 def build(server: RunsServer, token: str) -> Starlette:
-    """Return an app with the host's page, the pages it shows and the MCP endpoint they call, all below `token`."""
+    """Return an app with the host, its pages and the MCP endpoint, all under the path `/{token}`."""
     app = server.mcp.streamable_http_app(
         streamable_http_path=f"/{token}/mcp",
         json_response=True,

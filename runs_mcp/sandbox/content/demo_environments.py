@@ -99,7 +99,7 @@ MODELS: Mapping[str, Document] = MappingProxyType(
         "claude-3-haiku": _model("Claude 3 Haiku", "anthropic"),
         "gemini-1.5-pro": _model("Gemini 1.5 Pro", "google", images=True),
         "mistral-large": _model("Mistral Large", "mistral", tools=False),
-        "retired-model": _model("Retired model", "nobody", tools=False, status="legacy", can_stream=False),
+        "retired-model": _model("Retired model", "retired", tools=False, status="legacy", can_stream=False),
     }
 )
 

@@ -30,7 +30,7 @@ NEGATIVE = frozenset(
 )
 RISKS = {
     "unlimited liability": "Liability has no cap.",
-    "auto-renew": "The contract renews by itself.",
+    "auto-renew": "The contract renews automatically.",
     "exclusive": "The contract binds exclusively.",
     "penalty": "A penalty is due on breach.",
     "without notice": "It can end without notice.",

@@ -19,7 +19,7 @@ FACTS = (
     "Most customers use the {0} at least once a week.",
     "Costs of the {0} fell by a tenth this quarter.",
     "The team answered every question about the {0} within a day.",
-    "Nobody has reported a problem with the {0} since June.",
+    "No customer has reported a problem with the {0} since June.",
 )
 PEOPLE = ("ada", "grace", "linus", "margaret", "tim", "barbara")
 CLAUSES = (
@@ -54,7 +54,7 @@ INPUTS: Mapping[str, Callable[[random.Random], Document]] = {
     "ClassifySentiment": lambda rng: {"text": _prose(rng, OPINIONS, rng.randrange(1, 4))},
     "ExtractContacts": lambda rng: {"text": _contacts(rng)},
     "AnswerFromNotes": lambda rng: {
-        "question": f"What is said about the {rng.choice(SUBJECTS)}?",
+        "question": f"What do the notes say about the {rng.choice(SUBJECTS)}?",
         "notes": [_prose(rng, FACTS, 1) for _ in range(rng.randrange(2, 6))],
     },
     "ContractReview": lambda rng: {"contract": contract(rng, rng.randrange(8, 60))},

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from runs_mcp.sandbox.storage import run_schema
+from runs_mcp.sandbox.storage.filter_pushdown import pushed_down
 from runs_mcp.sandbox.storage.mongo_filter import matcher, normalized
-from runs_mcp.sandbox.storage.mongo_narrowing import narrowed
 from runs_mcp.sandbox.storage.run_filters import NEWEST_FIRST, Filters, SortKey, order, where
 from runs_mcp.sandbox.storage.run_schema import COLUMNS, LISTED, dump
 
@@ -168,7 +168,7 @@ class RunStore:
 
     def _candidates(self, query: Mapping[str, Any], filters: Filters) -> Iterator[Document]:
         condition, values = where(filters)
-        narrowing, more = narrowed(normalized(query))
+        narrowing, more = pushed_down(normalized(query))
         sql = f"SELECT r.rowid FROM runs r WHERE {condition} AND {narrowing} {NEWEST_FIRST}"
         rows = [row for (row,) in self._database.execute(sql, [*values, *more])]
         deadline = monotonic() + FIND_BUDGET_S

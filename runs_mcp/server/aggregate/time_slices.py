@@ -48,7 +48,7 @@ class TimeSlice:
     def split(self, created: Sequence[datetime], further: int = 0) -> list["TimeSlice"]:
         """Return the smaller slices that make up this one, given a page of the runs in it; none if it cannot be split.
 
-        The page is usually the newest part of the slice. The time that it spans tells how many parts are needed. A
+        The page is usually the newest part of the slice. The time that it spans determines the number of parts. A
         slice with an open start is continued backwards: in equal spans as far as `further`, the number of runs that are
         expected before the page, may reach, and then in spans that double.
         """

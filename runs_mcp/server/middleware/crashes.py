@@ -1,6 +1,6 @@
-"""The last border before the client: a crash is logged, and its text never leaves the process.
+"""Containment of crashes: an unexpected exception is logged, and its text never leaves the process.
 
-The SDK sends the text of an unexpected exception to clients of the handshake era; it could hold a credential.
+The SDK sends the text of an unexpected exception to clients of the handshake era. It could contain a credential.
 """
 
 import logging

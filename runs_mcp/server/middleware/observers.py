@@ -1,4 +1,4 @@
-"""Observers of a server: metrics, traces and logs attach here, and the server does not know them."""
+"""Observers of a server: the interface through which metrics, traces and logs attach to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from runs_mcp.api import Observe, OnWait
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Observers of messages and of requests to the Runs API; both are empty by default, which costs nothing."""
+    """Observers of messages and of requests to the Runs API, without cost while they are empty."""
 
     messages: Sequence[ServerMiddleware[Any]] = ()
     """Middleware around every message of a client, outermost first."""

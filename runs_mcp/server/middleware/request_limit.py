@@ -1,5 +1,5 @@
-"""Limits of the requests that reach the Runs API: how many at once, and for how long. `tool_calls` limits tool calls,
-with answers that the model reads."""
+"""Limits of the number and duration of requests that call the Runs API. `tool_calls` limits tool calls itself, because
+its refusals are results that the model reads."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ LIMITED = frozenset(
 
 
 class RequestLimit:
-    """Middleware that limits the number of concurrent requests, and ends requests that last too long."""
+    """Middleware that limits the number of concurrent requests and their duration."""
 
     def __init__(self, limit: int, *, max_wait_s: float) -> None:
         self._limit = limit

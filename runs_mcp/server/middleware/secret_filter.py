@@ -1,4 +1,4 @@
-"""The filter for secrets in use: text of the API that repeats one, in any encoding, leaves as `[secret]`."""
+"""The filter for secrets in use: text of the API that contains a secret, in any encoding, leaves as `[secret]`."""
 
 import logging
 import traceback
@@ -19,7 +19,7 @@ Redact = Callable[[str], str]
 
 
 async def filter_secrets(ctx: Request, call_next: CallNext) -> HandlerResult:
-    """Answer a request without the secrets in use, in its result or its error.
+    """Answer a request with the secrets in use replaced in its result or error.
 
     Raises:
         MCPError: The request was refused.
@@ -39,9 +39,10 @@ async def filter_secrets(ctx: Request, call_next: CallNext) -> HandlerResult:
 
 
 def _holds_secret(value: Any, redact: Redact) -> bool:
-    """Return True if a text in `value` holds a secret: one search in its JSON is faster than one in each text."""
+    """Return True if a text in `value` contains a secret."""
+    # A search in the JSON is faster than a search in each text.
     serialized = to_json(value, inf_nan_mode="constants", serialize_unknown=True).decode(errors="replace")
-    # JSON doubles backslashes, with which some encodings of a secret are written.
+    # JSON escapes backslashes, which some encodings of a secret contain.
     texts = [serialized, serialized.replace("\\\\", "\\").replace('\\"', '"')] if "\\" in serialized else [serialized]
     return any(redact(text) != text for text in texts)
 
@@ -78,7 +79,7 @@ class _LogFilter(logging.Filter):
 
 @contextmanager
 def filtered_logs(redact: Redact) -> Iterator[None]:
-    """Filter all that is logged while the block lasts."""
+    """Replace secrets in log records for the duration of the block."""
     handlers, added = list(logging.getLogger().handlers), _LogFilter(redact)
     for handler in handlers:
         handler.addFilter(added)

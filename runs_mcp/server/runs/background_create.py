@@ -1,7 +1,7 @@
-"""Creates that outlive the calls that made them.
+"""Create requests that outlive their calls.
 
-A create request that was sent cannot be taken back, so it is carried out in a task of the server: a caller that leaves
-or has waited for long enough does not cancel it, and the run is followed, and so executed, in any case.
+A create request that was sent cannot be undone, so it runs in a task of the server. A caller that disconnects or times
+out does not cancel it, and the run is followed, and thereby executed, in any case.
 """
 
 import logging
@@ -20,7 +20,7 @@ from runs_mcp.server.runs.run_stream import RunStream
 log = logging.getLogger(__name__)
 
 Follow = Callable[[Run], RunStream | None]
-"""Begins to follow a created run; None for a run that has ended."""
+"""Starts to follow a created run; returns None for a run that has ended."""
 
 
 class CreateContinuesError(Exception):
@@ -50,7 +50,7 @@ class PendingCreate:
         self._error: Exception = RunsApiError("The server is stopping", outcome_unknown=True)
 
     async def carry_out(self, create: Callable[[], Any], follow: Follow) -> None:
-        """Send the request and follow its run; keep the outcome for the callers that wait."""
+        """Send the request, follow its run, and keep the outcome for waiting callers."""
         try:
             run = await create()
             self._created = run, follow(run)
@@ -65,12 +65,12 @@ class PendingCreate:
         await self._done.wait()
 
     async def outcome(self, deadline: float, *, seconds: float) -> tuple[Run, RunStream | None]:
-        """Return the created run, and what follows it unless it has ended.
+        """Return the created run, and its follower unless it has ended.
 
-        `deadline` is a time of anyio's clock, `seconds` the time that a call has in all.
+        `deadline` is a time of anyio's clock, `seconds` the total time of a call.
 
         Raises:
-            CreateContinuesError: There is no answer at the deadline.
+            CreateContinuesError: The API has not answered by the deadline.
             RunsApiError, LostCreateError, RequestKeyConflictError: See `IdempotentCreate.create`.
         """
         with anyio.CancelScope(deadline=deadline):

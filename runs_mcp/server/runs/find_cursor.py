@@ -10,10 +10,10 @@ from runs_mcp.api import InvalidRequestError, Run, RunsClient
 
 Filter = Mapping[str, Any]
 TIMES = ("updated_at", "created_at")
-"""Times by which the API may have ordered the rows, newest first; it does not say which."""
+"""Times by which the API may have ordered the rows, newest first. It does not document which of them."""
 
 MOST_TIED = 50
-"""Most ids in a condition, which a model has to copy."""
+"""Maximum number of ids in a condition, because a model has to copy it."""
 
 
 async def rows_remain(runs: RunsClient, query: Filter, shown: Sequence[Run]) -> bool | None:

@@ -1,5 +1,5 @@
-"""Idempotent creates: a repeated request with a `request_key` gets the run of the first, and a run whose answer was
-lost is found again by a tag.
+"""Idempotent creates: a repeated request with a `request_key` returns the run of the first request, and a run whose
+response was lost is found by its tag.
 
 A run created with a key carries two tags, both of them keyed hashes: one of the caller, the profile and the key, and
 one of the request and the time. Readers of tags learn neither key nor request, and cannot compute the tags of a key.
@@ -29,10 +29,10 @@ from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 
 LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each search for a run whose answer was lost."""
+"""Seconds before each search for a run whose response was lost. The API may list a new run with a delay."""
 PAGE_SIZE = 100
 MAX_PAGES = 10
-"""Pages in which the oldest run with a tag is searched for. More runs carry one tag only if a user copies it."""
+"""Maximum number of pages that are searched for runs with a tag. More runs have a tag only if it was copied."""
 CLOCK_DIFFERENCE_S = 600
 """Seconds by which the API's time of creation can differ from the time in the tag of the request."""
 _ID = re.compile(r"[0-9a-f]{24}")
@@ -41,7 +41,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class LostCreateError(Exception):
-    """The answer to a create was lost, and no run carries its tag; `looked` is False if no search succeeded."""
+    """The response to a create was lost, and no run has its tag; `looked` is False if no search succeeded."""
 
     def __init__(self, tag: str, cause: RunsApiError, *, looked: bool) -> None:
         super().__init__(f"the answer to a create was lost: {cause}")
@@ -61,10 +61,10 @@ class RequestKeyConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CreateTags:
-    """The tags by which the run of one create is found."""
+    """The tags by which the run of a create is found."""
 
     run: str | None
-    """Tag that this run alone carries; None: the run is not tagged."""
+    """Tag that only this run has; None: the run is not tagged."""
     request: str | None = None
     """Keyed hash of the request, if it has a `request_key`."""
     dated: str | None = None
@@ -94,7 +94,7 @@ class IdempotentCreate:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`tagging`: also tag runs that are created without a key, to find them if their answer is lost."""
+        """With `tagging`, also tag runs that are created without a key, to find them if their response is lost."""
         self._runs = runs
         self._keys = keys
         self._limit = limit
@@ -123,10 +123,10 @@ class IdempotentCreate:
         return CreateTags(key, fingerprint, await self._dated(key, fingerprint, int(self._now())))
 
     async def create(self, tags: CreateTags, given_tags: Sequence[str] | MISSING, **request: Any) -> Run:
-        """Return the run that the request creates, or that an earlier one with the same key created.
+        """Return the run that the request creates, or that an earlier request with the same key created.
 
         Raises:
-            LostCreateError: The answer was lost, and the run is not found.
+            LostCreateError: The response was lost, and the run was not found.
             RequestKeyConflictError: The key was used for another request, or only copies of its run are left.
             CreateLimitError: `server.create_limit` is reached; nothing was sent.
             RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
@@ -216,7 +216,7 @@ class IdempotentCreate:
         found: list[Run] = []
         for page in range(MAX_PAGES):
             runs = await self._runs.list_runs(tag=tag, limit=PAGE_SIZE, offset=page * PAGE_SIZE)
-            # An API that ignores the filter answers with runs that do not carry the tag.
+            # An API that ignores the filter returns runs without the tag.
             found += [run for run in runs if not run.tags or tag in run.tags]
             if len(runs) < PAGE_SIZE:
                 found.reverse()  # listed newest first: of runs without a date, the last is the oldest

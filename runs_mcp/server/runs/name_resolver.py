@@ -1,4 +1,4 @@
-"""Resolution of names of interactions and environments to the ids that the API wants."""
+"""Resolution of names of interactions and environments to the ids that the API expects."""
 
 import difflib
 import re
@@ -29,7 +29,7 @@ _SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-
 
 
 class UnclearNameError(Exception):
-    """A name that belongs to nothing or to several things; the message lists the candidates."""
+    """A name that is unknown or ambiguous; the message lists the candidates."""
 
     def __init__(self, text: str, field: Named, given: str, candidates: Sequence[FilterOption] = ()) -> None:
         super().__init__(text)
@@ -46,14 +46,14 @@ class Directory:
     unknown: str
     """Start of the message about a name that is not among the options."""
     complete: bool = True
-    """False: a name that is not among the options may exist all the same."""
+    """False: a name that is not among the options may still exist."""
 
 
 Source = Callable[[Named], Awaitable[Directory]]
 
 
 class Names:
-    """Names of interactions and environments, from whichever source answers; remembered for a minute."""
+    """Names of interactions and environments, from the first source that answers; cached for a minute."""
 
     def __init__(self, runs: RunsClient, *, now: Callable[[], float] = time.monotonic) -> None:
         self._runs = runs
@@ -61,9 +61,9 @@ class Names:
         self._remembered: dict[tuple[Named, bool], tuple[float, Directory]] = {}
 
     async def id_of(self, field: Named, given: str | MISSING, *, must_exist: bool = True) -> str | MISSING:
-        """Return the id that `given`, an id or a name, belongs to.
+        """Return the id for `given`, which is an id or a name.
 
-        `must_exist`: the name must occur in runs; otherwise a name in the catalogue of the project is enough.
+        With `must_exist`, the name must occur in runs; otherwise a name in the catalogue of the project is sufficient.
 
         Raises:
             UnclearNameError: the name is unknown or ambiguous, or the credential may read no source of names.
@@ -76,6 +76,7 @@ class Names:
         if found is None and not must_exist:
             directory = await self._catalogue_or(directory, field)
             found = _match(field, given, directory.options)
+        # An unknown name is never sent: the API would return an empty list, which reads as "no runs".
         if found is None:
             raise UnclearNameError(f"`{field}`: {_unknown(given, directory)}", field, given)
         return found
@@ -90,7 +91,7 @@ class Names:
         return {name: await self._ids_in_condition(name, condition) for name, condition in query.items()}
 
     async def by_id(self, *fields: Named) -> dict[str, dict[str, str]]:
-        """Return the names of the values of each field by their ids, as far as the API tells them."""
+        """Return the known names of the values of each field by their ids."""
         return {
             field: {option.id: option.name for option in await self.known(field) if option.id and option.name}
             for field in fields
@@ -146,6 +147,7 @@ class Names:
                 continue
             if directory.complete or directory.options:
                 return directory
+        # A source that the credential may not read is expected; any other failure is reported.
         for failure in failures:
             if not isinstance(failure, PermissionDeniedError | NotFoundError):
                 raise failure

@@ -1,4 +1,4 @@
-"""The tags of this server: runs that it creates are found again by them, and readers are not shown them."""
+"""Tags with which the server marks the runs that it creates, to find them again. Results do not show them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +7,15 @@ PREFIX = "runs-mcp:"
 
 
 def is_own(tag: str) -> bool:
-    """Return True if `tag` is one of the server's own, or would pass for one."""
+    """Return True if `tag` is reserved for the server, whatever its case and surrounding spaces."""
     return tag.strip().casefold().startswith(PREFIX)
 
 
 def require_free(tags: list[str]) -> list[str]:
-    """Return `tags`, which a caller wants to set.
+    """Return `tags` if a caller may set them.
 
     Raises:
-        ValueError: One of them is reserved for the server.
+        ValueError: A tag is reserved for the server.
     """
     if reserved := next(filter(is_own, tags), None):
         raise ValueError(f"{reserved!r} is reserved: tags that begin with {PREFIX} are set by the server alone")

@@ -1,4 +1,4 @@
-"""Pages of runs whose end is known: one row more than a page is fetched."""
+"""Pages of runs that know whether more runs follow: each request fetches one row more than the page."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Fetch = Callable[..., Awaitable[Sequence[Run]]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, and whether the list goes on after it."""
+    """A page of a list."""
 
     runs: Sequence[Run]
     offset: int = 0
@@ -36,7 +36,8 @@ async def fetch_page(fetch: Fetch, *, limit: int, offset: int) -> Page:
 
 
 async def _goes_on(fetch: Fetch, runs: Sequence[Run], offset: int) -> bool:
-    """Return whether the API has cut `runs` short by a limit of its own, which only another request shows."""
+    """Return True if the API has truncated `runs` at its own limit, which only another request reveals."""
+    # Agents rely on "no more results", so a short page alone is not taken as the end.
     following = await fetch(limit=1, offset=offset + len(runs))
-    # An API that ignores offsets answers with the first run again.
+    # An API that ignores offsets returns the first run again.
     return bool(following) and following[0].id != runs[0].id

@@ -21,7 +21,7 @@ LONGEST_FIRST_LOOK_S = 10.0
 
 @dataclass(slots=True)
 class _Watch:
-    """One run being watched, and how many watch it by which of its URIs."""
+    """A polled run, and the number of subscribers by URI."""
 
     uris: Counter[str] = field(default_factory=Counter[str])
     looked: anyio.Event = field(default_factory=anyio.Event)
@@ -96,19 +96,19 @@ class RunPollers:
                 pause = min(pause * 1.5, LONGEST_LOOK_S)
 
     async def _look(self, run_id: str, watch: _Watch) -> Run | None:
-        """The run; nothing where it cannot be seen now, which it may be at the next look."""
+        """Return the run; None if it cannot be read now."""
         try:
             return await self._runs.get_run(run_id)
         except NotFoundError:
             watch.scope.cancel()
             return None
         except RunsApiError:
-            return None
+            return None  # the next poll may succeed
         finally:
             watch.looked.set()
 
     async def _until_next_look(self, run_id: str, pause: float) -> bool:
-        """Wait for so many seconds, or until the run has ended where it is followed, which is told."""
+        """Wait for `pause` seconds, or until the follower of the run ends; return True in the second case."""
         with anyio.move_on_after(pause):
             if follower := self._followers.find(run_id):
                 await follower.ended.wait()

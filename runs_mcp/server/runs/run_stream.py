@@ -1,4 +1,4 @@
-"""One run being followed: what it has written so far, and how it ended."""
+"""The text of a followed run and its end."""
 
 from time import monotonic
 
@@ -10,7 +10,7 @@ MAX_KEPT_CHARS = 2_000_000
 
 
 class RunStream:
-    """One run being followed: what it has written so far, and how it ended."""
+    """A followed run: its text so far, and its end."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -19,7 +19,7 @@ class RunStream:
         self.run: Run | None = None
         """The final run, once it has ended."""
         self.error: RunsApiError | None = None
-        """Why the end will not be seen here."""
+        """The reason why the end of the run cannot be observed."""
         self.started = False
         """True if this process has started the run."""
         self.watchers = 0
@@ -31,15 +31,15 @@ class RunStream:
         self._heard_at = monotonic()
 
     def heard(self) -> None:
-        """Take note that the run has said something."""
+        """Record that an event arrived."""
         self._heard_at = monotonic()
 
     def silent_s(self) -> float:
-        """Seconds for which it has said nothing."""
+        """Return the seconds since the last event."""
         return monotonic() - self._heard_at
 
     def append(self, text: str) -> None:
-        """Add what the run has just written; beyond a limit the oldest text is forgotten."""
+        """Append `text`; beyond a limit the oldest text is dropped."""
         self._chunks.append(text)
         self.length += len(text)
         self._kept_chars += len(text)
@@ -49,15 +49,16 @@ class RunStream:
         self._wake()
 
     def join(self, at: int, text: str) -> None:
-        """Add `text`, which begins at character `at` of the run's: what is here already is skipped, what is missing is
-        taken for forgotten.
+        """Add `text`, which begins at character `at` of the run's text.
+
+        Known characters are skipped; a gap before `text` is treated as dropped text.
         """
         self.length = max(self.length, at)
         if fresh := text[self.length - at :]:
             self.append(fresh)
 
     def complete(self, text: str) -> None:
-        """Add what is missing of the run's whole text, if what was read is how it begins."""
+        """Add the rest of the run's whole `text`, if it begins with the text that was read."""
         kept = self.text()
         if text.startswith(kept, self.length - len(kept)):
             self.join(0, text)
@@ -74,18 +75,18 @@ class RunStream:
         return self._forgotten_chunks + len(self._chunks)
 
     def take(self, position: int) -> tuple[str, int]:
-        """The text from chunk `position` on, and the position after it."""
+        """Return the text from chunk `position` on, and the position after it."""
         first = max(position - self._forgotten_chunks, 0)
         return "".join(self._chunks[first:]), self.position
 
     async def wait_beyond(self, position: int) -> None:
-        """Wait until there is a chunk at `position`, or the run has ended."""
+        """Wait until a chunk at `position` arrives or the run has ended."""
         while not self.ended.is_set() and self.position <= position:
             self._grew = self._grew or anyio.Event()
             await self._grew.wait()
 
     def text(self, offset: int = 0) -> str:
-        """Return the part of the text from character `offset` on that is still kept."""
+        """Return the text from character `offset` on, without text that was dropped."""
         kept = "".join(self._chunks)
         return kept[max(offset - (self.length - len(kept)), 0) :]
 
@@ -95,6 +96,7 @@ class RunStream:
             self._grew = None
 
     def _forget_half(self) -> None:
+        # Half at once, so that `pop(0)`, which moves all later chunks, does not run for every chunk.
         while self._kept_chars > MAX_KEPT_CHARS // 2 and len(self._chunks) > 1:
             self._kept_chars -= len(self._chunks.pop(0))
             self._forgotten_chunks += 1

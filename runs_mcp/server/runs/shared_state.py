@@ -1,4 +1,4 @@
-"""State that the processes of one service share, and its replacement in a service of a single process."""
+"""State that the processes of a service share, and its implementation for a single process."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -26,10 +26,10 @@ class Relay(Protocol):
     """A relay that lets one process read a run's stream for all processes."""
 
     async def read(self, follower: RunStream) -> Role:
-        """Feed `follower` the text that another process reads, until the run ends or no other process follows it."""
+        """Add text that another process reads to `follower`, until the run ends or no other process follows it."""
 
     def leading(self, follower: RunStream) -> AbstractAsyncContextManager[None]:
-        """Pass on what `follower` reads, to its end, which is inside the block."""
+        """Pass on the text that `follower` reads in the block, up to its end."""
 
 
 class PollTurns(Protocol):
@@ -45,7 +45,7 @@ class PollTurns(Protocol):
         """Return the URIs under which a change is published; `watched` are those with subscribers in this process."""
 
     def forget(self, run_id: str) -> None:
-        """Take note that this process watches the run no longer."""
+        """Forget the run, because this process has no subscribers to it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class RequestKeys(Protocol):
     """Locks for request keys, and the runs that they created."""
 
     def held(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Hold `key` while the block lasts, once no other call does."""
+        """Hold `key` for the duration of the block, after all other calls have released it."""
 
     async def find(self, key: str) -> KeyedRun | None:
         """Return the run that `key` created, if it is remembered."""
@@ -105,11 +105,11 @@ class OwnPollTurns:
         return status != before
 
     def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:  # noqa: ARG002 - there are no others
-        """Those that this process watches it by."""
+        """Return the URIs with subscribers in this process."""
         return list(watched)
 
     def forget(self, run_id: str) -> None:
-        """Forget what was seen."""
+        """Forget the status of the run."""
         self._seen.pop(run_id, None)
 
 
@@ -122,7 +122,7 @@ class OwnRequestKeys:
 
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[None]:
-        """Hold `key` while the block lasts, after earlier holders in this process have released it."""
+        """Hold `key` for the duration of the block, after earlier holders in this process have released it."""
         while earlier := self._held.get(key):
             await earlier.wait()
         done = self._held[key] = anyio.Event()
@@ -137,7 +137,7 @@ class OwnRequestKeys:
         return self._runs.get(key)
 
     async def keep(self, key: str, run: KeyedRun) -> None:
-        """Remember the run that `key` created; forget the one remembered for longest beyond `MAX_KEYS`."""
+        """Remember the run that `key` created; forget the oldest run beyond `MAX_KEYS`."""
         self._runs.pop(key, None)
         self._runs[key] = run
         if len(self._runs) > MAX_KEYS:
@@ -153,7 +153,7 @@ class OwnSingleUse:
     async def claim(self, name: str, seconds: float) -> bool:
         """Claim `name`; return False if this process did so within the last `seconds`."""
         now = anyio.current_time()
-        self._claimed = {one: until for one, until in self._claimed.items() if until > now}
+        self._claimed = {claimed: until for claimed, until in self._claimed.items() if until > now}
         if name in self._claimed:
             return False
         self._claimed[name] = now + seconds

@@ -1,4 +1,8 @@
-"""Streams of runs: each is read once, and every caller gets its text from the start."""
+"""The hub of streams: each stream is read once, and every caller gets its text from the start.
+
+Opening the stream of a `created` run executes it, and it is undocumented whether a second request executes it again
+(docs/decisions/one-reader-per-stream.md).
+"""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -23,7 +27,7 @@ OnStart = Callable[[], None]
 
 
 class FollowingError(Exception):
-    """A run is there, but its end cannot be seen from here; `cause` says why."""
+    """A run exists, but its end cannot be observed; `cause` is the reason."""
 
     def __init__(self, run_id: str, cause: RunsApiError) -> None:
         super().__init__(f"run {run_id} cannot be followed: {cause}")
@@ -32,7 +36,7 @@ class FollowingError(Exception):
 
 
 class StreamHub:
-    """The runs this process follows, one follower each; of several processes, one opens the stream of a run."""
+    """The runs that this process follows, with one follower each. Of several processes, only one opens a stream."""
 
     def __init__(self, runs: RunsClient, tasks: TaskGroup, relay: Relay, *, stall_s: float) -> None:
         self._runs = runs
@@ -53,7 +57,7 @@ class StreamHub:
         return list(self._following)
 
     def find(self, run_id: str) -> RunStream | None:
-        """The follower of a run, if it is being followed."""
+        """Return the follower of a run; None if the run is not followed."""
         return self._following.get(run_id)
 
     def follow(
@@ -65,7 +69,7 @@ class StreamHub:
     ) -> RunStream:
         """Follow `run`, or join the task that already follows it.
 
-        `on_start`: open its stream, which is what executes a `created` run, and stays open to its end; `on_start` is
+        With `on_start`, the stream is opened, which executes a `created` run and stays open to its end; `on_start` is
         called once the run has started. Any other run is polled instead, since a second stream might execute it again.
         A `limiter` is held while the stream is open.
         """
@@ -77,7 +81,7 @@ class StreamHub:
 
     @contextmanager
     def watching(self, follower: RunStream) -> Iterator[None]:
-        """Keep `follower` at it while the block lasts."""
+        """Keep `follower` polling for the duration of the block."""
         follower.watchers += 1
         try:
             yield
@@ -96,7 +100,7 @@ class StreamHub:
                 await self._lead(follower, limiter, on_start, succeeds=role == "successor")
         except RunsApiError as error:
             follower.end(error=error)
-        except Exception:  # one follower's crash must not end the others, nor the server
+        except Exception:  # the crash of a follower must not end the other followers or the server
             log.exception("following run %s crashed", follower.run_id)
             follower.end(error=RunsApiError("following the run failed inside the server"))
         finally:
@@ -112,6 +116,7 @@ class StreamHub:
     ) -> None:
         broken: RunsApiError | None = None
         try:
+            # After another process, the stream is opened only if the run has not started.
             if on_start and not (succeeds and await self._has_started(follower.run_id)):
                 async with limiter:
                     broken = await self._read_stream(follower, on_start)
@@ -119,12 +124,13 @@ class StreamHub:
         except RunsApiError as error:
             follower.end(error=error)
             return
+        # Text that was lost with a broken stream is taken from the result.
         if run and (broken or succeeds) and isinstance(run.result, str):
             follower.complete(run.result)
         follower.end(run=run)
 
     async def _read_stream(self, follower: RunStream, on_start: OnStart) -> RunsApiError | None:
-        """Read the stream to its end, or to that of its run; an error is why it broke off."""
+        """Read the stream until it or its run ends; return the error that interrupted it, if any."""
         with anyio.CancelScope() as reading:
             self._reading[follower] = reading
             try:
@@ -146,14 +152,12 @@ class StreamHub:
         return None
 
     async def leave_silent_streams(self) -> None:
-        """Stop reading streams that stay silent although their runs have ended, for as long as this is run.
-
-        It is one task for all of them: one each would be woken by every chunk.
-        """
+        """Stop reading streams that are silent although their runs have ended, until cancelled."""
+        # A single task for all streams: a task per stream would wake up with each chunk to reset its timer.
         while True:
             await anyio.sleep(self._stall_s / 2)
-            for follower in [one for one in self._reading if one.silent_s() >= self._stall_s]:
-                follower.heard()  # what follows is asked once in a while
+            for follower in [reading for reading in self._reading if reading.silent_s() >= self._stall_s]:
+                follower.heard()  # the next check is due after another `stall_s`
                 self._tasks.start_soon(self._leave_with_the_run, follower)
 
     async def _leave_with_the_run(self, follower: RunStream) -> None:
@@ -167,13 +171,13 @@ class StreamHub:
         try:
             return (await self._runs.get_run(run_id)).is_final
         except RunsApiError:
-            return False  # the stream is still open: it may tell
+            return False  # the stream is still open and may report the end
 
     async def _poll(self, follower: RunStream, broken: RunsApiError | None, on_start: OnStart | None) -> Run | None:
         """Poll the run until it has ended, or until no caller waits for its end.
 
         Raises:
-            RunsApiError: it cannot be asked for, or its stream could not be opened and it never started.
+            RunsApiError: the run cannot be read, or its stream could not be opened and it never started.
         """
         pause, unstarted = FIRST_POLL_S, 0
         while True:
@@ -193,7 +197,7 @@ class StreamHub:
 
 
 class Waiting:
-    """The calls that wait for runs: each until its deadline, and none once the server is about to stop."""
+    """The calls that wait for runs, each until its deadline or until the server is about to stop."""
 
     def __init__(self) -> None:
         self._scopes: set[anyio.CancelScope] = set()
@@ -213,11 +217,11 @@ class Waiting:
 
     @property
     def over(self) -> bool:
-        """True once no call may wait any more."""
+        """True once calls may no longer wait."""
         return self._over
 
     def end(self) -> None:
-        """Have every call that waits answer with how its run stands, now and from now on."""
+        """Make all current and future calls return the state of their runs without waiting."""
         self._over = True
         for scope in self._scopes:
             scope.cancel()

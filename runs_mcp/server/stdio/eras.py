@@ -1,8 +1,8 @@
-"""One connection over stdio, served in the era that the client settles on.
+"""A connection over stdio, served in the era that the client chooses.
 
-The SDK decides the era of a connection by its first request, once. Some clients ask `server/discover` (2026-07-28), do
-not wait for the answer, and go on with the `initialize` of an older version: they get a new connection, over the same
-streams, with the same services.
+The SDK determines the era of a connection once, by its first request. Some clients send `server/discover` (2026-07-28),
+do not wait for the response, and continue with the `initialize` of an older version. They get a new connection over the
+same streams, with the same services.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ from runs_mcp.server.server import RunsServer
 from runs_mcp.server.stdio.pipes import Reading, Writing
 
 LAST_ANSWERS_S = 5.0
-"""Seconds that requests have to be answered in once the client has closed its output."""
+"""Seconds within which requests are answered after the client has closed its output."""
 
 
 async def serve(server: RunsServer, incoming: Reading, outgoing: Writing) -> None:
-    """Serve one client over a pair of streams until it has nothing more to send."""
+    """Serve a client over a pair of streams until its input ends."""
     mcp = server.mcp
     # The SDK's stdio transport ends once the stream of messages to the client is closed.
     async with outgoing, mcp.lifespan(mcp) as services:
@@ -45,7 +45,7 @@ async def serve(server: RunsServer, incoming: Reading, outgoing: Writing) -> Non
 
 
 class _Messages:
-    """The messages of a client, and the requests among them that have not been answered."""
+    """The messages of a client, and its unanswered requests."""
 
     def __init__(self, server: RunsServer, incoming: Reading, outgoing: Writing) -> None:
         self.ended = False
@@ -88,14 +88,15 @@ class _Messages:
     def _note(self, item: SessionMessage | Exception) -> None:
         match item:
             case SessionMessage(message=JSONRPCRequest(id=request_id, method=method)):
-                if method != "subscriptions/listen":  # has no answer before its end
+                if method != "subscriptions/listen":  # its response comes when the subscription ends
                     self._unanswered.add(request_id)
             case SessionMessage(message=JSONRPCNotification(method="notifications/cancelled", params=params)):
+                # MCP ("Cancellation"): the receiver of a cancellation sends no response.
                 if (cancelled := cancelled_request_id_from_params(params)) is not None:
                     self._unanswered.discard(cancelled)
 
     async def _wait_for_last_answers(self) -> None:
-        """Let requests be answered before the end of the input ends them: calls that wait for runs answer now."""
+        """Wait for the last responses before the end of the input cancels them. Calls that wait for runs return."""
         self._server.drain()
         with anyio.move_on_after(LAST_ANSWERS_S):
             while self._unanswered:
@@ -104,7 +105,7 @@ class _Messages:
 
 
 class _Lent:
-    """A stream that the SDK may close, and that stays open for its next connection."""
+    """A stream that stays open for the next connection when the SDK closes it."""
 
     def __init__(self, messages: _Messages) -> None:
         self._messages = messages
@@ -120,7 +121,7 @@ class _Lent:
 
 
 class _Inbox(_Lent):
-    """The messages of one connection: to the end, or to an `initialize` after it began in the modern era."""
+    """The messages of a connection, up to its end or to an `initialize` after it began in the modern era."""
 
     def __init__(self, messages: _Messages) -> None:
         super().__init__(messages)

@@ -1,7 +1,8 @@
 """MCP messages over the standard streams of the process, on the event loop instead of in threads.
 
-The SDK's transport reads and writes in threads, which takes several times as long per message, and nothing can stop its
-read. It stays in use where the standard streams are not pipes: a terminal, a file, Windows.
+The SDK's transport reads and writes in threads. This takes several times as long per message, and a read in a thread
+cannot be interrupted, so SIGTERM could not end the process. The SDK's transport is used if the standard streams are not
+pipes: for terminals and files, and on Windows (docs/decisions/stdio-streams.md).
 """
 
 import json
@@ -29,11 +30,11 @@ from pydantic import ValidationError
 
 PIECE = 65_536
 MOST_UNREAD = 1_000
-"""Answers that may wait for the client to read them before its further messages are left unread."""
+"""Maximum number of responses that wait for the client to read them before its further messages are not read."""
 
 
 class Incoming:
-    """The messages of the client, each read when the SDK asks for it."""
+    """The messages of the client, each read when the SDK requests it."""
 
     def __init__(self, messages: AsyncGenerator[SessionMessage]) -> None:
         self._messages = messages
@@ -67,7 +68,7 @@ class Incoming:
 
 
 class Outgoing:
-    """The messages to the client; those that become ready during a write share the next one."""
+    """The messages to the client. Messages that are queued during a write are written together by the next write."""
 
     def __init__(self) -> None:
         self._lines = bytearray()
@@ -77,7 +78,7 @@ class Outgoing:
         self._taken = anyio.Event()
 
     async def send(self, message: SessionMessage) -> None:
-        """Queue `message`, and wait while the client has not read enough of the messages before it.
+        """Queue `message`, and wait until the client has read enough of the earlier messages.
 
         Raises:
             ClosedResourceError: The stream is closed.
@@ -94,7 +95,7 @@ class Outgoing:
                 self._unread -= 1
 
     async def room(self) -> None:
-        """Wait until the client has read enough of its answers to send more requests."""
+        """Wait until the client has read enough of its responses."""
         while self._unread > MOST_UNREAD:
             await self._taken.wait()
 
@@ -133,7 +134,9 @@ Writing = Outgoing | MemoryObjectSendStream[SessionMessage]
 async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
     """Yield the stream of the client's messages and the stream of messages to it.
 
-    A message above `max_bytes` is refused unread. Stray writes to standard output go to standard error meanwhile.
+    Messages larger than `max_bytes` are refused without being kept. In the block, standard output is redirected to
+    standard error: a stray `print` of a library would otherwise break the protocol ("stdio": the server must not write
+    anything to stdout that is not a valid MCP message).
     """
     if not (_is_pipe(0) and _is_pipe(1)):
         async with stdio_server() as streams:
@@ -148,7 +151,7 @@ async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
                 with suppress(ConnectionError):
                     await outgoing.write(sink)
                     return
-                tasks.cancel_scope.cancel()  # the client is gone
+                tasks.cancel_scope.cancel()  # the client has closed its end, so no response can be delivered
 
             tasks.start_soon(write)
             yield incoming, outgoing
@@ -171,7 +174,8 @@ def _message(line: bytes | None, max_bytes: int) -> SessionMessage | JSONRPCErro
         message = jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
         return _refusal_of(line)
-    # A request whose id is no string or integer parses as a notification, and its sender would wait forever.
+    # A request with an id that is neither a string nor an integer parses as a notification, and its sender would wait
+    # forever. MCP does not allow the id null either ("Requests").
     if isinstance(message, JSONRPCNotification) and b'"id"' in line and "id" in json.loads(line):
         return _refusal_of(line)
     return SessionMessage(message)
@@ -189,7 +193,7 @@ def _refusal_of(line: bytes) -> JSONRPCError:
 
 
 def _id(given: object) -> RequestId | None:
-    """Return the id of a request as an error can carry it: 1.0 is the integer 1; other types are no ids."""
+    """Return the id of a request if an error can carry it; 1.0 is the integer 1. None for any other type."""
     match given:
         case bool():
             return None
@@ -213,7 +217,8 @@ def _line(message: SessionMessage) -> bytes:
 
 
 async def _lines(source: int, max_bytes: int) -> AsyncGenerator[bytes | None]:
-    """Yield lines until the end of input; None stands for a line longer than `max_bytes`."""
+    """Yield lines until the end of the input, and None for a line longer than `max_bytes`."""
+    # Lines are split at LF only. JSON text may contain U+2028 unescaped, at which `str.splitlines` would split.
     held, too_long = bytearray(), False
     while piece := await _read(source):
         held += piece
@@ -226,6 +231,7 @@ async def _lines(source: int, max_bytes: int) -> AsyncGenerator[bytes | None]:
                     yield bytes(line)
                 too_long = False
             held = rest
+        # The rest of a long line is read and dropped, because the next message begins after it.
         if len(held) > max_bytes:
             held.clear()
             too_long = True
@@ -240,7 +246,7 @@ async def _read(source: int) -> bytes:
     try:
         return os.read(source, PIECE)
     except ConnectionError:
-        return b""
+        return b""  # a reset socket is the end of the input
 
 
 async def _write(sink: int, lines: bytearray) -> None:
@@ -259,16 +265,18 @@ def _is_pipe(descriptor: int) -> bool:
 
 @contextmanager
 def _standard_streams() -> Iterator[tuple[int, int]]:
-    """Yield descriptors of both pipes that nothing else in the process can read or write."""
+    """Yield private descriptors of both pipes, and replace the standard descriptors in the block."""
     source, sink = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)
     os.dup2(2, 1)
     os.close(nowhere)
+    # `wait_writable` does not guarantee room for a whole message, so a blocking write would stop the event loop.
     os.set_blocking(sink, False)
     try:
         yield source, sink
     finally:
+        # The flag belongs to the pipe, which the parent process may share.
         os.set_blocking(sink, True)
         os.dup2(source, 0)
         os.dup2(sink, 1)

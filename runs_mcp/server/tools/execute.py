@@ -132,7 +132,7 @@ async def stream_run(
     wait: WaitForText = True,
 ) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
-    answers at once for one that has ended."""
+    answers at once if the run has ended."""
     here = services(call)
     as_task = wait and tasks.wanted(call)
     follower = here.followers.find(run_id)

@@ -31,7 +31,7 @@ class Page:
 
 PAGES: Sequence[Page] = (
     Page(DASHBOARD, "Dashboard of runs", "Runs over time, their latency and token use, and counts to filter by"),
-    Page(RUN_VIEWER, "Run viewer", "A run's prompt, parameters, result and error; follows one that is still going"),
+    Page(RUN_VIEWER, "Run viewer", "A run's prompt, parameters, result and error; follows a run that has not ended"),
 )
 
 

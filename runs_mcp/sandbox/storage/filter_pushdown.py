@@ -22,7 +22,7 @@ COLUMNS = {
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
-def narrowed(query: Mapping[str, Any]) -> Clause:
+def pushed_down(query: Mapping[str, Any]) -> Clause:
     """Return a condition over `runs r` that each run matching the normalized `query` meets.
 
     Runs whose values do not fit their columns (`odd`) meet it always.
