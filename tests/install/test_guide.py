@@ -1,4 +1,4 @@
-"""The documentation holds what the tables of the command say, and the links do what they say."""
+"""The documentation matches the table of clients, and links carry the command."""
 
 import json
 import re
@@ -37,6 +37,6 @@ def test_a_link_carries_the_name_and_the_command(link: Link) -> None:
             assert json.loads(unquote(query)) == {"name": "my-runs", "type": "stdio", **CONFIGURATION}
 
 
-def test_nothing_of_a_machine_is_in_the_guide() -> None:
+def test_the_guide_holds_no_path_of_this_machine() -> None:
     assert str(Path.home()) not in guide()
     assert table() in guide()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from runs_mcp.cli.install import jsonc
-from runs_mcp.cli.install.formats import NotEditableError
+from runs_mcp.cli.install.jsonc import NotEditableError
 
 PATH = ("servers", "runs")
 ENTRY = {"command": "/x/runs-mcp", "args": ["serve", "--sandbox"]}
@@ -178,16 +178,16 @@ def test_an_entry_is_taken_out_with_its_comma_and_its_line(before: str, after: s
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param('{"a": 1', "It is not JSON: Expecting ',' delimiter: line 1", id="cut short"),
-        pytest.param("{'a': 1}", "It is not JSON", id="single quotes"),
-        pytest.param('{"a": [,]}', "It is not JSON", id="a comma alone"),
-        pytest.param('{"a": 1,,}', "It is not JSON", id="two commas"),
-        pytest.param('{"a": 1} /* open', "It is not JSON", id="an open comment"),
-        pytest.param('{"a": "http://x', "It is not JSON", id="an open text"),
-        pytest.param("[]", "It holds no JSON object", id="a list"),
-        pytest.param("[" * 100_000, "It is not JSON", id="too deep"),
-        pytest.param('{"servers": []}', '"servers" is no object in there', id="servers as a list"),
-        pytest.param('{"servers": {}, "servers": {}}', '"servers" is in there more than once', id="servers twice"),
+        pytest.param('{"a": 1', "It is not valid JSON: Expecting ',' delimiter: line 1", id="cut short"),
+        pytest.param("{'a': 1}", "It is not valid JSON", id="single quotes"),
+        pytest.param('{"a": [,]}', "It is not valid JSON", id="a comma alone"),
+        pytest.param('{"a": 1,,}', "It is not valid JSON", id="two commas"),
+        pytest.param('{"a": 1} /* open', "It is not valid JSON", id="an open comment"),
+        pytest.param('{"a": "http://x', "It is not valid JSON", id="an open text"),
+        pytest.param("[]", "It does not hold a JSON object", id="a list"),
+        pytest.param("[" * 100_000, "It is not valid JSON", id="too deep"),
+        pytest.param('{"servers": []}', '"servers" is not an object there', id="servers as a list"),
+        pytest.param('{"servers": {}, "servers": {}}', '"servers" occurs more than once', id="servers twice"),
     ],
 )
 def test_what_cannot_be_changed_safely_is_refused(text: str, says: str) -> None:

@@ -1,4 +1,4 @@
-"""Which command a client is told to start."""
+"""The command that a client starts."""
 
 import sys
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_the_command_is_an_absolute_path(
 def test_uvx_is_asked_again_since_its_cache_may_be_cleaned(tmp_path: Path) -> None:
     chosen = launcher(tmp_path / CACHED / "python", UV, origin=lambda: "runs-mcp @ file:///x")
     assert chosen.words == ("/opt/uv", "tool", "run", "--from", "runs-mcp @ file:///x", "runs-mcp")
-    assert "cache" in chosen.why
+    assert "cache" in chosen.reason
 
 
 def test_the_origin_is_where_this_package_was_installed_from() -> None:
