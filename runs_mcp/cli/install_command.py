@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from runs_mcp.cli.install import clients, selection
+from runs_mcp.cli.install import client_choice, clients
 from runs_mcp.cli.install.clients import Client
 from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.launcher import launcher
@@ -100,12 +100,12 @@ def _options(config_file: Path | None, url: str | None, name: str, *, sandbox: b
 
 
 def _choose(machine: Machine, options: Sequence[str]) -> list[Client]:
-    installed = selection.installed_clients(machine)
+    installed = client_choice.installed_clients(machine)
     if not installed:
-        raise UsageProblem(f"No client was found. Name one:\n{selection.commands(clients.CLIENTS, options)}")
+        raise UsageProblem(f"No client was found. Name one:\n{client_choice.commands(clients.CLIENTS, options)}")
     if not is_interactive():
-        raise UsageProblem(f"Name a client. These are installed:\n{selection.commands(installed, options)}")
-    return selection.ask(installed)
+        raise UsageProblem(f"Name a client. These are installed:\n{client_choice.commands(installed, options)}")
+    return client_choice.ask(installed)
 
 
 def is_interactive() -> bool:

@@ -1,7 +1,7 @@
 """The command lines of real hosts: `install` runs their commands, and they report the server as connected.
 
-No host needs an account for this. Gemini CLI and Qwen Code give a server 5 s to start, which a busy machine may exceed, so they
-are asked about the endpoint only.
+No host needs an account for this. Gemini CLI and Qwen Code give a server 5 s to start, which a busy machine may exceed,
+so they are asked about the endpoint only.
 """
 
 import json

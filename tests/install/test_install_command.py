@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from runs_mcp.cli.install import selection
+from runs_mcp.cli.install import client_choice
 from runs_mcp.cli.install.clients import CLIENTS, find
 from runs_mcp.cli.install.locations import Machine
 from runs_mcp.cli.install_command import install
@@ -184,7 +184,7 @@ def test_a_client_is_found_by_its_program(home: Path) -> None:
     program.parent.mkdir()
     program.touch(mode=0o755)
     machine = Machine(sys.platform, home, {"PATH": str(program.parent)})
-    assert [client.name for client in selection.installed_clients(machine)] == ["copilot-cli"]
+    assert [client.name for client in client_choice.installed_clients(machine)] == ["copilot-cli"]
 
 
 @pytest.mark.parametrize(
