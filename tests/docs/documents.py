@@ -92,8 +92,13 @@ def anchors(document: Path) -> set[str]:
 
 def read(block: Block) -> Any:
     """Parse a structured block."""
-    parsers = {"toml": tomllib.loads, "yaml": yaml.safe_load}
-    return parsers.get(block.language, json.loads)(block.text)
+    match block.language:
+        case "toml":
+            return tomllib.loads(block.text)
+        case "yaml":
+            return yaml.safe_load(block.text)
+        case _:
+            return json.loads(block.text)
 
 
 def is_ours(block: Block) -> bool:

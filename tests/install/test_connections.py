@@ -13,6 +13,7 @@ from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.formats import JSON
 from runs_mcp.cli.install.launcher import Launcher
 from runs_mcp.cli.install.locations import Machine
+from runs_mcp.cli.install.servers import StdioServer
 from runs_mcp.cli.install.setup import http_setup, stdio_setup
 from runs_mcp.config.problems import ConfigError
 
@@ -189,8 +190,16 @@ def test_the_server_gets_the_arguments_of_the_setup(
     file = configuration(tmp_path, api) if api is not None else None
     setup = stdio_setup(file, {}, LAUNCHER, sandbox=sandbox)
     words = ("/x/runs-mcp", "serve", *(str(file) if word == "FILE" else word for word in args))
-    assert setup.server == type(setup.server)("/x/runs-mcp", words[1:], variables)
+    assert setup.server == StdioServer("/x/runs-mcp", words[1:], variables)
     assert setup.warnings == ()
+
+
+def test_a_relative_credential_file_of_a_variable_gets_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNS_MCP_API__AUTH__FILE", "token")
+    setup = stdio_setup(configuration(tmp_path, {}), {}, LAUNCHER, sandbox=False)
+    assert setup.warnings == ("api.auth.file (token) is not absolute, and clients start the server in another folder.",)
 
 
 def test_a_configuration_with_errors_is_not_given_to_a_client(tmp_path: Path) -> None:
@@ -226,9 +235,12 @@ def test_a_link_that_leaves_the_home_folder_is_refused(tmp_path: Path, link: str
     (home / link).symlink_to(outside / link)
     connection = connect("cursor", home)
     refusal = rf"A symbolic link leads to {outside}/\.cursor/mcp\.json, which is outside {home}\. To go on, edit"
-    for attempt in (lambda: connection.add(SANDBOX), connection.remove, lambda: connection.preview(SANDBOX)):
-        with pytest.raises(click.ClickException, match=refusal):
-            attempt()
+    with pytest.raises(click.ClickException, match=refusal):
+        connection.add(SANDBOX)
+    with pytest.raises(click.ClickException, match=refusal):
+        connection.preview(SANDBOX)
+    with pytest.raises(click.ClickException, match=refusal):
+        connection.remove()
     assert list((outside / ".cursor").iterdir()) == []
 
 

@@ -12,7 +12,7 @@ from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.launcher import Launcher
 from runs_mcp.cli.install.locations import Machine
 from runs_mcp.cli.install.servers import HttpServer, StdioServer
-from runs_mcp.cli.install.setup import stdio_setup
+from runs_mcp.cli.install.setup import Setup, stdio_setup
 
 SANDBOX = stdio_setup(None, {}, Launcher(("/x/runs-mcp",), "the script"), sandbox=True)
 SERVER = StdioServer("/x/runs-mcp", ("serve",), ("A", "B"))
@@ -121,10 +121,8 @@ def test_a_failed_command_leaves_no_backup_of_an_unchanged_file(tmp_path: Path) 
 
 def test_codex_is_not_run_if_the_entry_must_name_variables(tmp_path: Path) -> None:
     adding = connection(tmp_path, FAIL, "codex")
-    setup = stdio_setup(None, {}, Launcher(("/x/runs-mcp",), ""), sandbox=True)
-    named = type(setup)(SERVER, "")
     with pytest.raises(click.ClickException, match=r'env_vars = \["A", "B"\]'):
-        adding.add(named)
+        adding.add(Setup(SERVER, "starts"))
 
 
 def test_an_existing_entry_is_updated_in_the_file(tmp_path: Path) -> None:
