@@ -6,9 +6,9 @@ from pathlib import Path
 
 from docs.generate.install_links import LINKS, OWN_SCHEMES
 from runs_mcp.cli.install.clients import CLIENTS, Client
+from runs_mcp.cli.install.entries import HttpServer, StdioServer
 from runs_mcp.cli.install.formats import JSON, Entry
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import HttpServer, StdioServer
 
 NAME = "runs"
 SERVER = StdioServer("uvx", ("runs-mcp", "serve", "--sandbox"))

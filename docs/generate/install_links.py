@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from runs_mcp.cli.install.servers import StdioServer
+from runs_mcp.cli.install.entries import StdioServer
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,8 @@ def install(
     setup = _setup(config_file, url, sandbox=sandbox)
     options = _options(config_file, url, name, sandbox=sandbox)
     chosen = [_find(client)] if client else _choose(machine, options)
-    results = [
-        _connect(Connection(each, machine, name), setup, print_only=print_only, start=not no_start) for each in chosen
-    ]
+    connections = [Connection(each, machine, name) for each in chosen]
+    results = [_connect(connection, setup, print_only=print_only, start=not no_start) for connection in connections]
     if not all(results):
         sys.exit(FAILURE)
 

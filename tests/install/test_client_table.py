@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runs_mcp.cli.install.clients import CLIENTS, UnsupportedTransportError, find
+from runs_mcp.cli.install.entries import HttpServer, StdioServer
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import HttpServer, StdioServer
 
 SERVER = StdioServer("/x/runs-mcp", ("serve",), ("A_TOKEN",))
 ENDPOINT = HttpServer("https://runs.example.com/mcp")

@@ -10,10 +10,10 @@ import pytest
 
 from runs_mcp.cli.install.clients import CLIENTS, Client, find
 from runs_mcp.cli.install.command import Connection
+from runs_mcp.cli.install.entries import StdioServer
 from runs_mcp.cli.install.formats import JSON
 from runs_mcp.cli.install.launcher import Launcher
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import StdioServer
 from runs_mcp.cli.install.setup import http_setup, stdio_setup
 from runs_mcp.config.problems import ConfigError
 

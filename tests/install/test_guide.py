@@ -16,7 +16,7 @@ CONFIGURATION = {"command": "uvx", "args": ["runs-mcp", "serve", "--sandbox"]}
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/install.md"])
-def test_every_one_click_link_is_one_that_is_generated(file: str) -> None:
+def test_every_link_is_generated(file: str) -> None:
     generated = {link.url(NAME, SERVER) for link in (*LINKS, *OWN_SCHEMES)}
     written = re.findall(
         r"[\w-]+:[^\s()]*(?:install-mcp|mcp/install|mcp/add|add_mcp)\?[^\s()]*", (ROOT / file).read_text()

@@ -9,9 +9,9 @@ import pytest
 
 from runs_mcp.cli.install.clients import CLIENTS, find
 from runs_mcp.cli.install.command import Connection
+from runs_mcp.cli.install.entries import HttpServer, StdioServer
 from runs_mcp.cli.install.launcher import Launcher
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import HttpServer, StdioServer
 from runs_mcp.cli.install.setup import Setup, stdio_setup
 
 SANDBOX = stdio_setup(None, {}, Launcher(("/x/runs-mcp",), "the script"), sandbox=True)

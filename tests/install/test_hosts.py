@@ -19,10 +19,10 @@ import pytest
 
 from runs_mcp.cli.install.clients import CLIENTS, find
 from runs_mcp.cli.install.command import Connection
+from runs_mcp.cli.install.entries import HttpServer
 from runs_mcp.cli.install.jsonc import merged
 from runs_mcp.cli.install.launcher import launcher
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import HttpServer
 from runs_mcp.cli.install.setup import http_setup, stdio_setup
 from runs_mcp.server.tools import OPERATIONS
 from tests.clients import node

@@ -8,8 +8,8 @@ import pytest
 
 from runs_mcp.cli.install.clients import find
 from runs_mcp.cli.install.command import Connection
+from runs_mcp.cli.install.entries import HttpServer, StdioServer
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import HttpServer, StdioServer
 from runs_mcp.cli.install.trial import parameters
 
 SERVER = StdioServer("/x/runs-mcp", ("serve",), ("A_TOKEN", "UNSET"))

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from runs_mcp.cli.install import entries, host_commands, locations
-from runs_mcp.cli.install.entries import HttpEntry, StdioEntry
+from runs_mcp.cli.install.entries import HttpEntry, HttpServer, Server, StdioEntry, StdioServer
 from runs_mcp.cli.install.formats import JSON, TOML, YAML, Entry, Format
 from runs_mcp.cli.install.host_commands import HostCommand
 from runs_mcp.cli.install.locations import Locations, Machine, in_home, in_settings
-from runs_mcp.cli.install.servers import HttpServer, Server, StdioServer
 
 
 class UnsupportedTransportError(Exception):

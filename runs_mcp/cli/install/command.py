@@ -10,13 +10,12 @@ import anyio
 import click
 
 from runs_mcp.cli.install.clients import Client, UnsupportedTransportError
-from runs_mcp.cli.install.edit import back_up, held_entry, plan, write
+from runs_mcp.cli.install.edit import back_up, held_entry, plan, refuse_unexpected_link, write
+from runs_mcp.cli.install.entries import Server, StdioServer
 from runs_mcp.cli.install.formats import JSON, Entry
 from runs_mcp.cli.install.host_commands import HostCommand, HostCommandError
 from runs_mcp.cli.install.jsonc import NotEditableError, merged
-from runs_mcp.cli.install.links import refuse_unexpected_link
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import Server, StdioServer
 from runs_mcp.cli.install.setup import Setup
 from runs_mcp.cli.install.trial import TrialError, count_tools
 

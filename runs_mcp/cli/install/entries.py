@@ -1,10 +1,34 @@
-"""Entries for a server in the spelling of each client."""
+"""Servers, and entries for them in the spelling of each client."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from runs_mcp.cli.install.formats import Entry
-from runs_mcp.cli.install.servers import StdioServer
 
+
+@dataclass(frozen=True, slots=True)
+class StdioServer:
+    """A server that the client starts and talks to over stdio."""
+
+    command: str
+    args: tuple[str, ...]
+    variables: tuple[str, ...] = ()
+    """Names of the environment variables that it needs."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The whole command line."""
+        return (self.command, *self.args)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpServer:
+    """A server that already runs and is reached over streamable HTTP."""
+
+    url: str
+
+
+Server = StdioServer | HttpServer
 StdioEntry = Callable[[StdioServer], Entry]
 HttpEntry = Callable[[str], Entry]
 """Makes the entry for the URL of an endpoint."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runs_mcp.cli.install import entries
+from runs_mcp.cli.install.entries import HttpServer, Server, StdioServer
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import HttpServer, Server, StdioServer
 from runs_mcp.observability.masking import mask
 
 TIMEOUT_S = 60.0

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runs_mcp.cli.install.entries import HttpServer, Server, StdioServer
 from runs_mcp.cli.install.launcher import Launcher
-from runs_mcp.cli.install.servers import HttpServer, Server, StdioServer
 from runs_mcp.config.addresses import http_url, is_unencrypted
 from runs_mcp.config.load import file_in_use, load
 from runs_mcp.config.problems import CONFIG_VARIABLE, ConfigError

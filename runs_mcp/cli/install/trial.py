@@ -10,8 +10,8 @@ from mcp.client import Transport
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from runs_mcp.cli.install.clients import Client
+from runs_mcp.cli.install.entries import HttpServer, Server, StdioServer
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.cli.install.servers import HttpServer, Server, StdioServer
 from runs_mcp.observability.masking import mask
 
 TIMEOUT_S = 60.0
