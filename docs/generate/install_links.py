@@ -1,4 +1,4 @@
-"""Links that have a client add a server when a person clicks on them."""
+"""Links that add a server to a client when a person clicks them."""
 
 import json
 from base64 import b64encode
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from runs_mcp.cli.install.clients import Server
+from runs_mcp.cli.install.entries import StdioServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,26 +15,26 @@ class Link:
 
     title: str
     """The client that it opens."""
-    url: Callable[[str, Server], str]
+    url: Callable[[str, StdioServer], str]
 
 
-def _json(server: Server, **more: str) -> str:
+def _json(server: StdioServer, **more: str) -> str:
     return json.dumps({**more, "command": server.command, "args": server.args}, separators=(",", ":"))
 
 
-def _encoded(address: str) -> Callable[[str, Server], str]:
-    """Links whose configuration is JSON in base64."""
+def _encoded(address: str) -> Callable[[str, StdioServer], str]:
+    """Return a writer of links whose configuration is JSON in base64."""
     return lambda name, server: f"{address}?{urlencode({'name': name, 'config': b64encode(_json(server).encode())})}"
 
 
-def _quoted(address: str, **more: str) -> Callable[[str, Server], str]:
-    """Links whose configuration is JSON as it is."""
+def _quoted(address: str, **more: str) -> Callable[[str, StdioServer], str]:
+    """Return a writer of links whose configuration is plain JSON."""
     return lambda name, server: (
         f"{address}?{urlencode({'name': name, 'config': _json(server), **more}, quote_via=quote)}"
     )
 
 
-def _vscode(name: str, server: Server) -> str:
+def _vscode(name: str, server: StdioServer) -> str:
     return f"vscode:mcp/install?{quote(_json(server, name=name, type='stdio'), safe='')}"
 
 
@@ -45,11 +45,11 @@ LINKS = (
     Link("Kiro", _quoted("https://kiro.dev/launch/mcp/add")),
     Link("LM Studio", _encoded("https://lmstudio.ai/install-mcp")),
 )
-"""Through the web, since GitHub lets no other links through."""
+"""Links over https, the only scheme that GitHub keeps in a document."""
 
 OWN_SCHEMES = (
     Link("Cursor", _encoded("cursor://anysphere.cursor-deeplink/mcp/install")),
     Link("VS Code", _vscode),
     Link("LM Studio", _encoded("lmstudio://add_mcp")),
 )
-"""The same, for pages that may link to anything."""
+"""Links with the clients' own schemes, for other pages."""

@@ -24,7 +24,7 @@ BACK_AND_ERASE = "\x1b8\x1b[K"
 SERVE_SANDBOX = ["-m", "runs_mcp", "serve", "--sandbox"]
 SERVER = StdioServerParameters(command=sys.executable, args=SERVE_SANDBOX)
 WHAT_NEXT = """
-Connect a chat client: runs-mcp install CLIENT --sandbox knows eight; others take this in their configuration.
+Connect a chat client: runs-mcp install --sandbox. Other clients take this in their configuration:
 
   {configuration}
 

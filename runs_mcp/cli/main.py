@@ -26,7 +26,7 @@ COMMANDS = (
     LazyCommand("dashboard", "Open a dashboard of runs in a browser.", "runs_mcp.cli.dashboard:dashboard"),
     LazyCommand("demo", "Show the server at work; no account needed.", "runs_mcp.cli.demo:demo"),
     LazyCommand("check", "Check the setup, and say how to fix it.", "runs_mcp.cli.check_command:check"),
-    LazyCommand("install", "Connect a chat client, or disconnect it.", "runs_mcp.cli.install_command:install"),
+    LazyCommand("install", "Connect an MCP client, or disconnect it.", "runs_mcp.cli.install_command:install"),
     LazyCommand("keys", "Manage the keys of callers over HTTP.", "runs_mcp.cli.key_commands:keys"),
     LazyCommand("config-schema", "Print the JSON schema of config.json.", "runs_mcp.cli.config_schema:config_schema"),
 )

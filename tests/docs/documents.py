@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -19,8 +20,8 @@ GUIDES = [Path("README.md"), *sorted(file.relative_to(ROOT) for file in ROOT.glo
 """What a user reads: all of its commands and configurations are tried."""
 DOCUMENTS = [*GUIDES, *map(Path, ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "evals/README.md"))]
 """Documents for readers: all of their links and names must exist."""
-SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers")
-"""Where clients keep the servers that they start."""
+SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers", "mcp", "extensions")
+"""Keys under which clients keep their servers."""
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
@@ -91,7 +92,13 @@ def anchors(document: Path) -> set[str]:
 
 def read(block: Block) -> Any:
     """Parse a structured block."""
-    return tomllib.loads(block.text) if block.language == "toml" else json.loads(block.text)
+    match block.language:
+        case "toml":
+            return tomllib.loads(block.text)
+        case "yaml":
+            return yaml.safe_load(block.text)
+        case _:
+            return json.loads(block.text)
 
 
 def is_ours(block: Block) -> bool:

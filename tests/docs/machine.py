@@ -113,20 +113,21 @@ class Machine:
 
 
 def servers(configuration: Any) -> Iterator[list[str]]:
-    """The commands that the configuration of a client has."""
+    """Yield the commands in the configuration of a client."""
     for key in SERVERS:
         for server in configuration.get(key, {}).values():
-            yield [server["command"], *server["args"]]
+            if command := server.get("command", server.get("cmd")):
+                yield [*(command if isinstance(command, list) else [command]), *server.get("args", [])]
 
 
 def added(command: str) -> list[str] | None:
-    """The command of the server that a client's own command adds to it; None where it is no such command."""
+    """Return the command of the server that a client's own command adds; None for another command."""
     match shlex.split(command):
-        case ["gemini", "mcp", "add", "-s", "user", _, program, "--", *words]:
+        case ["gemini" | "qwen", "mcp", "add", _, program, "--scope", "user", "--", *words]:
             return [program, *words]
-        case ["claude" | "codex", "mcp", "add", *words] if "--" in words:
+        case ["claude" | "codex" | "copilot" | "opencode", "mcp", "add", *words] if "--" in words:
             return words[words.index("--") + 1 :]
         case ["code", "--add-mcp", server]:
-            return next(servers({"servers": {"": json.loads(server)}}))
+            return next(servers({"servers": {"": json.loads(server)}}), None)
         case _:
             return None

@@ -9,7 +9,7 @@ from runs_mcp.config.load import load
 from tests.docs.documents import Block, blocks, each, is_a_clients, is_ours, read
 from tests.docs.machine import Machine, servers
 
-STRUCTURED = list(blocks("json", "toml"))
+STRUCTURED = list(blocks("json", "toml", "yaml"))
 
 
 @each(one for one in STRUCTURED if is_ours(one))

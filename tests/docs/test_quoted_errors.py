@@ -47,10 +47,12 @@ def listing(status: int) -> Tool:
 HOW: dict[str, Provoked] = {
     "runs-mcp: command not found": Terminal("PATH=/nonexistent; runs-mcp"),
     "No such command '…'": Terminal("runs-mcp serv"),
-    "no such client; there are …": Terminal("runs-mcp install netscape"),
-    "There is no configuration file that a client could be pointed at.": Terminal("runs-mcp install cursor"),
-    "… was left alone.": Terminal("mkdir .cursor; echo { > .cursor/mcp.json; runs-mcp install cursor --sandbox"),
-    "Careful: … may not see $…": Terminal("runs-mcp install cursor", {}, TOKEN),
+    "unknown client; choose from …": Terminal("runs-mcp install netscape --sandbox"),
+    "There is no configuration file for the server.": Terminal("runs-mcp install cursor"),
+    "… was not changed. …": Terminal("mkdir .cursor; echo { > .cursor/mcp.json; runs-mcp install cursor --sandbox"),
+    "A symbolic link leads to …, which is outside …": Terminal("ln -s /tmp .cursor; runs-mcp install cursor --sandbox"),
+    "Warning: … may not pass $… to the server": Terminal("runs-mcp install cursor --no-start", {}, TOKEN),
+    "The entry is in place, but the server does not answer …: …": Terminal("runs-mcp install cursor", {}, TOKEN),
     "Address already in use: …. Stop the program that listens there, or choose another port.": Taken(
         "runs-mcp serve --sandbox --http"
     ),

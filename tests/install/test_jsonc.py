@@ -1,4 +1,4 @@
-"""JSON with comments: one entry changes, and every other character stays."""
+"""JSON with comments: one entry changes, and every other character is preserved."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from runs_mcp.cli.install import jsonc
-from runs_mcp.cli.install.formats import NotEditableError
+from runs_mcp.cli.install.jsonc import NotEditableError
 
 PATH = ("servers", "runs")
 ENTRY = {"command": "/x/runs-mcp", "args": ["serve", "--sandbox"]}
@@ -28,13 +28,13 @@ SERVERS = some.dictionaries(NAMES, OBJECTS, max_size=3)
 
 
 class Editor:
-    """Writes values as people and editors do: with spaces, comments and trailing commas wherever they may be."""
+    """Writes values with spaces, comments and trailing commas wherever they are allowed."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
 
     def __call__(self, value: Any) -> str:
-        """`value`, written."""
+        """Return the text of `value`."""
         match value:
             case dict():
                 text = self._list([f"{self(key)}:{self(one)}" for key, one in value.items()], "{}")
@@ -69,7 +69,7 @@ def comments(text: str) -> list[str]:
 
 @quick
 @given(EDITORS, OBJECTS, SERVERS)
-def test_a_new_entry_is_put_between_characters_that_all_stay(
+def test_a_new_entry_changes_no_other_character(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
 ) -> None:
     before = editor({**others, "servers": servers})
@@ -82,7 +82,7 @@ def test_a_new_entry_is_put_between_characters_that_all_stay(
 
 @quick
 @given(EDITORS, OBJECTS)
-def test_a_file_without_servers_gets_them(editor: Editor, others: dict[str, Any]) -> None:
+def test_a_missing_table_of_servers_is_added(editor: Editor, others: dict[str, Any]) -> None:
     before = editor(others)
     after = jsonc.insert(before, PATH, ENTRY)
     assert jsonc.read(after) == {**others, "servers": {"runs": ENTRY}}
@@ -92,7 +92,7 @@ def test_a_file_without_servers_gets_them(editor: Editor, others: dict[str, Any]
 
 @quick
 @given(EDITORS, OBJECTS, SERVERS)
-def test_taking_a_new_entry_out_again_leaves_what_there_was(
+def test_removing_a_new_entry_restores_the_text(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
 ) -> None:
     before = editor({**others, "servers": servers})
@@ -103,7 +103,7 @@ def test_taking_a_new_entry_out_again_leaves_what_there_was(
 
 @quick
 @given(EDITORS, OBJECTS, SERVERS)
-def test_an_entry_that_is_there_is_changed_where_it_differs(
+def test_an_existing_entry_changes_only_where_it_differs(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
 ) -> None:
     held = {"command": "old", "disabled": True, "env": {"A": "b"}}
@@ -117,9 +117,7 @@ def test_an_entry_that_is_there_is_changed_where_it_differs(
 
 @quick
 @given(EDITORS, OBJECTS, SERVERS)
-def test_an_entry_is_taken_out_and_nothing_else(
-    editor: Editor, others: dict[str, Any], servers: dict[str, Any]
-) -> None:
+def test_an_entry_is_removed_and_nothing_else(editor: Editor, others: dict[str, Any], servers: dict[str, Any]) -> None:
     before = editor({"servers": {"runs": {}, **servers}, **others})
     after = jsonc.remove(before, PATH)
     assert jsonc.read(after) == {**others, "servers": servers}
@@ -150,7 +148,7 @@ def test_an_entry_is_taken_out_and_nothing_else(
         ),
     ],
 )
-def test_a_new_entry_is_laid_out_as_the_file_is(before: str, after: str) -> None:
+def test_a_new_entry_follows_the_layout_of_the_file(before: str, after: str) -> None:
     assert jsonc.insert(before, PATH, {}) == after
 
 
@@ -171,25 +169,25 @@ def test_a_new_entry_is_laid_out_as_the_file_is(before: str, after: str) -> None
         pytest.param('{"a": 1}', '{"a": 1}', id="no servers"),
     ],
 )
-def test_an_entry_is_taken_out_with_its_comma_and_its_line(before: str, after: str) -> None:
+def test_an_entry_is_removed_with_its_comma_and_line(before: str, after: str) -> None:
     assert jsonc.remove(before, PATH) == after
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param('{"a": 1', "It is not JSON: Expecting ',' delimiter: line 1", id="cut short"),
-        pytest.param("{'a': 1}", "It is not JSON", id="single quotes"),
-        pytest.param('{"a": [,]}', "It is not JSON", id="a comma alone"),
-        pytest.param('{"a": 1,,}', "It is not JSON", id="two commas"),
-        pytest.param('{"a": 1} /* open', "It is not JSON", id="an open comment"),
-        pytest.param('{"a": "http://x', "It is not JSON", id="an open text"),
-        pytest.param("[]", "It holds no JSON object", id="a list"),
-        pytest.param("[" * 100_000, "It is not JSON", id="too deep"),
-        pytest.param('{"servers": []}', '"servers" is no object in there', id="servers as a list"),
-        pytest.param('{"servers": {}, "servers": {}}', '"servers" is in there more than once', id="servers twice"),
+        pytest.param('{"a": 1', "It is not valid JSON: Expecting ',' delimiter: line 1", id="cut short"),
+        pytest.param("{'a': 1}", "It is not valid JSON", id="single quotes"),
+        pytest.param('{"a": [,]}', "It is not valid JSON", id="a comma alone"),
+        pytest.param('{"a": 1,,}', "It is not valid JSON", id="two commas"),
+        pytest.param('{"a": 1} /* open', "It is not valid JSON", id="an open comment"),
+        pytest.param('{"a": "http://x', "It is not valid JSON", id="an open text"),
+        pytest.param("[]", "It does not hold a JSON object", id="a list"),
+        pytest.param("[" * 100_000, "It is not valid JSON", id="too deep"),
+        pytest.param('{"servers": []}', '"servers" is not an object there', id="servers as a list"),
+        pytest.param('{"servers": {}, "servers": {}}', '"servers" occurs more than once', id="servers twice"),
     ],
 )
-def test_what_cannot_be_changed_safely_is_refused(text: str, says: str) -> None:
+def test_unsafe_changes_are_refused(text: str, says: str) -> None:
     with pytest.raises(NotEditableError, match=re.escape(says)):
         jsonc.insert(text, PATH, ENTRY)

@@ -1,4 +1,4 @@
-"""Which command a client is told to start."""
+"""The command that a client starts."""
 
 import sys
 from pathlib import Path
@@ -30,16 +30,16 @@ def test_the_command_is_an_absolute_path(
     assert launcher(tmp_path / python, environ).words == (str(tmp_path / first), *rest)
 
 
-def test_uvx_is_asked_again_since_its_cache_may_be_cleaned(tmp_path: Path) -> None:
+def test_under_uvx_the_command_is_uv_since_its_cache_may_be_cleaned(tmp_path: Path) -> None:
     chosen = launcher(tmp_path / CACHED / "python", UV, origin=lambda: "runs-mcp @ file:///x")
     assert chosen.words == ("/opt/uv", "tool", "run", "--from", "runs-mcp @ file:///x", "runs-mcp")
-    assert "cache" in chosen.why
+    assert "cache" in chosen.reason
 
 
-def test_the_origin_is_where_this_package_was_installed_from() -> None:
+def test_the_origin_is_the_source_of_the_installation() -> None:
     assert origin().startswith("runs-mcp @ file://"), "tests run from a checkout"
 
 
-def test_this_very_environment_has_a_script() -> None:
+def test_this_environment_has_a_script() -> None:
     [script] = launcher(Path(sys.executable), {}).words
     assert script == str(Path(sys.executable).parent / "runs-mcp")

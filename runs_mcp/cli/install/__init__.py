@@ -1,1 +1,1 @@
-"""`install`: an entry for this server in the configuration of a chat client, put there and taken out again."""
+"""`install`: an entry for this server in the configuration of MCP clients."""

@@ -1,117 +1,215 @@
-"""`install`: what it says and does for one client."""
+"""The work of `install` for one client: adding an entry, removing it, showing both in advance, and trying it out."""
 
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import anyio
 import click
 
-from runs_mcp.cli.install.clients import Client, Machine, Server
-from runs_mcp.cli.install.edit import Change, make, worked_out
-from runs_mcp.cli.install.formats import NotEditableError
-from runs_mcp.cli.install.launcher import Launcher
-from runs_mcp.config.load import file_in_use, load
-from runs_mcp.config.problems import CONFIG_VARIABLE, ConfigError
-from runs_mcp.config.settings import ENV_PREFIX
-
-NO_CONFIGURATION = (
-    "There is no configuration file that a client could be pointed at. "
-    "Write one (config.example.json is a start) and give it by --config, or give --sandbox, which needs no account."
-)
+from runs_mcp.cli.install.clients import Client, UnsupportedTransportError
+from runs_mcp.cli.install.edit import back_up, held_entry, plan, refuse_unexpected_link, write
+from runs_mcp.cli.install.entries import Server, StdioServer
+from runs_mcp.cli.install.formats import JSON, Entry
+from runs_mcp.cli.install.host_commands import HostCommand, HostCommandError
+from runs_mcp.cli.install.jsonc import NotEditableError, merged
+from runs_mcp.cli.install.locations import Machine
+from runs_mcp.cli.install.setup import Setup
+from runs_mcp.cli.install.trial import TrialError, count_tools
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """The arguments with which a client starts the server, the environment variables it needs, and warnings."""
+class Connection:
+    """A server under a name in the configuration of a client on a machine."""
 
-    args: tuple[str, ...]
-    variables: tuple[str, ...] = ()
-    """Environment variables that are set or named here, which a client may not have."""
-    warnings: tuple[str, ...] = ()
+    client: Client
+    machine: Machine
+    name: str
+
+    @property
+    def file(self) -> Path:
+        """The configuration file.
+
+        Raises:
+            NotEditableError: the client has none.
+        """
+        if (file := self.client.file(self.machine)) is None:
+            raise NotEditableError(f"{self.client.title} has no documented configuration file.")
+        return file
+
+    def add(self, setup: Setup) -> None:
+        """Add the server, or update its entry, and report it.
+
+        A new entry is left to the client's own command if the machine has it. An entry that exists is updated in the
+        file, which keeps the settings that the user added to it.
+
+        Raises:
+            click.ClickException: nothing was changed; the message says why and what to do.
+        """
+        entry = self._entry(setup.server)
+        with self._unchanged(self._advice(entry)):
+            held = self._held()
+            if _contains(held, entry):
+                click.echo(f"{self.client.title} already has this server, in {self.file}. Nothing was changed.")
+            elif held is not None or not self._run(self._add_arguments(setup.server), entry):
+                self._edit(entry)
+        click.echo(f"{self.client.title} {setup.description}\n{self.client.next_step}")
+        self._warn(setup)
+
+    def preview(self, setup: Setup) -> None:
+        """Print the command or the change that `add` would make, or the entry to paste.
+
+        Raises:
+            click.ClickException: nothing can be changed; the message says why and what to do.
+        """
+        entry = self._entry(setup.server)
+        with self._unchanged(self._advice(entry)):
+            held = self._held() if self.client.file(self.machine) else None
+            arguments = self._add_arguments(setup.server) if held is None else None
+            if arguments is not None and self.client.host_command:
+                click.echo(self.client.host_command.line(arguments))
+            elif _contains(held, entry) or not self._file_can_be_edited():
+                click.echo(self._snippet(entry), nl=False)
+            else:
+                change = plan(self.client, self.file, self.name, entry)
+                click.echo(self._snippet(entry) if change.before is None else f"{change}\n", nl=False)
+        click.echo(f"Nothing was changed. {self.client.next_step}", err=True)
+        self._warn(setup)
+
+    def remove(self, *, print_only: bool = False) -> None:
+        """Remove the server, and report it; with `print_only`, print the command or the change instead.
+
+        Raises:
+            click.ClickException: nothing was changed; the message says why and what to do.
+        """
+        with self._unchanged(f"Remove {self.name} from {self.client.key} yourself."):
+            arguments = self._remove_arguments()
+            if self.client.format.read and self._held() is None:
+                click.echo(f"{self.client.title} has no server {self.name} in {self.file}. Nothing was changed.")
+            elif not print_only:
+                if not self._run(arguments, None):
+                    self._edit(None)
+            elif arguments is not None and self.client.host_command:
+                click.echo(self.client.host_command.line(arguments))
+            else:
+                click.echo(str(plan(self.client, self.file, self.name, None)))
+
+    def try_out(self, server: Server) -> None:
+        """Start or call the server as the client does, and report the number of its tools.
+
+        Raises:
+            click.ClickException: it does not list its tools.
+        """
+        verb = "Starting" if isinstance(server, StdioServer) else "Calling"
+        click.echo(f"{verb} the server as {self.client.title} would … ", nl=False)
+        try:
+            tools = anyio.run(count_tools, self.client, server, self.machine)
+        except TrialError as error:
+            click.echo("failed.")
+            raise click.ClickException(
+                f"The entry is in place, but the server does not answer {self.client.title}: {error}"
+            ) from None
+        click.echo(f"{tools} tools.")
+
+    def _entry(self, server: Server) -> Entry:
+        try:
+            return self.client.entry(server)
+        except UnsupportedTransportError as error:
+            raise click.ClickException(str(error)) from None
+
+    def _snippet(self, entry: Entry) -> str:
+        return self.client.format.snippet(self.client.key, self.name, entry)
+
+    def _advice(self, entry: Entry) -> str:
+        """Return what to do if the server cannot be added."""
+        host = self.client.host_command
+        alternative = f"Put {host.program} on the PATH and run this again, or add" if host else "Add"
+        verb = alternative if self._host_command() is None else "Add"
+        return f"{verb} this yourself:\n\n{self._snippet(entry)}\n{self.client.next_step}"
+
+    def _file_can_be_edited(self) -> bool:
+        return self.client.format is JSON and self.client.file(self.machine) is not None
+
+    def _host_command(self) -> HostCommand | None:
+        """Return the client's own command; None if it has none or the machine lacks it."""
+        host = self.client.host_command
+        return host if host and self.machine.program(host.program) else None
+
+    def _held(self) -> Any:
+        """Return the entry that the file has under the name."""
+        refuse_unexpected_link(self.file, self.machine.home)
+        return held_entry(self.client, self.file, self.name)
+
+    def _add_arguments(self, server: Server) -> Sequence[str] | None:
+        """Return the arguments of the client's own command that add `server`; None if the command is unusable."""
+        host = self._host_command()
+        return host.add(self.name, server) if host else None
+
+    def _remove_arguments(self) -> Sequence[str] | None:
+        """Return the arguments of the client's own command that remove the server; None if the command is unusable."""
+        host = self._host_command()
+        return host.remove(self.name) if host and host.remove else None
+
+    def _run(self, arguments: Sequence[str] | None, entry: Entry | None) -> bool:
+        """Run the client's own command with `arguments`; False if that is impossible or fails."""
+        host = self.client.host_command
+        if host is None or arguments is None:
+            return False
+        try:
+            self._run_with_backup(host, arguments, entry)
+        except HostCommandError as error:
+            click.secho(f"Warning: {error}", fg="yellow", err=True)
+            return False
+        return True
+
+    def _run_with_backup(self, host: HostCommand, arguments: Sequence[str], entry: Entry | None) -> None:
+        click.echo(f"Running: {host.line(arguments)}")
+        backup = back_up(self.file)
+        try:
+            host.run(arguments, self.machine)
+        except HostCommandError:
+            if backup and backup.read_bytes() == self.file.read_bytes():
+                backup.unlink()
+            raise
+        if (self._held() is None) != (entry is None):
+            raise HostCommandError(f"{host.program} reported success, but {self.file} has not changed.")
+        click.echo(_written(self.file, backup))
+
+    def _edit(self, entry: Entry | None) -> None:
+        change = plan(self.client, self.file, self.name, entry)
+        click.echo(f"{change}\n")
+        click.echo(_written(change.file, write(change)))
+
+    def _warn(self, setup: Setup) -> None:
+        for warning in (*setup.warnings, *self._missing_variables(setup.server)):
+            click.secho(f"Warning: {warning}", fg="yellow", err=True)
+
+    def _missing_variables(self, server: Server) -> Iterator[str]:
+        if isinstance(server, StdioServer) and server.variables and self.client.inherits == "none":
+            names = ", ".join(f"${name}" for name in server.variables)
+            yield (
+                f"{self.client.title} may not pass {names} to the server, since desktop programs lack the variables of "
+                "your shell. Put the settings into the configuration file; for the credential, use api.auth.file or "
+                "api.auth.command."
+            )
+
+    @contextmanager
+    def _unchanged(self, advice: str) -> Iterator[None]:
+        """Turn errors that leave the configuration unchanged into a message with `advice`."""
+        try:
+            yield
+        except (NotEditableError, OSError) as error:
+            reason = f"{error.strerror or error}." if isinstance(error, OSError) else str(error)
+            file = self.client.file(self.machine)
+            subject = f"{file} was not changed. " if file else ""
+            raise click.ClickException(f"{subject}{reason}\n{advice}") from None
 
 
-def set_up(config_file: Path | None, environ: Mapping[str, str], *, sandbox: bool) -> Setup:
-    """The setup for a sandbox, for a configuration file, or for both.
-
-    Raises:
-        ConfigError: there is no configuration file, or it cannot be used.
-    """
-    if sandbox and config_file is None:
-        return Setup(("serve", "--sandbox"))
-    if (file := file_in_use(config_file)) is None:
-        raise ConfigError(NO_CONFIGURATION)
-    if not str(file.absolute()).isprintable():
-        raise ConfigError(f"{file}: clients cannot store this path, since it is not valid UTF-8. Move the file.")
-    auth = load(file).api.auth
-    variables = [name for name in environ if name.startswith(ENV_PREFIX) and name != CONFIG_VARIABLE]
-    if auth.env and not sandbox:
-        variables.append(auth.env)
-    warnings = []
-    if auth.file and not auth.file.is_absolute():
-        warnings.append(f"api.auth.file ({auth.file}) is not absolute: clients start the server in another folder.")
-    args = ("serve", *(["--sandbox"] if sandbox else []), "--config", str(file.absolute()))
-    return Setup(args, tuple(sorted(variables)), tuple(warnings))
+def _written(file: Path, backup: Path | None) -> str:
+    return f"Changed {file} (backup: {backup})." if backup else f"Created {file}."
 
 
-def connect(
-    client: Client, machine: Machine, name: str, setup: Setup, launcher: Launcher, *, print_only: bool = False
-) -> None:
-    """Put the server into the client's configuration under `name`, and say so."""
-    server = Server(launcher.words[0], (*launcher.words[1:], *setup.args), setup.variables)
-    entry = client.entry(server)
-    pasted = client.format.insert("", (client.key, name), entry)
-    file = client.file(machine)
-    with _left_alone(file, f"Put this into it by hand:\n\n{pasted}"):
-        change = worked_out(client, file, name, entry)
-        if change.after == change.before:
-            click.echo(f"{client.title} has this server already, in {file}. Nothing was changed.")
-        elif print_only:
-            click.echo(pasted if change.before is None else f"{change}\n", nl=False)
-            click.echo(f"Nothing was written to {file}.", err=True)
-        else:
-            _make(change)
-            click.echo(f"{client.title} starts: {shlex.join(server.words)}\n({launcher.why})\n{client.then}")
-    for warning in (*setup.warnings, *_unseen(client, setup)):
-        click.secho(f"Careful: {warning}", fg="yellow", err=True)
-
-
-def disconnect(client: Client, machine: Machine, name: str, *, print_only: bool = False) -> None:
-    """Take the server under `name` out of the client's configuration, and say so."""
-    file = client.file(machine)
-    with _left_alone(file, f"Take {name} out of {client.key} by hand."):
-        change = worked_out(client, file, name, None)
-        if change.after == (change.before or ""):
-            click.echo(f"{client.title} has no server {name} in {file}. Nothing was changed.")
-        elif print_only:
-            click.echo(str(change))
-            click.echo(f"Nothing was written to {file}.", err=True)
-        else:
-            _make(change)
-
-
-def _make(change: Change) -> None:
-    click.echo(str(change))
-    backup = make(change)
-    kept = f"the backup is {backup}" if backup else "a new file"
-    click.echo(f"\nWrote {change.file} ({kept}).")
-
-
-def _unseen(client: Client, setup: Setup) -> Iterator[str]:
-    if setup.variables and client.passes == "none":
-        names = ", ".join(f"${name}" for name in setup.variables)
-        yield (
-            f"{client.title} may not see {names}: a program that the desktop starts lacks what your shell sets. "
-            "Say it in the configuration file instead; for the credential, by api.auth.file or api.auth.command."
-        )
-
-
-@contextmanager
-def _left_alone(file: Path, advice: str) -> Iterator[None]:
-    try:
-        yield
-    except NotEditableError as error:
-        raise click.ClickException(f"{file} was left alone. {error}\n{advice}") from None
-    except OSError as error:
-        raise click.ClickException(f"{file} was left alone. {error.strerror or error}.\n{advice}") from None
+def _contains(held: Any, entry: Entry) -> bool:
+    return held is not None and merged(held, entry) == held

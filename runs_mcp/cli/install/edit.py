@@ -1,4 +1,4 @@
-"""A change of a configuration file: worked out, shown, and made, with what was there kept beside it."""
+"""A change of a configuration file: computed, shown, and written after a backup."""
 
 import difflib
 import json
@@ -12,12 +12,13 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from runs_mcp.cli.install import jsonc
 from runs_mcp.cli.install.clients import Client
-from runs_mcp.cli.install.formats import NotEditableError, found, merged
+from runs_mcp.cli.install.formats import JSON, Entry
+from runs_mcp.cli.install.jsonc import NotEditableError, found, merged
 from runs_mcp.observability.masking import mask
 
-MARK = "\ufeff"
-"""What some editors put before UTF-8."""
+BYTE_ORDER_MARK = "\ufeff"
 BACKUP = ".runs-mcp.bak"
 HIDDEN = '"…"'
 OURS = frozenset(["stdio", "serve", "--sandbox", "--config"])
@@ -28,20 +29,15 @@ _TEXT = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']*')(\s*[:=])?""")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The current and the new content of a configuration file, and the texts of it that may be shown."""
+    """The current and the new content of a configuration file, and the texts in it that may be shown."""
 
     file: Path
     before: str | None
     after: str
     shown: frozenset[str]
 
-    def find_backup(self) -> Path:
-        """Return the first free name for a backup: an earlier backup is never overwritten."""
-        names = (f"{self.file.name}{BACKUP}{number}" for number in chain([""], count(2)))
-        return next(path for path in map(self.file.with_name, names) if not os.path.lexists(path))
-
     def __str__(self) -> str:
-        """As a unified diff in which values of other entries are hidden: some are keys."""
+        """Return a unified diff that hides the values of other entries, since some are secrets."""
         before = (self.before or "").splitlines()
         lines = difflib.unified_diff(before, self.after.splitlines(), str(self.file), str(self.file), lineterm="")
         return mask("\n".join(_TEXT.sub(self._hidden, line) for line in lines))
@@ -51,30 +47,68 @@ class Change:
         return text[0] if is_key or text[1][1:-1] in self.shown else HIDDEN
 
 
-def worked_out(client: Client, file: Path, name: str, entry: dict[str, Any] | None) -> Change:
-    """The change that puts `entry` under `name`, or takes away what is there when there is no `entry`.
+def plan(client: Client, file: Path, name: str, entry: Entry | None) -> Change:
+    """Return the change that puts `entry` under `name`, or that removes the entry under `name` if `entry` is None.
 
     Raises:
-        NotEditableError: the file does not parse, or it is not safe to change; it is to be left alone.
+        NotEditableError: the file must stay as it is, since it does not parse or cannot be changed safely.
         OSError: it cannot be read.
     """
+    if client.format is not JSON:
+        raise NotEditableError(f"It is a {client.format.name.upper()} file, and this command edits only JSON.")
     before = _text(file)
-    mark, text = (MARK, before[1:]) if before and before.startswith(MARK) else ("", before or "")
+    mark, text = _split_mark(before or "")
     path = (client.key, name)
-    tree = client.format.read(text)
+    tree = jsonc.read(text)
     held = found(tree, path)
     if entry is None:
-        after = client.format.remove(text, path) if held is not None else text
+        after = jsonc.remove(text, path) if held is not None else text
     else:
-        _refuse_another_kind(name, held)
-        after = client.format.insert(text, path, entry)
-    if _said(client.format.read(after), client.key) != _said(_with(tree, path, entry), client.key):
-        raise NotEditableError(f"{name} is written in a way in there that this command cannot change.")
+        _refuse_another_kind(name, held, entry)
+        after = jsonc.insert(text, path, entry)
+    if _with_table(jsonc.read(after), client.key) != _with_table(_with(tree, path, entry), client.key):
+        raise NotEditableError(f"This command cannot change {name} in the way it is written there.")
     return Change(file, before, mark + after, OURS.union(_texts(entry)))
 
 
-def make(change: Change) -> Path | None:
-    """Write the file atomically and return its backup; None for a new file. Links and permissions stay.
+def held_entry(client: Client, file: Path, name: str) -> Any:
+    """Return the value under `name` in the configuration file; None if it is absent or the format is only printed.
+
+    Raises:
+        NotEditableError: the file does not parse.
+        OSError: it cannot be read.
+    """
+    if client.format.read is None:
+        return None
+    _, text = _split_mark(_text(file) or "")
+    return found(client.format.read(text), (client.key, name))
+
+
+def refuse_unexpected_link(file: Path, home: Path) -> None:
+    """Refuse to write through a link that leaves the home folder or leads to a file of another user.
+
+    Raises:
+        NotEditableError: such a link leads to the file.
+    """
+    folder = home if file.is_relative_to(home) else file.parent
+    real = file.resolve()
+    if real == folder.resolve() / file.relative_to(folder):
+        return
+    if not real.is_relative_to(folder.resolve()):
+        raise _refused(real, f"which is outside {folder}")
+    if real.exists() and hasattr(os, "geteuid") and (owner := real.stat().st_uid) != os.geteuid():
+        raise _refused(real, f"which belongs to another user (uid {owner})")
+
+
+def _refused(real: Path, reason: str) -> NotEditableError:
+    return NotEditableError(
+        f"A symbolic link leads to {real}, {reason}. "
+        "To go on, edit that file yourself, or replace the link by a copy of the file and run this again."
+    )
+
+
+def write(change: Change) -> Path | None:
+    """Write the file atomically and return its backup; None for a new file. Links and permissions are preserved.
 
     Raises:
         NotEditableError: the file has changed since it was read.
@@ -82,14 +116,26 @@ def make(change: Change) -> Path | None:
     """
     file = change.file.resolve()
     if _text(file) != change.before:
-        raise NotEditableError("It has just been changed by another program; run this again.")
+        raise NotEditableError("Another program has just changed it; run this again.")
     file.parent.mkdir(parents=True, exist_ok=True)
-    if change.before is None:
-        _replace(file, change.after, None)
-        return None
-    status, backup = file.stat(), change.find_backup()
-    _replace(backup, change.before, status)
+    status = file.stat() if change.before is not None else None
+    backup = back_up(change.file)
     _replace(file, change.after, status)
+    return backup
+
+
+def back_up(file: Path) -> Path | None:
+    """Copy `file` beside it and return the copy; None if there is no file. An earlier backup is never overwritten.
+
+    Raises:
+        OSError: it cannot be copied.
+    """
+    text = _text(file)
+    if text is None:
+        return None
+    names = (f"{file.name}{BACKUP}{number}" for number in chain([""], count(2)))
+    backup = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
+    _replace(backup, text, file.stat())
     return backup
 
 
@@ -102,8 +148,13 @@ def _text(file: Path) -> str | None:
         raise NotEditableError("It is not UTF-8.") from None
 
 
+def _split_mark(text: str) -> tuple[str, str]:
+    """Split off the byte order mark that some editors write."""
+    return (BYTE_ORDER_MARK, text[1:]) if text.startswith(BYTE_ORDER_MARK) else ("", text)
+
+
 def _replace(file: Path, text: str, like: os.stat_result | None) -> None:
-    """Write beside `file` and move it there, with the permissions and the owner of `like`, else for us alone."""
+    """Write a file beside `file` and rename it: with the permissions and owner of `like`, else private to the user."""
     handle, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -120,29 +171,29 @@ def _replace(file: Path, text: str, like: os.stat_result | None) -> None:
         raise
 
 
-def _refuse_another_kind(name: str, held: Any) -> None:
-    if held is not None and not (isinstance(held, dict) and "command" in held):
-        raise NotEditableError(f"{name} is another kind of server in there: --remove it first, or choose a --name.")
+def _refuse_another_kind(name: str, held: Any, entry: Entry) -> None:
+    if held is not None and not (isinstance(held, dict) and ("command" in held) == ("command" in entry)):
+        raise NotEditableError(f"{name} is another kind of server there: --remove it first, or choose a --name.")
 
 
-def _with(tree: dict[str, Any], path: tuple[str, str], entry: dict[str, Any] | None) -> dict[str, Any]:
+def _with(tree: dict[str, Any], path: tuple[str, str], entry: Entry | None) -> dict[str, Any]:
     """Return `tree` with `entry` merged at `path`, or without the entry at `path` if `entry` is None."""
     key, name = path
     others = {other: server for other, server in tree.get(key, {}).items() if other != name}
     return {**tree, key: others if entry is None else {**others, name: merged(found(tree, path), entry)}}
 
 
-def _said(tree: dict[str, Any], key: str) -> dict[str, Any]:
-    """`tree`, where no table under `key` is the same as an empty one."""
+def _with_table(tree: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return `tree` with an empty table under `key` if it has none."""
     return {key: {}, **tree}
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in `value`, as JSON and TOML write it between quotes."""
+    """Yield every text in `value` as JSON writes it between quotes."""
     match value:
         case str():
             yield json.dumps(value, ensure_ascii=False)[1:-1]
         case dict() | list():
             inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
-            for one in inner:
-                yield from _texts(one)
+            for item in inner:
+                yield from _texts(item)

@@ -1,54 +1,56 @@
-"""Formats of configuration files, as the installer edits them: JSON with comments and TOML."""
+"""Formats of configuration files: reading them, and the text of an entry in each."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-Keys = Sequence[str]
-"""The keys that lead to an entry, outermost first."""
+from runs_mcp.cli.install import jsonc
+from runs_mcp.cli.install.jsonc import NotEditableError
 
-
-class NotEditableError(Exception):
-    """The file cannot be edited safely; the text is a sentence that says why."""
-
-
-class Format(Protocol):
-    """Reads a file, and changes one entry in its text without touching anything else."""
-
-    LANGUAGE: str
-    """As Markdown names it."""
-
-    def read(self, text: str) -> dict[str, Any]:
-        """Return the parsed text.
-
-        Raises:
-            NotEditableError: it does not parse, or holds no table.
-        """
-
-    def insert(self, text: str, path: Keys, entry: dict[str, Any]) -> str:
-        """The text with `entry` at `path`, merged into an entry that is there already.
-
-        Raises:
-            NotEditableError: what is there is in the way.
-        """
-
-    def remove(self, text: str, path: Keys) -> str:
-        """The text without the entry at `path`.
-
-        Raises:
-            NotEditableError: it is written in a way that cannot be taken out alone.
-        """
+Entry = dict[str, Any]
+"""The settings of one server: texts, booleans, numbers and lists of texts."""
 
 
-def found(tree: dict[str, Any], path: Keys) -> Any:
-    """Return the value of `tree` at `path`; None if it is absent."""
-    value: Any = tree
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of configuration files."""
+
+    name: str
+    """The name that Markdown uses."""
+    snippet: Callable[[str, str, Entry], str]
+    """Writes a file with a single entry: the table's key, the server's name and the entry."""
+    read: Callable[[str], dict[str, Any]] | None = None
+    """Parses a file, or raises `NotEditableError`; None for a format that is only printed."""
 
 
-def merged(held: Any, entry: Any) -> Any:
-    """`entry`, with what `held` has beside it."""
-    if not (isinstance(held, dict) and isinstance(entry, dict)):
-        return entry
-    return {**held, **{key: merged(held.get(key), value) for key, value in entry.items()}}
+def _json_snippet(key: str, name: str, entry: Entry) -> str:
+    return jsonc.insert("", (key, name), entry)
+
+
+# JSON's texts, booleans, numbers and lists of texts are valid values in both TOML and YAML.
+def _toml_snippet(key: str, name: str, entry: Entry) -> str:
+    settings = [f"{setting} = {_value(value)}\n" for setting, value in entry.items()]
+    return "".join([f"[{key}.{name}]\n", *settings])
+
+
+def _yaml_snippet(key: str, name: str, entry: Entry) -> str:
+    settings = [f"    {setting}: {_value(value)}\n" for setting, value in entry.items()]
+    return "".join([f"{key}:\n  {name}:\n", *settings])
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _read_toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotEditableError(f"It is not valid TOML: {error}.") from None
+
+
+JSON = Format("json", _json_snippet, jsonc.read)
+TOML = Format("toml", _toml_snippet, _read_toml)
+YAML = Format("yaml", _yaml_snippet)

@@ -1,24 +1,42 @@
-"""JSON with comments and trailing commas, as editors write their settings: changed in place, member by member."""
+"""JSON with comments and trailing commas, as editors write their settings, edited in place."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runs_mcp.cli.install.formats import Keys, NotEditableError, found
-
-LANGUAGE = "json"
 INDENT = "  "
+Keys = Sequence[str]
+"""The keys that lead to a value, outermost first."""
 
 _STRING = r'"(?:[^"\\]|\\.)*+"'
 _COMMENT = re.compile(rf"{_STRING}|//[^\r\n]*|/\*.*?\*/", re.DOTALL)
-# A comma with nothing before it is matched together with its bracket, and so left for the parser to refuse.
+# A comma right after an opening bracket is matched with the bracket, so that the parser sees and rejects it.
 _COMMA = re.compile(rf"{_STRING}|[\[{{]\s*,|,(?=\s*[\]}}])", re.DOTALL)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COMMA_AFTER = re.compile(r"\s*,")
 _BLANKS = re.compile(r"[ \t]*(?=\r?\n)")
 _REST_OF_LINE = re.compile(r"[ \t]*\r?\n")
+
+
+class NotEditableError(Exception):
+    """The file cannot be edited safely; the text is a sentence with the reason."""
+
+
+def found(tree: dict[str, Any], path: Keys) -> Any:
+    """Return the value of `tree` at `path`; None if it is absent."""
+    value: Any = tree
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def merged(held: Any, entry: Any) -> Any:
+    """Return `entry` with the members that only `held` has."""
+    if not (isinstance(held, dict) and isinstance(entry, dict)):
+        return entry
+    return {**held, **{key: merged(held.get(key), value) for key, value in entry.items()}}
 
 
 def read(text: str) -> dict[str, Any]:
@@ -27,7 +45,11 @@ def read(text: str) -> dict[str, Any]:
 
 
 def insert(text: str, path: Keys, entry: Any) -> str:
-    """The text with `entry` at `path`, merged into an entry that is there already."""
+    """Return the text with `entry` at `path`, merged into an existing entry.
+
+    Raises:
+        NotEditableError: the text does not parse, or a key of `path` holds no object.
+    """
     held = found(read(text), path)
     if held == entry:
         return text
@@ -39,7 +61,11 @@ def insert(text: str, path: Keys, entry: Any) -> str:
 
 
 def remove(text: str, path: Keys) -> str:
-    """The text without the member at `path`, its comma, and the lines that were its own."""
+    """Return the text without the member at `path`, its comma, and the lines that held nothing else.
+
+    Raises:
+        NotEditableError: the text does not parse, or a key of `path` holds no object.
+    """
     document = _Document(text)
     outer: _Object | None = document.root
     for key in path[:-1]:
@@ -73,7 +99,7 @@ def _nested(path: Keys, value: Any) -> Any:
 
 
 def _without(text: str, start: int, end: int) -> str:
-    """`text` without a stretch, and without the lines that had nothing else."""
+    """Return `text` without the characters from `start` to `end`, and without lines that held nothing else."""
     line = text.rfind("\n", 0, start) + 1
     rest = _REST_OF_LINE.match(text, end)
     if rest and not text[line:start].strip(" \t"):
@@ -100,10 +126,10 @@ class _Object:
     members: tuple[_Member, ...]
 
     def member(self, name: str) -> _Member | None:
-        """The member of that name.
+        """Return the member of that name; None if it is absent.
 
         Raises:
-            NotEditableError: there are two.
+            NotEditableError: the name occurs more than once.
         """
         match [member for member in self.members if member.name == name]:
             case []:
@@ -111,11 +137,11 @@ class _Object:
             case [member]:
                 return member
             case _:
-                raise NotEditableError(f'"{name}" is in there more than once.')
+                raise NotEditableError(f'"{name}" occurs more than once.')
 
 
 class _Document:
-    """A text, and the same text as strict JSON: what JSON does not know is blanked, so that offsets are the same."""
+    """A text, and the same text as strict JSON: comments and trailing commas are blanked, so offsets are equal."""
 
     def __init__(self, text: str) -> None:
         self.newline = "\r\n" if "\r\n" in text else "\n"
@@ -124,25 +150,25 @@ class _Document:
             text = f"{text}{self.newline if text.strip() else ''}{{}}{self.newline}"
             self.bare = _without_comments(text)
         self.text = text
-        self._strict = _COMMA.sub(lambda one: " " if one[0] == "," else one[0], self.bare)
+        self._strict = _COMMA.sub(lambda match: " " if match[0] == "," else match[0], self.bare)
         self.value = _parsed(self._strict)
         self.root = self._object(self._past_space(0))
         self._indent = self._indent_at(self.root.members[0].start) if self._is_spread(self.root) else INDENT
 
     def inside(self, outer: _Object, key: str) -> _Object | None:
-        """The object that `outer` holds under `key`.
+        """Return the object that `outer` holds under `key`; None if the key is absent.
 
         Raises:
-            NotEditableError: it holds something else.
+            NotEditableError: the value is not an object.
         """
         if (member := outer.member(key)) is None:
             return None
         if self._strict[member.value] != "{":
-            raise NotEditableError(f'"{key}" is no object in there.')
+            raise NotEditableError(f'"{key}" is not an object there.')
         return self._object(member.value)
 
     def comma_after(self, member: _Member) -> int | None:
-        """Return the position of the comma that follows a member; None without a comma."""
+        """Return the position of the comma that follows a member; None if there is no comma."""
         comma = _COMMA_AFTER.match(self.bare, member.end)
         return comma.end() - 1 if comma else None
 
@@ -155,7 +181,7 @@ class _Document:
         return after
 
     def with_member(self, outer: _Object, name: str, value: Any) -> str:
-        """The text with a member's value replaced, or with one more member at the end of `outer`."""
+        """Return the text with the value of a member replaced, or with a new member at the end of `outer`."""
         if member := outer.member(name):
             written = self._written(value, self._indent_at(member.start), spread=self._is_spread(outer))
             return f"{self.text[: member.value]}{written}{self.text[member.end :]}"
@@ -165,12 +191,12 @@ class _Document:
         return self._with_line(outer, name, value)
 
     def _with_line(self, outer: _Object, name: str, value: Any) -> str:
-        """The text with one more member of `outer`, on a line of its own after all that is in there."""
+        """Return the text with a new member of `outer` on a line of its own, after everything else in the object."""
         last = outer.members[-1] if outer.members else None
         indent = self._indent_at(last.start) if last else self._indent_at(outer.start) + self._indent
         trailing = last and self.comma_after(last) is not None
         at = len(self.text[: outer.end - 1].rstrip(" \t\r\n"))
-        if blanks := _BLANKS.match(self.text, at):  # they may be the end of a comment
+        if blanks := _BLANKS.match(self.text, at):  # blanks may end a comment
             at = blanks.end()
         line = f"{self.newline}{indent}{_key(name)}{self._written(value, indent, spread=True)}{',' if trailing else ''}"
         if not last and "\n" not in self.text[at : outer.end]:
@@ -215,14 +241,14 @@ def _key(name: str) -> str:
 
 
 def _without_comments(text: str) -> str:
-    return _COMMENT.sub(lambda one: one[0] if one[0][0] == '"' else re.sub(r"[^\r\n]", " ", one[0]), text)
+    return _COMMENT.sub(lambda match: match[0] if match[0][0] == '"' else re.sub(r"[^\r\n]", " ", match[0]), text)
 
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NotEditableError(f"It is not JSON: {error}.") from None
+        raise NotEditableError(f"It is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
-        raise NotEditableError("It holds no JSON object.")
+        raise NotEditableError("It does not hold a JSON object.")
     return value
