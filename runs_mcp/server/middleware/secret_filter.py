@@ -41,9 +41,11 @@ async def filter_secrets(ctx: Request, call_next: CallNext) -> HandlerResult:
 def _holds_secret(value: Any, redact: Redact) -> bool:
     """Return True if a text in `value` holds a secret: one search in its JSON is faster than one in each text."""
     serialized = to_json(value, inf_nan_mode="constants", serialize_unknown=True).decode(errors="replace")
-    # JSON doubles backslashes, with which some encodings of a secret are written.
-    texts = [serialized, serialized.replace("\\\\", "\\").replace('\\"', '"')] if "\\" in serialized else [serialized]
-    return any(redact(text) != text for text in texts)
+    if redact(serialized) != serialized:
+        return True
+    # JSON doubles the backslashes with which some encodings of a secret are written.
+    unescaped = serialized.replace("\\\\", "\\").replace('\\"', '"')
+    return unescaped != serialized and redact(unescaped) != unescaped
 
 
 def _clean(value: Any, redact: Redact) -> Any:
