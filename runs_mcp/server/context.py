@@ -15,6 +15,7 @@ from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
+from runs_mcp.server.runs.pages import Pages
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
 
@@ -34,6 +35,8 @@ class Services:
     creates: BackgroundCreates
     config: Config
     interactions: KnownInteractions
+    list_pages: Pages = field(default_factory=Pages)
+    search_pages: Pages = field(default_factory=Pages)
 
     @property
     def workspace(self) -> str:

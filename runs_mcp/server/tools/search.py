@@ -29,7 +29,6 @@ from runs_mcp.server.render import empty_result_hints, results, run_lists, value
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.runs import find_cursor
-from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -99,7 +98,7 @@ async def search_runs(
         "start": start,
         "end": end,
     }
-    page = await fetch_page(partial(here.runs.search_runs, **filters, **words), limit=limit, offset=offset)
+    page = await here.search_pages.fetch(partial(here.runs.search_runs, **filters, **words), limit=limit, offset=offset)
     hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
     return run_lists.page(call, page, hint=hint)
 
