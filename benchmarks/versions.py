@@ -1,6 +1,7 @@
 """Two installed versions of `runs-mcp`, measured in turns: `python -m benchmarks.versions --other PATH`.
 
-Figures are medians of the rounds. A figure in brackets is this version divided by the other.
+Processor time of calls is the lowest of the rounds, since a busy machine only adds to it; other figures are medians.
+A figure in brackets is this version divided by the other.
 """
 
 from collections import defaultdict
@@ -8,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +22,7 @@ from benchmarks.peers import OURS, Peer, Place, Transport, fixed_api, met, place
 from benchmarks.speed import CALLS, TRANSPORTS
 from benchmarks.streams import AT_ONCE, Crowd, Heard, crowd, some_runs
 
-CALLERS = 8
+CALLERS, CALLS_EACH = 8, 10
 CHUNKS, PER_S = 100, 50
 FIGURES: Mapping[str, Callable[[Crowd], float]] = {
     "CPU µs a chunk": lambda one: one.cpu_us_a_chunk,
@@ -32,21 +34,19 @@ FIGURES: Mapping[str, Callable[[Crowd], float]] = {
 """Figures of a thousand streams."""
 
 
-async def calls(of: Sequence[Peer], over: Transport, rounds: int, seconds: float) -> str:
+async def processor_time(of: Sequence[Peer], over: Transport, rounds: int) -> str:
     """Measure the processor time of each call."""
     rows = []
     async with fixed_api() as environment, AsyncExitStack() as stack:
         servers = {place: await stack.enter_async_context(met(place, environment)) for place in places(of, over)}
         for call, (tool, arguments) in CALLS.items():
             report.progress(f"{call}, over {over}")
-            taken: dict[Place, list[float]] = defaultdict(list)
-            for server in servers.values():
-                await server.turn(tool, arguments, callers=CALLERS, calls=20)
+            lowest: dict[Place, float] = defaultdict(lambda: inf)
             for _ in range(rounds):
                 for place, server in servers.items():
-                    turn = await server.turn(tool, arguments, callers=CALLERS, seconds=seconds)
-                    taken[place].append(turn.cpu_ms)
-            rows += [_row(f"{call}, CPU ms", place, of[1], taken) for place in servers if place.peer == of[0]]
+                    turn = await server.turn(tool, arguments, callers=CALLERS, calls=CALLS_EACH)
+                    lowest[place] = min(lowest[place], turn.cpu_ms)
+            rows += [_row(f"{call}, CPU ms", place, of[1], lowest) for place in servers if place.peer == of[0]]
     return _table(of, rows)
 
 
@@ -63,7 +63,7 @@ async def one_stream(of: Sequence[Peer], over: Transport, rounds: int) -> str:
                 await server.session.call("stream_run", {"run_id": run}, one.reader())
     rows = []
     for percent in (50, 99):
-        delays = {place: [percentile(one.delays_ms, percent) for one in ones] for place, ones in heard.items()}
+        delays = {place: median(percentile(one.delays_ms, percent) for one in ones) for place, ones in heard.items()}
         name = f"a chunk of one stream, p{percent} ms"
         rows += [_row(name, place, of[1], delays) for place in heard if place.peer == of[0]]
     return _table(of, rows)
@@ -79,7 +79,7 @@ async def many_streams(of: Sequence[Peer], over: Transport, rounds: int, streams
                 async with met(place, environment) as server:
                     crowds[place].append(await crowd(server, streams=streams, chunks=CHUNKS, per_s=PER_S))
     rows = [
-        _row(f"{streams:,} streams, {name}", place, of[1], {one: list(map(figure, crowds[one])) for one in crowds})
+        _row(f"{streams:,} streams, {name}", place, of[1], {one: median(map(figure, crowds[one])) for one in crowds})
         for name, figure in FIGURES.items()
         for place in crowds
         if place.peer == of[0]
@@ -87,9 +87,9 @@ async def many_streams(of: Sequence[Peer], over: Transport, rounds: int, streams
     return _table(of, rows)
 
 
-def _row(name: str, place: Place, other: Peer, figures: Mapping[Place, Sequence[float]]) -> Sequence[str]:
-    """Return a row with the median of `place` and that of the other version in the same place."""
-    ours, theirs = median(figures[place]), median(figures[replace(place, peer=other)])
+def _row(name: str, place: Place, other: Peer, figures: Mapping[Place, float]) -> Sequence[str]:
+    """Return a row with the figure of `place` and that of the other version in the same place."""
+    ours, theirs = figures[place], figures[replace(place, peer=other)]
     ratio = f" ({ours / theirs:.2f})" if theirs else ""
     return [name, place.over, place.era, f"{theirs:.2f}", f"{ours:.2f}{ratio}"]
 
@@ -98,7 +98,7 @@ def _table(of: Sequence[Peer], rows: Sequence[Sequence[str]]) -> str:
     return report.table(["", "over", "protocol", of[1].name, of[0].name], rows)
 
 
-async def measured(other: Path, *, over: Sequence[Transport], rounds: int, seconds: float, streams: int) -> str:
+async def measured(other: Path, *, over: Sequence[Transport], rounds: int, streams: int) -> str:
     """Return the tables, in Markdown."""
     pair = [
         replace(OURS, name="this version"),
@@ -107,11 +107,10 @@ async def measured(other: Path, *, over: Sequence[Transport], rounds: int, secon
     at_once = [replace(one, settings=AT_ONCE.settings) for one in pair]
     tables = []
     for transport in over:
-        tables += [
-            await calls(pair, transport, rounds, seconds),
-            await one_stream(at_once, transport, rounds),
-            await many_streams(pair, transport, 3, streams),
-        ]
+        tables.append(await processor_time(pair, transport, rounds))
+        if streams:
+            tables.append(await one_stream(at_once, transport, rounds))
+            tables.append(await many_streams(pair, transport, 3, streams))
     return "\n\n".join(tables)
 
 
@@ -125,13 +124,12 @@ async def measured(other: Path, *, over: Sequence[Transport], rounds: int, secon
 @click.option(
     "--over", multiple=True, type=click.Choice(TRANSPORTS), default=TRANSPORTS, help="Transport; can be repeated."
 )
-@click.option("--rounds", default=9, show_default=True, help="Rounds for each call, and streams of each server.")
-@click.option("--seconds", default=0.5, show_default=True, help="Duration of a round.")
+@click.option("--rounds", default=15, show_default=True, help="Rounds for each call, and streams of each server.")
 @click.option("--streams", default=1_000, show_default=True, help="Concurrent streams, in three rounds; 0 for none.")
 @report.write_option
-def main(*, other: Path, over: Sequence[Transport], rounds: int, seconds: float, streams: int, write: bool) -> None:
+def main(*, other: Path, over: Sequence[Transport], rounds: int, streams: int, write: bool) -> None:
     """Compare two installed versions of runs-mcp."""
-    run = partial(measured, other, over=over, rounds=rounds, seconds=seconds, streams=streams)
+    run = partial(measured, other, over=over, rounds=rounds, streams=streams)
     report.publish("versions", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

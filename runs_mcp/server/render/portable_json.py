@@ -10,15 +10,15 @@ from pydantic_core import to_json
 
 LARGEST_EXACT = 2**53 - 1
 """The largest integer up to which JavaScript keeps every digit."""
-_LONG_NUMBER = re.compile(rb"[:,\[]-?[0-9]{16}")
+_UNUSUAL_NUMBER = re.compile(rb"[:,\[]-?(?:[0-9]{16}|NaN|Infinity)")
 
 
 def for_javascript(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return `document` with NaN, infinities, and integers beyond 2^53 as texts."""
     # Hardly any document needs a change, and a search in its JSON takes a third of the time of a walk.
-    serialized = to_json(document, inf_nan_mode="constants")
-    unusual = b"NaN" in serialized or b"Infinity" in serialized or _LONG_NUMBER.search(serialized)
-    return {name: _portable(value) for name, value in document.items()} if unusual else dict(document)
+    if not _UNUSUAL_NUMBER.search(to_json(document, inf_nan_mode="constants")):
+        return dict(document)
+    return {name: _portable(value) for name, value in document.items()}
 
 
 def _portable(value: Any) -> Any:
