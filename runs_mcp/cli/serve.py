@@ -62,7 +62,7 @@ async def serve_over_stdio(config: Config) -> None:
         CredentialError: there is no credential for the Runs API.
     """
     connect(config.api)  # reports a missing credential now instead of at the first call
-    observers = Observers(exchanges=[tracing.traced], spans=True) if tracing.start() else NO_OBSERVERS
+    observers = Observers(exchanges=[tracing.traced]) if tracing.start() else NO_OBSERVERS
     await serve_stdio(build_server(config, observers))
 
 

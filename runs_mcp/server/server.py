@@ -135,11 +135,10 @@ def build_server(
         "server/discover", RequestParams, _discovery(server, for_readers, tools_change=of_interactions.offered)
     )
     _extend(server, [tasks, apps], calls.call)
-    server.middleware[:] = [
-        *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
-        *_middleware(config, observers, shared, for_readers),
-        *([announce_tool_changes] if of_interactions.offered else []),
-    ]
+    # After the SDK's own, which records a span of each message and takes 11 µs if no exporter is configured.
+    server.middleware.extend(_middleware(config, observers, shared, for_readers))
+    if of_interactions.offered:
+        server.middleware.append(announce_tool_changes)
     return RunsServer(server, config, in_flight, lifespan)
 
 
@@ -242,8 +241,3 @@ def _seal(shared: SharedState) -> RequestStateBoundary:
         codec=given.codec, ttl=STATE_TTL_S, bind_principal=principal, audience=given.audience
     )
     return RequestStateBoundary(security, default_audience=NAME)
-
-
-def _makes_spans(middleware: ServerMiddleware[Any]) -> bool:
-    # The SDK exports no public name for the type.
-    return type(middleware).__name__ == "OpenTelemetryMiddleware"
