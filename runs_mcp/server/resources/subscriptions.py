@@ -33,6 +33,10 @@ from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.uris import PARTS, SCHEME
 
 MOST_UNSENT = 1_000
+NOT_HELD = (
+    "This connection cannot be notified: it sent no notifications/initialized, or has no session. "
+    "Read runs again instead."
+)
 
 
 class Session:
@@ -88,6 +92,7 @@ class Subscriptions:
 
         Handles `notifications/initialized`, and returns only at the end of the connection, where the SDK cancels it:
         the SDK's public API has no other sign of that end (`Connection.exit_stack` cannot be reached from a handler).
+        A client that skips this notification, which the protocol requires, can call tools but not subscribe.
         """
         send, events = anyio.create_memory_object_stream[ServerEvent](MOST_UNSENT)
         session_id = _session_id(ctx)
@@ -143,7 +148,7 @@ class Subscriptions:
     def _session(self, ctx: Request) -> Session:
         session = self._sessions.get(_session_id(ctx))
         if session is None:
-            raise MCPError(INVALID_PARAMS, "This connection cannot be notified. Read runs again instead.")
+            raise MCPError(INVALID_PARAMS, NOT_HELD)
         return session
 
 
