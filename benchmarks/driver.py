@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from statistics import quantiles
-from time import perf_counter
+from time import clock_gettime, perf_counter
 from typing import Any, Literal
 
 import anyio
@@ -80,9 +80,8 @@ class Usage:
         self._process = psutil.Process(pid)
 
     def busy_s(self) -> float:
-        """Return the processor time, in seconds."""
-        times = [one.cpu_times() for one in self._family()]
-        return sum(one.user + one.system for one in times)
+        """Return the processor time, in seconds. Linux has a clock for each process, see clock_getcpuclockid(3)."""
+        return sum(clock_gettime(~one.pid << 3 | 2) for one in self._family())
 
     def memory_mib(self) -> float:
         """Return the resident memory, in MiB."""

@@ -109,7 +109,7 @@ def fastmcp() -> Path:
     """Return a Python interpreter with FastMCP, which is installed on the first run."""
     folder = node.CACHE / "fastmcp"
     python = folder / "bin" / "python"
-    if not python.exists():
+    if not (folder / "bin" / "fastmcp").exists():
         venv.create(folder, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", FASTMCP], check=True)  # noqa: S603 - ours
     return python

@@ -1,11 +1,22 @@
-"""The default transport: httpx requests over the connections of aiohttp, each request sent once."""
+"""The default transport: httpx requests over pooled connections, each request sent once."""
 
 import os
 import ssl
 
-import aiohttp
 import certifi
 import httpx
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientHandlerType,
+    ClientHttpProxyError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    TCPConnector,
+)
 from httpx_aiohttp import AiohttpTransport
 from typing_extensions import override
 
@@ -54,30 +65,30 @@ def load_trust() -> ssl.SSLContext:
     return context
 
 
-def _session(trust: ssl.SSLContext, proxy: str | None) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=trust),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        proxy=proxy,  # httpx-aiohttp's own `proxy` uses a class that aiohttp has deprecated
+def _session(trust: ssl.SSLContext, proxy: str | None) -> ClientSession:
+    return ClientSession(
+        connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=trust),
+        cookie_jar=DummyCookieJar(),
+        proxy=proxy,  # the transport's own `proxy` uses a deprecated class
         skip_auto_headers=AS_WE_SET_THEM,
         middlewares=[send_once],
     )
 
 
-async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Raise the exceptions of httpx instead of those of aiohttp.
+async def send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Raise the exceptions of httpx instead of those of the session.
 
-    aiohttp sends a GET again when it sees an exception of its own on a kept-alive connection (RFC 9112 section 9.5
-    allows that), but a GET of a stream executes a run. And httpx-aiohttp would report a connection that broke after
+    The session sends a GET again when it sees an exception of its own on a kept-alive connection (RFC 9112 section 9.5
+    allows that), but a GET of a stream executes a run. And the transport would report a connection that broke after
     the request was sent as `ConnectTimeout`, which says that it was never sent.
     """
     try:
         return await handler(request)
-    except aiohttp.ConnectionTimeoutError as error:
+    except ConnectionTimeoutError as error:
         raise httpx.ConnectTimeout(type(error).__name__) from error
     except TimeoutError as error:
         raise httpx.ReadTimeout(type(error).__name__) from error
-    except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+    except (ClientConnectorError, ClientHttpProxyError) as error:
         raise httpx.ConnectError(type(error).__name__) from error
-    except (aiohttp.ClientError, OSError) as error:
+    except (ClientError, OSError) as error:
         raise httpx.ReadError(type(error).__name__) from error

@@ -100,7 +100,6 @@ def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
             *([tracing.traced] if traced else []),
         ],
         waits=[metrics.count_retry] if metrics else [],
-        spans=traced,
     )
 
 

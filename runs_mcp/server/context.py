@@ -16,6 +16,7 @@ from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
+from runs_mcp.server.runs.pages import Pages
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
 
@@ -36,6 +37,8 @@ class Services:
     create_limit: CreateLimit
     config: Config
     interactions: KnownInteractions
+    list_pages: Pages = field(default_factory=Pages)
+    search_pages: Pages = field(default_factory=Pages)
 
     @property
     def workspace(self) -> str:

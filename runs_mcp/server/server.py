@@ -161,18 +161,14 @@ def build_server(
     discover = _discovery(server, for_readers, tools_change=of_interactions.offered)
     server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps], calls.call)
-    server.middleware[:] = [
-        *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
-        *_middleware(config, observers, shared, for_readers),
-        *([announce_tool_changes] if of_interactions.offered else []),
-    ]
+    server.middleware.extend(_middleware(config, observers, shared, for_readers, tools_change=of_interactions.offered))
     return RunsServer(server, config, in_flight, lifespan)
 
 
 def _middleware(
-    config: Config, observers: Observers, shared: SharedState, for_readers: str
+    config: Config, observers: Observers, shared: SharedState, for_readers: str, *, tools_change: bool
 ) -> Sequence[ServerMiddleware[Services]]:
-    """Return the concerns of every method, outermost first."""
+    """Return the concerns of every method, outermost first. They run inside the SDK's spans (11 µs if not exported)."""
     return [
         _seal(shared),
         *observers.messages,
@@ -180,6 +176,7 @@ def _middleware(
         contain_crash,
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
         ReaderInstructions(for_readers),
+        *([announce_tool_changes] if tools_change else []),
     ]
 
 
@@ -268,8 +265,3 @@ def _seal(shared: SharedState) -> RequestStateBoundary:
         codec=given.codec, ttl=STATE_TTL_S, bind_principal=principal, audience=given.audience
     )
     return RequestStateBoundary(security, default_audience=NAME)
-
-
-def _makes_spans(middleware: ServerMiddleware[Any]) -> bool:
-    # The SDK exports no public name for the type.
-    return type(middleware).__name__ == "OpenTelemetryMiddleware"

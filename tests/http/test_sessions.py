@@ -113,3 +113,14 @@ async def test_each_session_counts_in_the_rate_limit() -> None:
 async def test_requests_with_too_many_or_too_large_headers_are_refused(headers: dict[str, str]) -> None:
     async with upstream.serving({}) as api, running(configured(api)) as at:
         assert (await at.ask("tools/list", **headers)).status_code == 431
+
+
+async def test_a_client_can_subscribe_once_it_has_sent_initialized(tmp_path: Path) -> None:
+    subscribe = {"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": "runs://r1"}}
+    async with with_key(tmp_path) as (at, bearer):
+        session = await open_session(at, **bearer)
+        early = await at.post(subscribe, **session)
+        await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
+        afterwards = await at.post(subscribe, **session)
+    assert "sent no notifications/initialized" in early.text
+    assert '"result":{}' in afterwards.text

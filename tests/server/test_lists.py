@@ -85,6 +85,23 @@ async def test_a_list_says_whether_it_goes_on(
         assert not {"next", "next_offset"} & set(answer.structured)
 
 
+@pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
+async def test_only_a_page_as_long_as_the_longest_so_far_takes_a_second_request(connect: Connect, tool: str) -> None:
+    page = paged(RUNS[:20], cap=7)
+    async with (
+        upstream.serving({"GET /runs": page, "POST /runs/search": page}) as api,
+        connect(configured(api)) as client,
+    ):
+        capped = await call(client, tool, limit=10)
+        capped_again = await call(client, tool, limit=10)
+        so_far = len(api.asked)
+        last = await call(client, tool, limit=10, offset=14)
+    assert capped.structured["next_offset"] == capped_again.structured["next_offset"] == 7
+    assert last.text.endswith("End of list.")
+    assert so_far == 4
+    assert len(api.asked) == 5
+
+
 async def test_a_page_beyond_the_end_says_so_and_blames_no_filter(client: Client) -> None:
     answer = await call(client, "list_runs", offset=100_000, status="completed")
     assert answer.text.endswith("End of list. There are at most 100,000 such runs.")

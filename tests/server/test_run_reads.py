@@ -122,7 +122,9 @@ async def test_large_integers_are_exact_in_text_and_texts_in_structured_content(
         pytest.param(-(2**53), "-9007199254740992", id="a negative integer beyond"),
         pytest.param(True, True, id="a boolean"),
         pytest.param([1.5, float("-inf")], [1.5, "-Infinity"], id="infinity in a list"),
+        pytest.param([2**60, -(2**60)], [str(2**60), str(-(2**60))], id="large integers in a list"),
+        pytest.param("NaN, 12345678901234567890", "NaN, 12345678901234567890", id="a text"),
     ],
 )
 def test_numbers_are_texts_only_where_javascript_would_change_them(value: object, portable: object) -> None:
-    assert for_javascript(value) == portable
+    assert for_javascript({"field": value}) == {"field": portable}

@@ -20,8 +20,5 @@ class Observers:
     waits: Sequence[OnWait] = ()
     """Called before a request is repeated, with the reason."""
 
-    spans: bool = False
-    """True if the SDK's spans of messages are exported."""
-
 
 NO_OBSERVERS = Observers()

@@ -42,9 +42,11 @@ def _holds_secret(value: Any, redact: Redact) -> bool:
     """Return True if a text in `value` contains a secret."""
     # A search in the JSON is faster than a search in each text.
     serialized = to_json(value, inf_nan_mode="constants", serialize_unknown=True).decode(errors="replace")
+    if redact(serialized) != serialized:
+        return True
     # JSON escapes backslashes, which some encodings of a secret contain.
-    texts = [serialized, serialized.replace("\\\\", "\\").replace('\\"', '"')] if "\\" in serialized else [serialized]
-    return any(redact(text) != text for text in texts)
+    unescaped = serialized.replace("\\\\", "\\").replace('\\"', '"')
+    return unescaped != serialized and redact(unescaped) != unescaped
 
 
 def _clean(value: Any, redact: Redact) -> Any:

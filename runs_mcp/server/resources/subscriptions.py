@@ -35,6 +35,10 @@ MAX_SUBSCRIPTIONS = 100
 """Resources that a connection of the handshake era, or one `subscriptions/listen`, can subscribe to."""
 MAX_CALLER_SUBSCRIPTIONS = 1_000
 """Resources that all connections of a caller in the handshake era, or all its `subscriptions/listen`, can name."""
+NOT_HELD = (
+    "This connection cannot be notified: it sent no notifications/initialized, or has no session. "
+    "Read runs again instead."
+)
 
 
 class Session:
@@ -102,6 +106,7 @@ class Subscriptions:
 
         Handles `notifications/initialized`, and returns only at the end of the connection, where the SDK cancels it:
         the SDK's public API has no other sign of that end (`Connection.exit_stack` cannot be reached from a handler).
+        A client that skips this notification, which the protocol requires, can call tools but not subscribe.
         """
         send, events = anyio.create_memory_object_stream[ServerEvent](MOST_UNSENT)
         session_id = _session_id(ctx)
@@ -160,7 +165,7 @@ class Subscriptions:
     def _session(self, ctx: Request) -> Session:
         session = self._sessions.get(_session_id(ctx))
         if session is None:
-            raise MCPError(INVALID_PARAMS, "This connection cannot be notified. Read runs again instead.")
+            raise MCPError(INVALID_PARAMS, NOT_HELD)
         return session
 
     def _require_room(self, session: Session) -> None:

@@ -9,7 +9,7 @@ from pydantic import MISSING
 
 from runs_mcp.api import NotFoundError, PermissionDeniedError, Run, RunsClient
 from runs_mcp.api.search_fallback import search_for, select_fields
-from runs_mcp.server.runs.pages import fetch_page
+from runs_mcp.server.runs.pages import Pages
 
 
 class ClosedFindError(Exception):
@@ -35,9 +35,9 @@ class FoundPage:
 
 
 async def fetch_found(
-    runs: RunsClient, query: Mapping[str, Any], *, limit: int, select: Sequence[str] | MISSING
+    runs: RunsClient, pages: Pages, query: Mapping[str, Any], *, limit: int, select: Sequence[str] | MISSING
 ) -> FoundPage:
-    """Return at most `limit` runs that match `query`.
+    """Return at most `limit` runs that match `query`; `pages` are those of searches.
 
     Raises:
         ClosedFindError: `find` is closed, and no search means the same.
@@ -49,14 +49,14 @@ async def fetch_found(
         search = search_for(query)
         if search is None:
             raise ClosedFindError(error.status) from error
-        return await _fetch_searched(runs, search, limit=limit, select=select)
+        return await _fetch_searched(runs, pages, search, limit=limit, select=select)
     return FoundPage(found[:limit], further=len(found) > limit)
 
 
 async def _fetch_searched(
-    runs: RunsClient, search: Mapping[str, Any], *, limit: int, select: Sequence[str] | MISSING
+    runs: RunsClient, pages: Pages, search: Mapping[str, Any], *, limit: int, select: Sequence[str] | MISSING
 ) -> FoundPage:
     selection: dict[str, Any] = {"select": select} if runs.edition.search_options else {}
-    page = await fetch_page(partial(runs.search_runs, **search, **selection), limit=limit, offset=0)
+    page = await pages.fetch(partial(runs.search_runs, **search, **selection), limit=limit, offset=0)
     rows = [Run(select_fields(run.raw, select)) for run in page.runs]
     return FoundPage(rows, further=page.more, search=search)

@@ -23,16 +23,24 @@ class Page:
         return self.offset + len(self.runs) if self.more else None
 
 
-async def fetch_page(fetch: Fetch, *, limit: int, offset: int) -> Page:
-    """Return at most `limit` runs from `offset` on.
+class Pages:
+    """The pages of one list operation. A page shorter than another was not capped by the API, so it ends the list."""
 
-    Raises:
-        RunsApiError: from `fetch`.
-    """
-    runs = await fetch(limit=limit + 1, offset=offset)
-    if len(runs) > limit:
-        return Page(runs[:limit], offset, more=True)
-    return Page(runs, offset, more=bool(runs) and await _goes_on(fetch, runs, offset))
+    def __init__(self) -> None:
+        self._longest = 0
+
+    async def fetch(self, fetch: Fetch, *, limit: int, offset: int) -> Page:
+        """Return at most `limit` runs from `offset` on.
+
+        Raises:
+            RunsApiError: from `fetch`.
+        """
+        runs = await fetch(limit=limit + 1, offset=offset)
+        self._longest = max(self._longest, len(runs))
+        if len(runs) > limit:
+            return Page(runs[:limit], offset, more=True)
+        may_be_capped = bool(runs) and len(runs) == self._longest
+        return Page(runs, offset, more=may_be_capped and await _goes_on(fetch, runs, offset))
 
 
 async def _goes_on(fetch: Fetch, runs: Sequence[Run], offset: int) -> bool:

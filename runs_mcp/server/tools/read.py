@@ -12,7 +12,6 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag, Tail
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools import batch, filter_values
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD, RUN_VIEWER
@@ -62,7 +61,7 @@ async def list_runs(
         "tag": tag,
         "parent": False if parent == "false" else parent,
     }
-    page = await fetch_page(partial(here.runs.list_runs, **filters), limit=limit, offset=offset)
+    page = await here.list_pages.fetch(partial(here.runs.list_runs, **filters), limit=limit, offset=offset)
     hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
     return run_lists.page(call, page, hint=hint)
 

@@ -31,7 +31,6 @@ from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.runs import find_cursor
 from runs_mcp.server.runs.found_page import fetch_found
-from runs_mcp.server.runs.pages import fetch_page
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -102,7 +101,7 @@ async def search_runs(
         "start": start,
         "end": end,
     }
-    page = await fetch_page(partial(here.runs.search_runs, **filters, **words), limit=limit, offset=offset)
+    page = await here.search_pages.fetch(partial(here.runs.search_runs, **filters, **words), limit=limit, offset=offset)
     hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
     return run_lists.page(call, page, hint=hint)
 
@@ -116,7 +115,7 @@ async def find_runs(
     reject_conditions_on_content(here.config.server, where=query)
     most = limit if selection else min(limit, MAX_PAGE)
     query = await here.names.ids_in(query)
-    page = await fetch_found(here.runs, query, limit=most, select=selection.requested)
+    page = await fetch_found(here.runs, here.search_pages, query, limit=most, select=selection.requested)
     shown = run_lists.rows_that_fit(call, page.runs, selection)
     left = len(page.runs) - len(shown) + page.further
     if page.search is not None:
