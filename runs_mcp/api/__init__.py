@@ -5,9 +5,11 @@ from runs_mcp.api.catalog import Catalog, Environment, Interaction, Resolution
 from runs_mcp.api.client import RunsClient, connect
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import (
+    REFUSALS,
     ApiTimeoutError,
     AuthenticationError,
     CredentialError,
+    FindClosedError,
     InvalidArgumentError,
     InvalidRequestError,
     NotFoundError,
@@ -32,6 +34,7 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 __all__ = [
     "EDITIONS",
+    "REFUSALS",
     "ApiSettings",
     "ApiTimeoutError",
     "AuthSettings",
@@ -49,6 +52,7 @@ __all__ = [
     "Exchange",
     "Facets",
     "FilterOption",
+    "FindClosedError",
     "Interaction",
     "InvalidArgumentError",
     "InvalidRequestError",

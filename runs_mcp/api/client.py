@@ -12,19 +12,20 @@ from runs_mcp.api.auth import Credential
 from runs_mcp.api.catalog import Catalog
 from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import (
+    REFUSALS,
+    FindClosedError,
     InvalidArgumentError,
-    NotFoundError,
-    PermissionDeniedError,
     ProtocolError,
     RunsApiError,
 )
+from runs_mcp.api.extended_json import plain_filter
 from runs_mcp.api.filters import ListFilters, SearchFilters
 from runs_mcp.api.instrumentation import Observe
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Run, total_of
 from runs_mcp.api.payloads import drop_unset
 from runs_mcp.api.requester import Requester, check_header
 from runs_mcp.api.retry import OnWait
-from runs_mcp.api.search_fallback import search_for, select_fields
+from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
 from runs_mcp.api.stream import Event
 from runs_mcp.config.api_settings import ApiSettings
 
@@ -292,26 +293,33 @@ class RunsClient:
     ) -> list[Run]:
         """Return runs by MongoDB filter. `POST /runs/find`.
 
-        Where the `vertesia` edition closes this operation to the credential, a search with the same meaning replaces
-        it if there is one.
+        Where the API closes this operation to the credential, a search with the same meaning replaces it if there is
+        one.
 
         Args:
-            query: MongoDB filter over the fields of a run, e.g. `{"status": "failed"}`.
+            query: MongoDB filter over the fields of a run, e.g. `{"status": "failed"}`. Dates and ids of extended JSON
+                are sent as texts.
             limit: Most runs to return, 0 or more. Default: the API's own.
             select: Fields to return; `-name` leaves a field out. Default: all.
 
         Raises:
-            PermissionDeniedError: the operation is closed, and no search replaces it. Or `NotFoundError`.
+            InvalidArgumentError: a value of extended JSON has no plain form; nothing was sent.
+            FindClosedError: the operation is closed, and no search replaces it.
             RunsApiError: see the class.
         """
+        query = plain_filter(query)
         selection = MISSING if select is MISSING or not select else " ".join(select)
-        body = {"query": dict(query), **drop_unset(limit=limit, select=selection)}
+        body = {"query": query, **drop_unset(limit=limit, select=selection)}
         try:
             return _runs(await self._requester.call("POST", "/runs/find", body=body))
-        except (PermissionDeniedError, NotFoundError):
-            search = search_for(query) if self.edition.internal_find else None
+        except REFUSALS as error:
+            search = search_for(self.edition, query) if is_in_searches(select) else None
             if search is None:
-                raise
+                raise FindClosedError(
+                    "The credential may not use `find`, and no search has the same meaning",
+                    status=error.status,
+                    api_message=error.api_message,
+                ) from error
         found = await self._requester.call("POST", "/runs/search", body=drop_unset(limit=limit, query=search))
         return [Run(select_fields(run.raw, select)) for run in _runs(found)]
 

@@ -12,6 +12,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
+from runs_mcp.server.permitted_tools import PermittedTools
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
@@ -34,6 +35,7 @@ class Services:
     creates: BackgroundCreates
     config: Config
     interactions: KnownInteractions
+    permitted: PermittedTools
 
     @property
     def workspace(self) -> str:

@@ -1,7 +1,7 @@
 """Callers and their scopes: what a caller may not do is not listed, and is refused with an answer that says why."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,18 +51,18 @@ def may_create(ctx: Request) -> bool:
     return known is None or CREATE in known.scopes
 
 
-class ReaderInstructions:
-    """Middleware that gives callers without the scope to create runs instructions without the tools for it.
+class CallerInstructions:
+    """Middleware that gives a caller instructions for the tools that it may use.
 
     The SDK answers `initialize` itself, from fixed options, so that only middleware sees the caller.
     """
 
-    def __init__(self, instructions: str) -> None:
+    def __init__(self, instructions: Callable[[Request], str]) -> None:
         self._instructions = instructions
 
     async def __call__(self, ctx: Request, call_next: CallNext) -> HandlerResult:
         """Replace the instructions in the answer to `initialize`; pass every other message on."""
         answer = await call_next(ctx)
-        if ctx.method != "initialize" or may_create(ctx) or not isinstance(answer, dict):
+        if ctx.method != "initialize" or not isinstance(answer, dict):
             return answer
-        return {**answer, "instructions": self._instructions}
+        return {**answer, "instructions": self._instructions(ctx)}

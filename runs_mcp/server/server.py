@@ -1,6 +1,6 @@
 """The MCP server: the SDK's low-level `Server`, with a named handler for each method."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
-from runs_mcp.server.scopes import ReaderInstructions, may_create, principal
+from runs_mcp.server.scopes import CallerInstructions, may_create, principal
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS
@@ -97,7 +97,6 @@ def build_server(
     """
     shared = shared or SharedState()
     tools = selected(config) if operations is None else operations
-    reader_tools = [one.name for one in tools if not one.changes]
     of_interactions = InteractionTools(
         InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
     )
@@ -112,7 +111,6 @@ def build_server(
         title="Runs",
         description="Runs of LLM interactions on Composable Studio / Vertesia.",
         version=__version__,
-        instructions=instructions(config, [one.name for one in tools]),
         lifespan=lifespan,
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
@@ -130,21 +128,25 @@ def build_server(
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
-    for_readers = instructions(config, reader_tools)
+
+    def instructions_for(ctx: Request) -> str:
+        allowed = [one.name for one in tools if may_create(ctx) or not one.changes]
+        return instructions(config, [name for name in allowed if name in ctx.lifespan_context.permitted])
+
     server.add_request_handler(
-        "server/discover", RequestParams, _discovery(server, for_readers, tools_change=of_interactions.offered)
+        "server/discover", RequestParams, _discovery(server, instructions_for, tools_change=of_interactions.offered)
     )
     _extend(server, [tasks, apps], calls.call)
     server.middleware[:] = [
         *(one for one in server.middleware if observers.spans or not _makes_spans(one)),
-        *_middleware(config, observers, shared, for_readers),
+        *_middleware(config, observers, shared, instructions_for),
         *([announce_tool_changes] if of_interactions.offered else []),
     ]
     return RunsServer(server, config, in_flight, lifespan)
 
 
 def _middleware(
-    config: Config, observers: Observers, shared: SharedState, for_readers: str
+    config: Config, observers: Observers, shared: SharedState, instructions_for: Callable[[Request], str]
 ) -> Sequence[ServerMiddleware[Services]]:
     """Return the concerns of every method, outermost first."""
     return [
@@ -153,7 +155,7 @@ def _middleware(
         filter_secrets,
         contain_crash,
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
-        ReaderInstructions(for_readers),
+        CallerInstructions(instructions_for),
     ]
 
 
@@ -174,7 +176,9 @@ def selected(config: Config) -> Sequence[Operation]:
     ]
 
 
-def _discovery(server: Server[Services], for_readers: str, *, tools_change: bool) -> RequestHandler:
+def _discovery(
+    server: Server[Services], instructions_for: Callable[[Request], str], *, tools_change: bool
+) -> RequestHandler:
     """Return the handler of `server/discover`.
 
     The SDK's own announces that all lists change, of which ours is at most that of the tools, and does not see the
@@ -188,7 +192,7 @@ def _discovery(server: Server[Services], for_readers: str, *, tools_change: bool
         return DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS),
             capabilities=capabilities,
-            instructions=server.instructions if may_create(ctx) else for_readers,
+            instructions=instructions_for(ctx),
         )
 
     return discover

@@ -7,22 +7,12 @@ from typing import Any
 
 from runs_mcp.api import Run, RunsClient
 from runs_mcp.server.aggregate import facet_counts
-from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names
+from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names, fields_of
 from runs_mcp.server.aggregate.list_prices import Costs, list_prices
 from runs_mcp.server.aggregate.measures import DURATIONS, TOKENS, Measure, Number, observe
 from runs_mcp.server.aggregate.run_scan import RunScan
 from runs_mcp.server.aggregate.run_sources import source_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
-
-FIELDS_OF: Mapping[Dimension, str] = {
-    "model": "modelId",
-    "interaction": "interaction",
-    "environment": "environment",
-    "error": "error",
-    "tag": "tags",
-    "finish_reason": "finish_reason",
-}
-"""The field that each dimension needs, besides those that every scan reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +33,7 @@ class Question:
     @property
     def searched(self) -> dict[str, Any]:
         """The filters with the creation times."""
-        times = {"start": self.span.start, "end": self.span.end}
-        return {**self.filters, **{name: moment for name, moment in times.items() if moment}}
+        return {**self.filters, **self.span.filters}
 
     @property
     def computed(self) -> set[Measure]:
@@ -57,8 +46,7 @@ class Question:
         """The fields of a run that the answer needs."""
         computed = self.computed
         return [
-            *("id", "status", "created_at"),
-            *(FIELDS_OF[dimension] for dimension in self.by if dimension in FIELDS_OF),
+            *fields_of(self.by),
             *(["execution_time"] if computed & DURATIONS else []),
             *(["token_use"] if computed & {*TOKENS, "cost"} else []),
             *(["modelId"] if "cost" in computed and "model" not in self.by else []),

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import InvalidArgumentError, NotFoundError, PermissionDeniedError, Run, RunsClient
+from runs_mcp.api import REFUSALS, InvalidArgumentError, Run, RunsClient
 from runs_mcp.api.payloads import format_timestamp
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
@@ -81,7 +81,7 @@ def _first_permitted(first: Source, second: Source) -> Source:
     async def page(span: TimeSlice) -> list[Run]:
         try:
             return await chosen[0](span)
-        except (PermissionDeniedError, NotFoundError):
+        except REFUSALS:
             if chosen[0] is second:
                 raise
             chosen[0] = second

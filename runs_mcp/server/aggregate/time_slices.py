@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import ceil
+from typing import Any
 
 from pydantic import MISSING
 
@@ -33,6 +34,12 @@ class TimeSlice:
     def between(cls, start: datetime | MISSING, end: datetime | MISSING) -> "TimeSlice":
         """Return the slice between two optional times."""
         return cls(None if start is MISSING else start, None if end is MISSING else end)
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters of a search that select the slice."""
+        times = {"start": self.start, "end": self.end}
+        return {name: moment for name, moment in times.items() if moment}
 
     @property
     def latest(self) -> datetime:

@@ -55,7 +55,7 @@ class InteractionTools:
 
     async def _made(self, known: KnownInteractions, runs: RunsClient) -> Mapping[str, InteractionTool]:
         listing = await known.listing(within_s=0)
-        if listing.from_runs:
+        if listing.source != "catalogue":
             log.warning("server.interaction_tools needs the permission interaction:read; no interaction is a tool")
             return {}
         chosen = select(listing.interactions, self._settings)

@@ -2,15 +2,17 @@
 
 import difflib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
-from runs_mcp.api import Interaction, NotFoundError, PermissionDeniedError, Ref, RunsApiError, RunsClient
+from runs_mcp.api import REFUSALS, Interaction, Ref, RunsApiError, RunsClient
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 
 REMEMBERED_S = 60.0
 NEWEST_RUNS = 100
-CLOSED = (PermissionDeniedError, NotFoundError)
+Source = Literal["catalogue", "names", "runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Listing:
     """The interactions known at one time."""
 
     interactions: Sequence[Interaction]
-    from_runs: bool
-    """True if the credential may not read the catalogue, so that these are only the names that runs have used."""
+    source: Source = "catalogue"
+    """`names`: the credential may read only the names, without inputs; `runs`: these are the names that runs used."""
 
     def find(self, given: str) -> Interaction:
         """Return the interaction with this endpoint, id or name; a version after `@` is ignored.
@@ -65,12 +67,11 @@ class KnownInteractions:
         return self._remembered[1]
 
     async def _read(self) -> Listing:
-        try:
-            return Listing(await self._runs.catalog.list_interactions(), from_runs=False)
-        except CLOSED:
-            used = await self._used_by_runs()
-        found = {name: Interaction(id=one.id or name, name=name, endpoint=name) for one in used if (name := one.label)}
-        return Listing(list(found.values()), from_runs=True)
+        with suppress(*REFUSALS):
+            return Listing(await self._runs.catalog.list_interactions())
+        with suppress(RunsApiError):
+            return Listing(_named(Ref(one.id, one.name) for one in await self._runs.list_names("interaction")), "names")
+        return Listing(_named(await self._used_by_runs()), "runs")
 
     async def _used_by_runs(self) -> Sequence[Ref]:
         try:
@@ -78,3 +79,8 @@ class KnownInteractions:
         except RunsApiError:
             newest = await self._runs.list_runs(limit=NEWEST_RUNS)
         return [run.interaction for run in newest if run.interaction]
+
+
+def _named(references: Iterable[Ref]) -> Sequence[Interaction]:
+    found = {one.label: Interaction(id=one.id or one.label, name=one.label, endpoint=one.label) for one in references}
+    return [one for one in found.values() if one.name]

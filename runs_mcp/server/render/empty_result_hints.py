@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import FilterOption, NotFoundError, PermissionDeniedError, RunsApiError
+from runs_mcp.api import REFUSALS, FilterOption, RunsApiError
 from runs_mcp.server.context import Services
 
 EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag")
@@ -28,7 +28,7 @@ async def hint(here: Services, filters: Mapping[str, Any]) -> str:
         others = {other: kept for other, kept in given.items() if other != name}
         try:
             options = await here.runs.get_filter_options(name, **others)
-        except (PermissionDeniedError, NotFoundError):
+        except REFUSALS:
             return _general(here, closed={"get_run_filter_options", "compute_run_facets"})
         except RunsApiError:
             return _general(here)

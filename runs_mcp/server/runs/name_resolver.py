@@ -10,14 +10,7 @@ from typing import Any, Literal
 
 from pydantic import MISSING
 
-from runs_mcp.api import (
-    FilterOption,
-    NotFoundError,
-    PermissionDeniedError,
-    Ref,
-    RunsApiError,
-    RunsClient,
-)
+from runs_mcp.api import REFUSALS, FilterOption, Ref, RunsApiError, RunsClient
 from runs_mcp.observability.masking import one_line
 
 Named = Literal["interaction", "environment"]
@@ -147,7 +140,7 @@ class Names:
             if directory.complete or directory.options:
                 return directory
         for failure in failures:
-            if not isinstance(failure, PermissionDeniedError | NotFoundError):
+            if not isinstance(failure, REFUSALS):
                 raise failure
         raise UnclearNameError(f"`{field}`: names cannot be looked up with this credential. Pass the id.", field, "")
 

@@ -118,5 +118,5 @@ async def get_run_filter_options(
         "parent": False if parent == "false" else parent,
     }
     values = await filter_values.of(here.runs, field, filters)
-    shown = [value for value in values if not own_tags.is_own(value.name or value.id or "")]
-    return value_counts.options(call, field, shown)
+    shown = [value for value in values.options if not own_tags.is_own(value.name or value.id or "")]
+    return value_counts.options(call, field, shown, complete=values.complete)

@@ -7,6 +7,8 @@ from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.server import params
+from runs_mcp.server.aggregate.facet_scan import count_facets
+from runs_mcp.server.aggregate.groups import NAMED
 from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
@@ -139,21 +141,28 @@ async def compute_run_facets(
 ) -> CallToolResult:
     """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
     here = services(call)
-    counts = await here.runs.compute_facets(
-        facets=facets,
-        query=query,
-        name=name,
-        status=status,
-        interaction=await here.names.id_of("interaction", interaction),
-        environment=await here.names.id_of("environment", environment),
-        model=model,
-        tags=tags,
-        parent=parent,
-        object=object,
-        start=start,
-        end=end,
+    filters = {
+        "query": query,
+        "name": name,
+        "status": status,
+        "interaction": await here.names.id_of("interaction", interaction),
+        "environment": await here.names.id_of("environment", environment),
+        "model": model,
+        "tags": tags,
+        "parent": parent,
+        "object": object,
+    }
+    counted = await count_facets(
+        here.runs,
+        facets,
+        {key: value for key, value in filters.items() if value is not MISSING},
+        TimeSlice.between(start, end),
+        most=here.config.server.max_scan,
+        within_s=here.config.streaming.max_wait_s,
+        on_page=Progress.of(call).say,
+        names_of=lambda by: here.names.by_id(*(one for one in NAMED if one in by)),
     )
-    return value_counts.facets(call, counts)
+    return value_counts.facets(call, counted.facets, covered=counted.covered)
 
 
 async def _sorted(
