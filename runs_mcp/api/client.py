@@ -25,6 +25,7 @@ from runs_mcp.api.models import Bucket, Facets, FilterOption, Run, total_of
 from runs_mcp.api.payloads import drop_unset
 from runs_mcp.api.requester import Requester, check_header
 from runs_mcp.api.retry import OnWait
+from runs_mcp.api.run_config import run_config
 from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
 from runs_mcp.api.stream import Event
 from runs_mcp.config.api_settings import ApiSettings
@@ -153,14 +154,14 @@ class RunsClient:
         Args:
             run_id: Id of the run.
             include_prompt: False leaves out the prompt, which is often large. Default: True. The `composable` edition
-                ignores it.
+                always returns it.
 
         Raises:
             InvalidArgumentError: `run_id` is empty, `.` or `..`.
             NotFoundError: there is no such run.
             RunsApiError: see the class.
         """
-        query = drop_unset(include_prompt=include_prompt)
+        query = drop_unset(include_prompt=include_prompt) if self.edition.current_filters else {}
         return _run(await self._requester.call("GET", f"/runs/{filters.quote_segment(run_id)}", params=query))
 
     async def create_run(
@@ -173,7 +174,7 @@ class RunsClient:
         config: Mapping[str, Any] | MISSING = MISSING,
         interaction_tag: str | MISSING = MISSING,
         tags: Sequence[str] | MISSING = MISSING,
-        result_schema: Mapping[str, Any] | MISSING = MISSING,
+        result_schema: Mapping[str, Any] | MISSING | None = MISSING,
         stream: bool | MISSING = MISSING,
     ) -> Run:
         """Execute an interaction. `POST /runs`.
@@ -189,23 +190,25 @@ class RunsClient:
             config: Further settings, e.g. `{"temperature": 0.2, "max_tokens": 500}`.
             interaction_tag: Version of the interaction by its tag; the header `x-interaction-tag`.
             tags: Labels for the run.
-            result_schema: JSON Schema that the result must follow.
+            result_schema: JSON Schema that the result must follow; None: no schema, not even that of the interaction.
             stream: True returns a run with status `created` at once, and opening its stream starts it. Otherwise the
                 call lasts as long as the execution, at most `execution_timeout_s`. Default: False.
 
         Raises:
-            InvalidArgumentError: `interaction_tag` cannot be sent as a header; nothing was sent.
+            InvalidArgumentError: `interaction_tag` cannot be sent as a header, or a setting has a value of a wrong
+                type; nothing was sent.
             RunsApiError: see the class. `outcome_unknown` tells whether a run may have been created.
         """
         body = {
             **drop_unset(
                 interaction=interaction,
-                config=filters.run_config(self.edition, config, environment=environment, model=model),
+                config=run_config(self.edition, config, environment=environment, model=model),
                 result_schema=result_schema,
                 stream=stream,
                 tags=tags if tags is MISSING else list(tags),
             ),
             **({} if data is MISSING else {"data": data}),
+            **({"result_schema": None} if result_schema is None else {}),
         }
         headers = {
             name: check_header("interaction_tag", value)
@@ -255,7 +258,7 @@ class RunsClient:
             RunsApiError: see the class.
         """
         wanted = filters.facet_fields(self.edition, facets)
-        body = {"facets": wanted, **drop_unset(query=filters.search_query(filtered_by))}
+        body = {"facets": wanted, **drop_unset(query=filters.search_query(self.edition, filtered_by))}
         return _facets(self.edition, await self._requester.call("POST", "/runs/facets", body=body))
 
     async def search_runs(
@@ -281,7 +284,7 @@ class RunsClient:
             RunsApiError: see the class.
         """
         options = filters.search_options(self.edition, select, sort)
-        body = drop_unset(limit=limit, offset=offset, query=filters.search_query(filtered_by), **options)
+        body = drop_unset(limit=limit, offset=offset, query=filters.search_query(self.edition, filtered_by), **options)
         return _runs(await self._requester.call("POST", "/runs/search", body=body))
 
     async def find_runs(

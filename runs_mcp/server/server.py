@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
@@ -128,11 +129,7 @@ def build_server(
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
-
-    def instructions_for(ctx: Request) -> str:
-        allowed = [one.name for one in tools if may_create(ctx) or not one.changes]
-        return instructions(config, [name for name in allowed if name in ctx.lifespan_context.permitted])
-
+    instructions_for = partial(_instructions, config, tools)
     server.add_request_handler(
         "server/discover", RequestParams, _discovery(server, instructions_for, tools_change=of_interactions.offered)
     )
@@ -143,6 +140,12 @@ def build_server(
         *([announce_tool_changes] if of_interactions.offered else []),
     ]
     return RunsServer(server, config, in_flight, lifespan)
+
+
+def _instructions(config: Config, tools: Sequence[Operation], ctx: Request) -> str:
+    """Return the instructions for the tools that the caller and the credential may use."""
+    allowed = [one.name for one in tools if may_create(ctx) or not one.changes]
+    return instructions(config, [name for name in allowed if name in ctx.lifespan_context.permitted])
 
 
 def _middleware(

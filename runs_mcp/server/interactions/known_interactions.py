@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runs_mcp.api import REFUSALS, Interaction, Ref, RunsApiError, RunsClient
-from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.name_resolver import STORED, UnclearNameError, composed
 
 REMEMBERED_S = 60.0
 NEWEST_RUNS = 100
@@ -29,15 +29,22 @@ class Listing:
         Raises:
             UnclearNameError: None or several have it.
         """
-        wanted = given.removeprefix("oid:")
-        named = {wanted.casefold(), wanted.partition("@")[0].casefold()}
-        exact = [one for one in self.interactions if given in (one.endpoint, one.id, one.name)]
-        found = exact or [
-            one for one in self.interactions if named & {text.casefold() for text in (one.endpoint, one.id, one.name)}
-        ]
+        wanted = composed(given.removeprefix(STORED))
+        base = wanted.partition("@")[0]
+        found = self._named(wanted) or self._named(base) or self._named(wanted, base, fold=True)
         if len(found) == 1:
             return found[0]
         raise UnclearNameError(self._advice(given, found), "interaction", given)
+
+    def _named(self, *texts: str, fold: bool = False) -> list[Interaction]:
+        """Return the interactions with one of `texts` as endpoint, id or name; `fold`: in upper or lower case."""
+        form: Callable[[str], str] = str.casefold if fold else str
+        wanted = {form(text) for text in texts}
+        return [
+            one
+            for one in self.interactions
+            if wanted & {form(composed(text)) for text in (one.endpoint, one.id, one.name)}
+        ]
 
     def _advice(self, given: str, found: Sequence[Interaction]) -> str:
         if found:

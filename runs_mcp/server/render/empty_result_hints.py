@@ -4,8 +4,6 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import MISSING
-
 from runs_mcp.api import REFUSALS, FilterOption, RunsApiError
 from runs_mcp.server.context import Services
 
@@ -22,7 +20,7 @@ async def hint(here: Services, filters: Mapping[str, Any]) -> str:
 
     Names only tools that this server publishes and whose operation answers.
     """
-    given = {name: value for name, value in filters.items() if name in EXACT_FILTERS and value is not MISSING}
+    given = {name: value for name, value in filters.items() if name in EXACT_FILTERS and isinstance(value, str)}
     lines = []
     for name, value in given.items():
         others = {other: kept for other, kept in given.items() if other != name}

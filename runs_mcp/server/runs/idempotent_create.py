@@ -131,7 +131,7 @@ class IdempotentCreate:
             if known.request != request:
                 raise RequestKeyConflictError(known.run_id)
             with suppress(NotFoundError):
-                return await self._runs.get_run(known.run_id)
+                return await self._runs.get_run(known.run_id, include_prompt=False)
         run = await self._oldest(key)
         if run and request not in run.tags:
             raise RequestKeyConflictError(run.id)
@@ -177,7 +177,7 @@ class IdempotentCreate:
             raise RunsApiError(f"More than {MAX_PAGES * PAGE_SIZE} runs carry the tag {tag}: it was copied")
         # Listed newest first: of runs without a date, the last is the oldest.
         oldest = min(reversed(found), key=_created_at, default=None)
-        return await self._runs.get_run(oldest.id) if oldest else None
+        return await self._runs.get_run(oldest.id, include_prompt=False) if oldest else None
 
 
 def _record(run: Run, request: Mapping[str, Any]) -> None:

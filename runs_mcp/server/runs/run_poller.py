@@ -84,7 +84,7 @@ class RunPollers:
     async def _look(self, run_id: str, watch: _Watch) -> Run | None:
         """The run; nothing where it cannot be seen now, which it may be at the next look."""
         try:
-            return await self._runs.get_run(run_id)
+            return await self._runs.get_run(run_id, include_prompt=False)
         except NotFoundError:
             watch.scope.cancel()
             return None

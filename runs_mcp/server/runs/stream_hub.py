@@ -73,7 +73,7 @@ class StreamHub:
         try:
             role = await self._relay.read(follower)
             if role == "reader":
-                follower.end(run=await self._runs.get_run(follower.run_id))
+                follower.end(run=await self._runs.get_run(follower.run_id, include_prompt=False))
                 return
             async with self._relay.leading(follower):
                 await self._lead(follower, limiter, starts=starts, succeeds=role == "successor")
@@ -137,11 +137,11 @@ class StreamHub:
             self._reading[follower].cancel()
 
     async def _has_started(self, run_id: str) -> bool:
-        return (await self._runs.get_run(run_id)).status != "created"
+        return (await self._runs.get_run(run_id, include_prompt=False)).status != "created"
 
     async def _has_ended(self, run_id: str) -> bool:
         try:
-            return (await self._runs.get_run(run_id)).is_final
+            return (await self._runs.get_run(run_id, include_prompt=False)).is_final
         except RunsApiError:
             return False  # the stream is still open: it may tell
 
@@ -153,7 +153,7 @@ class StreamHub:
         """
         pause, unstarted = FIRST_POLL_S, 0
         while True:
-            run = await self._runs.get_run(follower.run_id)
+            run = await self._runs.get_run(follower.run_id, include_prompt=False)
             if run.is_final:
                 return run
             unstarted = unstarted + 1 if run.status == "created" else 0

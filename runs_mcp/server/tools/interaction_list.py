@@ -57,6 +57,6 @@ async def _example(call: Call, one: Interaction) -> Run | None:
     runs = services(call).runs
     try:
         newest = await runs.list_runs(interaction=one.id, status="completed", limit=1)
-        return await runs.get_run(newest[0].id) if newest else None
+        return await runs.get_run(newest[0].id, include_prompt=False) if newest else None
     except RunsApiError:
         return None
