@@ -3,6 +3,7 @@
 from runs_mcp.api.auth import Credential
 from runs_mcp.api.catalog import Catalog, Environment, Interaction, Resolution
 from runs_mcp.api.client import RunsClient, connect
+from runs_mcp.api.content_filter import ContentFilter, TextFilter
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import (
     REFUSALS,
@@ -43,6 +44,7 @@ __all__ = [
     "Catalog",
     "Chunk",
     "Closed",
+    "ContentFilter",
     "Credential",
     "CredentialError",
     "DefaultTransport",
@@ -74,6 +76,7 @@ __all__ = [
     "SearchFilters",
     "SetupError",
     "StreamInterruptedError",
+    "TextFilter",
     "TokenUse",
     "UnavailableError",
     "UntrustedError",

@@ -139,7 +139,7 @@ class Run:
             _count(sent.get("total")),
             cached=_count(sent.get("prompt_cached")),
             cache_write=_count(sent.get("prompt_cache_write")),
-            cost_usd=float(cost) if type(cost) in (int, float) else None,
+            cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
         )
 
     @property
