@@ -31,6 +31,8 @@ from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fiel
 from runs_mcp.api.stream import Event
 from runs_mcp.config.api_settings import ApiSettings
 
+TAG_HEADER = "x-interaction-tag"
+
 
 def connect(
     settings: ApiSettings | None = None,
@@ -224,10 +226,7 @@ class RunsClient:
             **({} if data is MISSING else {"data": data}),
             **({"result_schema": None} if result_schema is None else {}),
         }
-        headers = {
-            name: check_header("interaction_tag", value)
-            for name, value in drop_unset(**{"x-interaction-tag": interaction_tag}).items()
-        }
+        headers = {} if interaction_tag is MISSING else {TAG_HEADER: check_header("interaction_tag", interaction_tag)}
         timeout_s = None if stream is True else self._requester.settings.execution_timeout_s
         try:
             created = await self._requester.call(

@@ -14,7 +14,7 @@ WITHOUT_PLAIN_FORM = frozenset(
 
 
 def plain_filter(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a MongoDB filter with values of extended JSON replaced by plain ones: dates by texts in ISO 8601.
+    """Return a MongoDB filter with values of extended JSON replaced by plain JSON: dates by texts in ISO 8601.
 
     Raises:
         InvalidArgumentError: a value has no plain form.

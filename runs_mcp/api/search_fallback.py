@@ -12,7 +12,7 @@ from runs_mcp.api.payloads import format_timestamp, parse_timestamp
 
 Search = dict[str, Any]
 Translate = Callable[[Any], Search | None]
-"""Returns the filters of a search that mean the same as a condition on a field; None if there are none."""
+"""Returns the filters of a search that mean the same as a condition on a field; None if no filters do."""
 TICK = timedelta(milliseconds=1)
 """The precision of times in the API."""
 MICROSECONDS_PER_TICK = 1_000

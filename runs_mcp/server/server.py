@@ -152,9 +152,8 @@ def build_server(
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
     instructions_for = partial(_instructions, config, tools)
-    server.add_request_handler(
-        "server/discover", RequestParams, _discovery(server, instructions_for, tools_change=of_interactions.offered)
-    )
+    discover = _discovery(server, instructions_for, tools_change=of_interactions.offered)
+    server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps], calls.call)
     server.middleware[:] = [
         *(one for one in server.middleware if observers.spans or not _makes_spans(one)),

@@ -95,7 +95,7 @@ async def answers_of(client: Client) -> dict[str, Answer]:
 
 
 def rows(answer: Answer) -> list[Any]:
-    """Return the ids of the runs, or the rows without the name or id of references, which one source may lack."""
+    """Return the ids of the runs, or the rows of a selection without ids."""
     return [run.get("id") or run for run in answer.structured["runs"]]
 
 

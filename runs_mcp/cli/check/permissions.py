@@ -21,7 +21,7 @@ NOT_TRIED = "not tried, since it would create a run"
 
 
 class Replacement(NamedTuple):
-    """The operation that replaces one which the API closes to the credential."""
+    """The operation that replaces an operation closed to the credential."""
 
     tool: str
     """The tool whose operation is used instead."""

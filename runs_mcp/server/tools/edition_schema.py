@@ -26,5 +26,6 @@ def _fit(tool: str, properties: dict[str, Any], edition: Edition) -> None:
             del properties[name]
     if tool == "list_runs":
         for name in REPEATABLE:
-            described = {key: value for key, value in properties[name].items() if key == "description"}
-            properties[name] = {**properties[name]["items"], **described}
+            several = properties[name]
+            described = {} if "enum" in several["items"] else {"description": several["description"]}
+            properties[name] = {**several["items"], **described}
