@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from runs_mcp.cli.check import report
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.findings import Check, Finding, Outcome, check, ok
+from runs_mcp.cli.check.permissions import REPLACEMENTS
 from runs_mcp.cli.check.runner import CHECKS, examine
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from runs_mcp.server.tools import OPERATIONS as TOOLS
@@ -165,7 +166,7 @@ async def test_each_operation_is_asked_once_by_itself_and_none_creates(folder: P
     assert set(served.asked) == set(OPERATIONS.values())
 
 
-@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"list_interactions"}))
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - set(REPLACEMENTS) - {"list_interactions"}))
 async def test_an_operation_that_the_credential_may_not_use_is_named(folder: Path, name: str) -> None:
     refused = reply({"error": "Forbidden", "message": "Missing permission run:read."}, 403)
     found = await asking(folder, {OPERATIONS[name]: refused})
@@ -183,19 +184,42 @@ async def test_a_key_that_may_only_execute(sandbox: Sandbox, folder: Path) -> No
     assert found["create_run"].outcome is Outcome.OK
 
 
-async def test_operations_that_todays_platform_keeps_to_itself_are_only_warned_of(folder: Path) -> None:
-    closed = reply({"error": "Forbidden"}, 403)
-    kept = {"find_runs", "compute_run_facets", "get_run_filter_options"}
-    replies = {OPERATIONS[name]: closed for name in kept}
-    found = await asking(folder, {**replies, "GET /runs": reply([IN_PARTS])}, edition="vertesia")
-    assert warnings(found) == kept
+@pytest.mark.parametrize("edition", ["composable", "vertesia"])
+async def test_operations_that_others_replace_are_only_warned_of(folder: Path, edition: str) -> None:
+    closed = reply({"error": "Forbidden", "message": "internal"}, 403)
+    replies = {OPERATIONS[name]: closed for name in REPLACEMENTS}
+    runs = reply([IN_PARTS if edition == "vertesia" else RUN])
+    found = await asking(folder, {**replies, "GET /runs": runs}, edition=edition)
+    assert warnings(found) == set(REPLACEMENTS)
+    for name, replacement in REPLACEMENTS.items():
+        assert found[name].facts == {"replaced_by": replacement.tool}
+        assert "internal" in found[name].text
+        assert (found[name].fix or "").startswith(f"{replacement.tool} replaces it: ")
+    assert "4 in a reduced form" in report.verdict(found)
     assert report.exit_code(found) == 0
 
 
-async def test_a_closed_catalogue_of_interactions_is_only_warned_of(folder: Path) -> None:
-    found = await asking(folder, {"POST /interactions/export": reply({"error": "Forbidden"}, 403)})
+async def test_an_operation_is_not_replaced_by_one_that_is_closed_too(folder: Path) -> None:
+    closed = reply({"error": "Forbidden"}, 403)
+    found = await asking(folder, {"POST /runs/find": closed, "POST /runs/search": closed})
+    assert failures(found) == {"search_runs", "find_runs"}
+
+
+@pytest.mark.parametrize(
+    ("names", "replaced_by"),
+    [
+        pytest.param(reply([]), "GET /interactions/names", id="names"),
+        pytest.param(reply({"error": "Forbidden"}, 403), "list_runs", id="runs"),
+    ],
+)
+async def test_a_closed_catalogue_of_interactions_is_only_warned_of(
+    folder: Path, names: Reply, replaced_by: str
+) -> None:
+    closed = {"POST /interactions/export": reply({"error": "Forbidden"}, 403), "GET /interactions/names": names}
+    found = await asking(folder, closed)
     assert warnings(found) == {"list_interactions"}
     assert "interaction:read" in (found["list_interactions"].fix or "")
+    assert found["list_interactions"].facts == {"replaced_by": replaced_by}
     assert report.exit_code(found) == 0
 
 

@@ -6,9 +6,11 @@ from runs_mcp.api.client import RunsClient, connect
 from runs_mcp.api.content_filter import ContentFilter, TextFilter
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import (
+    REFUSALS,
     ApiTimeoutError,
     AuthenticationError,
     CredentialError,
+    FindClosedError,
     InvalidArgumentError,
     InvalidRequestError,
     NotFoundError,
@@ -33,6 +35,7 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 __all__ = [
     "EDITIONS",
+    "REFUSALS",
     "ApiSettings",
     "ApiTimeoutError",
     "AuthSettings",
@@ -51,6 +54,7 @@ __all__ = [
     "Exchange",
     "Facets",
     "FilterOption",
+    "FindClosedError",
     "Interaction",
     "InvalidArgumentError",
     "InvalidRequestError",

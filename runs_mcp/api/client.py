@@ -13,21 +13,25 @@ from runs_mcp.api.catalog import Catalog
 from runs_mcp.api.content_filter import ContentFilter, filter_stream
 from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import (
+    REFUSALS,
+    FindClosedError,
     InvalidArgumentError,
-    NotFoundError,
-    PermissionDeniedError,
     ProtocolError,
     RunsApiError,
 )
+from runs_mcp.api.extended_json import plain_filter
 from runs_mcp.api.filters import ListFilters, SearchFilters
 from runs_mcp.api.instrumentation import Observe
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Run, total_of
 from runs_mcp.api.payloads import drop_unset
 from runs_mcp.api.requester import Requester, check_header
 from runs_mcp.api.retry import OnWait
-from runs_mcp.api.search_fallback import search_for, select_fields
+from runs_mcp.api.run_config import run_config
+from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
 from runs_mcp.api.stream import Event
 from runs_mcp.config.api_settings import ApiSettings
+
+TAG_HEADER = "x-interaction-tag"
 
 
 def connect(
@@ -170,14 +174,14 @@ class RunsClient:
         Args:
             run_id: Id of the run.
             include_prompt: False leaves out the prompt, which is often large. Default: True. The `composable` edition
-                ignores it.
+                always returns it.
 
         Raises:
             InvalidArgumentError: `run_id` is empty, `.` or `..`.
             NotFoundError: there is no such run.
             RunsApiError: see the class.
         """
-        query = drop_unset(include_prompt=include_prompt)
+        query = drop_unset(include_prompt=include_prompt) if self.edition.current_filters else {}
         return self._run(await self._requester.call("GET", f"/runs/{filters.quote_segment(run_id)}", params=query))
 
     async def create_run(
@@ -190,7 +194,7 @@ class RunsClient:
         config: Mapping[str, Any] | MISSING = MISSING,
         interaction_tag: str | MISSING = MISSING,
         tags: Sequence[str] | MISSING = MISSING,
-        result_schema: Mapping[str, Any] | MISSING = MISSING,
+        result_schema: Mapping[str, Any] | MISSING | None = MISSING,
         stream: bool | MISSING = MISSING,
     ) -> Run:
         """Execute an interaction. `POST /runs`.
@@ -206,28 +210,27 @@ class RunsClient:
             config: Further settings, e.g. `{"temperature": 0.2, "max_tokens": 500}`.
             interaction_tag: Version of the interaction by its tag; the header `x-interaction-tag`.
             tags: Labels for the run.
-            result_schema: JSON Schema that the result must follow.
+            result_schema: JSON Schema that the result must follow; None: no schema, not even that of the interaction.
             stream: True returns a run with status `created` at once, and opening its stream starts it. Otherwise the
                 call lasts as long as the execution, at most `execution_timeout_s`. Default: False.
 
         Raises:
-            InvalidArgumentError: `interaction_tag` cannot be sent as a header; nothing was sent.
+            InvalidArgumentError: `interaction_tag` cannot be sent as a header, or a setting has a value of a wrong
+                type; nothing was sent.
             RunsApiError: see the class. `outcome_unknown` tells whether a run may have been created.
         """
         body = {
             **drop_unset(
                 interaction=interaction,
-                config=filters.run_config(self.edition, config, environment=environment, model=model),
+                config=run_config(self.edition, config, environment=environment, model=model),
                 result_schema=result_schema,
                 stream=stream,
                 tags=tags if tags is MISSING else list(tags),
             ),
             **({} if data is MISSING else {"data": data}),
+            **({"result_schema": None} if result_schema is None else {}),
         }
-        headers = {
-            name: check_header("interaction_tag", value)
-            for name, value in drop_unset(**{"x-interaction-tag": interaction_tag}).items()
-        }
+        headers = {} if interaction_tag is MISSING else {TAG_HEADER: check_header("interaction_tag", interaction_tag)}
         timeout_s = None if stream is True else self._requester.settings.execution_timeout_s
         try:
             created = await self._requester.call(
@@ -273,7 +276,7 @@ class RunsClient:
             RunsApiError: see the class.
         """
         wanted = filters.facet_fields(self.edition, facets)
-        body = {"facets": wanted, **drop_unset(query=filters.search_query(filtered_by))}
+        body = {"facets": wanted, **drop_unset(query=filters.search_query(self.edition, filtered_by))}
         return _facets(self.edition, await self._requester.call("POST", "/runs/facets", body=body))
 
     async def search_runs(
@@ -299,7 +302,7 @@ class RunsClient:
             RunsApiError: see the class.
         """
         options = filters.search_options(self.edition, select, sort)
-        body = drop_unset(limit=limit, offset=offset, query=filters.search_query(filtered_by), **options)
+        body = drop_unset(limit=limit, offset=offset, query=filters.search_query(self.edition, filtered_by), **options)
         return self._runs(await self._requester.call("POST", "/runs/search", body=body))
 
     async def find_runs(
@@ -312,27 +315,34 @@ class RunsClient:
     ) -> list[Run]:
         """Return runs by MongoDB filter. `POST /runs/find`.
 
-        Where the `vertesia` edition closes this operation to the credential, a search with the same meaning replaces
-        it if there is one.
+        Where the API closes this operation to the credential, a search with the same meaning replaces it if there is
+        one.
 
         Args:
-            query: MongoDB filter over the fields of a run, e.g. `{"status": "failed"}`.
+            query: MongoDB filter over the fields of a run, e.g. `{"status": "failed"}`. Dates and ids of extended JSON
+                are sent as texts.
             limit: Most runs to return, 0 or more. Default: the API's own.
             select: Fields to return; `-name` leaves a field out. Default: all.
             fallback: False raises an error where the operation is closed, instead of searching.
 
         Raises:
-            PermissionDeniedError: the operation is closed, and no search replaces it. Or `NotFoundError`.
+            InvalidArgumentError: a value of extended JSON has no plain form; nothing was sent.
+            FindClosedError: the operation is closed, and no search replaces it.
             RunsApiError: see the class.
         """
+        query = plain_filter(query)
         selection = MISSING if select is MISSING or not select else " ".join(select)
-        body = {"query": dict(query), **drop_unset(limit=limit, select=selection)}
+        body = {"query": query, **drop_unset(limit=limit, select=selection)}
         try:
             return self._runs(await self._requester.call("POST", "/runs/find", body=body))
-        except (PermissionDeniedError, NotFoundError):
-            search = search_for(query) if fallback and self.edition.internal_find else None
+        except REFUSALS as error:
+            search = search_for(self.edition, query) if fallback and is_in_searches(select) else None
             if search is None:
-                raise
+                raise FindClosedError(
+                    "The credential may not use `find`, and no search has the same meaning",
+                    status=error.status,
+                    api_message=error.api_message,
+                ) from error
         found = await self._requester.call("POST", "/runs/search", body=drop_unset(limit=limit, query=search))
         return [Run(select_fields(run.raw, select)) for run in self._runs(found)]
 

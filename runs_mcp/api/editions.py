@@ -24,8 +24,8 @@ class Edition:
     """The query parameter that asks for runs without a parent."""
     model_options: bool
     """Whether generation settings such as the temperature go into `config.model_options`."""
-    internal_find: bool
-    """Whether `find` is closed to most credentials, so that a search has to replace it."""
+    current_filters: bool
+    """Whether lists take several values of a filter, and searches take `exclude_tags`, `is_root`, `run_ids` …"""
     search_options: bool
     """Whether `search` takes `select` and `sort`."""
     interaction_endpoints: bool
@@ -42,7 +42,7 @@ COMPOSABLE = Edition(
     project_header=True,
     roots_filter=("parent", "false"),
     model_options=False,
-    internal_find=False,
+    current_filters=False,
     search_options=False,
     interaction_endpoints=False,
     facets=MappingProxyType(
@@ -63,7 +63,7 @@ VERTESIA = Edition(
     project_header=False,
     roots_filter=("is_root", "true"),
     model_options=True,
-    internal_find=True,
+    current_filters=True,
     search_options=True,
     interaction_endpoints=True,
     facets=MappingProxyType(

@@ -7,6 +7,7 @@ RunsApiError
 │  └─ ProxySettingsError     the environment names an unsupported proxy
 ├─ AuthenticationError       401
 ├─ PermissionDeniedError     403
+│  └─ FindClosedError        the credential may not use `find`, and no search replaces it
 ├─ NotFoundError             404
 ├─ InvalidRequestError       any other 4xx
 ├─ RateLimitedError          429
@@ -78,6 +79,10 @@ class PermissionDeniedError(RunsApiError):
     """An operation that the credential may not use."""
 
 
+class FindClosedError(PermissionDeniedError):
+    """A MongoDB filter that the credential may not use, and that means the same as no search."""
+
+
 class NotFoundError(RunsApiError):
     """A run, interaction or operation that does not exist."""
 
@@ -133,3 +138,7 @@ class ResponseTooLargeError(RunsApiError):
 
 class StreamInterruptedError(RunsApiError):
     """A stream that ended without `close`. The run may continue, or may have ended."""
+
+
+REFUSALS = (PermissionDeniedError, NotFoundError)
+"""Refusals by which the API closes an operation to a credential."""

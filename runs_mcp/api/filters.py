@@ -1,6 +1,6 @@
 """Arguments of the operations, and the query or body that each edition wants for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 from urllib.parse import quote
@@ -11,25 +11,20 @@ from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import InvalidArgumentError
 from runs_mcp.api.payloads import drop_unset, format_timestamp
 
-GENERATION_SETTINGS = frozenset(
-    {"temperature", "max_tokens", "top_p", "top_k", "presence_penalty", "frequency_penalty", "stop_sequence"}
-)
-"""Settings that the `vertesia` edition takes only inside `model_options`."""
-
 
 class ListFilters(TypedDict, total=False):
     """Filters of `list_runs` and `get_filter_options`. A filter that is absent or `MISSING` is not sent."""
 
     interaction: str | MISSING
     """Id of the interaction."""
-    status: str | MISSING
-    """`created`, `processing`, `completed` or `failed`."""
-    model: str | MISSING
-    """Id of the model."""
+    status: str | Sequence[str] | MISSING
+    """`created`, `processing`, `completed` or `failed`; several only where `edition.current_filters`."""
+    model: str | Sequence[str] | MISSING
+    """Id of the model; several only where `edition.current_filters`."""
     environment: str | MISSING
     """Id of the environment."""
-    tag: str | MISSING
-    """A tag that the runs carry."""
+    tag: str | Sequence[str] | MISSING
+    """A tag that the runs carry; several, of which they carry any, only where `edition.current_filters`."""
     parent: str | Literal[False] | MISSING
     """Id of the parent run; False: only runs without a parent."""
 
@@ -59,6 +54,24 @@ class SearchFilters(TypedDict, total=False):
     """Earliest creation time, inclusive. A time without a zone is local time."""
     end: datetime | MISSING
     """Latest creation time, exclusive. A time without a zone is local time."""
+    exclude_tags: Sequence[str] | MISSING
+    """Tags of which the runs carry none. This and the following only where `edition.current_filters`."""
+    finish_reason: str | MISSING
+    """Reason why the model stopped writing."""
+    created_by: str | MISSING
+    """Id of the user or key that created the runs."""
+    is_root: bool | MISSING
+    """True: only runs without a parent; False: only runs with one. Not together with `parent`."""
+    run_ids: Sequence[str] | MISSING
+    """Ids of runs."""
+    workflow_run_ids: Sequence[str] | MISSING
+    """Ids of executions of workflows."""
+
+
+CURRENT_SEARCH_FILTERS = ("exclude_tags", "finish_reason", "created_by", "is_root", "run_ids", "workflow_run_ids")
+"""Filters of a search that only the current contract has."""
+REPEATABLE = ("status", "model", "tag")
+"""Filters of a list that take several values in the current contract."""
 
 
 def quote_segment(text: str) -> str:
@@ -73,8 +86,12 @@ def quote_segment(text: str) -> str:
 
 
 def list_query(edition: Edition, filters: ListFilters, **page: Any) -> dict[str, Any]:
-    """Return the query parameters of `list_runs` and `get_filter_options`."""
-    query = drop_unset(**page, **filters)
+    """Return the query parameters of `list_runs` and `get_filter_options`.
+
+    Raises:
+        InvalidArgumentError: a filter has several values, and the edition takes one.
+    """
+    query = {name: _single(edition, name, value) for name, value in drop_unset(**page, **filters).items()}
     if query.get("parent") is False:
         del query["parent"]
         name, value = edition.roots_filter
@@ -82,12 +99,32 @@ def list_query(edition: Edition, filters: ListFilters, **page: Any) -> dict[str,
     return query
 
 
-def search_query(filters: SearchFilters) -> dict[str, Any]:
-    """Return the `query` of a search or facets body."""
+def search_query(edition: Edition, filters: SearchFilters) -> dict[str, Any]:
+    """Return the `query` of a search or facets body.
+
+    Raises:
+        InvalidArgumentError: the edition lacks a filter.
+    """
+    unknown = [] if edition.current_filters else [name for name in CURRENT_SEARCH_FILTERS if name in filters]
+    if any(drop_unset(**filters).get(name) is not None for name in unknown):
+        raise InvalidArgumentError(f"The {edition.name} edition has no filter {', '.join(unknown)}")
     return {
         name: format_timestamp(value) if isinstance(value, datetime) else value
         for name, value in drop_unset(**filters).items()
     }
+
+
+def _single(edition: Edition, name: str, value: Any) -> Any:
+    """Return the value of a filter; a list of one value as that value.
+
+    Raises:
+        InvalidArgumentError: there are several, and the edition takes one.
+    """
+    if not isinstance(value, list | tuple) or (edition.current_filters and len(value) > 1):
+        return value
+    if len(value) > 1:
+        raise InvalidArgumentError(f"`{name}`: the {edition.name} edition takes one value, not {len(value)}")
+    return value[0]
 
 
 def search_options(edition: Edition, select: Sequence[str] | MISSING, sort: str | MISSING) -> dict[str, Any]:
@@ -119,12 +156,3 @@ def facet_fields(edition: Edition, names: Sequence[str] | MISSING) -> list[dict[
             f"`facets`: the {edition.name} edition has no facet {', '.join(unknown)}; it has {offered}"
         )
     return [{"name": name, "field": field} for name, field in (edition.facets[name] for name in wanted)]
-
-
-def run_config(edition: Edition, settings: Mapping[str, Any] | MISSING, **chosen: Any) -> dict[str, Any]:
-    """Return the `config` of a create body, with generation settings where the edition expects them."""
-    config = {**drop_unset(**({} if settings is MISSING else settings)), **drop_unset(**chosen)}
-    if not edition.model_options or "model_options" in config:
-        return config
-    options = {name: config.pop(name) for name in sorted(GENERATION_SETTINGS & set(config))}
-    return {**config, "model_options": {"_option_id": "text-fallback", **options}} if options else config

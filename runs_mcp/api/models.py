@@ -39,6 +39,12 @@ class TokenUse(NamedTuple):
     prompt: int | None
     result: int | None
     total: int | None
+    cached: int | None = None
+    """Tokens of the prompt that were read from a cache."""
+    cache_write: int | None = None
+    """Tokens of the prompt that were written to a cache."""
+    cost_usd: float | None = None
+    """Cost that the provider of the model reported, in US dollars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,15 @@ class Run:
         if not isinstance(sent, dict):
             return None
         result = sent.get("result", sent.get("completion"))
-        return TokenUse(_count(sent.get("prompt")), _count(result), _count(sent.get("total")))
+        cost = sent.get("provider_cost_usd")
+        return TokenUse(
+            _count(sent.get("prompt")),
+            _count(result),
+            _count(sent.get("total")),
+            cached=_count(sent.get("prompt_cached")),
+            cache_write=_count(sent.get("prompt_cache_write")),
+            cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+        )
 
     @property
     def execution_time_ms(self) -> float | None:

@@ -42,3 +42,12 @@ def drop_unset(**arguments: Any) -> dict[str, Any]:
 def format_timestamp(moment: datetime) -> str:
     """Return `moment` as the API writes times: UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_timestamp(text: Any) -> datetime | None:
+    """Return the time that an ISO 8601 text names, in UTC if it has no zone; None if `text` names no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -329,4 +329,4 @@ async def _close(response: httpx.Response) -> None:
 
 def _query(params: Mapping[str, Any]) -> str:
     texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
-    return urlencode(texts, quote_via=quote, safe="")
+    return urlencode(texts, doseq=True, quote_via=quote, safe="")

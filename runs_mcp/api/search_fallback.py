@@ -1,41 +1,43 @@
-"""Searches that replace `find` in editions that close `find` to most credentials."""
+"""Searches that replace `find` where the API closes `find` to the credential."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import MISSING
 
-SEARCH_NAMES = {"status": "status", "interaction": "interaction", "environment": "environment", "modelId": "model"}
-RANGE_NAMES = {"$gte": "start", "$lt": "end"}
+from runs_mcp.api.editions import Edition
+from runs_mcp.api.payloads import format_timestamp, parse_timestamp
+
+Search = dict[str, Any]
+Translate = Callable[[Any], Search | None]
+"""Returns the filters of a search that mean the same as a condition on a field; None if no filters do."""
+TICK = timedelta(milliseconds=1)
+"""The precision of times in the API."""
+MICROSECONDS_PER_TICK = 1_000
+BOUNDS: Mapping[str, tuple[str, timedelta]] = {
+    "$gte": ("start", timedelta(0)),
+    "$gt": ("start", TICK),
+    "$lt": ("end", timedelta(0)),
+    "$lte": ("end", TICK),
+}
+"""A search selects from its start on, and before its end."""
+NOT_IN_SEARCHES = frozenset({"prompt"})
+"""Fields of a run that `find` returns and `search` does not."""
 
 
-def search_for(query: Mapping[str, Any]) -> dict[str, Any] | None:
+def search_for(edition: Edition, query: Mapping[str, Any]) -> Search | None:
     """Return the search `query` that selects the same runs as a MongoDB filter, or None if no search does."""
-    search: dict[str, Any] = {}
-    for field, condition in query.items():
-        expressed = _search_filters(field, condition)
-        if expressed is None:
+    search: Search = {}
+    translations = {**TRANSLATIONS, **(CURRENT_TRANSLATIONS if edition.current_filters else {})}
+    for field, condition in _conditions(query):
+        translate = translations.get(field)
+        translated = translate(condition) if translate else None
+        if translated is None or translated.keys() & search.keys():
             return None
-        search |= expressed
+        search |= translated
     return search
-
-
-def _search_filters(field: str, condition: Any) -> dict[str, Any] | None:
-    """Return the search filters that mean the same as one condition, or None. A search ignores empty values."""
-    match field, condition:
-        case (("status" | "interaction" | "environment" | "modelId"), str(value)) if value:
-            return {SEARCH_NAMES[field]: value}
-        case _, {"$eq": str(value), **rest} if not rest:
-            return _search_filters(field, value)
-        case "tags", str(tag) if tag:
-            return {"tags": [tag]}
-        case "tags", {"$all": [*tags], **rest} if tags and not rest and all(isinstance(tag, str) for tag in tags):
-            return {"tags": tags}
-        case "created_at", Mapping() if condition and condition.keys() <= RANGE_NAMES.keys():
-            texts = all(isinstance(bound, str) for bound in condition.values())
-            return {RANGE_NAMES[operator]: bound for operator, bound in condition.items()} if texts else None
-        case _:
-            return None
 
 
 def select_fields(document: Mapping[str, Any], select: Sequence[str] | MISSING) -> dict[str, Any]:
@@ -46,3 +48,90 @@ def select_fields(document: Mapping[str, Any], select: Sequence[str] | MISSING) 
     if excluded:
         return {name: value for name, value in document.items() if name not in excluded}
     return {name: document[name] for name in (path.split(".")[0] for path in select) if name in document}
+
+
+def is_in_searches(select: Sequence[str] | MISSING) -> bool:
+    """Return True if a search returns every field that a selection names."""
+    return select is MISSING or not NOT_IN_SEARCHES & {path.split(".")[0] for path in select}
+
+
+def _conditions(query: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Yield the conditions of a filter by field, with those inside `$and`, all of which have to hold."""
+    for field, condition in query.items():
+        if field == "$and" and isinstance(condition, list) and all(isinstance(part, Mapping) for part in condition):
+            for part in condition:
+                yield from _conditions(part)
+        else:
+            yield field, condition
+
+
+def _equal(name: str, condition: Any) -> Search | None:
+    match condition:
+        case str(value) | {"$eq": str(value)} if value and (isinstance(condition, str) or len(condition) == 1):
+            return {name: value}  # a search ignores an empty value
+        case _:
+            return None
+
+
+def _among(name: str, condition: Any) -> Search | None:
+    """Return the filter of a search that takes several values, one of which a run has to have."""
+    if equal := _equal(name, condition):
+        return {name: [equal[name]]}
+    return _listed(name, "$in", condition)
+
+
+def _listed(name: str, operator: str, condition: Any) -> Search | None:
+    match condition:
+        # An empty list matches no run in MongoDB, and is no filter in a search.
+        case {**only} if list(only) == [operator] and _are_texts(only[operator]):
+            return {name: only[operator]}
+        case _:
+            return None
+
+
+def _tags(condition: Any) -> Search | None:
+    return {"tags": [condition]} if condition and isinstance(condition, str) else _listed("tags", "$all", condition)
+
+
+def _current_tags(condition: Any) -> Search | None:
+    return _tags(condition) or _listed("exclude_tags", "$nin", condition)
+
+
+def _created(condition: Any) -> Search | None:
+    if not isinstance(condition, Mapping) or not condition or not condition.keys() <= BOUNDS.keys():
+        return None
+    search: Search = {}
+    for operator, bound in condition.items():
+        name, later = BOUNDS[operator]
+        moment = parse_timestamp(bound)
+        if moment is None or name in search or moment.microsecond % MICROSECONDS_PER_TICK:
+            return None
+        search[name] = format_timestamp(moment + later)
+    return search
+
+
+def _current_parent(condition: Any) -> Search | None:
+    return {"is_root": True} if condition is None else _among("parent", condition)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) and one for one in value)
+
+
+TRANSLATIONS: Mapping[str, Translate] = {
+    "status": partial(_equal, "status"),
+    "interaction": partial(_equal, "interaction"),
+    "environment": partial(_equal, "environment"),
+    "modelId": partial(_equal, "model"),
+    "tags": _tags,
+    "created_at": _created,
+    "parent": partial(_among, "parent"),
+}
+CURRENT_TRANSLATIONS: Mapping[str, Translate] = {
+    "_id": partial(_among, "run_ids"),
+    "id": partial(_among, "run_ids"),
+    "finish_reason": partial(_equal, "finish_reason"),
+    "created_by": partial(_equal, "created_by"),
+    "tags": _current_tags,
+    "parent": _current_parent,
+}

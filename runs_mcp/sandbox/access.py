@@ -11,6 +11,7 @@ from typing import Any
 
 DEMO_KEY = "sk-sandbox-demo"
 EXECUTE_ONLY_KEY = "pk-sandbox-demo"
+READ_ONLY_KEY = "sk-sandbox-read-only"
 LIFETIME_S = 3_600
 
 READ, WRITE, EXECUTE = "run:read", "run:write", "interaction:execute"
@@ -18,6 +19,7 @@ READ_INTERACTIONS, READ_ENVIRONMENTS = "interaction:read", "account:member"
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     DEMO_KEY: (READ, WRITE, EXECUTE, READ_INTERACTIONS, READ_ENVIRONMENTS),
     EXECUTE_ONLY_KEY: (EXECUTE,),
+    READ_ONLY_KEY: (READ, READ_INTERACTIONS, READ_ENVIRONMENTS),
 }
 ACCOUNT = {"id": "66a1f0c2e4b0a1b2c3d4acc0", "name": "Sandbox"}
 PROJECT = {"id": "66a1f0c2e4b0a1b2c3d4bee0", "name": "Demo"}

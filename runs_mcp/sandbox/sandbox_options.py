@@ -22,9 +22,18 @@ Operation = Literal[
     "find",
     "filter_options",
     "interactions",
+    "interaction_names",
+    "interaction_export",
+    "interaction_endpoints",
     "environments",
 ]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+GROUPS: Mapping[Operation, Operation] = {
+    "interaction_names": "interactions",
+    "interaction_export": "interactions",
+    "interaction_endpoints": "interactions",
+}
+"""The operations that belong to a group, which is closed or answered as a whole under the name of the group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

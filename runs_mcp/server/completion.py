@@ -11,6 +11,7 @@ from runs_mcp.api import RunsApiError, RunsClient
 from runs_mcp.server.context import Request
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.uris import PARTS
+from runs_mcp.server.tools import filter_values
 
 MOST_VALUES = 100
 NEWEST_RUNS = 50
@@ -60,7 +61,8 @@ class Completions:
 
 async def _values(runs: RunsClient, name: str) -> Sequence[str]:
     if name in BY_FILTER_OPTIONS:
-        values = [option.name or option.id or "" for option in await runs.get_filter_options(name)]
+        options = (await filter_values.of(runs, name, {})).options
+        values = [option.name or option.id or "" for option in options]
         return [value for value in values if not own_tags.is_own(value)]
     match name:
         case "run_id":

@@ -12,6 +12,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
+from runs_mcp.server.permitted_tools import PermittedTools
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
@@ -37,6 +38,7 @@ class Services:
     create_limit: CreateLimit
     config: Config
     interactions: KnownInteractions
+    permitted: PermittedTools
     list_pages: Pages = field(default_factory=Pages)
     search_pages: Pages = field(default_factory=Pages)
 

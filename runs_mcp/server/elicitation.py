@@ -201,4 +201,9 @@ async def _ask_now(call: Call, question: Question) -> Answer:
 
 
 def _labels(options: Sequence[FilterOption]) -> dict[str, str]:
-    return {one.id or one.name or "": f"{one.name or one.id} ({one.id}, {one.count} runs)" for one in options}
+    return {one.id or one.name or "": _label(one) for one in options}
+
+
+def _label(option: FilterOption) -> str:
+    used = "" if option.count is None else f", {option.count} runs"
+    return f"{option.name or option.id} ({option.id}{used})"

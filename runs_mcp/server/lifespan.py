@@ -15,6 +15,7 @@ from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.middleware.observers import Observers
 from runs_mcp.server.middleware.secret_filter import filtered_logs
+from runs_mcp.server.permitted_tools import PermittedTools
 from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates
@@ -65,8 +66,20 @@ class Lifespan:
             watchers = RunPollers(runs, followers, tasks, shared.bus, shared.looks)
             known = KnownInteractions(runs)
             tasks.start_soon(self._interaction_tools.keep_current, known, runs, shared.bus)
+            permitted = PermittedTools(runs, config.api.auth)
+            tasks.start_soon(permitted.read)
             self.services = Services(
-                runs, followers, self.waiting, watchers, Names(runs), idempotent, creates, limit, config, known
+                runs,
+                followers,
+                self.waiting,
+                watchers,
+                Names(runs),
+                idempotent,
+                creates,
+                limit,
+                config,
+                known,
+                permitted,
             )
             try:
                 with filtered_logs(runs.redact):

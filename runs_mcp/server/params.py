@@ -80,6 +80,16 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def short_list(description: str) -> WithJsonSchema:
+    """Return the published schema of a list of texts, without their bounds, which cost tokens."""
+    return WithJsonSchema({"type": "array", "items": {"type": "string"}, "description": description})
+
+
+def sole(values: list[Any] | MISSING) -> Any:
+    """Return the only one of `values`; several as they are."""
+    return values[0] if values is not MISSING and len(values) == 1 else values
+
+
 def given(value: Value | MISSING) -> Value | None:
     """Return `value`, or None for a parameter that was not set."""
     return None if value is MISSING else value
@@ -87,6 +97,10 @@ def given(value: Value | MISSING) -> Value | None:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
+
+
+def _listed_lower(value: Any) -> Any:
+    return [_lower(one) for one in listed(value)] if isinstance(value, str | list) else value
 
 
 def _parent(value: Any) -> Any:
@@ -102,7 +116,11 @@ Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Most runs")]
 FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Most runs; over 100 only with select")]
 Offset = Annotated[int, Field(ge=0, description="Runs to skip")]
 Tail = Annotated[int, Field(ge=1, le=1_000_000, description="Last n characters of large fields")]
-Status = Annotated[Literal["created", "processing", "completed", "failed"], BeforeValidator(_lower)]
+RunStatus = Literal["created", "processing", "completed", "failed"]
+Status = Annotated[RunStatus, BeforeValidator(_lower)]
+Statuses = Annotated[list[RunStatus], BeforeValidator(_listed_lower), Field(description="Any of")]
+Models = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50, description="Model id, e.g. gpt-4o")]
+AnyTags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50, description="Tag of the runs")]
 Interaction = Annotated[Name, Field(description="Interaction id or name")]
 Environment = Annotated[Name, Field(description="Environment id or name")]
 Model = Annotated[Name, Field(description="Model id, e.g. gpt-4o")]

@@ -1,7 +1,7 @@
 """Callers and their scopes. Tools outside the scopes of a caller are not listed, and calling them returns an error."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,18 +51,18 @@ def may_create(ctx: Request) -> bool:
     return known is None or CREATE in known.scopes
 
 
-class ReaderInstructions:
-    """Middleware that gives callers without the scope `runs:create` instructions without the tools that need it.
+class CallerInstructions:
+    """Middleware that gives a caller instructions for the tools that it may use.
 
     The SDK answers `initialize` from fixed options, so only middleware can respect the caller.
     """
 
-    def __init__(self, instructions: str) -> None:
+    def __init__(self, instructions: Callable[[Request], str]) -> None:
         self._instructions = instructions
 
     async def __call__(self, ctx: Request, call_next: CallNext) -> HandlerResult:
         """Replace the instructions in the response to `initialize`; forward every other message."""
         answer = await call_next(ctx)
-        if ctx.method != "initialize" or may_create(ctx) or not isinstance(answer, dict):
+        if ctx.method != "initialize" or not isinstance(answer, dict):
             return answer
-        return {**answer, "instructions": self._instructions}
+        return {**answer, "instructions": self._instructions(ctx)}

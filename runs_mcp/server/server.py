@@ -1,7 +1,8 @@
 """The MCP server: the SDK's low-level `Server`, with a named handler for each method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -40,7 +41,7 @@ from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
-from runs_mcp.server.scopes import ReaderInstructions, may_create, principal
+from runs_mcp.server.scopes import CallerInstructions, may_create, principal
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS
@@ -139,7 +140,6 @@ def build_server(
         website_url=WEBSITE,
         icons=[ICON],
         cache_hints=CACHE_HINTS,
-        instructions=instructions(config, [tool.name for tool in tools]),
         lifespan=lifespan,
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
@@ -157,16 +157,28 @@ def build_server(
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
-    for_readers = instructions(config, [tool.name for tool in tools if not tool.changes])
-    discover = _discovery(server, for_readers, tools_change=of_interactions.offered)
+    instructions_for = partial(_instructions, config, tools)
+    discover = _discovery(server, instructions_for, tools_change=of_interactions.offered)
     server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps], calls.call)
-    server.middleware.extend(_middleware(config, observers, shared, for_readers, tools_change=of_interactions.offered))
+    changes = of_interactions.offered
+    server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=changes))
     return RunsServer(server, config, in_flight, lifespan)
 
 
+def _instructions(config: Config, tools: Sequence[Operation], ctx: Request) -> str:
+    """Return the instructions for the tools that the caller and the credential may use."""
+    allowed = [one.name for one in tools if may_create(ctx) or not one.changes]
+    return instructions(config, [name for name in allowed if name in ctx.lifespan_context.permitted])
+
+
 def _middleware(
-    config: Config, observers: Observers, shared: SharedState, for_readers: str, *, tools_change: bool
+    config: Config,
+    observers: Observers,
+    shared: SharedState,
+    instructions_for: Callable[[Request], str],
+    *,
+    tools_change: bool,
 ) -> Sequence[ServerMiddleware[Services]]:
     """Return the concerns of every method, outermost first. They run inside the SDK's spans (11 µs if not exported)."""
     return [
@@ -175,7 +187,7 @@ def _middleware(
         filter_secrets,
         contain_crash,
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
-        ReaderInstructions(for_readers),
+        CallerInstructions(instructions_for),
         *([announce_tool_changes] if tools_change else []),
     ]
 
@@ -197,7 +209,9 @@ def selected(config: Config) -> Sequence[Operation]:
     ]
 
 
-def _discovery(server: Server[Services], for_readers: str, *, tools_change: bool) -> RequestHandler:
+def _discovery(
+    server: Server[Services], instructions_for: Callable[[Request], str], *, tools_change: bool
+) -> RequestHandler:
     """Return the handler of `server/discover`.
 
     The SDK's own handler announces changes of all lists, although at most the list of tools changes, and ignores the
@@ -211,7 +225,7 @@ def _discovery(server: Server[Services], for_readers: str, *, tools_change: bool
         return DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS),
             capabilities=capabilities,
-            instructions=server.instructions if may_create(ctx) else for_readers,
+            instructions=instructions_for(ctx),
         )
 
     return discover

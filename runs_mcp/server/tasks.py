@@ -125,7 +125,7 @@ async def _run_of(ctx: Request, asked: TaskParams) -> Run:
 
 async def _run(ctx: Request, task_id: str) -> Run:
     try:
-        return await ctx.lifespan_context.runs.get_run(params.run_id(task_id))
+        return await ctx.lifespan_context.runs.get_run(params.run_id(task_id), include_prompt=False)
     except (ValueError, NotFoundError):
         raise MCPError(INVALID_PARAMS, f"There is no task {task_id!r}: tasks are runs, by their ids.") from None
     except RunsApiError as error:

@@ -76,11 +76,11 @@ class ToolCalls:
         self._in_flight = in_flight
 
     async def list(self, ctx: Request, params: PaginatedRequestParams | None) -> ListToolsResult:
-        """Answer `tools/list` with the tools that the scopes of the caller allow."""
+        """Answer `tools/list` with the tools that the scopes of the caller and the credential allow."""
         cursor.require_first_page(params)
-        allowed = may_create(ctx)
+        await ctx.lifespan_context.permitted.wait()
         tools = (await self._known()).values()
-        return ListToolsResult(tools=[one.published for one in tools if allowed or not one.changes])
+        return ListToolsResult(tools=[one.published for one in tools if self._is_permitted(one, ctx)])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""
@@ -124,6 +124,10 @@ class ToolCalls:
 
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
+
+    def _is_permitted(self, tool: Operation | InteractionTool, ctx: Request) -> bool:
+        operation = tool.name if tool.name in self._operations else "create_run"
+        return operation in ctx.lifespan_context.permitted and (may_create(ctx) or not tool.changes)
 
     def _over_limits(self, ctx: Request, arguments: Mapping[str, Any]) -> str | None:
         limits = ctx.lifespan_context.config.server

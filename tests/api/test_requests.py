@@ -290,11 +290,75 @@ def test_a_setting_that_no_header_can_hold_is_rejected_at_start(name: str) -> No
         connect(settings)
 
 
-async def test_the_prompt_is_left_out_on_request(router: respx.MockRouter, open_client: Open) -> None:
+@pytest.mark.parametrize(("edition", "sent"), [("composable", {}), ("vertesia", {"include_prompt": "false"})])
+async def test_the_prompt_is_left_out_on_request(
+    router: respx.MockRouter, open_client: Open, edition: str, sent: dict[str, str]
+) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(edition=edition) as client:
+        await client.get_run("r1", include_prompt=False)
+    assert dict(route.calls.last.request.url.params) == sent
+
+
+async def test_the_current_edition_takes_several_values_of_a_filter(
+    router: respx.MockRouter, open_client: Open
+) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=[]))
+    async with open_client(edition="vertesia") as client:
+        await client.list_runs(status=["failed", "created"], model=["m"], tag=["a", "b,c"])
+    assert route.calls.last.request.url.params.multi_items() == [
+        *(("status", "failed"), ("status", "created")),
+        *(("model", "m"), ("tag", "a"), ("tag", "b,c")),
+    ]
+
+
+async def test_an_edition_without_a_filter_refuses_it(open_client: Open) -> None:
+    async with open_client() as client:
+        with pytest.raises(InvalidArgumentError, match="takes one value"):
+            await client.list_runs(status=["failed", "created"])
+        with pytest.raises(InvalidArgumentError, match="no filter run_ids"):
+            await client.search_runs(run_ids=["r1"])
+
+
+@pytest.mark.parametrize(
+    ("config", "sent"),
+    [
+        pytest.param(
+            {"stop_sequence": "END", "http_timeout": 1_000, "configMode": "run_config_only"},
+            {
+                "http_timeout": {"headersTimeout": 1_000, "bodyTimeout": 1_000},
+                "configMode": "RUN_CONFIG_ONLY",
+                "model_options": {"_option_id": "text-fallback", "stop_sequence": ["END"]},
+            },
+            id="converted",
+        ),
+        pytest.param(
+            {"model_options": {"stop_sequence": "x"}}, {"model_options": {"stop_sequence": ["x"]}}, id="inside"
+        ),
+        pytest.param({"http_timeout": {"bodyTimeout": 1}}, {"http_timeout": {"bodyTimeout": 1}}, id="as it is"),
+    ],
+)
+async def test_settings_of_the_older_contract_are_converted(
+    router: respx.MockRouter, open_client: Open, config: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    route = router.route().mock(return_value=httpx.Response(200, json=RUN))
+    async with open_client(edition="vertesia") as client:
+        await client.create_run(interaction="i", config=config)
+    assert json.loads(route.calls.last.request.content)["config"] == sent
+
+
+@pytest.mark.parametrize("config", [{"stop_sequence": 5}, {"http_timeout": "soon"}, {"configMode": 1}])
+async def test_settings_that_cannot_be_converted_are_refused_by_name(open_client: Open, config: dict[str, Any]) -> None:
+    async with open_client(edition="vertesia") as client:
+        with pytest.raises(InvalidArgumentError, match=f"config.{next(iter(config))}"):
+            await client.create_run(interaction="i", config=config)
+
+
+async def test_no_result_schema_is_sent_as_null(router: respx.MockRouter, open_client: Open) -> None:
     route = router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client() as client:
-        await client.get_run("r1", include_prompt=False)
-    assert dict(route.calls.last.request.url.params) == {"include_prompt": "false"}
+        await client.create_run(interaction="i", result_schema=None)
+    assert json.loads(route.calls.last.request.content) == {"interaction": "i", "result_schema": None}
 
 
 @pytest.mark.parametrize(
@@ -341,41 +405,3 @@ async def test_create_waits_for_an_execution_and_everything_else_for_an_answer(
     timeouts = [call.request.extensions["timeout"] for call in route.calls]
     assert [timeout["read"] for timeout in timeouts] == [600, 3, 3]
     assert {timeout["connect"] for timeout in timeouts} == {3}
-
-
-@pytest.mark.parametrize("status", [403, 404])
-async def test_where_find_is_closed_a_search_stands_in(
-    router: respx.MockRouter, open_client: Open, status: int
-) -> None:
-    router.post(path__regex="/find$").mock(return_value=httpx.Response(status))
-    search = router.post(path__regex="/search$").mock(return_value=httpx.Response(200, json=[{**RUN, "modelId": "m"}]))
-    query = {
-        "status": "failed",
-        "modelId": {"$eq": "m1"},
-        "tags": {"$all": ["a"]},
-        "created_at": {"$gte": "2026-01-01"},
-    }
-    async with open_client(edition="vertesia") as client:
-        [run] = await client.find_runs(query, limit=3, select=["id", "status"])
-    assert json.loads(search.calls.last.request.content) == {
-        "limit": 3,
-        "query": {"status": "failed", "model": "m1", "tags": ["a"], "start": "2026-01-01"},
-    }
-    assert run.raw == RUN
-
-
-@pytest.mark.parametrize(
-    ("edition", "query"),
-    [
-        pytest.param("vertesia", {"execution_time": {"$gt": 5}}, id="what no search can say"),
-        pytest.param("composable", {"status": "failed"}, id="where find is public"),
-    ],
-)
-async def test_otherwise_the_refusal_stands(
-    router: respx.MockRouter, open_client: Open, edition: str, query: dict[str, Any]
-) -> None:
-    router.post(path__regex="/find$").mock(return_value=httpx.Response(403, json={"message": "internal"}))
-    async with open_client(edition=edition) as client:
-        with pytest.raises(Exception, match="may not") as refused:
-            await client.find_runs(query)
-    assert getattr(refused.value, "status", None) == 403

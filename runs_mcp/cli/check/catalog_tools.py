@@ -21,10 +21,10 @@ async def interaction_tools(about: Examination) -> Finding:
     known = KnownInteractions(about.client)
     tools = await make_tools(known, about.client, settings)
     listing = await known.listing()
-    number = 0 if listing.from_runs else len(select(listing.interactions, settings))
+    number = 0 if listing.source != "catalogue" else len(select(listing.interactions, settings))
     tokens = sum(_tokens(one.published) for one in tools.values())
     facts = {"tools": len(tools), "selected": number, "limit": settings.limit, "tokens": tokens}
-    if listing.from_runs:
+    if listing.source != "catalogue":
         return warning("none: the catalogue cannot be read", f"Grant interaction:read to {about.source}.", **facts)
     if not number:
         fix = "Name interactions in server.interaction_tools.include; list_interactions shows them."

@@ -73,6 +73,8 @@ class Examination:
     client: RunsClient = field(init=False)
     credential: Credential = field(default_factory=Credential)
     """Claims of the credential."""
+    allowed: set[str] = field(default_factory=set)
+    """Names of the tools whose operation the credential may use."""
     newest: list[Run] = field(default_factory=list)
     """Some of the newest runs."""
 

@@ -3,22 +3,40 @@
 No run is ever created.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from runs_mcp.api import NotFoundError, PermissionDeniedError, RunsApiError
+from runs_mcp.api import REFUSALS, NotFoundError, RunsApiError
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.explanations import explain, happened
 from runs_mcp.cli.check.findings import Check, Finding, check, ok, skipped, warning
 
 NO_RUN = "0" * 24
 """An id that belongs to no run."""
-CLOSED_TO_MOST = ("compute_run_facets", "find_runs", "get_run_filter_options")
-"""Operations that are often internal in the edition where `find` is internal."""
 EXECUTE = "interaction:execute"
 NOT_OFFERED = "not offered: server.tools or server.read_only excludes it"
 NOT_TRIED = "not tried, since it would create a run"
+
+
+class Replacement(NamedTuple):
+    """The operation that replaces an operation closed to the credential."""
+
+    tool: str
+    """The tool whose operation is used instead."""
+    effect: str
+    """The difference in the answers."""
+
+
+REPLACEMENTS: Mapping[str, Replacement] = {
+    "find_runs": Replacement("search_runs", "filters that a search can express work, and others are refused"),
+    "compute_run_facets": Replacement("search_runs", "runs are read and counted, at most server.max_scan of them"),
+    "get_run_filter_options": Replacement(
+        "list_runs", "values come from the catalogue and the newest runs, without counts"
+    ),
+    "stream_run": Replacement("get_run", "the text of a run can be read once the run has ended"),
+}
 
 
 def operation(text: str = "allowed") -> Callable[[Callable[[Examination], Awaitable[None]]], Check]:
@@ -31,9 +49,9 @@ def operation(text: str = "allowed") -> Callable[[Callable[[Examination], Awaita
                 return skipped(NOT_OFFERED)
             try:
                 await use(about)
-            except (PermissionDeniedError, NotFoundError) as error:
-                closed = about.edition.internal_find and use.__name__ in CLOSED_TO_MOST
-                return _closed(error) if closed else explain(error, about)
+            except REFUSALS as error:
+                return _refused(use.__name__, error, about)
+            about.allowed.add(use.__name__)
             return ok(text)
 
         return look
@@ -88,10 +106,20 @@ async def list_interactions(about: Examination) -> Finding:
         return skipped(NOT_OFFERED)
     try:
         await about.client.catalog.list_interactions()
-    except (PermissionDeniedError, NotFoundError) as error:
-        fix = f"Grant interaction:read to {about.source}; until then only the names that runs have used are listed."
-        return warning(f"not allowed for this credential. {happened(error)}", fix)
+    except REFUSALS as error:
+        replaced_by, effect = await _source_of_names(about)
+        fix = f"Grant interaction:read to {about.source}; until then {effect}."
+        return warning(f"not allowed for this credential. {happened(error)}", fix, replaced_by=replaced_by)
     return ok("allowed")
+
+
+async def _source_of_names(about: Examination) -> tuple[str, str]:
+    """Return the operation that gives the names of interactions, and what it lists."""
+    try:
+        await about.client.list_names("interaction")
+    except RunsApiError:
+        return "list_runs", "only the names that runs have used are listed"
+    return "GET /interactions/names", "interactions are listed by name alone, without their inputs"
 
 
 @operation("allowed; execution itself is not tried")
@@ -112,10 +140,15 @@ async def create_run(about: Examination) -> Finding:
         return skipped(f"{NOT_TRIED}, and the token lists no permissions")
     if EXECUTE in permissions:
         return ok(f"{NOT_TRIED}; the token holds {EXECUTE}")
-    fix = f"Grant {EXECUTE} to {about.source}, or set server.read_only."
+    fix = f"Grant {EXECUTE} to {about.source}, or set server.read_only. Until then clients are not offered this tool."
     return warning(f"{NOT_TRIED}; the token lacks {EXECUTE}", fix)
 
 
-def _closed(error: RunsApiError) -> Finding:
-    fix = "Usual in this edition: search_runs and list_runs cover most needs. Exclude it with server.tools."
-    return warning(f"not allowed for this credential. {happened(error)}", fix)
+def _refused(tool: str, error: RunsApiError, about: Examination) -> Finding:
+    """Return the finding for a refused operation: a warning if another operation that is allowed replaces it."""
+    replacement = REPLACEMENTS.get(tool)
+    if replacement is None or replacement.tool not in about.allowed:
+        return explain(error, about)
+    text = f"not allowed for this credential. {happened(error)}"
+    fix = f"{replacement.tool} replaces it: {replacement.effect}. Grant it to {about.source} if that is not enough."
+    return warning(text, fix, replaced_by=replacement.tool)

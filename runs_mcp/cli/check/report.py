@@ -93,11 +93,18 @@ def _features(found: Found) -> Iterator[str]:
     """Yield the number of tools that work, the reach of the credential, and the latency."""
     if "tools" in found:
         offered = found["tools"].facts["offered"]
-        working = [name for name in offered if name not in found or found[name].outcome is not Outcome.WARNING]
+        replaced = [name for name in offered if name in found and "replaced_by" in found[name].facts]
+        working = [name for name in offered if name in replaced or not _is_warned_of(name, found)]
         yield f"{len(working)} of {len(OPERATIONS)} tools"
+        if replaced:
+            yield f"{len(replaced)} in a reduced form"
         if "create_run" not in offered:
             yield "read-only server"
         elif "create_run" not in working:
             yield "read-only credential"
     if "latency" in found and "median_ms" in found["latency"].facts:
         yield f"{found['latency'].facts['median_ms']} ms"
+
+
+def _is_warned_of(name: str, found: Found) -> bool:
+    return name in found and found[name].outcome is Outcome.WARNING

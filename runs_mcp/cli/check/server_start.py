@@ -11,6 +11,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.findings import Check, Finding, check, failed, ok
+from runs_mcp.server.permitted_tools import permits
 
 START_S = 15.0
 """Seconds for a process to start and answer; few clients wait longer."""
@@ -27,7 +28,8 @@ def era(version: str, mode: str) -> Check:
                 offered = {tool.name for tool in (await client.list_tools()).tools}
                 spoken, took_ms = client.protocol_version, round((time.perf_counter() - started) * 1_000)
         facts = {"version": spoken, "tools": len(offered), "milliseconds": took_ms}
-        if spoken != version or offered != about.offered:
+        expected = {name for name in about.offered if permits(about.credential.permissions, name)}
+        if spoken != version or offered != expected:
             return failed(
                 f"{len(offered)} tools with protocol {spoken}", "Reinstall runs-mcp and its dependencies.", **facts
             )

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from runs_mcp.sandbox.access import EXECUTE, READ, READ_ENVIRONMENTS, READ_INTERACTIONS, WRITE, Tokens
 from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
 from runs_mcp.sandbox.routes.run_routes import RunRoutes
-from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
+from runs_mcp.sandbox.sandbox_options import GROUPS, FixedAnswer, Operation
 from runs_mcp.sandbox.wire.refusal import Refusal
 
 API = "/api/v1"
@@ -41,7 +41,7 @@ def build(
     routes = [
         Route(
             API + path,
-            partial(_permitted, tokens, PERMISSIONS.get(operation, READ), _answering(operation, handler, answers)),
+            partial(_permitted, tokens, _permission(operation), partial(_answer, operation, handler, answers)),
             methods=[method],
         )
         for method, path, operation, handler in table
@@ -78,9 +78,6 @@ def _run_routes(runs: RunRoutes) -> Routes:
 def _interaction_routes(catalog: CatalogRoutes) -> Routes:
     routes: list[tuple[str, str, Handler]] = [
         ("GET", "/interactions", catalog.list_interactions),
-        ("POST", "/interactions/endpoints", catalog.list_endpoints),
-        ("POST", "/interactions/export", catalog.export_interactions),
-        ("GET", "/interactions/names", catalog.list_names),
         ("GET", "/interactions/tags", catalog.list_tags),
         ("GET", "/interactions/resolve/{interaction_id}", catalog.resolve_interaction),
         ("GET", "/interactions/versions/{interaction_id}", catalog.list_versions),
@@ -92,7 +89,12 @@ def _interaction_routes(catalog: CatalogRoutes) -> Routes:
         ("GET", "/interactions/{interaction_id}/forks", catalog.list_forks),
         ("GET", "/interactions/{interaction_id}", catalog.get_interaction),
     ]
-    return [(method, path, "interactions", handler) for method, path, handler in routes]
+    listings: Routes = [
+        ("POST", "/interactions/endpoints", "interaction_endpoints", catalog.list_endpoints),
+        ("POST", "/interactions/export", "interaction_export", catalog.export_interactions),
+        ("GET", "/interactions/names", "interaction_names", catalog.list_names),
+    ]
+    return listings + [(method, path, "interactions", handler) for method, path, handler in routes]
 
 
 def _environment_routes(catalog: CatalogRoutes) -> Routes:
@@ -103,12 +105,17 @@ def _environment_routes(catalog: CatalogRoutes) -> Routes:
     ]
 
 
-def _answering(operation: Operation, handler: Handler, answers: Mapping[Operation, FixedAnswer]) -> Handler:
-    answer = answers.get(operation)
-    return partial(_answer, answer) if answer else handler
+def _permission(operation: Operation) -> str:
+    return PERMISSIONS.get(GROUPS.get(operation, operation), READ)
 
 
-async def _answer(answer: FixedAnswer, _: Request) -> Response:
+async def _answer(
+    operation: Operation, handler: Handler, answers: Mapping[Operation, FixedAnswer], request: Request
+) -> Response:
+    """Return the fixed answer of an operation, if it has one at the time of the request, else that of `handler`."""
+    answer = answers.get(operation) or answers.get(GROUPS.get(operation, operation))
+    if answer is None:
+        return await handler(request)
     return Response(answer.body, answer.status, headers=dict(answer.headers), media_type=answer.media_type)
 
 

@@ -5,25 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from runs_mcp.api import Run, RunsClient
+from runs_mcp.api import Edition, Run, RunsClient
 from runs_mcp.server.aggregate import facet_counts
 from runs_mcp.server.aggregate.filter_translation import with_search_filters
-from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names
+from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names, fields_of
 from runs_mcp.server.aggregate.list_prices import Costs, list_prices
 from runs_mcp.server.aggregate.measures import DURATIONS, TOKENS, Measure, Number, observe
 from runs_mcp.server.aggregate.run_scan import RunScan
 from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
-
-FIELDS_OF: Mapping[Dimension, str] = {
-    "model": "modelId",
-    "interaction": "interaction",
-    "environment": "environment",
-    "error": "error",
-    "tag": "tags",
-    "finish_reason": "finish_reason",
-}
-"""The field that each dimension needs, besides those that every scan reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +31,15 @@ class Question:
     sort: str | None
     limit: int
 
-    def simplified(self) -> Self:
+    def simplified(self, edition: Edition) -> Self:
         """Return the same question with as little in `where` as possible: searches and facets cannot evaluate it."""
-        filters, span, where = with_search_filters(self.filters, self.span, self.where)
+        filters, span, where = with_search_filters(edition, self.filters, self.span, self.where)
         return replace(self, filters=filters, span=span, where=where)
 
     @property
     def searched(self) -> dict[str, Any]:
         """The filters with the creation times."""
-        times = {"start": self.span.start, "end": self.span.end}
-        return {**self.filters, **{name: moment for name, moment in times.items() if moment}}
+        return {**self.filters, **self.span.filters}
 
     @property
     def computed(self) -> set[Measure]:
@@ -63,8 +52,7 @@ class Question:
         """The fields of a run that the answer needs."""
         computed = self.computed
         return [
-            *("id", "status", "created_at"),
-            *(FIELDS_OF[dimension] for dimension in self.by if dimension in FIELDS_OF),
+            *fields_of(self.by),
             *(["execution_time"] if computed & DURATIONS else []),
             *(["token_use"] if computed & {*TOKENS, "cost"} else []),
             *(["modelId"] if "cost" in computed and "model" not in self.by else []),
@@ -111,11 +99,11 @@ async def aggregate(
         names_of: Returns the names of the values of dimensions, for pages that have ids alone.
 
     Raises:
-        ClosedFindError: `where` needs `find`, which is closed.
+        FindClosedError: `where` needs `find`, which is closed.
         UnknownCostError: costs are asked for, and nothing tells them.
         RunsApiError: the API failed.
     """
-    question = question.simplified()
+    question = question.simplified(runs.edition)
     facet = facet_counts.facet_for(runs, question.by, list(question.computed)) if not question.where else None
     if facet:
         counted = await facet_counts.count(runs, question.searched, question.by, facet)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import Facets, NotFoundError, PermissionDeniedError, Ref, RunsClient
+from runs_mcp.api import REFUSALS, Facets, Ref, RunsClient
 from runs_mcp.server.aggregate.groups import NONE, Dimension, Groups
 from runs_mcp.server.aggregate.measures import COUNTS, FAILED, Measure, Tally
 from runs_mcp.server.runs import own_tags
@@ -34,7 +34,7 @@ async def matching(runs: RunsClient, filters: Mapping[str, Any]) -> int | None:
     """Return the number of runs that match; None if the API does not tell."""
     try:
         return (await runs.compute_facets(facets=["status"], **filters)).total
-    except (PermissionDeniedError, NotFoundError):
+    except REFUSALS:
         return None
 
 
@@ -45,7 +45,7 @@ async def count(runs: RunsClient, filters: Mapping[str, Any], by: Sequence[Dimen
     try:
         everything = await counts_of(**filters)
         failed = await _failed(counts_of, filters, everything, status)
-    except (PermissionDeniedError, NotFoundError):
+    except REFUSALS:
         return None
     buckets = everything.buckets.get(facet, ())
     total = everything.total

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import MISSING
 
+from runs_mcp.api import Edition
+from runs_mcp.api.extended_json import plain_filter
 from runs_mcp.api.search_fallback import search_for
 from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.time_slices import TimeSlice
@@ -37,11 +39,13 @@ def joined(query: Filters, other: Filters) -> dict[str, Any]:
     return {"$and": [dict(query), dict(other)]} if query.keys() & other.keys() else {**query, **other}
 
 
-def with_search_filters(filters: Filters, span: TimeSlice, where: Filters) -> tuple[Filters, TimeSlice, Filters]:
+def with_search_filters(
+    edition: Edition, filters: Filters, span: TimeSlice, where: Filters
+) -> tuple[Filters, TimeSlice, Filters]:
     """Return `filters` and `span` with the conditions of `where` that a search expresses, and the other conditions."""
     searched, rest = dict(filters), {}
-    for field, condition in where.items():
-        search = search_for({field: condition})
+    for field, condition in plain_filter(where).items():
+        search = search_for(edition, {field: condition})
         times = _slice(search) if search and search.keys() <= {"start", "end"} else None
         if times:
             span = span.within(times)

@@ -17,6 +17,15 @@ Dimension = Literal[
 NAMED: Sequence[Literal["interaction", "environment"]] = ("interaction", "environment")
 """The dimensions whose values have an id and a name."""
 TIMES: frozenset[Dimension] = frozenset({"hour", "day", "week"})
+FIELDS: Mapping[Dimension, str] = {
+    "model": "modelId",
+    "interaction": "interaction",
+    "environment": "environment",
+    "error": "error",
+    "tag": "tags",
+    "finish_reason": "finish_reason",
+}
+"""The field that each dimension needs, besides those that every scan reads."""
 NONE = "none"
 """The label of the group of runs that lack the field."""
 LONGEST_WHOLE_ID = 9
@@ -104,6 +113,11 @@ class Groups:
             else name
             for value, name in named.items()
         }
+
+
+def fields_of(dimensions: Iterable[Dimension]) -> list[str]:
+    """Return the fields of a run that a scan for `dimensions` reads."""
+    return ["id", "status", "created_at", *(FIELDS[one] for one in dimensions if one in FIELDS)]
 
 
 def utc(moment: datetime) -> datetime:

@@ -36,11 +36,10 @@ class Costs:
 
     def of(self, run: Run) -> float | None:
         """Return the cost of `run` in US dollars; None if it used no tokens or has no price."""
-        reported = _reported(run)
-        if reported is not None:
-            self.reported += 1
-            return reported
         use = run.token_use
+        if use and use.cost_usd is not None:
+            self.reported += 1
+            return use.cost_usd
         if use is None or use.prompt is None:
             return None
         price = self._price(run.model_id)
@@ -89,9 +88,3 @@ def _loaded() -> Price | None:
         return float(prompt) / PRICED_TOKENS, float(result) / PRICED_TOKENS
 
     return price
-
-
-def _reported(run: Run) -> float | None:
-    use = run.raw.get("token_use")
-    cost = use.get("provider_cost_usd") if isinstance(use, dict) else None
-    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None

@@ -20,6 +20,8 @@ Measure = Literal[
     "result_tokens",
     "total_tokens",
     "mean_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
     "cost",
 ]
 Number = int | float | None
@@ -27,7 +29,9 @@ FAILED = "failed"
 COUNTS: frozenset[Measure] = frozenset({"runs", "failed", "failure_rate"})
 """The measures that need no field but the status."""
 DURATIONS: frozenset[Measure] = frozenset({"mean_ms", "median_ms", "p95_ms", "max_ms"})
-TOKENS: frozenset[Measure] = frozenset({"prompt_tokens", "result_tokens", "total_tokens", "mean_tokens"})
+TOKENS: frozenset[Measure] = frozenset(
+    {"prompt_tokens", "result_tokens", "total_tokens", "mean_tokens", "cached_tokens", "cache_write_tokens"}
+)
 MS_DIGITS = 3
 RATE_DIGITS = 6
 COST_DIGITS = 8
@@ -42,6 +46,8 @@ class Observation(NamedTuple):
     result_tokens: int | None
     total_tokens: int | None
     cost: float | None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 def observe(run: Run, cost: float | None = None) -> Observation:
@@ -53,7 +59,7 @@ def observe(run: Run, cost: float | None = None) -> Observation:
     total = use.total
     if total is None and use.prompt is not None and use.result is not None:
         total = use.prompt + use.result
-    return Observation(failed, run.execution_time_ms, use.prompt, use.result, total, cost)
+    return Observation(failed, run.execution_time_ms, use.prompt, use.result, total, cost, use.cached, use.cache_write)
 
 
 @dataclass(slots=True)
@@ -65,6 +71,8 @@ class Tally:
     prompt_tokens: int = 0
     result_tokens: int = 0
     total_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
     with_tokens: int = 0
     cost: float = 0.0
     with_cost: int = 0
@@ -76,6 +84,8 @@ class Tally:
         self.failed += run.failed
         self.prompt_tokens += run.prompt_tokens or 0
         self.result_tokens += run.result_tokens or 0
+        self.cached_tokens += run.cached_tokens or 0
+        self.cache_write_tokens += run.cache_write_tokens or 0
         if run.total_tokens is not None:
             self.total_tokens += run.total_tokens
             self.with_tokens += 1
@@ -100,6 +110,8 @@ class Tally:
             "result_tokens": self.result_tokens,
             "total_tokens": self.total_tokens,
             "mean_tokens": _rounded(_ratio(self.total_tokens, self.with_tokens), MS_DIGITS),
+            "cached_tokens": self.cached_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
             "cost": _rounded(self.cost, COST_DIGITS) if self.with_cost else None,
         }
         return {name: known[name] for name in measures}

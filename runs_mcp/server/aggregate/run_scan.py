@@ -10,7 +10,6 @@ from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.run_sources import SMALLEST_CAP, Narrow, Source
 from runs_mcp.server.aggregate.time_slices import TICK, TimeSlice
-from runs_mcp.server.runs.found_page import ClosedFindError
 
 AT_ONCE = 4
 """Pages that are read at the same time."""
@@ -40,7 +39,7 @@ class RunScan:
     _longest: int = SMALLEST_CAP
     _over: bool = False
     _left_out: bool = False
-    _failure: RunsApiError | ClosedFindError | None = None
+    _failure: RunsApiError | None = None
 
     @property
     def complete(self) -> bool:
@@ -51,7 +50,7 @@ class RunScan:
         """Hand on the runs created in `span`; stop after `most` runs or `within_s` seconds.
 
         Raises:
-            ClosedFindError: the source needs `find`, which is closed.
+            FindClosedError: the source needs `find`, which is closed.
             RunsApiError: a page could not be read.
         """
         self._waiting = [span]
@@ -74,7 +73,7 @@ class RunScan:
         try:
             page = await self.source(span)
             await self._hand_on(self._unseen(page))
-        except (RunsApiError, ClosedFindError) as error:
+        except RunsApiError as error:
             self._failure = error
             return
         created = [utc(run.created_at) for run in page if run.created_at]

@@ -5,11 +5,10 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import NotFoundError, PermissionDeniedError, Run, RunsClient
+from runs_mcp.api import FindClosedError, Run, RunsClient
 from runs_mcp.api.payloads import format_timestamp
 from runs_mcp.server.aggregate.filter_translation import Filters, joined, mongo_filter
 from runs_mcp.server.aggregate.time_slices import TimeSlice
-from runs_mcp.server.runs.found_page import ClosedFindError
 
 PAGE = 1_000
 """Runs per page. The API may give fewer."""
@@ -39,13 +38,13 @@ def sources_of(
 
 
 def found(runs: RunsClient, query: Mapping[str, Any], select: Sequence[str]) -> Source:
-    """Return a source of the runs that a MongoDB filter selects. It raises `ClosedFindError` where `find` is closed."""
+    """Return a source of the runs that a MongoDB filter selects. It raises `FindClosedError` where `find` is closed."""
 
     async def page(span: TimeSlice) -> list[Run]:
         bounds = {"$gte": span.start, "$lt": span.end}
         created = {operator: format_timestamp(moment) for operator, moment in bounds.items() if moment}
         within = {"created_at": created} if created else {}
-        return await _find(runs, joined(query, within), PAGE, select)
+        return await runs.find_runs(joined(query, within), limit=PAGE, select=select, fallback=False)
 
     return page
 
@@ -56,7 +55,8 @@ def narrowed(runs: RunsClient, where: Mapping[str, Any], select: Sequence[str]) 
     async def narrow(page: Sequence[Run]) -> Sequence[Run]:
         waiting, matching = {run.id for run in page}, list[Run]()
         while waiting:
-            answer = await _find(runs, joined(where, {"_id": {"$in": sorted(waiting)}}), len(waiting), select)
+            of_page = joined(where, {"_id": {"$in": sorted(waiting)}})
+            answer = await runs.find_runs(of_page, limit=len(waiting), select=select, fallback=False)
             fresh = [run for run in answer if run.id in waiting]
             matching += fresh
             waiting -= {run.id for run in fresh}
@@ -86,15 +86,8 @@ def _first_permitted(first: Source, second: Source) -> Source:
     async def page(span: TimeSlice) -> list[Run]:
         try:
             return await chosen[0](span)
-        except ClosedFindError:
+        except FindClosedError:
             chosen[0] = second
             return await second(span)
 
     return page
-
-
-async def _find(runs: RunsClient, query: Mapping[str, Any], limit: int, select: Sequence[str]) -> list[Run]:
-    try:
-        return await runs.find_runs(query, limit=limit, select=select, fallback=False)
-    except (PermissionDeniedError, NotFoundError) as error:
-        raise ClosedFindError(error.status) from error

@@ -76,7 +76,7 @@ async def sort_runs(
         RunsApiError: the API failed.
     """
     name, descending = sort.removeprefix("-"), sort.startswith("-")
-    searched = {**filters, **({"start": span.start} if span.start else {}), **({"end": span.end} if span.end else {})}
+    searched = {**filters, **span.filters}
     if runs.edition.search_options:
         field = f"{'-' if descending else ''}{API_FIELDS.get(name, name)}"
         page = await runs.search_runs(limit=limit + 1, offset=offset, sort=field, **searched)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import ceil
+from typing import Any
 
 from pydantic import MISSING
 
@@ -39,6 +40,12 @@ class TimeSlice:
         starts = [start for start in (self.start, other.start) if start]
         ends = [end for end in (self.end, other.end) if end]
         return TimeSlice(max(starts, default=None), min(ends, default=None))
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters of a search that select the slice."""
+        times = {"start": self.start, "end": self.end}
+        return {name: moment for name, moment in times.items() if moment}
 
     @property
     def latest(self) -> datetime:

@@ -66,7 +66,7 @@ async def make_tools(
         RunsApiError: The interactions cannot be read.
     """
     listing = await known.listing(within_s=0)
-    if listing.from_runs:
+    if listing.source != "catalogue":
         log.warning("server.interaction_tools needs the permission interaction:read; no interaction is a tool")
         return {}
     chosen = select(listing.interactions, settings)

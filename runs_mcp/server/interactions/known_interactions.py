@@ -2,15 +2,17 @@
 
 import difflib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
-from runs_mcp.api import Interaction, NotFoundError, PermissionDeniedError, Ref, RunsApiError, RunsClient
-from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.api import REFUSALS, Interaction, Ref, RunsApiError, RunsClient
+from runs_mcp.server.runs.name_resolver import STORED, UnclearNameError, composed
 
 REMEMBERED_S = 60.0
 NEWEST_RUNS = 100
-CLOSED = (PermissionDeniedError, NotFoundError)
+Source = Literal["catalogue", "names", "runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Listing:
     """The interactions known at one time."""
 
     interactions: Sequence[Interaction]
-    from_runs: bool
-    """True if the credential may not read the catalogue, so that these are only the names that runs have used."""
+    source: Source = "catalogue"
+    """`names`: the credential may read only the names, without inputs; `runs`: these are the names that runs used."""
 
     def find(self, given: str) -> Interaction:
         """Return the interaction with this endpoint, id or name; a version after `@` is ignored.
@@ -27,15 +29,22 @@ class Listing:
         Raises:
             UnclearNameError: None or several have it.
         """
-        wanted = given.removeprefix("oid:")
-        named = {wanted.casefold(), wanted.partition("@")[0].casefold()}
-        exact = [one for one in self.interactions if given in (one.endpoint, one.id, one.name)]
-        found = exact or [
-            one for one in self.interactions if named & {text.casefold() for text in (one.endpoint, one.id, one.name)}
-        ]
+        wanted = composed(given.removeprefix(STORED))
+        base = wanted.partition("@")[0]
+        found = self._named(wanted) or self._named(base) or self._named(wanted, base, fold=True)
         if len(found) == 1:
             return found[0]
         raise UnclearNameError(self._advice(given, found), "interaction", given)
+
+    def _named(self, *texts: str, fold: bool = False) -> list[Interaction]:
+        """Return the interactions with one of `texts` as endpoint, id or name; `fold`: in upper or lower case."""
+        form: Callable[[str], str] = str.casefold if fold else str
+        wanted = {form(text) for text in texts}
+        return [
+            one
+            for one in self.interactions
+            if wanted & {form(composed(text)) for text in (one.endpoint, one.id, one.name)}
+        ]
 
     def _advice(self, given: str, found: Sequence[Interaction]) -> str:
         if found:
@@ -65,12 +74,11 @@ class KnownInteractions:
         return self._remembered[1]
 
     async def _read(self) -> Listing:
-        try:
-            return Listing(await self._runs.catalog.list_interactions(), from_runs=False)
-        except CLOSED:
-            used = await self._used_by_runs()
-        found = {name: Interaction(id=one.id or name, name=name, endpoint=name) for one in used if (name := one.label)}
-        return Listing(list(found.values()), from_runs=True)
+        with suppress(*REFUSALS):
+            return Listing(await self._runs.catalog.list_interactions())
+        with suppress(RunsApiError):
+            return Listing(_named(Ref(one.id, one.name) for one in await self._runs.list_names("interaction")), "names")
+        return Listing(_named(await self._used_by_runs()), "runs")
 
     async def _used_by_runs(self) -> Sequence[Ref]:
         try:
@@ -78,3 +86,8 @@ class KnownInteractions:
         except RunsApiError:
             newest = await self._runs.list_runs(limit=NEWEST_RUNS)
         return [run.interaction for run in newest if run.interaction]
+
+
+def _named(references: Iterable[Ref]) -> Sequence[Interaction]:
+    found = {one.label: Interaction(id=one.id or one.label, name=one.label, endpoint=one.label) for one in references}
+    return [one for one in found.values() if one.name]

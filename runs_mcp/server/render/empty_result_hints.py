@@ -4,9 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import MISSING
-
-from runs_mcp.api import FilterOption, NotFoundError, PermissionDeniedError, RunsApiError
+from runs_mcp.api import REFUSALS, FilterOption, RunsApiError
 from runs_mcp.server.context import Services
 
 EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag")
@@ -22,13 +20,13 @@ async def hint(here: Services, filters: Mapping[str, Any]) -> str:
 
     Names only tools that this server publishes and whose operation answers.
     """
-    given = {name: value for name, value in filters.items() if name in EXACT_FILTERS and value is not MISSING}
+    given = {name: value for name, value in filters.items() if name in EXACT_FILTERS and isinstance(value, str)}
     lines = []
     for name, value in given.items():
         others = {other: kept for other, kept in given.items() if other != name}
         try:
             options = await here.runs.get_filter_options(name, **others)
-        except (PermissionDeniedError, NotFoundError):
+        except REFUSALS:
             return _general(here, closed={"get_run_filter_options", "compute_run_facets"})
         except RunsApiError:
             return _general(here)

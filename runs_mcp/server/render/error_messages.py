@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from runs_mcp.api import (
     ApiTimeoutError,
     AuthenticationError,
+    FindClosedError,
     InvalidArgumentError,
     InvalidRequestError,
     NotFoundError,
@@ -27,7 +28,6 @@ from runs_mcp.api import (
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
 from runs_mcp.server.runs.create_limit import CreateLimitError
-from runs_mcp.server.runs.found_page import ClosedFindError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
@@ -42,6 +42,11 @@ NOBODY_TO_ASK = (
     f"{NOTHING_SENT} {NO_RUN} Connect with a client that supports elicitation, or ask the operator to turn the setting "
     "off; it cannot be overridden by an argument."
 )
+FIND_CLOSED = (
+    "The server's credential may not use MongoDB filters, and no search has the same meaning as this one. What works: "
+    "search_runs with its filters, aggregate_runs for numbers, and here equality of status, interaction, environment "
+    "and modelId, tags, and bounds of created_at."
+)
 LONGEST_ECHO_CHARS = 100
 LONGEST_IN_SECONDS = 120
 LONGEST_IN_MINUTES = 120
@@ -54,12 +59,14 @@ def explain(tool: str, error: BaseException, *, changes: bool) -> str:
             return f"{_invalid_arguments(error)} {NOTHING_SENT}"
         case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
-        case UnclearNameError() | UnknownCostError() | ClosedFindError():
+        case UnclearNameError() | UnknownCostError():
             return f"{error} {NO_RUN if changes else NO_CHANGE}"
         case LostCreateError() | RequestKeyConflictError() | CreateContinuesError() | NotSentError() | FollowingError():
             return _explain_create(error)
         case CreateLimitError():
             return over_create_limit(error)
+        case FindClosedError():
+            return f"{FIND_CLOSED} {NO_CHANGE}"
         case RunsApiError():
             return " ".join(
                 [_what_happened(error), _what_changed(error, changes=changes), _what_next(error, changes=changes)]

@@ -8,14 +8,17 @@ from pydantic_core import to_json
 
 from runs_mcp.api import Interaction, Resolution, Run
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.interactions.known_interactions import Source
 from runs_mcp.server.render import results, tables
 
 MOST_FIELDS = 12
 MOST_CHOICES = 8
-ONLY_FROM_RUNS = (
-    "The credential may not read the catalogue of interactions, so these are the names that runs have used; there may "
-    "be more, and their schemas are unknown."
-)
+NOTES: Mapping[Source, str] = {
+    "names": "The credential may read only the names of interactions: descriptions, tags and schemas are unknown.",
+    "runs": "The credential may not read the catalogue of interactions, so these are the names that runs have used; "
+    "there may be more, and descriptions, tags and schemas are unknown.",
+}
+"""The notes on listings that do not come from the catalogue."""
 INTERACTIONS = {
     "type": "object",
     "properties": {
@@ -26,14 +29,12 @@ INTERACTIONS = {
 }
 
 
-def page(
-    call: Call, interactions: Sequence[Interaction], *, limit: int, offset: int, from_runs: bool
-) -> CallToolResult:
+def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset: int, source: Source) -> CallToolResult:
     """Return one line for each of `limit` interactions from `offset` on."""
     shown = interactions[offset : offset + limit]
     next_offset = offset + len(shown) if offset + len(shown) < len(interactions) else None
     follow_up = {"next": results.same_call(call, offset=next_offset)} if next_offset else {}
-    note = {"note": ONLY_FROM_RUNS} if from_runs else {}
+    note = _note(source)
     structured = {
         "interactions": [_line(one) for one in shown],
         "total": len(interactions),
@@ -51,7 +52,9 @@ def page(
     return results.answer("\n".join([head, _table(shown), *note.values(), more]), structured)
 
 
-def details(call: Call, one: Interaction, resolved: Resolution | None, example: Run | None) -> CallToolResult:
+def details(
+    call: Call, one: Interaction, resolved: Resolution | None, example: Run | None, *, source: Source
+) -> CallToolResult:
     """Return the schemas of an interaction, what it runs on by default, and the input of an earlier run."""
     documents = {
         "input_schema": one.input_schema,
@@ -66,11 +69,12 @@ def details(call: Call, one: Interaction, resolved: Resolution | None, example: 
         "interactions": [{**_line(one), **defaults, **{name: documents[name] for name in texts if name not in cut}}],
         **({"cut": sorted(cut)} if cut else {}),
         **({"example_run": example.id} if example else {}),
+        **_note(source),
         "workspace": services(call).workspace,
     }
     lines = [f"Interaction {tables.cell(one.endpoint)} ({services(call).workspace})"]
     lines += [f"{name}: {tables.cell(value)}" for name, value in {**_line(one), **defaults}.items() if value]
-    lines.append(results.UNTRUSTED)
+    lines += [*_note(source).values(), results.UNTRUSTED]
     lines += [results.fenced(_title(name, example), _within(text, share)) for name, text in texts.items()]
     lines.append(f'Run it: create_run(interaction="{tables.cell(one.endpoint)}", data={{…}})')
     return results.answer("\n".join(lines), structured)
@@ -136,3 +140,7 @@ def _title(name: str, example: Run | None) -> str:
 
 def _within(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}… (cut: {longest:,} of {len(text):,} characters)"
+
+
+def _note(source: Source) -> dict[str, str]:
+    return {"note": NOTES[source]} if source in NOTES else {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent
 
-from runs_mcp.api import Run
+from runs_mcp.api import Run, TokenUse
 from runs_mcp.observability.masking import show_hidden
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import portable_json, tables
@@ -209,8 +209,14 @@ def _facts(run: Run) -> list[str]:
     facts = tables.facts(run).items()
     lines = [" · ".join(f"{name} {text}" for name, text in facts if name not in ("id", "error"))]
     if used := run.token_use:
-        lines.append(f"tokens: prompt {used.prompt}, result {used.result}")
+        lines.append(_tokens(used))
     return lines
+
+
+def _tokens(used: TokenUse) -> str:
+    counts = {"cached": used.cached, "written to the cache": used.cache_write, "cost in USD": used.cost_usd}
+    further = [f"{name} {value}" for name, value in counts.items() if value is not None]
+    return ", ".join([f"tokens: prompt {used.prompt}", f"result {used.result}", *further])
 
 
 def _documents(run: Run, document: Mapping[str, Any]) -> list[str]:

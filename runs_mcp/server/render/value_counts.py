@@ -15,28 +15,37 @@ from runs_mcp.server.runs import own_tags
 MOST_VALUES = 50
 """Values shown of one facet: tags can be as many as runs."""
 MOST_OPTIONS = 200
+END = "End of list."
+NOT_ALL_VALUES = (
+    "Others may exist: the credential may not list the values that runs have, so these come from the catalogue and the "
+    "newest runs."
+)
 
 
-def facets(call: Call, counts: Facets) -> CallToolResult:
-    """Return counts by value, one line for each facet: the most frequent values, without the tags of this server."""
+def facets(call: Call, counts: Facets, *, covered: int | None = None) -> CallToolResult:
+    """Return counts by value, one line for each facet: the most frequent values, without the tags of this server.
+
+    `covered` is the number of runs that were counted where others match as well; None: all are counted.
+    """
     known = {name: [one for one in buckets if not _is_own_tag(one)] for name, buckets in counts.buckets.items()}
     shown = {name: _most_frequent(buckets) for name, buckets in known.items()}
     left_out = {name: len(known[name]) - len(shown[name]) for name in shown if len(known[name]) > len(shown[name])}
     structured = {
         **({} if counts.total is None else {"total": counts.total}),
+        **({} if covered is None else {"covered": covered, "complete": False}),
         "facets": {name: [_sent(bucket) for bucket in shown[name]] for name in shown},
         **({"left_out": left_out} if left_out else {}),
         "workspace": services(call).workspace,
     }
-    lines = [f"{counts.total if counts.total is not None else 'An unknown number of'} runs ({results.origin(call)})"]
+    lines = [f"{_total(counts, covered)} ({results.origin(call)})"]
     for name, buckets in shown.items():
         more = f", and {left_out[name]:,} rarer values" if name in left_out else ""
         lines.append(f"{tables.cell(name)}: {_counted(buckets) or 'none'}{more}")
     return results.answer("\n".join(lines), structured)
 
 
-def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallToolResult:
-    """Return the values that a filter can take, at most 200."""
+def options(call: Call, field: str, choices: Sequence[FilterOption], *, complete: bool = True) -> CallToolResult:
+    """Return the values that a filter can take, at most 200; `complete`: there are no others."""
     shown = choices[:MOST_OPTIONS]
     columns = {
         "id": [one.id or "" for one in shown],
@@ -48,12 +57,19 @@ def options(call: Call, field: str, choices: Sequence[FilterOption]) -> CallTool
     structured = {
         "options": [_sent(one) for one in shown],
         **({"left_out": cut} if cut else {}),
+        **({} if complete else {"complete": False, "note": NOT_ALL_VALUES}),
         "workspace": services(call).workspace,
     }
-    ending = f"{cut:,} more are left out; filters take any of them by id or name." if cut else "End of list."
-    return results.answer(
-        f"{head}\n{tables.table(columns)}\n{ending}" if shown else f"{head}. End of list.", structured
-    )
+    ending = f"{cut:,} more are left out; filters take any of them by id or name." if cut else END
+    if not complete:
+        ending = NOT_ALL_VALUES
+    return results.answer(f"{head}\n{tables.table(columns)}\n{ending}" if shown else f"{head}. {ending}", structured)
+
+
+def _total(counts: Facets, covered: int | None) -> str:
+    if covered is not None:
+        return f"Incomplete: only {covered:,} runs were counted, and more match; narrow the filters, e.g. by start"
+    return f"{counts.total if counts.total is not None else 'An unknown number of'} runs"
 
 
 def _most_frequent(buckets: Sequence[Bucket]) -> Sequence[Bucket]:

@@ -180,7 +180,7 @@ class Subscriptions:
 
 async def _require_run(ctx: Request, run_id: str) -> None:
     try:
-        await ctx.lifespan_context.runs.get_run(run_id)
+        await ctx.lifespan_context.runs.get_run(run_id, include_prompt=False)
     except NotFoundError:
         raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
     except RunsApiError as error:

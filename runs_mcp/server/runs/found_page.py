@@ -7,20 +7,10 @@ from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import NotFoundError, PermissionDeniedError, Run, RunsClient
-from runs_mcp.api.search_fallback import search_for, select_fields
+from runs_mcp.api import FindClosedError, Run, RunsClient
+from runs_mcp.api.extended_json import plain_filter
+from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
 from runs_mcp.server.runs.pages import Pages
-
-
-class ClosedFindError(Exception):
-    """`find` is closed to the credential, and no search means the same as the filter."""
-
-    def __init__(self, status: int | None) -> None:
-        super().__init__(
-            f"The API closes `find` to the server's credential ({status}), and no search means the same as this query. "
-            "A search compares status, interaction, environment and modelId with one value each, requires tags, and "
-            "limits created_at by $gte and $lt: use only these, or search_runs."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +30,15 @@ async def fetch_found(
     """Return at most `limit` runs that match `query`; `pages` are those of searches.
 
     Raises:
-        ClosedFindError: `find` is closed, and no search means the same.
+        FindClosedError: `find` is closed, and no search means the same.
         RunsApiError: the API failed.
     """
     try:
         found = await runs.find_runs(query, limit=limit + 1, select=select, fallback=False)
-    except (PermissionDeniedError, NotFoundError) as error:
-        search = search_for(query)
+    except FindClosedError:
+        search = search_for(runs.edition, plain_filter(query)) if is_in_searches(select) else None
         if search is None:
-            raise ClosedFindError(error.status) from error
+            raise
         return await _fetch_searched(runs, pages, search, limit=limit, select=select)
     return FoundPage(found[:limit], further=len(found) > limit)
 

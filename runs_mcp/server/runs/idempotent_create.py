@@ -152,7 +152,7 @@ class IdempotentCreate:
             if known.request != tags.request:
                 raise RequestKeyConflictError(known.run_id)
             with suppress(NotFoundError):
-                return await self._runs.get_run(known.run_id)
+                return await self._runs.get_run(known.run_id, include_prompt=False)
         return await self._tagged(tags, request)
 
     async def _create(self, tags: CreateTags, given: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
@@ -227,7 +227,7 @@ class IdempotentCreate:
         """Return True unless the tags of `run` were copied from another run, or belong to another request."""
         if tags.run is None or tags.request is None:
             return True
-        whole = run if run.tags else await self._runs.get_run(run.id)
+        whole = run if run.tags else await self._runs.get_run(run.id, include_prompt=False)
         for tag in whole.tags:
             if (dated := _DATED.fullmatch(tag)) and tag == await self._dated(tags.run, tags.request, int(dated[1])):
                 return run.created_at is None or abs(_created_at(run).timestamp() - int(dated[1])) <= CLOCK_DIFFERENCE_S

@@ -10,14 +10,7 @@ from typing import Any, Literal
 
 from pydantic import MISSING
 
-from runs_mcp.api import (
-    FilterOption,
-    NotFoundError,
-    PermissionDeniedError,
-    Ref,
-    RunsApiError,
-    RunsClient,
-)
+from runs_mcp.api import REFUSALS, FilterOption, Ref, RunsApiError, RunsClient
 from runs_mcp.observability.masking import one_line
 
 Named = Literal["interaction", "environment"]
@@ -25,6 +18,8 @@ Named = Literal["interaction", "environment"]
 REMEMBERED_S = 60.0
 MOST_CANDIDATES = 8
 NEWEST_RUNS = 100
+STORED = "oid:"
+"""Prefix of a stored interaction, in front of its id or name; runs hold the id alone."""
 _SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+:.+")
 
 
@@ -69,7 +64,10 @@ class Names:
             UnclearNameError: the name is unknown or ambiguous, or the credential may read no source of names.
             RunsApiError: no source of names answers.
         """
-        if given is MISSING or _SURELY_AN_ID.fullmatch(given):
+        if given is MISSING:
+            return given
+        given = given.removeprefix(STORED)
+        if _SURELY_AN_ID.fullmatch(given):
             return given
         directory = await self._directory(field)
         found = _match(field, given, directory.options)
@@ -149,7 +147,7 @@ class Names:
                 return directory
         # A source that the credential may not read is expected; any other failure is reported.
         for failure in failures:
-            if not isinstance(failure, PermissionDeniedError | NotFoundError):
+            if not isinstance(failure, REFUSALS):
                 raise failure
         raise UnclearNameError(f"`{field}`: names cannot be looked up with this credential. Pass the id.", field, "")
 
@@ -187,10 +185,8 @@ def _match(field: Named, given: str, options: Sequence[FilterOption]) -> str | N
     """
     if any(option.id == given for option in options):
         return given
-    exact = [option for option in options if _composed(option.name) == _composed(given)]
-    matches = exact or [
-        option for option in options if _composed(option.name).casefold() == _composed(given).casefold()
-    ]
+    exact = [option for option in options if composed(option.name) == composed(given)]
+    matches = exact or [option for option in options if composed(option.name).casefold() == composed(given).casefold()]
     by_id = {option.id: option for option in matches if option.id}
     if len(by_id) > 1:
         candidates = list(by_id.values())
@@ -199,7 +195,8 @@ def _match(field: Named, given: str, options: Sequence[FilterOption]) -> str | N
     return next(iter(by_id), None)
 
 
-def _composed(name: str | None) -> str:
+def composed(name: str | None) -> str:
+    """Return `name` in Unicode's composed form (NFC), in which equal names are compared."""
     return unicodedata.normalize("NFC", name or "")
 
 

@@ -98,7 +98,7 @@ class RunPollers:
     async def _look(self, run_id: str, watch: _Watch) -> Run | None:
         """Return the run; None if it cannot be read now."""
         try:
-            return await self._runs.get_run(run_id)
+            return await self._runs.get_run(run_id, include_prompt=False)
         except NotFoundError:
             watch.scope.cancel()
             return None

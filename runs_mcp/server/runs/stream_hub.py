@@ -94,7 +94,7 @@ class StreamHub:
         try:
             role = await self._relay.read(follower)
             if role == "reader":
-                follower.end(run=await self._runs.get_run(follower.run_id))
+                follower.end(run=await self._runs.get_run(follower.run_id, include_prompt=False))
                 return
             async with self._relay.leading(follower):
                 await self._lead(follower, limiter, on_start, succeeds=role == "successor")
@@ -165,11 +165,11 @@ class StreamHub:
             self._reading[follower].cancel()
 
     async def _has_started(self, run_id: str) -> bool:
-        return (await self._runs.get_run(run_id)).status != "created"
+        return (await self._runs.get_run(run_id, include_prompt=False)).status != "created"
 
     async def _has_ended(self, run_id: str) -> bool:
         try:
-            return (await self._runs.get_run(run_id)).is_final
+            return (await self._runs.get_run(run_id, include_prompt=False)).is_final
         except RunsApiError:
             return False  # the stream is still open and may report the end
 
@@ -181,7 +181,7 @@ class StreamHub:
         """
         pause, unstarted = FIRST_POLL_S, 0
         while True:
-            run = await self._runs.get_run(follower.run_id)
+            run = await self._runs.get_run(follower.run_id, include_prompt=False)
             if broken and on_start and not follower.started and run.status != "created":
                 follower.started = True  # by the stream whose answer was lost
                 on_start()

@@ -50,7 +50,7 @@ async def _listing(call: Call) -> Listing | None:
         listing = await services(call).interactions.listing()
     except RunsApiError:
         return None
-    return None if listing.from_runs else listing
+    return None if listing.source != "catalogue" else listing
 
 
 async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -> Preview:

@@ -1,18 +1,31 @@
-"""Input schemas without the values that the configured edition of the API does not offer."""
+"""Input schemas without the parameters and values that the configured edition of the API does not offer."""
 
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
-from runs_mcp.api import EDITIONS
+from runs_mcp.api import EDITIONS, Edition
+from runs_mcp.api.filters import CURRENT_SEARCH_FILTERS, REPEATABLE
 from runs_mcp.server.tools.operation import Operation
 
 
 def fit_to_edition(operation: Operation, edition: str) -> Operation:
-    """Return `operation` with a published schema that lists only the facets of `edition`."""
-    facets = operation.published.input_schema["properties"].get("facets")
-    if facets is None:
-        return operation
+    """Return `operation` with a published schema that holds only what `edition` offers."""
     schema = deepcopy(operation.published.input_schema)
-    offered = [name for name in facets["items"]["enum"] if name in EDITIONS[edition].facets]
-    schema["properties"]["facets"]["items"]["enum"] = offered
+    _fit(operation.name, schema["properties"], EDITIONS[edition])
     return replace(operation, published=operation.published.model_copy(update={"input_schema": schema}))
+
+
+def _fit(tool: str, properties: dict[str, Any], edition: Edition) -> None:
+    if facets := properties.get("facets"):
+        facets["items"]["enum"] = [name for name in facets["items"]["enum"] if name in edition.facets]
+    if edition.current_filters:
+        return
+    if tool == "search_runs":
+        for name in CURRENT_SEARCH_FILTERS:
+            del properties[name]
+    if tool == "list_runs":
+        for name in REPEATABLE:
+            several = properties[name]
+            described = {} if "enum" in several["items"] else {"description": several["description"]}
+            properties[name] = {**several["items"], **described}

@@ -137,7 +137,7 @@ async def stream_run(
     as_task = wait and tasks.wanted(call)
     follower = here.followers.find(run_id)
     if follower is None or as_task:
-        run = await here.runs.get_run(run_id)
+        run = await here.runs.get_run(run_id, include_prompt=False)
         if follower is None and run.is_final:
             return results.ended(call, run, offset=offset, tail=given(tail))
         follower = follower or await _follow(call, run)
@@ -162,7 +162,9 @@ async def _follow(call: Call, run: Run) -> RunStream:
         raise ToolError(error_messages.not_started(run.id))
     if starts and here.config.server.confirm_create:
         await _confirm_start(call, run)
-        run = await here.runs.get_run(run.id)  # another client may have started it in the meantime
+        run = await here.runs.get_run(
+            run.id, include_prompt=False
+        )  # another client may have started it in the meantime
         starts = run.status == "created"
     taken = await here.create_limit.take() if starts else None
     if joined := here.followers.find(run.id):  # another call has begun to follow it in the meantime

@@ -33,9 +33,10 @@ async def list_interactions(
     if interaction is not MISSING:
         one = listing.find(interaction)
         version = interaction if "@" in interaction else one.endpoint
-        return interaction_results.details(call, one, await _resolved(call, version), await _example(call, one))
+        resolved, example = await _resolved(call, version), await _example(call, one)
+        return interaction_results.details(call, one, resolved, example, source=listing.source)
     found = [one for one in listing.interactions if _matches(one, query, tag)]
-    return interaction_results.page(call, found, limit=limit, offset=offset, from_runs=listing.from_runs)
+    return interaction_results.page(call, found, limit=limit, offset=offset, source=listing.source)
 
 
 def _matches(one: Interaction, query: str | MISSING, tag: str | MISSING) -> bool:
@@ -56,6 +57,6 @@ async def _example(call: Call, one: Interaction) -> Run | None:
     runs = services(call).runs
     try:
         newest = await runs.list_runs(interaction=one.id, status="completed", limit=1)
-        return await runs.get_run(newest[0].id) if newest else None
+        return await runs.get_run(newest[0].id, include_prompt=False) if newest else None
     except RunsApiError:
         return None

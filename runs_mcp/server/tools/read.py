@@ -9,7 +9,21 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import Environment, Interaction, Limit, Model, Offset, Parent, RunId, Status, Tag, Tail
+from runs_mcp.server.params import (
+    AnyTags,
+    Environment,
+    Interaction,
+    Limit,
+    Model,
+    Models,
+    Offset,
+    Parent,
+    RunId,
+    Status,
+    Statuses,
+    Tag,
+    Tail,
+)
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.tools import batch, filter_values
@@ -45,20 +59,20 @@ async def list_runs(
     limit: Limit = 20,
     offset: Offset = 0,
     interaction: Interaction | MISSING = MISSING,
-    status: Status | MISSING = MISSING,
-    model: Model | MISSING = MISSING,
+    status: Statuses | MISSING = MISSING,
+    model: Models | MISSING = MISSING,
     environment: Environment | MISSING = MISSING,
-    tag: Tag | MISSING = MISSING,
+    tag: AnyTags | MISSING = MISSING,
     parent: Parent | MISSING = MISSING,
 ) -> CallToolResult:
     """List runs (LLM executions), most recently updated first, filtered exactly. For text or dates use search_runs."""
     here = services(call)
     filters: dict[str, Any] = {
         "interaction": await here.names.id_of("interaction", interaction),
-        "status": status,
-        "model": model,
+        "status": params.sole(status),
+        "model": params.sole(model),
         "environment": await here.names.id_of("environment", environment),
-        "tag": tag,
+        "tag": params.sole(tag),
         "parent": False if parent == "false" else parent,
     }
     page = await here.list_pages.fetch(partial(here.runs.list_runs, **filters), limit=limit, offset=offset)
@@ -78,7 +92,9 @@ async def get_run(
 ) -> CallToolResult:
     """Read one run (run_id) or several (run_ids): status, error, result, parameters, prompt, timing, tokens. Whole
     fields: resource runs://{run_id}."""
-    read, parts, last = services(call).runs.get_run, params.given(include), params.given(tail)
+    parts, last = params.given(include), params.given(tail)
+    with_prompt = MISSING if parts is None or "prompt" in parts else False
+    read = partial(services(call).runs.get_run, include_prompt=with_prompt)
     if run_id is not MISSING and run_ids is MISSING:
         if compare:
             raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
@@ -117,5 +133,5 @@ async def get_run_filter_options(
         "parent": False if parent == "false" else parent,
     }
     values = await filter_values.of(here.runs, field, filters)
-    shown = [value for value in values if not own_tags.is_own(value.name or value.id or "")]
-    return value_counts.options(call, field, shown)
+    shown = [value for value in values.options if not own_tags.is_own(value.name or value.id or "")]
+    return value_counts.options(call, field, shown, complete=values.complete)

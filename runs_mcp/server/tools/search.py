@@ -4,9 +4,11 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
-from pydantic import MISSING, BeforeValidator, Field
+from pydantic import MISSING, BeforeValidator, Field, WithJsonSchema
 
 from runs_mcp.server import params
+from runs_mcp.server.aggregate.facet_scan import count_facets
+from runs_mcp.server.aggregate.groups import NAMED
 from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
@@ -36,9 +38,15 @@ from runs_mcp.server.ui import DASHBOARD
 
 Text = Annotated[Name, params.FREE_TEXT, Field(description="Words to find in prompt, parameters and result")]
 RunName = Annotated[Name, Field(description="Name of the run or its interaction")]
-AllTags = Annotated[Tags, Field(description="Only runs with all these tags")]
+AllTags = Annotated[Tags, params.short_list("Only runs with all these tags")]
 Parents = Annotated[list[Name], BeforeValidator(params.listed), Field(description="Ids of parent runs")]
 LinkedObject = Annotated[Name, Field(description="Id of a linked object")]
+ExcludedTags = Annotated[Tags, params.short_list("Tags to leave out")]
+FinishReason = Annotated[Name, WithJsonSchema({"type": "string", "description": "E.g. length"})]
+Creator = Annotated[Name, WithJsonSchema({"type": "string", "description": "User id"})]
+IsRoot = Annotated[bool, Field(description="No parent")]
+SomeRuns = Annotated[Tags, params.short_list("Run ids")]
+WorkflowRuns = Annotated[Tags, params.short_list("Workflow run ids")]
 FacetName = Literal["environments", "interactions", "models", "tags", "status", "finish_reason"]
 FacetNames = Annotated[
     list[FacetName], BeforeValidator(params.listed), Field(min_length=1, description="What to count by; default all")
@@ -73,6 +81,12 @@ async def search_runs(
     object: LinkedObject | MISSING = MISSING,  # noqa: A002 - the API's own name for it
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
+    exclude_tags: ExcludedTags | MISSING = MISSING,
+    finish_reason: FinishReason | MISSING = MISSING,
+    created_by: Creator | MISSING = MISSING,
+    is_root: IsRoot | MISSING = MISSING,
+    run_ids: SomeRuns | MISSING = MISSING,
+    workflow_run_ids: WorkflowRuns | MISSING = MISSING,
     sort: Sort | MISSING = MISSING,
     limit: Limit = 20,
     offset: Offset = 0,
@@ -87,21 +101,25 @@ async def search_runs(
         "environment": await here.names.id_of("environment", environment),
         "model": model,
     }
-    if sort is not MISSING:
-        others = {"query": query, "name": name, "tags": tags, "parent": parent, "object": object}
-        return await _sorted(
-            call, {**filters, **others}, TimeSlice.between(start, end), sort, limit=limit, offset=offset
-        )
-    words: dict[str, Any] = {
+    others: dict[str, Any] = {
         "query": query,
         "name": name,
         "tags": tags,
         "parent": parent,
         "object": object,
-        "start": start,
-        "end": end,
+        "exclude_tags": exclude_tags,
+        "finish_reason": finish_reason,
+        "created_by": created_by,
+        "is_root": is_root,
+        "run_ids": run_ids,
+        "workflow_run_ids": workflow_run_ids,
     }
-    page = await here.search_pages.fetch(partial(here.runs.search_runs, **filters, **words), limit=limit, offset=offset)
+    if sort is not MISSING:
+        return await _sorted(
+            call, {**filters, **others}, TimeSlice.between(start, end), sort, limit=limit, offset=offset
+        )
+    search = partial(here.runs.search_runs, **filters, **others, start=start, end=end)
+    page = await here.search_pages.fetch(search, limit=limit, offset=offset)
     hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
     return run_lists.page(call, page, hint=hint)
 
@@ -144,21 +162,28 @@ async def compute_run_facets(
     """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
     here = services(call)
     reject_conditions_on_content(here.config.server, text=query)
-    counts = await here.runs.compute_facets(
-        facets=facets,
-        query=query,
-        name=name,
-        status=status,
-        interaction=await here.names.id_of("interaction", interaction),
-        environment=await here.names.id_of("environment", environment),
-        model=model,
-        tags=tags,
-        parent=parent,
-        object=object,
-        start=start,
-        end=end,
+    filters = {
+        "query": query,
+        "name": name,
+        "status": status,
+        "interaction": await here.names.id_of("interaction", interaction),
+        "environment": await here.names.id_of("environment", environment),
+        "model": model,
+        "tags": tags,
+        "parent": parent,
+        "object": object,
+    }
+    counted = await count_facets(
+        here.runs,
+        facets,
+        {key: value for key, value in filters.items() if value is not MISSING},
+        TimeSlice.between(start, end),
+        most=here.config.server.max_scan,
+        within_s=here.config.streaming.max_wait_s,
+        on_page=Progress.of(call).say,
+        names_of=lambda by: here.names.by_id(*(one for one in NAMED if one in by)),
     )
-    return value_counts.facets(call, counts)
+    return value_counts.facets(call, counted.facets, covered=counted.covered)
 
 
 async def _sorted(

@@ -1,0 +1,77 @@
+"""MongoDB extended JSON in filters, such as `{"$date": …}`, which the API does not read: it takes plain JSON."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from runs_mcp.api.errors import InvalidArgumentError
+from runs_mcp.api.payloads import format_timestamp, parse_timestamp
+
+MS_PER_S = 1_000
+WITHOUT_PLAIN_FORM = frozenset(
+    "$binary $uuid $timestamp $minKey $maxKey $undefined $symbol $code $scope $dbPointer".split()
+)
+
+
+def plain_filter(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a MongoDB filter with values of extended JSON replaced by plain JSON: dates by texts in ISO 8601.
+
+    Raises:
+        InvalidArgumentError: a value has no plain form.
+    """
+    return {name: _plain(value) for name, value in query.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    if len(value) == 1 and (read := READERS.get(next(iter(value)))):
+        [(name, written)] = value.items()
+        return _read(read, name, written)
+    if unknown := WITHOUT_PLAIN_FORM & value.keys():
+        raise InvalidArgumentError(f"`query`: {min(unknown)} of extended JSON cannot be sent; use plain JSON")
+    return {name: _plain(inner) for name, inner in value.items()}
+
+
+def _read(read: Callable[[Any], Any], name: str, written: Any) -> Any:
+    try:
+        return read(written)
+    except (TypeError, ValueError, KeyError, OverflowError):
+        raise InvalidArgumentError(f"`query`: {name} does not hold a value of extended JSON") from None
+
+
+def _date(written: Any) -> str:
+    """Return a date, which is written as a text in ISO 8601, or as milliseconds since 1970."""
+    if isinstance(written, Mapping):
+        written = int(written["$numberLong"])
+    if isinstance(written, int) and not isinstance(written, bool):
+        return format_timestamp(datetime.fromtimestamp(written / MS_PER_S, UTC))
+    moment = parse_timestamp(written)
+    if moment is None:
+        raise ValueError(written)
+    return format_timestamp(moment)
+
+
+def _text(written: Any) -> str:
+    if not isinstance(written, str):
+        raise TypeError(written)
+    return written
+
+
+def _pattern(written: Any) -> dict[str, str]:
+    options = {"$options": _text(written["options"])} if written.get("options") else {}
+    return {"$regex": _text(written["pattern"]), **options}
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "$date": _date,
+    "$oid": _text,
+    "$numberInt": int,
+    "$numberLong": int,
+    "$numberDouble": float,
+    "$numberDecimal": float,
+    "$regularExpression": _pattern,
+}
+"""Readers of the values that have a plain form, by their only key."""

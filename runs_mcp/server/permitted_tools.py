@@ -1,0 +1,55 @@
+"""The tools that the credential permits, by the permissions that its token lists."""
+
+import logging
+from collections.abc import Collection, Mapping, Set
+
+import anyio
+
+from runs_mcp.api import RunsApiError, RunsClient
+from runs_mcp.config.api_settings import AuthSettings
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_S = 2.0
+"""Seconds for which a list of tools waits for the exchange of an API key."""
+EXECUTE, READ, READ_INTERACTIONS = "interaction:execute", "run:read", "interaction:read"
+SUFFICIENT: Mapping[str, Set[str]] = {
+    "create_run": {EXECUTE},
+    "stream_run": {EXECUTE, READ},
+    "list_interactions": {READ_INTERACTIONS, READ},
+}
+"""Permissions of which a tool needs one; the others need `READ`."""
+
+
+def permits(permissions: Collection[str] | None, tool: str) -> bool:
+    """Return True unless the permissions are known and `tool` cannot work with them."""
+    return not permissions or not SUFFICIENT.get(tool, {READ}).isdisjoint(permissions)
+
+
+class PermittedTools:
+    """The permissions of the credential, read once from its token."""
+
+    def __init__(self, runs: RunsClient, auth: AuthSettings) -> None:
+        self._runs = runs
+        # A command may ask a person for a password, which is for the first call to do.
+        self._readable = auth.command is None
+        self._read = anyio.Event()
+        self._permissions: Collection[str] | None = None
+
+    async def read(self) -> None:
+        """Read the permissions, after an exchange of the API key if necessary; leave them unknown if that fails."""
+        try:
+            if self._readable:
+                self._permissions = (await self._runs.check_credential()).permissions
+        except RunsApiError as error:
+            log.debug("the permissions of the credential are unknown: %s", error)
+        finally:
+            self._read.set()
+
+    async def wait(self) -> None:
+        """Wait until the permissions have been read, or that takes too long."""
+        with anyio.move_on_after(LONGEST_WAIT_S):
+            await self._read.wait()
+
+    def __contains__(self, tool: str) -> bool:
+        return permits(self._permissions, tool)
