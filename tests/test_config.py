@@ -1,6 +1,7 @@
 """The configuration: a file, the environment that wins over it, and an example that leaves nothing out."""
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,23 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text('{"log_level": "error"}', encoding="utf-8-sig")
     assert load(file).log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "setting", "read"),
+    [
+        pytest.param("SERVER__HTTP__ALLOWED_HOSTS", "a.example", "server.http.allowed_hosts", ("a.example",), id="value"),
+        pytest.param("SERVER__TOOLS", "get_run, list_runs", "server.tools", ("get_run", "list_runs"), id="commas"),
+        pytest.param("LOG_LEVEL", "INFO", "log_level", "info", id="upper case"),
+        pytest.param("API__EDITION", "Vertesia", "api.edition", "vertesia", id="mixed case"),
+        pytest.param("API__BASE_URL", " https://a.example/v1 ", "api.base_url", "https://a.example/v1", id="white space"),
+    ],
+)
+def test_values_of_variables_are_read_as_people_write_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, setting: str, read: object
+) -> None:
+    monkeypatch.setenv(f"RUNS_MCP_{variable}", value)
+    assert attrgetter(setting)(load(written(tmp_path, {}))) == read
 
 
 @pytest.mark.parametrize(("encoding", "says"), [("utf-16", "is UTF-16"), ("latin-1", "is not UTF-8")])

@@ -60,12 +60,7 @@ def expected(runs: Sequence[plain.Document], measures: list[str]) -> Any:
     return {name: pytest.approx(values[name], abs=0.001) for name in measures}
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     filters=some.fixed_dictionaries({}, optional=FILTERS),
     by=some.lists(some.sampled_from(DIMENSIONS), max_size=2, unique=True),

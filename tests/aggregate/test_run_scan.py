@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.api import Run, UnavailableError
@@ -57,7 +57,6 @@ async def scanned(api: FakeRuns, *, matching: int | None = None, most: int = 50_
     return taken, scan
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
 @given(ages_s=AGES_S, cap=some.integers(10, 60), known=some.booleans())
 async def test_every_run_is_taken_once_under_any_cap(ages_s: list[int], cap: int, known: bool) -> None:
     api = FakeRuns(ages_s, cap)
@@ -70,7 +69,6 @@ async def test_every_run_is_taken_once_under_any_cap(ages_s: list[int], cap: int
         assert set(taken) == set(api.runs)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
 @given(ages_s=AGES_S, cap=some.integers(10, 60), moves=some.lists(some.integers(0, 1_000), max_size=60))
 async def test_runs_created_and_updated_meanwhile_make_none_count_twice_or_be_missed(
     ages_s: list[int], cap: int, moves: list[int]

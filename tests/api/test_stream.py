@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.api import (
@@ -222,7 +222,6 @@ TEXTS = some.lists(some.text(min_size=1), max_size=20)
 FILLERS = some.lists(some.sampled_from(["", ": ping\n\n", "event: odd\ndata: 1\n\n", "retry: 5\n\n"]), max_size=20)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
 @given(TEXTS, FILLERS, some.lists(some.integers(0, 10_000), max_size=30), some.sampled_from(["\n", "\r\n", "\r"]))
 async def test_however_a_stream_is_cut_its_texts_arrive_whole_and_in_order(
     texts: list[str], fillers: list[str], places: list[int], newline: str
@@ -236,7 +235,6 @@ async def test_however_a_stream_is_cut_its_texts_arrive_whole_and_in_order(
     assert read[-1] == CLOSED
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(some.binary(max_size=300), some.lists(some.integers(0, 300), max_size=5))
 async def test_random_bytes_are_read_to_their_end_as_an_interruption(noise: bytes, places: list[int]) -> None:
     read = read_events(body(cut(noise, places)), max_event_bytes=100_000)

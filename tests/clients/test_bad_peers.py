@@ -103,7 +103,8 @@ async def test_after_nonsense_the_server_answers_as_before(peer: Peer, name: str
 async def test_a_duplicate_id_answers_twice_or_is_refused_and_harms_nothing(peer: Peer) -> None:
     twice = json.dumps({**CALL, "id": "twice", "params": {"name": "list_runs", "arguments": {"limit": 1}}})
     await peer.send(f"{twice}\n{twice}")
-    await peer.answer_to("twice")
+    answers = [await peer.next(), await peer.next()]
+    assert [answer["id"] for answer in answers] == ["twice", "twice"]
     await peer.send(json.dumps({"jsonrpc": "2.0", "id": "ping", "method": "ping"}))
     assert "result" in await peer.answer_to("ping")
 

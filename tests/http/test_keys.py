@@ -14,7 +14,7 @@ from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.auth import keys
 from runs_mcp.observability.masking import mask
-from tests.test_cli import DONE, USAGE, configuration, runs_mcp
+from tests.command_line import DONE, USAGE, configuration, run_command
 
 READ: tuple[Scope, ...] = ("runs:read",)
 
@@ -30,7 +30,7 @@ def configured(folder: Path, auth: Any) -> str:
 
 
 def test_a_key_is_shown_once_and_its_hash_is_kept(config: str, tmp_path: Path) -> None:
-    made = runs_mcp(
+    made = run_command(
         "keys", "add", "ci", "--scope", "runs:read", "--scope", "runs:create", "--config", config, cwd=tmp_path
     )
     assert made.returncode == DONE
@@ -54,12 +54,12 @@ def test_a_key_is_shown_once_and_its_hash_is_kept(config: str, tmp_path: Path) -
 def test_keys_are_listed_and_removed_by_name(config: str, tmp_path: Path) -> None:
     for name in ("ci", "alice@example.com"):
         keys.add(tmp_path / "keys.json", name, READ)
-    listed = runs_mcp("keys", "list", "--config", config, cwd=tmp_path)
+    listed = run_command("keys", "list", "--config", config, cwd=tmp_path)
     assert [line.split(", since ")[0] for line in listed.stdout.splitlines()] == [
         "ci: runs:read",
         "alice@example.com: runs:read",
     ]
-    assert runs_mcp("keys", "remove", "ci", "--config", config, cwd=tmp_path).returncode == DONE
+    assert run_command("keys", "remove", "ci", "--config", config, cwd=tmp_path).returncode == DONE
     assert [key.name for key in keys.read(tmp_path / "keys.json")] == ["alice@example.com"]
 
 
@@ -74,13 +74,13 @@ def test_keys_are_listed_and_removed_by_name(config: str, tmp_path: Path) -> Non
     ],
 )
 def test_what_cannot_be_done_is_said(config: str, tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    ended = runs_mcp("keys", *arguments, "--config", config, cwd=tmp_path)
+    ended = run_command("keys", *arguments, "--config", config, cwd=tmp_path)
     assert ended.returncode == USAGE
     assert says in ended.stderr
 
 
 def test_keys_need_a_configuration_that_wants_them(tmp_path: Path) -> None:
-    ended = runs_mcp("keys", "list", "--config", configured(tmp_path, {"kind": "none"}), cwd=tmp_path)
+    ended = run_command("keys", "list", "--config", configured(tmp_path, {"kind": "none"}), cwd=tmp_path)
     assert ended.returncode == USAGE
     assert "server.http.auth.kind is none: keys need bearer and a keys_file." in ended.stderr
 

@@ -24,7 +24,8 @@ from tests.http.service import configured
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_terminal_that_is_closed_stops_the_service_as_gently_as_sigterm() -> None:
+@pytest.mark.slow
+async def test_sighup_answers_the_calls_in_flight() -> None:
     async with http_process() as (url, process):
 
         async def hang_up(*_: object) -> None:

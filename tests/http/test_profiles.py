@@ -26,7 +26,7 @@ from tests.calls import Notifications, call
 from tests.http.callers import JSON, asked, calling, opened, presenting, serving
 from tests.http.tenants import Service, Tenant, two_tenants
 from tests.server.test_subscriptions import Subscriber
-from tests.test_cli import USAGE, configuration, runs_mcp
+from tests.command_line import USAGE, configuration, run_command
 from tests.upstream import listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
@@ -206,7 +206,7 @@ def test_a_profile_that_cannot_work_is_named_at_the_start(tmp_path: Path, profil
         "server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}},
         "profiles": {"one": {"callers": ["ci"], **profile}},
     }
-    ended = runs_mcp("serve", "--http", "--config", configuration(tmp_path, settings), cwd=tmp_path)
+    ended = run_command("serve", "--http", "--config", configuration(tmp_path, settings), cwd=tmp_path)
     assert ended.returncode == USAGE
     assert says in ended.stderr
 

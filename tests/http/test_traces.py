@@ -18,7 +18,7 @@ from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
 from tests.http.service import configured, connected, running
-from tests.test_cli import USAGE, runs_mcp
+from tests.command_line import USAGE, start_command
 from tests.upstream import TOKEN, Reply, Upstream, reply
 
 pytestmark = pytest.mark.anyio
@@ -148,9 +148,9 @@ async def test_traces_are_exported_as_the_environment_says(
 
 @pytest.mark.parametrize("arguments", [[], ["--http", "--port", "0"]], ids=["stdio", "http"])
 @pytest.mark.slow
-async def test_traces_that_cannot_be_exported_are_refused_in_words(tmp_path: Path, arguments: list[str]) -> None:
+async def test_an_unknown_trace_exporter_is_rejected_at_start(tmp_path: Path, arguments: list[str]) -> None:
     environment = {**CLEAN, "OTEL_TRACES_EXPORTER": "carrier_pigeon"}
-    finished = runs_mcp("serve", "--sandbox", *arguments, cwd=tmp_path, env=environment)
+    finished = start_command("serve", "--sandbox", *arguments, cwd=tmp_path, env=environment)
     assert finished.returncode == USAGE
     assert "(OTEL_TRACES_EXPORTER carrier_pigeon), and no such exporter is installed" in finished.stderr
     assert "pip install 'runs-mcp[otel]'" in finished.stderr

@@ -13,7 +13,7 @@ from mcp.client.stdio import StdioServerParameters
 from runs_mcp.cli.install.clients import CLIENTS, Machine, find
 from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
-from tests.test_cli import DONE, FAILED, USAGE, configuration, runs_mcp
+from tests.command_line import DONE, FAILED, USAGE, configuration, run_command
 
 MOVED = {"XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA", "CLAUDE_CONFIG_DIR", "GEMINI_CLI_HOME", "CODEX_HOME", "UV"}
 SCRIPT = str(Path(sys.executable).parent / "runs-mcp")
@@ -32,7 +32,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def install(home: Path, *arguments: str, **environ: str) -> Any:
-    return runs_mcp("install", *arguments, cwd=home, env=environment(home, **environ))
+    return run_command("install", *arguments, cwd=home, env=environment(home, **environ))
 
 
 def file_of(client: str, home: Path) -> Path:

@@ -5,7 +5,7 @@ import tomllib
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.cli.install import toml
@@ -48,10 +48,8 @@ def is_toml(text: str) -> bool:
 
 
 FILES = some.integers(0, 2**32).map(written).filter(lambda parts: is_toml("".join(parts)))
-quick = settings(max_examples=100, deadline=None, derandomize=True)
 
 
-@quick
 @given(FILES)
 def test_a_new_table_is_added_at_the_end_and_taken_out_again(parts: tuple[str, str]) -> None:
     before = "".join(parts)
@@ -63,7 +61,6 @@ def test_a_new_table_is_added_at_the_end_and_taken_out_again(parts: tuple[str, s
     assert toml.remove(after, PATH) == before
 
 
-@quick
 @given(FILES)
 def test_a_table_that_is_there_is_changed_where_it_differs(parts: tuple[str, str]) -> None:
     head, tail = parts
@@ -72,7 +69,6 @@ def test_a_table_that_is_there_is_changed_where_it_differs(parts: tuple[str, str
     assert after == head + changed + tail
 
 
-@quick
 @given(FILES)
 def test_a_table_is_taken_out_with_those_inside_it_and_nothing_else(parts: tuple[str, str]) -> None:
     head, tail = parts

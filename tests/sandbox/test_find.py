@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.sandbox.storage import mongo_filter as find
@@ -171,7 +171,6 @@ def query() -> some.SearchStrategy[JsonObject]:
     )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
 @given(some.lists(document(), min_size=1, max_size=12), some.lists(query(), min_size=1, max_size=8))
 def test_narrowing_by_sql_never_loses_a_run(written: list[JsonObject], queries: list[JsonObject]) -> None:
     documents = [{"id": f"r{number}", **one} for number, one in enumerate(written)]

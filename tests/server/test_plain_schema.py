@@ -146,7 +146,7 @@ JSON = some.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(some.dictionaries(some.sampled_from(["type", "properties", "anyOf", "allOf", "$ref"]), JSON))
 def test_any_schema_gives_a_plain_one_or_a_reason(schema: dict[str, Any]) -> None:
     try:
