@@ -23,13 +23,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HANDSHAKE, MODERN = "legacy", "auto"
 ERAS = {"handshake": HANDSHAKE, "2026-07-28": MODERN}
-both_eras = pytest.mark.parametrize("mode", list(ERAS.values()), ids=list(ERAS))
-"""Runs a test in both eras. Only behaviour that the protocol or the transport can change needs it."""
 
 # `--hypothesis-profile thorough` runs the properties longer; .ci/run does so together with the slow tests.
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=400, deadline=None, derandomize=True)
 settings.load_profile("quick")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat in both eras the tests that are marked so and connect a client."""
+    if metafunc.definition.get_closest_marker("both_eras") and "mode" in metafunc.fixturenames:
+        metafunc.parametrize("mode", list(ERAS.values()), ids=list(ERAS))
 
 
 @pytest.fixture(scope="session")

@@ -203,7 +203,9 @@ def test_the_server_starts_in_a_directory_whose_name_is_not_utf_8(tmp_path: Path
 def test_a_relative_keys_file_starts_at_the_configuration_file(tmp_path: Path) -> None:
     settings = {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}}
     (tmp_path / "elsewhere").mkdir()
-    finished = run_command("keys", "add", "ci", "--config", configuration(tmp_path, settings), cwd=tmp_path / "elsewhere")
+    finished = run_command(
+        "keys", "add", "ci", "--config", configuration(tmp_path, settings), cwd=tmp_path / "elsewhere"
+    )
     assert finished.returncode == DONE, finished.stderr
     assert (tmp_path / "keys.json").is_file()
 

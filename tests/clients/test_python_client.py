@@ -12,7 +12,6 @@ from mcp.client.stdio import StdioServerParameters
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
 from tests.clients.processes import CLEAN, SERVE, http_process, serving_http
-from tests.conftest import both_eras
 
 pytestmark = pytest.mark.anyio
 STDIO = StdioServerParameters(command=sys.executable, args=list(SERVE), env=CLEAN)
@@ -29,7 +28,7 @@ async def remote(request: pytest.FixtureRequest, mode: str) -> AsyncIterator[Cli
             yield client
 
 
-@both_eras
+@pytest.mark.both_eras
 async def test_a_session_lists_executes_reads_and_refuses(remote: Client, mode: str) -> None:
     assert remote.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
     assert len((await remote.list_tools()).tools) == len(OPERATIONS)
@@ -50,7 +49,7 @@ async def test_a_session_lists_executes_reads_and_refuses(remote: Client, mode: 
     assert refused.failed
 
 
-@both_eras
+@pytest.mark.both_eras
 @pytest.mark.slow
 async def test_every_one_of_many_large_answers_arrives(remote: Client) -> None:
     listed: list[int] = []
@@ -65,7 +64,7 @@ async def test_every_one_of_many_large_answers_arrives(remote: Client) -> None:
     assert listed == [100] * 40
 
 
-@both_eras
+@pytest.mark.both_eras
 @pytest.mark.slow
 async def test_sigterm_answers_the_calls_in_flight(mode: str) -> None:
     async with http_process() as (url, process):

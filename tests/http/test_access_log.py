@@ -14,7 +14,7 @@ from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
 from tests.http.service import Endpoint, connected
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 
 class Log:

@@ -18,7 +18,7 @@ from tests.calls import call
 from tests.clients.processes import SERVE, http_process
 from tests.http.callers import asked, calling, opened, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 READ: tuple[Scope, ...] = ("runs:read",)
 

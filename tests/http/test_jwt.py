@@ -33,7 +33,7 @@ from tests.http.callers import asked, calling, opened, serving, serving_at
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
 from tests.upstream import listening
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 METADATA = "https://runs.example.com/.well-known/oauth-protected-resource/mcp"
 

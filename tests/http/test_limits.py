@@ -16,7 +16,7 @@ from tests.calls import Notifications, call
 from tests.http.service import Clock, Running, configured, connected, running
 from tests.upstream import CLOSE, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 LIST = "tools/list"
 CREATED = {"id": "r1", "status": "created"}

@@ -15,7 +15,7 @@ from tests.http.callers import INITIALIZE, SESSION
 from tests.http.service import ACCEPT, MODERN, Running, configured, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 LEGACY = "2025-11-25"
 

@@ -23,13 +23,17 @@ from runs_mcp.server.scopes import Caller, caller_of
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
+from tests.command_line import USAGE, configuration, run_command
 from tests.http.callers import JSON, asked, calling, opened, presenting, serving
 from tests.http.tenants import Service, Tenant, two_tenants
 from tests.server.test_subscriptions import Subscriber
-from tests.command_line import USAGE, configuration, run_command
 from tests.upstream import listening
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.both_eras,
+    pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed"),
+]
 
 CREATE = {"interaction": "Review", "data": {"text": "x"}}
 

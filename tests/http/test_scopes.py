@@ -19,7 +19,7 @@ from tests.http.callers import calling, serving
 from tests.http.service import Endpoint
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 ALL = {one.name for one in OPERATIONS}
 

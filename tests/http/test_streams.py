@@ -18,7 +18,7 @@ from tests.http.service import configured, connected, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 CREATED = {"id": "r1", "status": "created"}
 DONE = {"id": "r1", "status": "completed", "result": "one two three "}

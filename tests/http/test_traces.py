@@ -17,11 +17,11 @@ from starlette.responses import Response
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
-from tests.http.service import configured, connected, running
 from tests.command_line import USAGE, start_command
+from tests.http.service import configured, connected, running
 from tests.upstream import TOKEN, Reply, Upstream, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"

@@ -10,7 +10,7 @@ from tests.calls import call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 PROMISED_S = 1
 

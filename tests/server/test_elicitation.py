@@ -23,7 +23,7 @@ from runs_mcp.server import build_server
 from tests.calls import Notifications, call
 from tests.server.test_tasks import TasksClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 FIRST, SECOND = "66b2f0c2e4b0a1b2c3d4e004", "66b2f0c2e4b0a1b2c3d4e005"
 CREATE = {"interaction": "ExtractContacts", "data": {"text": "Ann is ann@example.com"}}

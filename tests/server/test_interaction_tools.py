@@ -22,7 +22,7 @@ from runs_mcp.server import build_server
 from tests.calls import Notifications, call
 from tests.upstream import TOKEN, reply, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 EVERYTHING = {"include": ["*"]}
 

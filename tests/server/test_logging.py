@@ -14,7 +14,11 @@ from tests import upstream
 from tests.calls import call
 from tests.upstream import reply
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The logging capability is deprecated")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.both_eras,
+    pytest.mark.filterwarnings("ignore:The logging capability is deprecated"),
+]
 
 
 @pytest.fixture

@@ -71,7 +71,6 @@ async def test_it_never_breaks_a_call(connect: Connect, name: str) -> None:
         assert (await call(client, "get_run", run_id="r2")).structured["status"] == "completed"
 
 
-@pytest.mark.parametrize("mode", ["legacy"])
 async def test_it_never_makes_a_create_happen_twice(connect: Connect) -> None:
     async def create(nonsense: Reply) -> None:
         replies = {"POST /runs": nonsense, "GET /runs": reply([])}

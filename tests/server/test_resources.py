@@ -18,7 +18,7 @@ from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 
 async def read(client: Client, uri: str) -> object:

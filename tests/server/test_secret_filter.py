@@ -16,10 +16,9 @@ from mcp.shared.exceptions import MCPError
 
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.conftest import both_eras
 from tests.upstream import CLOSE, Replies, Reply, chunk, events, reply
 
-pytestmark = [pytest.mark.anyio, both_eras]
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 TOKEN = "opaque/token+of=the~service"
 FORMS = {

@@ -13,7 +13,7 @@ from tests.calls import Notifications, call
 from tests.conftest import Connect
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 RUN = "POST /runs"
 GET = "GET /runs/r1"

@@ -25,7 +25,11 @@ from runs_mcp.server.runs.stream_hub import StreamHub
 from tests.calls import call
 from tests.upstream import Upstream, reply, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.both_eras,
+    pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed"),
+]
 
 
 class Subscriber:

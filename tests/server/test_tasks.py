@@ -14,7 +14,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.tasks import EXTENSION
 from tests.calls import call
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 SLOWLY = {"interaction": "SlowWriter", "data": {"chunks": 10, "delay_ms": 20}}
 

@@ -85,6 +85,7 @@ async def test_an_empty_list_says_which_filter_to_relax_and_what_it_may_have_mea
     assert "Without status" not in answer.text, "it hides nothing"
 
 
+@pytest.mark.both_eras
 async def test_get_run_gives_the_whole_run_in_both_forms(client: Client) -> None:
     [listed] = (await newest(client, status="completed")).structured["runs"]
     answer = await call(client, "get_run", run_id=listed["id"])

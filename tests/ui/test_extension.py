@@ -15,7 +15,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.ui import DASHBOARD, PAGES, RUN_VIEWER, document
 from tests.calls import call
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras, pytest.mark.slow]
 
 PAGE_OF = {
     "list_runs": DASHBOARD,
