@@ -74,7 +74,7 @@ async def test_it_never_breaks_a_call(connect: Connect, name: str) -> None:
 async def test_it_never_makes_a_create_happen_twice(connect: Connect) -> None:
     async def create(nonsense: Reply) -> None:
         replies = {"POST /runs": nonsense, "GET /runs": reply([])}
-        async with upstream.serving(replies) as api, connect(configured(api, max_wait_s=1)) as client:
+        async with upstream.serving(replies) as api, connect(configured(api, max_wait_s=20)) as client:
             assert in_words(await call(client, "create_run", interaction="i1"))
             assert api.count("POST /runs") == 1
 
