@@ -3,6 +3,7 @@
 from runs_mcp.api.auth import Credential
 from runs_mcp.api.catalog import Catalog, Environment, Interaction, Resolution
 from runs_mcp.api.client import RunsClient, connect
+from runs_mcp.api.content_filter import ContentFilter, TextFilter
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import (
     ApiTimeoutError,
@@ -40,6 +41,7 @@ __all__ = [
     "Catalog",
     "Chunk",
     "Closed",
+    "ContentFilter",
     "Credential",
     "CredentialError",
     "DefaultTransport",
@@ -70,6 +72,7 @@ __all__ = [
     "SearchFilters",
     "SetupError",
     "StreamInterruptedError",
+    "TextFilter",
     "TokenUse",
     "UnavailableError",
     "UntrustedError",

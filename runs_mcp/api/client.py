@@ -10,6 +10,7 @@ from pydantic import MISSING, ValidationError
 from runs_mcp.api import filters
 from runs_mcp.api.auth import Credential
 from runs_mcp.api.catalog import Catalog
+from runs_mcp.api.content_filter import ContentFilter, filter_stream
 from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import (
     InvalidArgumentError,
@@ -40,6 +41,7 @@ def connect(
     token_in_query: bool = False,
     on_wait: OnWait | None = None,
     observers: Sequence[Observe] = (),
+    content: ContentFilter | None = None,
 ) -> "RunsClient":
     """Return a client of the Runs API. No request is sent before its first call.
 
@@ -56,6 +58,7 @@ def connect(
         token_in_query: Authenticate streams by the `access_token` parameter instead of the Authorization header.
         on_wait: Receives the seconds before each repetition of a request, and the error that causes it.
         observers: Contexts that are entered around every request.
+        content: Filters the content of each run, stream and error message before it is returned. Default: no filter.
 
     Raises:
         InvalidArgumentError: the arguments contradict each other, or the URL cannot be used.
@@ -67,9 +70,14 @@ def connect(
     elif not (base_url is token is api_key is edition is None):
         raise InvalidArgumentError("Give either settings, or base_url, token, api_key and edition")
     requester = Requester(
-        settings, transport=transport, token_in_query=token_in_query, on_wait=on_wait, observers=observers
+        settings,
+        transport=transport,
+        token_in_query=token_in_query,
+        on_wait=on_wait,
+        observers=observers,
+        filter_message=content.filter_message if content else str,
     )
-    return RunsClient(requester)
+    return RunsClient(requester, content)
 
 
 class RunsClient:
@@ -85,9 +93,10 @@ class RunsClient:
     Calls that are safe to repeat are repeated up to `max_retries` times within 30 s.
     """
 
-    def __init__(self, requester: Requester) -> None:
+    def __init__(self, requester: Requester, content: ContentFilter | None = None) -> None:
         """Use `connect` instead."""
         self._requester = requester
+        self._content = content
         self.catalog = Catalog(requester)
         """The operations on interactions and environments."""
 
@@ -107,6 +116,11 @@ class RunsClient:
     def base_url(self) -> str:
         """URL of the API, up to and including `/api/v1`."""
         return self._requester.base_url
+
+    @property
+    def unfiltered(self) -> "RunsClient":
+        """A client on the same connections that returns whole content."""
+        return RunsClient(self._requester)
 
     def redact(self, text: str) -> str:
         """Return `text` with each secret in use (API key and tokens, plain or encoded) replaced by `[secret]`."""
@@ -144,7 +158,7 @@ class RunsClient:
             RunsApiError: see the class.
         """
         query = filters.list_query(self.edition, filtered_by, limit=limit, offset=offset)
-        return _runs(await self._requester.call("GET", "/runs", params=query))
+        return self._runs(await self._requester.call("GET", "/runs", params=query))
 
     async def get_run(self, run_id: str, *, include_prompt: bool | MISSING = MISSING) -> Run:
         """Return one whole run. `GET /runs/{run_id}`.
@@ -160,7 +174,7 @@ class RunsClient:
             RunsApiError: see the class.
         """
         query = drop_unset(include_prompt=include_prompt)
-        return _run(await self._requester.call("GET", f"/runs/{filters.quote_segment(run_id)}", params=query))
+        return self._run(await self._requester.call("GET", f"/runs/{filters.quote_segment(run_id)}", params=query))
 
     async def create_run(
         self,
@@ -220,7 +234,7 @@ class RunsClient:
                 raise
             failed = error.run_id
         else:
-            return _run(created)
+            return self._run(created)
         return await self.get_run(failed)
 
     def stream_run(self, run_id: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
@@ -238,7 +252,8 @@ class RunsClient:
             ResponseTooLargeError: while iterating, one event is above `max_response_bytes`.
             RunsApiError: the stream cannot be opened; see the class.
         """
-        return self._requester.stream(f"/runs/{filters.quote_segment(run_id)}/stream")
+        stream = self._requester.stream(f"/runs/{filters.quote_segment(run_id)}/stream")
+        return filter_stream(stream, self._content.filter_text()) if self._content else stream
 
     async def compute_facets(
         self, *, facets: Sequence[str] | MISSING = MISSING, **filtered_by: Unpack[SearchFilters]
@@ -281,7 +296,7 @@ class RunsClient:
         """
         options = filters.search_options(self.edition, select, sort)
         body = drop_unset(limit=limit, offset=offset, query=filters.search_query(filtered_by), **options)
-        return _runs(await self._requester.call("POST", "/runs/search", body=body))
+        return self._runs(await self._requester.call("POST", "/runs/search", body=body))
 
     async def find_runs(
         self,
@@ -307,13 +322,13 @@ class RunsClient:
         selection = MISSING if select is MISSING or not select else " ".join(select)
         body = {"query": dict(query), **drop_unset(limit=limit, select=selection)}
         try:
-            return _runs(await self._requester.call("POST", "/runs/find", body=body))
+            return self._runs(await self._requester.call("POST", "/runs/find", body=body))
         except (PermissionDeniedError, NotFoundError):
             search = search_for(query) if self.edition.internal_find else None
             if search is None:
                 raise
         found = await self._requester.call("POST", "/runs/search", body=drop_unset(limit=limit, query=search))
-        return [Run(select_fields(run.raw, select)) for run in _runs(found)]
+        return [Run(select_fields(run.raw, select)) for run in self._runs(found)]
 
     async def get_filter_options(self, field: str, **filtered_by: Unpack[ListFilters]) -> list[FilterOption]:
         """Return the values that a filter can take, with counts. `GET /runs/filter-options/{field}`.
@@ -342,6 +357,17 @@ class RunsClient:
         path = "/interactions/names" if kind == "interaction" else "/environments"
         return [FilterOption.read(option) for option in _items(await self._requester.call("GET", path))]
 
+    def _runs(self, answer: Any) -> list[Run]:
+        return [self._filtered(Run(run)) for run in _items(answer) if isinstance(run, Mapping)]
+
+    def _run(self, answer: Any) -> Run:
+        if not isinstance(answer, Mapping):
+            raise ProtocolError("The Runs API answered something that is not a run")
+        return self._filtered(Run(answer))
+
+    def _filtered(self, run: Run) -> Run:
+        return self._content.filter_run(run) if self._content else run
+
 
 def _settings(base_url: str | None, token: str | None, api_key: str | None, edition: str | None) -> ApiSettings:
     if token is not None and api_key is not None:
@@ -356,16 +382,6 @@ def _settings(base_url: str | None, token: str | None, api_key: str | None, edit
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     raise InvalidArgumentError("; ".join(problems))
-
-
-def _runs(answer: Any) -> list[Run]:
-    return [Run(run) for run in _items(answer) if isinstance(run, Mapping)]
-
-
-def _run(answer: Any) -> Run:
-    if not isinstance(answer, Mapping):
-        raise ProtocolError("The Runs API answered something that is not a run")
-    return Run(answer)
 
 
 def _items(answer: Any) -> list[Any]:

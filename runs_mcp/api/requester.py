@@ -65,12 +65,14 @@ class Requester:
         on_wait: OnWait | None = None,
         observers: Sequence[Observe] = (),
         sleep: Sleep = anyio.sleep,
+        filter_message: Callable[[str], str] = str,
     ) -> None:
         """Raises: SetupError: the settings or the environment cannot work."""
         self.settings = settings
         self.edition = EDITIONS[settings.edition]
         self.base_url = (settings.base_url or self.edition.base_url).rstrip("/")
         self.redactor = Redactor()
+        self._filter_message = filter_message
         self.tokens = Tokens(settings.auth, self._exchange, redactor=self.redactor)
         self.tokens.source.check()
         self._token_url = (
@@ -179,9 +181,12 @@ class Requester:
         if response.is_success:
             return response
         content = await self._read(response, writes=writes)
-        failure = error_of_response(response, content, writes=writes, redact=self.redactor.redact_error)
+        failure = error_of_response(response, content, writes=writes, redact=self._redact)
         failure.run_id = created_run_id(content) if writes else None
         raise failure
+
+    def _redact(self, message: str) -> str:
+        return self._filter_message(self.redactor.redact_error(message))
 
     async def _send_signed(self, build: Build, *, writes: bool, signature: Signature) -> httpx.Response:
         """Send with the token, and once more with another if it is refused."""

@@ -1,5 +1,6 @@
 """The models of all settings."""
 
+import re
 from collections import Counter
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,8 @@ from runs_mcp.config.environment import EnvironmentSource
 from runs_mcp.config.http_settings import HttpSettings
 
 ENV_PREFIX = "RUNS_MCP_"
+PERSONAL_DATA = ("email", "phone", "iban", "card")
+"""Kinds of personal data that `server.redact` names."""
 
 
 class InteractionToolSettings(Section):
@@ -40,6 +43,14 @@ class ServerSettings(Section):
     confirm_create: bool = False
     """Have a person confirm each `create_run`, by elicitation. Clients that cannot ask cannot create."""
     interaction_tools: InteractionToolSettings = InteractionToolSettings()
+    content: Literal["full", "none"] = "full"
+    """`none`: no tool, resource, page or progress message shows prompts, parameters, results or error messages of runs;
+    ids, status, times, tokens and error codes remain. Conditions on content are rejected."""
+    redact: tuple[str, ...] = ()
+    """Personal data to replace in content: `email`, `phone`, `iban`, `card`, or RE2 expressions such as
+    `/EMP-[0-9]{6}/`, which find matches of up to 256 characters in a text that is still being written."""
+    listed_runs: int = Field(default=500, ge=1)
+    """Most runs in `resources/list`, newest first. Some clients read every page; every run can be read by its id."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Longest answer of `get_run` in characters; larger fields are cut, and linked to as resources."""
     max_scan: int = Field(default=20_000, ge=1)
@@ -60,6 +71,14 @@ class ServerSettings(Section):
         if url is not None and not is_redis(url.get_secret_value()):
             raise ValueError("must be a URL such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock")
         return url
+
+    @field_validator("redact")
+    @classmethod
+    def _redact_names_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            if kind not in PERSONAL_DATA and not re.fullmatch("/.+/", kind, re.DOTALL):
+                raise ValueError(f"{kind!r}: use {', '.join(PERSONAL_DATA)}, or an expression such as /EMP-[0-9]{{6}}/")
+        return kinds
 
     @property
     def max_message_bytes(self) -> int:

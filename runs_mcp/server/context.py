@@ -38,8 +38,17 @@ class Services:
     @property
     def workspace(self) -> str:
         """The edition and project that answers come from; results show it, so that users notice a wrong project."""
-        project = self.config.api.project
-        return f"{self.config.api.edition}, project {project}" if project else self.config.api.edition
+        return self.origin(self.config.api.project)
+
+    def origin(self, project: str | None) -> str:
+        """Return edition and project, and a note if results lack the content of runs."""
+        parts = [self.config.api.edition, f"project {project}" if project else "", self.hidden_note]
+        return ", ".join(filter(None, parts))
+
+    @property
+    def hidden_note(self) -> str:
+        """A note for readers of results that lack the content of runs; empty if they show it."""
+        return "content not shown" if self.config.server.content == "none" else ""
 
 
 Request = ServerRequestContext[Services, Any]

@@ -13,6 +13,7 @@ from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.middleware.observers import Observers
 from runs_mcp.server.middleware.secret_filter import filtered_logs
+from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
@@ -28,6 +29,7 @@ class Lifespan:
     def __init__(
         self, config: Config, observers: Observers, shared: SharedState, interaction_tools: InteractionTools
     ) -> None:
+        """Raises: ConfigError: `server.redact` has an invalid expression."""
         self.waiting = Waiting()
         """The calls that wait for runs."""
         self.services: Services | None = None
@@ -36,6 +38,7 @@ class Lifespan:
         self._observers = observers
         self._shared = shared
         self._interaction_tools = interaction_tools
+        self._policy = content_policy(config.server)
 
     @asynccontextmanager
     async def __call__(self, _: Server[Services]) -> AsyncIterator[Services]:
@@ -46,6 +49,7 @@ class Lifespan:
             token_in_query=config.streaming.token_in_query,
             on_wait=self._announce_wait,
             observers=self._observers.exchanges,
+            content=self._policy,
         )
         async with client as runs, shared.running(), anyio.create_task_group() as tasks:
             idempotent = IdempotentCreate(runs, shared.request_keys, tagging=config.server.create_tag)

@@ -1,9 +1,10 @@
 """The MCP server: the SDK's low-level `Server`, with a named handler for each method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.extension import Extension, MethodBinding, RequestHandler, compose_tool_call_handler
 from mcp.server.lowlevel import NotificationOptions, Server
@@ -13,10 +14,12 @@ from mcp_types import (
     METHOD_NOT_FOUND,
     CallToolRequestParams,
     DiscoverResult,
+    Icon,
     NotificationParams,
     RequestParams,
     SetLevelRequestParams,
 )
+from mcp_types.methods import CacheableMethod
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
@@ -45,6 +48,22 @@ from runs_mcp.server.tools.edition_schema import fit_to_edition
 from runs_mcp.server.tools.operation import Operation
 
 NAME = "runs-mcp"
+WEBSITE = "https://github.com/runs-mcp/runs-mcp"
+# Data, so that a host shows the icon without a request; short, since every result of 2026-07-28 repeats it.
+ICON = Icon(
+    src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath fill='%236b5cff' d='M3 2l10 6-10 6z'/%3E%3C/svg%3E",
+    mime_type="image/svg+xml",
+    sizes=["any"],
+)
+FIVE_MINUTES_MS = 300_000
+CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {
+    "server/discover": CacheHint(FIVE_MINUTES_MS),  # private like tools/list: both depend on the scopes of the caller
+    "tools/list": CacheHint(FIVE_MINUTES_MS),
+    "prompts/list": CacheHint(FIVE_MINUTES_MS, "public"),
+    "resources/templates/list": CacheHint(FIVE_MINUTES_MS, "public"),
+}
+"""How long clients may keep the results that the handlers give no time to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +112,7 @@ def build_server(
     `shared` is the state shared with other replicas, `operations` the tools instead of those that `config` selects.
 
     Raises:
-        ConfigError: `server.tools` names a tool that does not exist.
+        ConfigError: `server.tools` names a tool that does not exist, or `server.redact` has an invalid expression.
     """
     shared = shared or SharedState()
     tools = selected(config) if operations is None else operations
@@ -112,6 +131,9 @@ def build_server(
         title="Runs",
         description="Runs of LLM interactions on Composable Studio / Vertesia.",
         version=__version__,
+        website_url=WEBSITE,
+        icons=[ICON],
+        cache_hints=CACHE_HINTS,
         instructions=instructions(config, [one.name for one in tools]),
         lifespan=lifespan,
         get_tool_input_schema=calls.input_schema,

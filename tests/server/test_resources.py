@@ -9,9 +9,11 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, TextResourceContents
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from runs_mcp.config.settings import Config
 from runs_mcp.server.resources import slices
+from runs_mcp.server.server import build_server
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
@@ -38,6 +40,48 @@ async def test_listing_pages_through_all_runs_newest_first(client: Client) -> No
     listed = [run["id"] for run in (await call(client, "list_runs", limit=5)).structured["runs"]]
     assert uris[:5] == [f"runs://{run_id}" for run_id in listed]
     assert len(uris) == len(set(uris)) >= 200
+
+
+async def test_listing_ends_at_the_newest_runs_that_the_setting_names() -> None:
+    runs = [{"id": f"r{number}", "updated_at": "2026-11-19T14:00:00Z"} for number in range(200)]
+
+    async def page(request: Request) -> Response:
+        offset, limit = (int(request.query_params.get(name, "0")) for name in ("offset", "limit"))
+        return JSONResponse(runs[offset : offset + limit])
+
+    async with upstream.serving({"GET /runs": page}) as api:
+        config = Config.model_validate({"api": api.api, "server": {"listed_runs": 120}})
+        async with Client(build_server(config).mcp) as client:
+            pages = [await client.list_resources()]
+            while cursor := pages[-1].next_cursor:
+                pages.append(await client.list_resources(cursor=cursor))
+    listed = [resource for page in pages for resource in page.resources]
+    assert [resource.name for resource in listed] == [f"r{number}" for number in range(120)]
+    assert api.count("GET /runs") == len(pages) == 3
+    assert listed[0].annotations
+    assert listed[0].annotations.last_modified == "2026-11-19T14:00:00+00:00"
+
+
+async def test_clients_may_keep_a_run_that_has_ended_and_no_other() -> None:
+    replies = {
+        "GET /runs/r1": reply({"id": "r1", "status": "completed"}),
+        "GET /runs/r2": reply({"status": "processing"}),
+    }
+    async with upstream.serving(replies) as api, Client(build_server(Config(api=api.api)).mcp) as client:
+        ended, running = await client.read_resource("runs://r1"), await client.read_resource("runs://r2")
+        tools, prompts = await client.list_tools(), await client.list_prompts()
+    assert (ended.ttl_ms, running.ttl_ms) == (3_600_000, 0)
+    assert (tools.ttl_ms, tools.cache_scope) == (300_000, "private")
+    assert (prompts.ttl_ms, prompts.cache_scope) == (300_000, "public")
+
+
+async def test_every_result_names_the_server_with_its_icon_and_website() -> None:
+    async with upstream.serving({}) as api, Client(build_server(Config(api=api.api)).mcp) as client:
+        listed = await client.list_tools()
+    stamp = (listed.meta or {})["io.modelcontextprotocol/serverInfo"]
+    assert stamp["name"] == "runs-mcp"
+    assert stamp["websiteUrl"].startswith("https://")
+    assert stamp["icons"][0]["src"].startswith("data:image/svg+xml,")
 
 
 async def test_a_run_reads_whole_and_its_parts_alone(client: Client) -> None:

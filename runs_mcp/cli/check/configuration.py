@@ -8,6 +8,7 @@ from runs_mcp.cli.check.findings import Finding, check, failed, ok, warning
 from runs_mcp.config.load import file_in_use, load
 from runs_mcp.config.problems import CONFIG_VARIABLE
 from runs_mcp.config.settings import ENV_PREFIX
+from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.server import selected
 
 
@@ -33,6 +34,16 @@ async def tools(about: Examination) -> Finding:
     mode = " (read only)" if settings.read_only else ""
     mode += " (create_run asks for confirmation)" if settings.confirm_create and "create_run" in names else ""
     return ok(f"{len(names)} offered{mode}", offered=names)
+
+
+@check("privacy", after=("configuration",))
+async def privacy(about: Examination) -> Finding:
+    """Compile the rules of `server.redact`, and report how much of the content of runs is shown."""
+    settings = about.config.server
+    content_policy(settings)
+    shown = "the content of runs is shown" if settings.content == "full" else "the content of runs is not shown"
+    redacted = f", without {', '.join(settings.redact)}" if settings.redact and settings.content == "full" else ""
+    return ok(f"{shown}{redacted}", content=settings.content, redact=list(settings.redact))
 
 
 @check("edition", after=("configuration",))

@@ -11,7 +11,7 @@ from runs_mcp.cli.check.findings import Finding, Outcome
 from runs_mcp.server.tools import OPERATIONS
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
-USAGE_CHECKS = ("configuration", "tools")
+USAGE_CHECKS = ("configuration", "tools", "privacy")
 """Checks whose failure is an error in the configuration."""
 MARKS = {Outcome.OK: "✓", Outcome.WARNING: "!", Outcome.FAILED: "✗", Outcome.SKIPPED: "–"}  # noqa: RUF001 - a dash
 COLOURS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red", Outcome.SKIPPED: "bright_black"}

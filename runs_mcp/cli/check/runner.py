@@ -19,6 +19,7 @@ TOTAL_S = 30.0
 CHECKS: Sequence[Check] = (
     configuration.configuration,
     configuration.tools,
+    configuration.privacy,
     configuration.edition,
     redis_connection.redis,
     credential.secret,

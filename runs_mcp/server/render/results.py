@@ -115,7 +115,8 @@ def still_going(call: Call, follower: RunStream, offset: int, tail: int | None =
         "note": note,
         "next": follow_up,
     }
-    written = [UNTRUSTED, fenced("text", text)] if text else ["It has written nothing new yet."]
+    nothing = services(call).hidden_note.capitalize() or "It has written nothing new yet"
+    written = [UNTRUSTED, fenced("text", text)] if text else [f"{nothing}."]
     return answer("\n".join([f"Run {follower.run_id}. {note}", *written]), structured)
 
 
@@ -194,7 +195,7 @@ def links_of(cut: Cut, run_id: str) -> list[ResourceLink]:
 def origin(call: Call, run: Run | None = None) -> str:
     """Return the edition and project that a result comes from, so that users notice a wrong project."""
     named = run.project.label if run and run.project else None
-    return f"{services(call).config.api.edition}, project {tables.cell(named)}" if named else services(call).workspace
+    return services(call).origin(tables.cell(named)) if named else services(call).workspace
 
 
 def _facts(run: Run) -> list[str]:

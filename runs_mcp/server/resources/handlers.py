@@ -10,6 +10,7 @@ from mcp.shared.uri_template import UriTemplate
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    Annotations,
     ListResourcesResult,
     ListResourceTemplatesResult,
     PaginatedRequestParams,
@@ -23,12 +24,15 @@ from mcp_types import (
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import cursor, params
 from runs_mcp.server.context import Request
+from runs_mcp.server.privacy.content_policy import NOT_SHOWN
 from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.uris import PARTS, uri_of
 
 PAGE_SIZE = 50
+HOUR_MS = 3_600_000
+"""Time for which clients may keep the pages of the App and runs that have ended, which hardly change."""
 JSON = "application/json"
 _PIECE = "path: a JSON pointer into it; offset, limit: characters of a text, items of a list"
 TEMPLATES = tuple(
@@ -44,17 +48,21 @@ _RUN, _PART = (UriTemplate.parse(one.uri_template) for one in TEMPLATES[2:])  # 
 
 
 async def list_runs(ctx: Request, asked: PaginatedRequestParams | None) -> ListResourcesResult:
-    """Answer `resources/list` with a page of runs, most recently updated first.
+    """Answer `resources/list` with a page of the newest `server.listed_runs` runs, most recently updated first.
 
     Raises:
         MCPError: The cursor is invalid, or the API failed.
     """
     offset = cursor.offset_of(asked)
+    size = min(PAGE_SIZE, ctx.lifespan_context.config.server.listed_runs - offset)
+    if size <= 0:
+        return ListResourcesResult(resources=[], ttl_ms=0)
     try:
-        runs = await ctx.lifespan_context.runs.list_runs(limit=PAGE_SIZE, offset=offset)
+        runs = await ctx.lifespan_context.runs.list_runs(limit=size, offset=offset)
     except RunsApiError as error:
         raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/list", error, changes=False)) from None
-    following = cursor.encode(offset + PAGE_SIZE) if len(runs) == PAGE_SIZE else None
+    after, most = offset + len(runs), ctx.lifespan_context.config.server.listed_runs
+    following = cursor.encode(after) if len(runs) == size and after < most else None
     return ListResourcesResult(resources=[_resource(run) for run in runs], next_cursor=following, ttl_ms=0)
 
 
@@ -80,20 +88,21 @@ class Reader:
             contents = TextResourceContents(
                 uri=page.uri, text=str(await page.read()), mime_type=page.mime_type, _meta=page.meta
             )
-            return ReadResourceResult(contents=[contents])
+            return ReadResourceResult(contents=[contents], ttl_ms=HOUR_MS, cache_scope="public")
         try:
-            value = await _value(ctx, asked.uri)
+            run, value = await _read(ctx, asked.uri)
         except ValueError as error:
             raise MCPError(INVALID_PARAMS, str(error), {"uri": asked.uri}) from None
         except RunsApiError as error:
             text = error_messages.explain("resources/read", error, changes=False)
             raise MCPError(INTERNAL_ERROR, text, {"uri": asked.uri}) from None
         text = portable_json.dumps(value)
-        return ReadResourceResult(contents=[TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)])
+        contents = TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)
+        return ReadResourceResult(contents=[contents], ttl_ms=HOUR_MS if run.is_final else 0)
 
 
-async def _value(ctx: Request, uri: str) -> Any:
-    """Return the run, part or piece that `uri` names.
+async def _read(ctx: Request, uri: str) -> tuple[Run, Any]:
+    """Return the run that `uri` names, and the whole of it, its part or its piece.
 
     Raises:
         ValueError: `uri` names nothing; the text says what exists instead.
@@ -105,8 +114,11 @@ async def _value(ctx: Request, uri: str) -> Any:
     run_id, part = named.pop("run_id"), named.pop("part", None)
     if part is not None and part not in PARTS:
         raise ValueError(f"A run has no part {part!r}; it has {', '.join(PARTS)}.")
+    if part is not None and ctx.lifespan_context.config.server.content == "none":
+        raise ValueError(f"{NOT_SHOWN} {uri_of(run_id)} has the status, times and tokens of the run.")
     run = await _run(ctx, run_id)
-    return _piece(own_tags.without_own(run.raw) if part is None else run.raw.get(part), uri_of(run_id, part), **named)
+    document = own_tags.without_own(run.raw) if part is None else run.raw.get(part)
+    return run, _piece(document, uri_of(run_id, part), **named)
 
 
 async def _run(ctx: Request, run_id: str) -> Run:
@@ -144,4 +156,5 @@ def _resource(run: Run) -> Resource:
         title=" ".join(facts[name] for name in ("interaction", "status", "created") if name in facts) or run.id,
         description=" · ".join(facts[name] for name in ("model", "environment", "tags") if name in facts) or None,
         mime_type=JSON,
+        annotations=Annotations(last_modified=run.updated_at.isoformat()) if run.updated_at else None,
     )

@@ -14,6 +14,7 @@ from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Status
+from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render.group_table import GROUPS, group_table
 from runs_mcp.server.tools.operation import operation
@@ -78,6 +79,7 @@ async def aggregate_runs(
     """Count, sum, average and rank runs by group, exactly, in one call. Start here for any number: slowest model,
     tokens per day, failures by error code."""
     here = services(call)
+    reject_conditions_on_content(here.config.server, text=query, where=where)
     filters = {
         "query": query,
         "name": name,

@@ -24,6 +24,7 @@ from runs_mcp.server.params import (
     Status,
     Tags,
 )
+from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
 from runs_mcp.server.render.selection import Selection
@@ -79,6 +80,7 @@ async def search_runs(
     """Search runs by words, dates and filters, also sorted: the slowest, the most tokens. What these cannot express:
     find_runs. Numbers: aggregate_runs."""
     here = services(call)
+    reject_conditions_on_content(here.config.server, text=query)
     filters: dict[str, Any] = {
         "status": status,
         "interaction": await here.names.id_of("interaction", interaction),
@@ -110,6 +112,7 @@ async def find_runs(
 ) -> CallToolResult:
     """Find runs by any condition: comparisons, missing fields, patterns, or/not. Simple filters: list_runs."""
     here, selection = services(call), Selection.of(select)
+    reject_conditions_on_content(here.config.server, where=query)
     most = limit if selection else min(limit, MAX_PAGE)
     query = await here.names.ids_in(query)
     runs = await here.runs.find_runs(query, limit=most + 1, select=selection.requested)
@@ -139,6 +142,7 @@ async def compute_run_facets(
 ) -> CallToolResult:
     """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
     here = services(call)
+    reject_conditions_on_content(here.config.server, text=query)
     counts = await here.runs.compute_facets(
         facets=facets,
         query=query,
