@@ -112,7 +112,7 @@ def test_http_is_served_on_loopback_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["serve", "--sandbox", "--http"], ["sandbox"], ["dashboard", "--sandbox"]])
-def test_a_port_in_use_is_named_in_one_line(tmp_path: Path, command: list[str]) -> None:
+def test_a_port_in_use_is_named_in_a_single_line(tmp_path: Path, command: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         finished = start_command(*command, "--port", str(port), cwd=tmp_path)
@@ -149,7 +149,7 @@ def test_check_verbose_shows_every_check(tmp_path: Path) -> None:
         pytest.param({"api": {"auth": {"env": "NOPE"}}}, FAILED, "secret", id="no variable"),
     ],
 )
-def test_check_prints_one_json_document_and_nothing_else(tmp_path: Path, settings: Any, code: int, failed: str) -> None:
+def test_check_prints_a_json_document_and_nothing_else(tmp_path: Path, settings: Any, code: int, failed: str) -> None:
     finished = run_command("check", "--json", "--config", configuration(tmp_path, settings), cwd=tmp_path)
     document = json.loads(finished.stdout)
     assert (finished.returncode, document["ok"], finished.stderr) == (code, False, "")
@@ -175,7 +175,7 @@ def test_the_help_of_the_program_repeats_that_of_the_command(command: LazyComman
     ("variable", "value"),
     [("SERVER__TOOLS", '["get_run"'), ("API", "{"), ("API__TIMEOUT_S", "soon"), ("PROFILES__A__CLAIMS", "x")],
 )
-def test_an_invalid_variable_is_named_in_one_line(tmp_path: Path, variable: str, value: str) -> None:
+def test_an_invalid_variable_is_named_in_a_single_line(tmp_path: Path, variable: str, value: str) -> None:
     finished = run_command("serve", cwd=tmp_path, env={**CLEAN, f"RUNS_MCP_{variable}": value})
     assert finished.returncode == USAGE
     assert finished.stderr.startswith(f"Error: RUNS_MCP_{variable}: Input should be")

@@ -58,7 +58,7 @@ async def scanned(api: FakeRuns, *, matching: int | None = None, most: int = 50_
 
 
 @given(ages_s=AGES_S, cap=some.integers(10, 60), known=some.booleans())
-async def test_every_run_is_taken_once_under_any_cap(ages_s: list[int], cap: int, known: bool) -> None:
+async def test_every_run_is_scanned_once_under_any_page_limit(ages_s: list[int], cap: int, known: bool) -> None:
     api = FakeRuns(ages_s, cap)
     taken, scan = await scanned(api, matching=len(ages_s) if known else None)
     assert len(taken) == len(set(taken)) == scan.covered
@@ -70,7 +70,7 @@ async def test_every_run_is_taken_once_under_any_cap(ages_s: list[int], cap: int
 
 
 @given(ages_s=AGES_S, cap=some.integers(10, 60), moves=some.lists(some.integers(0, 1_000), max_size=60))
-async def test_runs_created_and_updated_meanwhile_make_none_count_twice_or_be_missed(
+async def test_concurrent_creates_and_updates_neither_duplicate_nor_hide_a_run(
     ages_s: list[int], cap: int, moves: list[int]
 ) -> None:
     waiting = list(moves)
@@ -88,7 +88,7 @@ async def test_runs_created_and_updated_meanwhile_make_none_count_twice_or_be_mi
     assert before <= set(taken)
 
 
-async def test_a_page_that_holds_all_that_match_is_the_only_one() -> None:
+async def test_a_page_with_all_matching_runs_is_the_only_request() -> None:
     api = FakeRuns(list(range(0, 9_000, 100)), 1_000)
     taken, scan = await scanned(api, matching=90)
     assert (len(taken), scan.complete, api.pages) == (90, True, 1)
@@ -101,7 +101,7 @@ async def test_many_runs_take_few_more_pages_than_they_fill() -> None:
     assert api.pages <= 2.5 * len(taken) / 1_000
 
 
-async def test_runs_of_one_moment_beyond_the_cap_leave_the_scan_incomplete() -> None:
+async def test_more_simultaneous_runs_than_a_page_holds_leave_the_scan_incomplete() -> None:
     taken, scan = await scanned(FakeRuns([5] * 50, 20))
     assert (len(taken), scan.complete) == (20, False)
 
@@ -126,7 +126,7 @@ async def test_the_scan_stops_at_its_limit_with_the_newest_runs() -> None:
     assert scan.oldest > NOW - timedelta(seconds=500_000)
 
 
-async def test_a_scan_that_takes_too_long_ends_with_what_it_has() -> None:
+async def test_a_scan_beyond_its_deadline_returns_partial_results() -> None:
     api = FakeRuns(list(range(0, 50_000, 100)), 100)
 
     async def stuck(span: TimeSlice) -> list[Run]:
@@ -140,7 +140,7 @@ async def test_a_scan_that_takes_too_long_ends_with_what_it_has() -> None:
     assert not scan.complete
 
 
-async def test_a_page_that_fails_fails_the_scan() -> None:
+async def test_a_failed_page_fails_the_scan() -> None:
     async def failing(_: TimeSlice) -> list[Run]:
         raise UnavailableError("gone")
 

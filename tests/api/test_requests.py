@@ -212,7 +212,7 @@ def answer(path: str) -> Any:
 
 
 @pytest.mark.parametrize(("editions", "operation", "method", "path", "query", "body"), CASES)
-async def test_exactly_this_is_sent(
+async def test_each_operation_sends_exactly_the_documented_request(
     router: respx.MockRouter,
     open_client: Open,
     editions: tuple[str, ...],
@@ -250,7 +250,7 @@ async def test_exactly_this_is_sent(
         ),
     ],
 )
-async def test_headers_say_who_asks_and_by_which_contract(
+async def test_headers_name_the_client_and_the_contract(
     router: respx.MockRouter, open_client: Open, settings: dict[str, str], expected: dict[str, str], absent: set[str]
 ) -> None:
     route = router.route().mock(return_value=httpx.Response(200, json=[]))
@@ -306,7 +306,9 @@ async def test_the_prompt_is_left_out_on_request(router: respx.MockRouter, open_
         pytest.param("ü", "/runs/%C3%BC", id="not ASCII"),
     ],
 )
-async def test_an_id_stays_one_segment(router: respx.MockRouter, open_client: Open, run_id: str, path: str) -> None:
+async def test_an_id_stays_a_single_path_segment(
+    router: respx.MockRouter, open_client: Open, run_id: str, path: str
+) -> None:
     route = router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client() as client:
         await client.get_run(run_id)
@@ -314,7 +316,7 @@ async def test_an_id_stays_one_segment(router: respx.MockRouter, open_client: Op
 
 
 @pytest.mark.parametrize("run_id", ["", ".", ".."])
-async def test_an_id_that_would_climb_is_refused(router: respx.MockRouter, open_client: Open, run_id: str) -> None:
+async def test_an_id_that_leaves_its_path_is_rejected(router: respx.MockRouter, open_client: Open, run_id: str) -> None:
     async with open_client() as client:
         with pytest.raises(InvalidArgumentError):
             await client.get_run(run_id)
@@ -344,7 +346,7 @@ async def test_create_waits_for_an_execution_and_everything_else_for_an_answer(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_where_find_is_closed_a_search_stands_in(
+async def test_a_search_replaces_find_if_find_is_closed(
     router: respx.MockRouter, open_client: Open, status: int
 ) -> None:
     router.post(path__regex="/find$").mock(return_value=httpx.Response(status))
@@ -371,7 +373,7 @@ async def test_where_find_is_closed_a_search_stands_in(
         pytest.param("composable", {"status": "failed"}, id="where find is public"),
     ],
 )
-async def test_otherwise_the_refusal_stands(
+async def test_a_refused_find_without_a_replacement_is_an_error(
     router: respx.MockRouter, open_client: Open, edition: str, query: dict[str, Any]
 ) -> None:
     router.post(path__regex="/find$").mock(return_value=httpx.Response(403, json={"message": "internal"}))

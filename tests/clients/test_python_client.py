@@ -51,7 +51,7 @@ async def test_a_session_lists_executes_reads_and_refuses(remote: Client, mode: 
 
 @pytest.mark.both_eras
 @pytest.mark.slow
-async def test_every_one_of_many_large_answers_arrives(remote: Client) -> None:
+async def test_many_large_answers_all_arrive(remote: Client) -> None:
     listed: list[int] = []
 
     async def list_runs() -> None:

@@ -73,19 +73,21 @@ def test_keys_are_listed_and_removed_by_name(config: str, tmp_path: Path) -> Non
         pytest.param(("remove", "ci"), "keys.json cannot be read", id="no file to remove from"),
     ],
 )
-def test_what_cannot_be_done_is_said(config: str, tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_invalid_commands_are_rejected_with_the_reason(
+    config: str, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
     ended = run_command("keys", *arguments, "--config", config, cwd=tmp_path)
     assert ended.returncode == USAGE
     assert says in ended.stderr
 
 
-def test_keys_need_a_configuration_that_wants_them(tmp_path: Path) -> None:
+def test_keys_commands_need_bearer_authentication_in_the_configuration(tmp_path: Path) -> None:
     ended = run_command("keys", "list", "--config", configured(tmp_path, {"kind": "none"}), cwd=tmp_path)
     assert ended.returncode == USAGE
     assert "server.http.auth.kind is none: keys need bearer and a keys_file." in ended.stderr
 
 
-def test_a_name_has_one_key_unless_an_overlap_is_asked_for(tmp_path: Path) -> None:
+def test_a_name_has_a_single_key_without_an_overlap(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", READ)
     with pytest.raises(ConfigError, match="ci has a key already"):
@@ -96,7 +98,7 @@ def test_a_name_has_one_key_unless_an_overlap_is_asked_for(tmp_path: Path) -> No
     assert new.expires is None
 
 
-def test_an_overlap_does_not_prolong_a_key_and_expired_ones_are_forgotten(tmp_path: Path) -> None:
+def test_an_overlap_does_not_prolong_a_key_and_expired_keys_are_removed(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", READ, days=1)
     keys.add(file, "ci", READ, overlap_hours=100)
@@ -126,7 +128,7 @@ def test_a_file_that_holds_no_keys_is_left_as_it_is(tmp_path: Path, content: Any
     assert file.read_text(encoding="utf-8") == text
 
 
-def test_what_looks_like_a_key_is_masked(tmp_path: Path) -> None:
+def test_text_in_the_form_of_a_key_is_masked(tmp_path: Path) -> None:
     key = keys.add(tmp_path / "keys.json", "ci", READ)
     assert mask(f"it was {key}.") == "it was [secret]."
 

@@ -39,7 +39,7 @@ async def test_sighup_answers_the_calls_in_flight() -> None:
     assert answer.text.startswith(f"Run {answer.structured['id']}. Still running; do not create it again.")
 
 
-async def test_each_run_that_is_started_has_one_audit_line() -> None:
+async def test_each_started_run_has_an_audit_line() -> None:
     async with http_process() as (url, process), Client(url) as client:
         assert process.stderr
         answer = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 1, "delay_ms": 1})
@@ -52,7 +52,7 @@ async def test_each_run_that_is_started_has_one_audit_line() -> None:
     assert started["request_id"]
 
 
-async def test_a_port_that_is_taken_is_named() -> None:
+async def test_a_port_in_use_is_named() -> None:
     async with upstream.serving({}) as api:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
@@ -60,7 +60,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
                 await serve(configured(api), host="127.0.0.1", port=port)
 
 
-async def test_a_connection_whose_request_does_not_come_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_without_a_complete_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HttpProtocol, "headers_s", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as chosen:
         port = chosen.getsockname()[1]
@@ -74,7 +74,7 @@ async def test_a_connection_whose_request_does_not_come_is_closed(monkeypatch: p
         signal.raise_signal(signal.SIGTERM)
 
 
-async def test_a_body_that_does_not_come_is_refused() -> None:
+async def test_a_request_without_its_body_is_a_408() -> None:
     async def never() -> Message:
         await anyio.sleep_forever()
         raise AssertionError

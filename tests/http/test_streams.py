@@ -105,7 +105,9 @@ async def test_a_client_that_disconnects_closes_the_connection_to_the_api_within
             await endless.left.wait()
 
 
-async def test_the_api_is_told_which_request_it_works_for(tmp_path: Path, headers: dict[str, str], mode: str) -> None:
+async def test_requests_to_the_api_carry_the_id_of_the_mcp_request(
+    tmp_path: Path, headers: dict[str, str], mode: str
+) -> None:
     heard = []
 
     async def listen(request: Request) -> Response:

@@ -80,7 +80,7 @@ async def test_a_client_that_traces_itself_is_the_parent(exporter: InMemorySpanE
     assert lineage(sent)[::2] == lineage(called)[:2]
 
 
-async def test_each_attempt_has_a_span_that_says_how_it_ended_and_nothing_it_should_not(
+async def test_each_attempt_has_a_span_with_its_outcome_and_no_secret(
     exporter: InMemorySpanExporter,
 ) -> None:
     replies = {"GET /runs": [reply({"message": TOKEN}, 503, {"retry-after": "0"}), reply([])]}
@@ -131,7 +131,7 @@ async def over_stdio(environment: dict[str, str]) -> AsyncIterator[Client]:
 
 @pytest.mark.parametrize("served", [over_http, over_stdio])
 @pytest.mark.slow
-async def test_traces_are_exported_as_the_environment_says(
+async def test_traces_are_exported_to_the_endpoint_in_the_environment(
     served: Callable[[dict[str, str]], AbstractAsyncContextManager[Client]],
 ) -> None:
     async with collecting() as (collector, received):

@@ -34,7 +34,9 @@ def machine(platform: str, home: Path, **environ: str) -> Machine:
         ("codex", ".codex/", ".codex/", ".codex/"),
     ],
 )
-def test_every_system_has_its_place(tmp_path: Path, client: str, linux: str, mac: str, windows: str) -> None:
+def test_every_client_has_a_file_on_each_system(
+    tmp_path: Path, client: str, linux: str, mac: str, windows: str
+) -> None:
     for platform, folder in {"linux": linux, "darwin": mac, "win32": windows}.items():
         assert find(client).file(machine(platform, tmp_path)).parent == tmp_path / folder
 
@@ -52,7 +54,9 @@ def test_every_system_has_its_place(tmp_path: Path, client: str, linux: str, mac
         ("codex", "config.toml", "mcp_servers", {**PLAIN, "env_vars": ["A_TOKEN"]}),
     ],
 )
-def test_every_client_has_its_form(tmp_path: Path, client: str, file: str, key: str, entry: dict[str, Any]) -> None:
+def test_every_client_has_its_entry_format(
+    tmp_path: Path, client: str, file: str, key: str, entry: dict[str, Any]
+) -> None:
     chosen = find(client)
     assert chosen.file(machine("linux", tmp_path)).name == file
     assert chosen.key == key
@@ -70,7 +74,9 @@ def test_every_client_has_its_form(tmp_path: Path, client: str, file: str, key: 
         ("codex", "win32", "CODEX_HOME", "config.toml"),
     ],
 )
-def test_a_variable_moves_the_place(tmp_path: Path, client: str, platform: str, variable: str, file: str) -> None:
+def test_an_environment_variable_moves_the_file(
+    tmp_path: Path, client: str, platform: str, variable: str, file: str
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     moved = machine(platform, tmp_path, **{variable: str(elsewhere)})
     assert find(client).file(moved) == elsewhere / file
@@ -86,9 +92,7 @@ def test_a_variable_moves_the_place(tmp_path: Path, client: str, platform: str, 
         pytest.param([f"{NEWER}/{CLAUDE}", f"{PACKAGED}/{CLAUDE}"], NEWER, id="a newer package"),
     ],
 )
-def test_claude_desktop_from_a_package_of_windows_has_a_place_of_its_own(
-    tmp_path: Path, there: list[str], chosen: str
-) -> None:
+def test_claude_desktop_from_the_windows_store_has_its_own_file(tmp_path: Path, there: list[str], chosen: str) -> None:
     for place in (tmp_path / one for one in there):
         folder = place.parent if place.name == CLAUDE else place
         folder.mkdir(parents=True)
@@ -97,6 +101,6 @@ def test_claude_desktop_from_a_package_of_windows_has_a_place_of_its_own(
     assert find("claude-desktop").file(machine("win32", tmp_path)) == tmp_path / chosen / CLAUDE
 
 
-def test_an_unknown_client_is_answered_with_those_there_are() -> None:
+def test_an_unknown_client_is_rejected_with_the_known_clients() -> None:
     with pytest.raises(LookupError, match=f"there are {', '.join(client.name for client in CLIENTS)}"):
         find("clod")

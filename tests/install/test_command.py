@@ -49,7 +49,7 @@ def entry_of(client: str, home: Path, name: str = "runs") -> dict[str, Any]:
 @pytest.mark.anyio
 @pytest.mark.parametrize("client", ["cursor", "codex"])
 @pytest.mark.slow
-async def test_what_is_written_starts_the_server(home: Path, client: str) -> None:
+async def test_the_written_entry_starts_the_server(home: Path, client: str) -> None:
     assert install(home, client, "--sandbox").returncode == DONE
     entry = entry_of(client, home)
     parameters = StdioServerParameters(command=entry["command"], args=entry["args"], env={"HOME": "/"}, cwd="/")
@@ -58,7 +58,7 @@ async def test_what_is_written_starts_the_server(home: Path, client: str) -> Non
 
 
 @pytest.mark.parametrize("client", ["zed", "codex"])
-def test_it_is_put_in_once_and_taken_out_again(home: Path, client: str) -> None:
+def test_an_entry_is_added_once_and_removed_without_trace(home: Path, client: str) -> None:
     installed = install(home, client, "--sandbox")
     assert installed.returncode == DONE
     file = file_of(client, home)
@@ -87,7 +87,7 @@ def test_the_configuration_is_written_as_an_absolute_path(home: Path) -> None:
         }
 
 
-def test_what_a_client_may_lack_is_said_and_no_secret_is_shown(home: Path) -> None:
+def test_variables_that_a_client_may_lack_are_named_without_their_values(home: Path) -> None:
     configuration(home, {"api": {"auth": {"kind": "api_key", "value": SECRET}}})
     shown = install(home, "cursor", RUNS_MCP_API__PROJECT=SECRET)
     assert shown.returncode == DONE
@@ -95,7 +95,7 @@ def test_what_a_client_may_lack_is_said_and_no_secret_is_shown(home: Path) -> No
     assert SECRET not in shown.stdout + shown.stderr + file_of("cursor", home).read_text(encoding="utf-8")
 
 
-def test_print_gives_what_to_paste_and_writes_nothing(home: Path) -> None:
+def test_print_shows_the_entry_to_paste_and_writes_nothing(home: Path) -> None:
     printed = install(home, "codex", "--sandbox", "--print")
     assert printed.returncode == DONE
     assert not file_of("codex", home).exists()
@@ -103,7 +103,7 @@ def test_print_gives_what_to_paste_and_writes_nothing(home: Path) -> None:
     assert printed.stdout == file_of("codex", home).read_text(encoding="utf-8")
 
 
-def test_print_shows_the_change_of_a_file_that_is_there(home: Path) -> None:
+def test_print_shows_the_change_of_an_existing_file(home: Path) -> None:
     install(home, "vscode", "--sandbox")
     before = file_of("vscode", home).read_bytes()
     for arguments in (["--sandbox", "--config", configuration(home, {})], ["--remove"]):
@@ -113,7 +113,7 @@ def test_print_shows_the_change_of_a_file_that_is_there(home: Path) -> None:
     assert file_of("vscode", home).read_bytes() == before
 
 
-def test_a_file_that_does_not_parse_is_left_alone_with_what_to_do(home: Path) -> None:
+def test_an_invalid_file_is_left_alone_and_the_entry_is_shown(home: Path) -> None:
     file = file_of("cursor", home)
     file.parent.mkdir(parents=True)
     file.write_text('{"mcpServers": {', encoding="utf-8")
@@ -135,7 +135,7 @@ def test_a_file_that_does_not_parse_is_left_alone_with_what_to_do(home: Path) ->
         pytest.param(["cursor", "--sandbox", "--name", "a b"], "letters, digits, - and _", id="a bad name"),
     ],
 )
-def test_what_cannot_be_installed_is_answered_with_what_would(home: Path, arguments: list[str], says: str) -> None:
+def test_invalid_arguments_are_rejected_with_valid_alternatives(home: Path, arguments: list[str], says: str) -> None:
     (home / "wrong.json").write_text('{"api": {"editon": "x"}}', encoding="utf-8")
     refused = install(home, *arguments)
     assert refused.returncode == USAGE

@@ -116,7 +116,9 @@ def test_a_client_that_may_lack_the_credentials_variable_is_named(
         ),
     ],
 )
-def test_what_the_server_is_told(tmp_path: Path, api: dict[str, Any] | None, *, sandbox: bool, setup: Setup) -> None:
+def test_the_connection_contains_the_arguments_of_the_server(
+    tmp_path: Path, api: dict[str, Any] | None, *, sandbox: bool, setup: Setup
+) -> None:
     file = configuration(tmp_path, api) if api is not None else None
     told = set_up(file, {}, sandbox=sandbox)
     assert told == replace(setup, args=tuple(str(file) if word == "FILE" else word for word in setup.args))

@@ -33,7 +33,7 @@ def others(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_what_was_there_is_kept_beside_the_file_to_the_byte(file: Path) -> None:
+def test_the_backup_equals_the_previous_file(file: Path) -> None:
     before = file.read_bytes()
     install(file)
     assert file.with_name(file.name + BACKUP).read_bytes() == before
@@ -59,7 +59,7 @@ def test_permissions_and_owner_stay(file: Path, mode: int) -> None:
         assert one.stat().st_uid == owner
 
 
-def test_a_link_stays_a_link_and_what_it_points_to_is_changed(file: Path) -> None:
+def test_a_symbolic_link_stays_and_its_target_is_changed(file: Path) -> None:
     folder = file.parent / "home"
     folder.mkdir()
     link = folder / "mcp.json"
@@ -70,7 +70,7 @@ def test_a_link_stays_a_link_and_what_it_points_to_is_changed(file: Path) -> Non
     assert others(folder) == {"mcp.json", "mcp.json" + BACKUP}
 
 
-def test_the_mark_of_utf_8_stays(file: Path) -> None:
+def test_a_byte_order_mark_is_kept(file: Path) -> None:
     file.write_bytes(b'\xef\xbb\xbf{"mcpServers": {"caf\xc3\xa9": {}}}')
     install(file)
     assert file.read_bytes().startswith(b'\xef\xbb\xbf{"mcpServers": {"caf\xc3\xa9": {}, "runs"')
@@ -118,7 +118,7 @@ def test_a_write_that_fails_leaves_everything_as_it_was(file: Path, monkeypatch:
         pytest.param("codex", b'[[mcp_servers.runs]]\ncommand = "x"', "another kind of server", id="tables"),
     ],
 )
-def test_what_cannot_be_changed_safely_is_refused(tmp_path: Path, client: str, text: bytes, says: str) -> None:
+def test_a_file_that_cannot_be_changed_safely_is_refused(tmp_path: Path, client: str, text: bytes, says: str) -> None:
     file = tmp_path / "settings"
     file.write_bytes(text)
     with pytest.raises(NotEditableError, match=re.escape(says)):

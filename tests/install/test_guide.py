@@ -16,7 +16,7 @@ CONFIGURATION = {"command": "uvx", "args": ["runs-mcp", "serve", "--sandbox"]}
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/install.md"])
-def test_every_one_click_link_is_one_that_is_generated(file: str) -> None:
+def test_every_install_link_of_the_documents_is_generated(file: str) -> None:
     generated = {link.url(NAME, SERVER) for link in (*LINKS, *OWN_SCHEMES)}
     written = re.findall(
         r"[\w-]+:[^\s()]*(?:install-mcp|mcp/install|mcp/add|add_mcp)\?[^\s()]*", (ROOT / file).read_text()
@@ -37,6 +37,6 @@ def test_a_link_carries_the_name_and_the_command(link: Link) -> None:
             assert json.loads(unquote(query)) == {"name": "my-runs", "type": "stdio", **CONFIGURATION}
 
 
-def test_nothing_of_a_machine_is_in_the_guide() -> None:
+def test_the_guide_contains_no_paths_of_a_machine() -> None:
     assert str(Path.home()) not in guide()
     assert table() in guide()

@@ -67,7 +67,7 @@ def comments(text: str) -> list[str]:
 
 
 @given(EDITORS, OBJECTS, SERVERS)
-def test_a_new_entry_is_put_between_characters_that_all_stay(
+def test_adding_an_entry_keeps_all_other_characters(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
 ) -> None:
     before = editor({**others, "servers": servers})
@@ -88,7 +88,7 @@ def test_a_file_without_servers_gets_them(editor: Editor, others: dict[str, Any]
 
 
 @given(EDITORS, OBJECTS, SERVERS)
-def test_taking_a_new_entry_out_again_leaves_what_there_was(
+def test_adding_and_removing_an_entry_restores_the_file(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
 ) -> None:
     before = editor({**others, "servers": servers})
@@ -98,7 +98,7 @@ def test_taking_a_new_entry_out_again_leaves_what_there_was(
 
 
 @given(EDITORS, OBJECTS, SERVERS)
-def test_an_entry_that_is_there_is_changed_where_it_differs(
+def test_an_existing_entry_is_changed_only_in_its_differences(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
 ) -> None:
     held = {"command": "old", "disabled": True, "env": {"A": "b"}}
@@ -111,7 +111,7 @@ def test_an_entry_that_is_there_is_changed_where_it_differs(
 
 
 @given(EDITORS, OBJECTS, SERVERS)
-def test_an_entry_is_taken_out_and_nothing_else(
+def test_removing_an_entry_changes_nothing_else(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
 ) -> None:
     before = editor({"servers": {"runs": {}, **servers}, **others})
@@ -144,7 +144,7 @@ def test_an_entry_is_taken_out_and_nothing_else(
         ),
     ],
 )
-def test_a_new_entry_is_laid_out_as_the_file_is(before: str, after: str) -> None:
+def test_a_new_entry_follows_the_style_of_the_file(before: str, after: str) -> None:
     assert jsonc.insert(before, PATH, {}) == after
 
 
@@ -165,7 +165,7 @@ def test_a_new_entry_is_laid_out_as_the_file_is(before: str, after: str) -> None
         pytest.param('{"a": 1}', '{"a": 1}', id="no servers"),
     ],
 )
-def test_an_entry_is_taken_out_with_its_comma_and_its_line(before: str, after: str) -> None:
+def test_removing_an_entry_removes_its_comma_and_line(before: str, after: str) -> None:
     assert jsonc.remove(before, PATH) == after
 
 
@@ -184,6 +184,6 @@ def test_an_entry_is_taken_out_with_its_comma_and_its_line(before: str, after: s
         pytest.param('{"servers": {}, "servers": {}}', '"servers" is in there more than once', id="servers twice"),
     ],
 )
-def test_what_cannot_be_changed_safely_is_refused(text: str, says: str) -> None:
+def test_an_entry_that_cannot_be_changed_safely_is_refused(text: str, says: str) -> None:
     with pytest.raises(NotEditableError, match=re.escape(says)):
         jsonc.insert(text, PATH, ENTRY)

@@ -40,6 +40,6 @@ def test_the_origin_is_where_this_package_was_installed_from() -> None:
     assert origin().startswith("runs-mcp @ file://"), "tests run from a checkout"
 
 
-def test_this_very_environment_has_a_script() -> None:
+def test_the_environment_of_the_tests_has_a_script() -> None:
     [script] = launcher(Path(sys.executable), {}).words
     assert script == str(Path(sys.executable).parent / "runs-mcp")

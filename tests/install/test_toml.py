@@ -51,7 +51,7 @@ FILES = some.integers(0, 2**32).map(written).filter(lambda parts: is_toml("".joi
 
 
 @given(FILES)
-def test_a_new_table_is_added_at_the_end_and_taken_out_again(parts: tuple[str, str]) -> None:
+def test_a_new_table_is_appended_and_removed_without_trace(parts: tuple[str, str]) -> None:
     before = "".join(parts)
     after = toml.insert(before, PATH, ENTRY)
     said = tomllib.loads(before)
@@ -62,7 +62,7 @@ def test_a_new_table_is_added_at_the_end_and_taken_out_again(parts: tuple[str, s
 
 
 @given(FILES)
-def test_a_table_that_is_there_is_changed_where_it_differs(parts: tuple[str, str]) -> None:
+def test_an_existing_table_is_changed_only_in_its_differences(parts: tuple[str, str]) -> None:
     head, tail = parts
     after = toml.insert(head + RUNS + tail, PATH, ENTRY)
     changed = '[servers.runs]  # mine\ncommand = "/x/runs-mcp" # why\nenabled = true\nargs = ["serve", "--sandbox"]\n'
@@ -70,7 +70,7 @@ def test_a_table_that_is_there_is_changed_where_it_differs(parts: tuple[str, str
 
 
 @given(FILES)
-def test_a_table_is_taken_out_with_those_inside_it_and_nothing_else(parts: tuple[str, str]) -> None:
+def test_removing_a_table_removes_only_the_table_and_its_subtables(parts: tuple[str, str]) -> None:
     head, tail = parts
     inside = "# stays\n[servers.runs.env]\nA = 'b'\n"
     before = f"{head}{RUNS}{tail}{inside}"
@@ -88,7 +88,7 @@ def test_a_table_is_taken_out_with_those_inside_it_and_nothing_else(parts: tuple
         pytest.param("[servers.runs]\n'command' = [\n1]# c\n", "[servers.runs]\n'command' = \"x\"# c\n", id="a list"),
     ],
 )
-def test_a_table_is_laid_out_as_the_file_is(before: str, after: str) -> None:
+def test_a_table_follows_the_style_of_the_file(before: str, after: str) -> None:
     assert toml.insert(before, PATH, {"command": "x"}) == after
 
 
@@ -101,6 +101,6 @@ def test_a_table_is_laid_out_as_the_file_is(before: str, after: str) -> None:
         pytest.param('[servers.runs]\ncommand.x = "y"', "servers.runs.command is written in parts", id="in parts"),
     ],
 )
-def test_what_cannot_be_changed_safely_is_refused(text: str, says: str) -> None:
+def test_a_table_that_cannot_be_changed_safely_is_refused(text: str, says: str) -> None:
     with pytest.raises(NotEditableError, match=re.escape(says)):
         toml.insert(text, PATH, ENTRY)

@@ -231,12 +231,12 @@ async def test_found_runs_are_newest_first_and_paged(api: httpx.AsyncClient) -> 
         ("status nothing", {"id", "status"}),
     ],
 )
-async def test_select_includes_what_it_names(api: httpx.AsyncClient, select: str, expected: set[str]) -> None:
+async def test_select_includes_the_named_fields(api: httpx.AsyncClient, select: str, expected: set[str]) -> None:
     [run] = await found(api, query={}, limit=1, select=select)
     assert set(run) == expected
 
 
-async def test_select_excludes_what_it_names_with_a_minus(api: httpx.AsyncClient) -> None:
+async def test_select_excludes_fields_named_with_a_minus(api: httpx.AsyncClient) -> None:
     [whole] = await found(api, query={}, limit=1)
     [run] = await found(api, query={}, limit=1, select="-prompt -parameters -config.model")
     assert set(whole) - set(run) == {"prompt", "parameters"}

@@ -175,7 +175,7 @@ async def test_further_creates_are_refused_while_very_many_continue(connect: Con
     assert "(server.max_calls). Nothing was sent." in answer.text
 
 
-async def test_a_question_that_nobody_answers_creates_nothing() -> None:
+async def test_an_unanswered_question_creates_nothing() -> None:
     async def hangs(*_: Any) -> ElicitResult:
         await anyio.sleep_forever()
         raise AssertionError

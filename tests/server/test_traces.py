@@ -31,7 +31,7 @@ async def test_a_trace_names_the_tool_and_holds_no_secret(exporter: InMemorySpan
     assert "private words" not in said
 
 
-async def test_where_nobody_reads_spans_none_is_made(exporter: InMemorySpanExporter, mode: str) -> None:
+async def test_no_span_is_created_unless_spans_are_exported(exporter: InMemorySpanExporter, mode: str) -> None:
     async with (
         upstream.serving(REPLIES) as api,
         Client(build_server(configured(api)).mcp, mode=mode) as client,
