@@ -121,6 +121,6 @@ def test_an_internal_error_reveals_no_details_to_the_model(caplog: pytest.LogCap
         pytest.param(86_400, "24 h", id="hours"),
     ],
 )
-def test_retry_delays_are_phrased_in_minutes_and_hours(seconds: float, text: str) -> None:
+def test_retry_delays_are_phrased_with_units(seconds: float, text: str) -> None:
     error = UnavailableError("", status=503, retry_safe=True, retry_after_s=seconds)
     assert explain("list_runs", error, changes=False).endswith(f"Try again in {text}.")
