@@ -30,7 +30,7 @@ DOCSTRING_STARTS = re.compile(r"(What|Whether|Who|Where|How|No(?:thing|body))\b"
 GERUND = re.compile(r"(^|_)(?!(string|ping|logging|tracing|masking|streaming)(_|$))[a-z]+ing(_|$)")
 """A module name with a gerund. The excepted words are nouns of the field."""
 VAGUE_TEST_NAME = re.compile(
-    r"test_(?:\w+_)?(?:what|who|whom|whoever|how|ones?|says?|said|told|nobody|somebody|there_is|there_are)(?:_|$)"
+    r"test_(?:\w+_)?(?:what|who(?:m|ever)?|how|one(?:s)?|says?|said|told|(?:no|some)body|there_(?:is|are))(?:_|$)"
 )
 """A name of a test that needs the body to be understood, or that does not name its subject."""
 SDK_INTERNALS = ("_lowlevel_server", "middleware[")

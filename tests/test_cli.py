@@ -85,7 +85,7 @@ def test_the_dashboard_names_the_missing_credential(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.slow
-def test_or_sandbox_replaces_a_missing_credential_but_not_an_invalid_one(
+def test_or_sandbox_replaces_a_missing_but_not_an_invalid_credential(
     tmp_path: Path, given: dict[str, str], code: int
 ) -> None:
     finished = start_command("serve", "--or-sandbox", cwd=tmp_path, env={**CLEAN, **given})

@@ -94,15 +94,11 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "setting", "read"),
     [
-        pytest.param(
-            "SERVER__HTTP__ALLOWED_HOSTS", "a.b", "server.http.allowed_hosts", ("a.b",), id="value"
-        ),
+        pytest.param("SERVER__HTTP__ALLOWED_HOSTS", "a.b", "server.http.allowed_hosts", ("a.b",), id="value"),
         pytest.param("SERVER__TOOLS", "get_run, list_runs", "server.tools", ("get_run", "list_runs"), id="commas"),
         pytest.param("LOG_LEVEL", "INFO", "log_level", "info", id="upper case"),
         pytest.param("API__EDITION", "Vertesia", "api.edition", "vertesia", id="mixed case"),
-        pytest.param(
-            "API__BASE_URL", " https://a.b/v1 ", "api.base_url", "https://a.b/v1", id="white space"
-        ),
+        pytest.param("API__BASE_URL", " https://a.b/v1 ", "api.base_url", "https://a.b/v1", id="white space"),
     ],
 )
 def test_values_of_variables_are_read_as_people_write_them(

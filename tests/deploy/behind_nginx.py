@@ -16,8 +16,8 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.here import ROOT, free_ports, listening
 from tests.http.service import Endpoint, Running, configured, connected, running
+from tests.ports import ROOT, free_ports, listening
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

@@ -16,8 +16,8 @@ import yaml
 from anyio.abc import Process
 
 from tests.calls import Notifications, call
-from tests.here import ROOT, free_ports
 from tests.http.service import Endpoint, connected
+from tests.ports import ROOT, free_ports
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

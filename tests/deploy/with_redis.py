@@ -31,8 +31,8 @@ from runs_mcp.redis.stream_relay import RedisRelay
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
-from tests.here import free_ports
 from tests.http.service import MODERN, Running, configured, connected, running
+from tests.ports import free_ports
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio

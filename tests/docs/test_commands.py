@@ -28,9 +28,7 @@ class TriedElsewhere:
 TRIED_ELSEWHERE = [
     TriedElsewhere(r"^python3 -m venv \S+$", "this environment is what it makes", ".ci/run"),
     TriedElsewhere(r"bin/pip install", "it fetches packages", ".ci/run"),
-    TriedElsewhere(
-        r"^(uvx|uv tool|uv build|pipx|pip) ", "it fetches packages", "tests/contract/test_ways_to_install.py"
-    ),
+    TriedElsewhere(r"^(uvx|uv tool|uv build|pipx|pip) ", "it fetches packages", "tests/contract/test_installation.py"),
     TriedElsewhere(r"^uv run ", "a host's, in an unpacked bundle", "tests/contract/test_bundle.py"),
     TriedElsewhere(r"^npx @anthropic-ai/mcpb pack ", "it fetches the packer", "tests/contract/test_bundle.py"),
     TriedElsewhere(r"^mcp-publisher ", "a program and an account", "tests/contract/test_registry.py"),

@@ -55,5 +55,5 @@ def test_a_wrong_answer_is_shown_and_makes_the_exit_code_1() -> None:
         (["20"], [], "", False),
     ],
 )
-def test_an_answer_is_judged_by_expected_and_rejected_phrases(expects: list[str], rejects: list[str], answer: str, right: bool) -> None:
+def test_answers_are_judged_by_their_phrases(expects: list[str], rejects: list[str], answer: str, right: bool) -> None:
     assert Question("q", "count", "?", expects, rejects).is_answered_by(answer) is right

@@ -141,7 +141,7 @@ def test_keys_that_are_added_at_the_same_time_are_all_kept(tmp_path: Path) -> No
     assert sorted(key.name for key in keys.read(file)) == [f"caller-{number}" for number in range(6)]
 
 
-def test_a_new_key_keeps_the_scopes_of_the_old_one_unless_others_are_given(tmp_path: Path) -> None:
+def test_a_new_key_keeps_the_scopes_of_the_old_key_by_default(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", ["runs:read", "runs:create"])
     keys.add(file, "ci", overlap_hours=1)

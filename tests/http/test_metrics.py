@@ -18,8 +18,8 @@ from runs_mcp.config.settings import Config
 from runs_mcp.redis.connection import without_redis
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.here import LOOPBACK
 from tests.http.service import Running, configured, connected, running
+from tests.ports import LOOPBACK
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]

@@ -18,8 +18,8 @@ from runs_mcp.http.protocol import HttpProtocol
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import http_process
-from tests.here import listening
 from tests.http.service import configured
+from tests.ports import listening
 
 pytestmark = pytest.mark.anyio
 

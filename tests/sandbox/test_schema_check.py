@@ -15,7 +15,7 @@ from anyio.abc import Process
 
 from runs_mcp.sandbox import schema_check
 from tests.clients.processes import CLEAN
-from tests.here import free_ports, listening
+from tests.ports import free_ports, listening
 from tests.sandbox.sandbox_client import JsonObject, create, signed_in
 
 pytestmark = pytest.mark.anyio

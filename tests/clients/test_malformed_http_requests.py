@@ -10,7 +10,7 @@ from mcp_types import HEADER_MISMATCH
 from runs_mcp.server.tasks import EXTENSION
 from tests.calls import call
 from tests.clients.processes import http_process
-from tests.clients.test_bad_peers import NONSENSE
+from tests.clients.test_malformed_stdio_messages import NONSENSE
 
 pytestmark = pytest.mark.anyio
 
