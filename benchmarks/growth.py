@@ -25,7 +25,7 @@ from benchmarks.speed import CALLS as FIXED
 from runs_mcp.sandbox import DEMO_KEY
 from runs_mcp.sandbox.content import samples
 from runs_mcp.sandbox.storage.run_store import RunStore
-from tests.here import LOOPBACK, free_ports, listening
+from tests.ports import LOOPBACK, free_ports, listening
 
 NEWEST = "66a1f0c2e4b0a1b2c3d4ffff"
 PLACES = (Place(OURS, "stdio", LEGACY), Place(OURS, "HTTP", LEGACY), Place(OURS, "HTTP", MODERN))

@@ -27,7 +27,7 @@ from benchmarks.peers import OURS, Environment, fixed_api, serving
 from benchmarks.streams import Heard, Reader
 from tests.deploy.behind_nginx import nginx
 from tests.deploy.redis_server import redis_server
-from tests.here import LOOPBACK
+from tests.ports import LOOPBACK
 
 Call = tuple[str, Mapping[str, Any]]
 READS: Sequence[Call] = (

@@ -17,7 +17,7 @@ from anyio.abc import Process
 from benchmarks import endpoint, pipes
 from benchmarks.driver import LEGACY, MODERN, Era, Session, Turn, Usage
 from tests.clients import node
-from tests.here import LOOPBACK, free_ports, listening
+from tests.ports import LOOPBACK, free_ports, listening
 
 HERE = Path(__file__).parent
 SERVERS = HERE / "servers"

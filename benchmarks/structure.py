@@ -31,6 +31,10 @@ QUOTES = (Path(style.__file__), ROOT / "tests" / "contract" / "test_language.py"
 DOCSTRING_STARTS = re.compile(r"(What|Whether|Who|Where|How|No(?:thing|body))\b")
 GERUND = re.compile(r"(^|_)(?!(string|ping|logging|tracing|masking|streaming)(_|$))[a-z]+ing(_|$)")
 """A module name with a gerund. The excepted words are nouns of the field."""
+VAGUE_TEST_NAME = re.compile(
+    r"test_(?:\w+_)?(?:what|who(?:m|ever)?|how|one(?:s)?|says?|said|told|(?:no|some)body|there_(?:is|are))(?:_|$)"
+)
+"""A name of a test that needs the body to be understood, or that does not name its subject."""
 SDK_INTERNALS = ("_lowlevel_server", "middleware[")
 TREE_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TREE_DOCUMENTED = (ast.Module, ast.ClassDef, *TREE_FUNCTIONS)
@@ -121,6 +125,12 @@ def _internals(source: Source) -> Iterator[Finding]:
             yield Finding(source.name, "sdk-internals", number, line.strip())
 
 
+def _test_names(source: Source) -> Iterator[Finding]:
+    for node in source.functions:
+        if VAGUE_TEST_NAME.match(node.name):
+            yield Finding(source.name, "test-name", node.lineno, node.name)
+
+
 def _phrases(path: str, texts: Iterable[tuple[int, str]]) -> Iterator[Finding]:
     for first, text in texts:
         yield from (Finding(path, "phrase", first + line, hint) for line, hint in style.hints(text))
@@ -150,7 +160,7 @@ def findings() -> Sequence[Finding]:
     checked = sources(*SOURCES)
     found = list(_base_names(sources(PACKAGE)))
     for source in checked:
-        found += [*_docstrings(source), *_internals(source)]
+        found += [*_docstrings(source), *_internals(source), *_test_names(source)]
         if GERUND.search(source.path.stem):
             found.append(Finding(source.name, "gerund", 1, source.path.stem))
         if source.path not in QUOTES:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
+from hypothesis import settings
 from mcp.client import Client
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,7 +21,19 @@ from runs_mcp.server import build_server
 # A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ERAS = {"handshake": "legacy", "2026-07-28": "auto"}
+HANDSHAKE, MODERN = "legacy", "auto"
+ERAS = {"handshake": HANDSHAKE, "2026-07-28": MODERN}
+
+# `--hypothesis-profile thorough` runs the properties longer; .ci/run does so together with the slow tests.
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=400, deadline=None, derandomize=True)
+settings.load_profile("quick")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat in both eras the tests that are marked so and connect a client."""
+    if metafunc.definition.get_closest_marker("both_eras") and "mode" in metafunc.fixturenames:
+        metafunc.parametrize("mode", list(ERAS.values()), ids=list(ERAS))
 
 
 @pytest.fixture(scope="session")
@@ -58,10 +71,10 @@ def config(sandbox: Sandbox) -> Config:
     return Config(api=sandbox_api(sandbox.url, ApiSettings()), streaming=StreamingSettings(flush_ms=5))
 
 
-@pytest.fixture(params=list(ERAS.values()), ids=list(ERAS))
-def mode(request: pytest.FixtureRequest) -> str:
-    """Return the mode in which a client of either era connects."""
-    return str(request.param)
+@pytest.fixture
+def mode() -> str:
+    """Return the mode in which clients connect: that of the handshake era, which most clients speak."""
+    return HANDSHAKE
 
 
 Connect = Callable[[Config], AbstractAsyncContextManager[Client]]
@@ -69,12 +82,12 @@ Connect = Callable[[Config], AbstractAsyncContextManager[Client]]
 
 @pytest.fixture
 def connect(mode: str) -> Connect:
-    """Connects a client of either era to a server with some configuration."""
+    """Return a function that connects a client to a server with some configuration."""
     return lambda config: Client(build_server(config).mcp, mode=mode)
 
 
 @pytest.fixture
 async def client(config: Config, connect: Connect) -> AsyncIterator[Client]:
-    """A client of either era, of a server in front of the sandbox."""
+    """A client of a server in front of the sandbox."""
     async with connect(config) as connected:
         yield connected

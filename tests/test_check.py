@@ -127,7 +127,7 @@ def shown(found: Found) -> str:
 
 
 @pytest.mark.parametrize("edition", ["composable", "vertesia"])
-async def test_all_is_good_in_front_of_a_sandbox(sandbox: Sandbox, folder: Path, edition: str) -> None:
+async def test_every_check_passes_in_front_of_a_sandbox(sandbox: Sandbox, folder: Path, edition: str) -> None:
     exchange = {"composable": "/auth/token", "vertesia": "/token/issue"}[edition]
     auth = {"kind": "api_key", "value": DEMO_KEY, "token_url": sandbox.url + exchange}
     api = {"base_url": f"{sandbox.url}/api/v1", "edition": edition, "auth": auth}
@@ -159,7 +159,7 @@ async def test_the_command_starts_the_server_for_clients_of_both_eras(sandbox: S
         assert not one["facts"] or documented(name) >= set(one["facts"]), name
 
 
-async def test_each_operation_is_asked_once_by_itself_and_none_creates(folder: Path) -> None:
+async def test_each_operation_is_requested_once_and_none_creates_a_run(folder: Path) -> None:
     async with upstream.serving(GOOD) as served:
         found = await examined(folder, {"api": {"base_url": f"{served.url}/api/v1", "auth": {"value": TOKEN}}})
     assert not failures(found)
@@ -176,7 +176,7 @@ async def test_an_operation_that_the_credential_may_not_use_is_named(folder: Pat
     assert report.exit_code(found) == 1
 
 
-async def test_a_key_that_may_only_execute(sandbox: Sandbox, folder: Path) -> None:
+async def test_a_key_that_may_only_execute_is_explained(sandbox: Sandbox, folder: Path) -> None:
     auth = {"kind": "api_key", "value": "pk-sandbox-demo"}
     found = await examined(folder, {"api": {"base_url": f"{sandbox.url}/api/v1", "auth": auth}})
     assert failures(found) == set(OPERATIONS) - {"stream_run", "list_interactions"}
@@ -263,7 +263,7 @@ async def test_the_tokens_of_interaction_tools_are_shown(
     assert re.search(words, found["interaction_tools"].text)
 
 
-async def test_what_is_not_offered_is_not_asked(folder: Path) -> None:
+async def test_operations_of_disabled_tools_are_not_checked(folder: Path) -> None:
     async with upstream.serving(GOOD) as served:
         api = {"base_url": f"{served.url}/api/v1", "auth": {"value": TOKEN}}
         found = await examined(
@@ -278,7 +278,7 @@ async def test_what_is_not_offered_is_not_asked(folder: Path) -> None:
     ("permissions", "outcome"),
     [(None, Outcome.SKIPPED), ([], Outcome.WARNING), (["interaction:execute"], Outcome.OK)],
 )
-async def test_whether_runs_may_be_created_is_told_by_the_token_alone(
+async def test_the_permission_to_create_runs_is_read_from_the_token(
     folder: Path, permissions: list[str] | None, outcome: Outcome
 ) -> None:
     claims = {} if permissions is None else {"permissions": permissions}
@@ -287,7 +287,7 @@ async def test_whether_runs_may_be_created_is_told_by_the_token_alone(
     assert "not tried" in found["create_run"].text
 
 
-async def test_without_runs_there_is_nothing_to_tell_editions_apart_by(folder: Path) -> None:
+async def test_without_runs_the_edition_cannot_be_verified(folder: Path) -> None:
     missing = reply({"error": "Not Found"}, 404)
     found = await asking(folder, {"GET /runs": reply([]), "GET /runs/000000000000000000000000": missing})
     assert not failures(found)
@@ -319,7 +319,7 @@ async def redirect(_: Request) -> Response:
         pytest.param(reply({"runs": 3}), "not a list", "the answer is not from the API", id="some other JSON"),
     ],
 )
-async def test_an_api_that_does_not_answer_as_one_is_told_apart(
+async def test_a_server_other_than_the_runs_api_is_recognized(
     folder: Path, answer: Reply, says: str, advises: str
 ) -> None:
     found = await asking(folder, {"GET /runs": answer})
@@ -338,7 +338,7 @@ async def test_answers_in_the_shape_of_the_other_edition_are_noticed(folder: Pat
     assert f"Set api.edition to {other}" in (found["contract"].fix or "")
 
 
-async def test_a_key_that_is_not_exchanged_is_told_from_an_api_that_fails(folder: Path) -> None:
+async def test_a_failed_key_exchange_is_distinguished_from_a_failing_api(folder: Path) -> None:
     refused = reply({"message": "Invalid API key."}, 401)
     found = await asking(folder, {"GET /auth/token": refused}, auth={"kind": "api_key", "value": "sk-1"})
     assert failures(found) == {"credential"}
@@ -346,13 +346,13 @@ async def test_a_key_that_is_not_exchanged_is_told_from_an_api_that_fails(folder
     assert found["api"].text == "skipped: credential failed"
 
 
-async def test_a_key_that_is_sent_to_the_wrong_place_says_where(folder: Path) -> None:
+async def test_a_rejected_key_is_reported_with_the_exchange_url(folder: Path) -> None:
     auth = {"kind": "api_key", "value": "sk-1"}
     found = await asking(folder, {"GET /auth/token": reply({}, 404)}, auth=auth)
     assert "/auth/token" in (found["credential"].fix or "")
 
 
-async def test_a_closed_port(folder: Path) -> None:
+async def test_a_closed_port_is_reported(folder: Path) -> None:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     await listener.aclose()
@@ -363,13 +363,13 @@ async def test_a_closed_port(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])
-async def test_a_name_that_stands_for_nothing(folder: Path, host: str) -> None:
+async def test_an_unknown_host_name_is_reported(folder: Path, host: str) -> None:
     found = await examined(folder, {"api": {"base_url": f"https://{host}", "auth": {"value": TOKEN}}})
     assert failures(found) == {"dns"}
     assert "connection" in skipped(found)
 
 
-async def test_an_api_that_never_answers(folder: Path) -> None:
+async def test_an_unresponsive_api_is_reported(folder: Path) -> None:
     async def never(_: Request) -> Response:
         await anyio.sleep_forever()
         raise AssertionError
@@ -404,7 +404,7 @@ async def listening(behave: Callable[[SocketStream], Awaitable[object]]) -> Asyn
         pytest.param("127.0.0.1", True, "api", "connection to the Runs API broke", id="good, and then silent"),
     ],
 )
-async def test_whoever_cannot_prove_who_it_is_gets_no_credential(
+async def test_no_credential_is_sent_to_an_untrusted_certificate(
     folder: Path, monkeypatch: pytest.MonkeyPatch, identity: str | None, trusted: bool, failing: str, says: str
 ) -> None:
     authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -431,7 +431,7 @@ async def test_whoever_cannot_prove_who_it_is_gets_no_credential(
 @pytest.mark.parametrize(
     ("content", "flaw"), [(None, "unreadable: No such file"), ("no certificate", "no certificate file")]
 )
-async def test_a_file_of_certificates_that_is_of_no_use_is_warned_of(
+async def test_an_unusable_file_of_certificates_is_a_warning(
     folder: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, flaw: str
 ) -> None:
     file = folder / "ca.pem"
@@ -465,7 +465,7 @@ async def test_a_proxy_is_named_without_its_password_and_a_foreign_host_noticed(
     assert "proxy-password" not in shown(found)
 
 
-async def test_a_kind_of_proxy_that_cannot_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unsupported_proxy_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     found = await examined(folder, {"api": {"base_url": "https://runs.example", "auth": {"value": TOKEN}}})
     assert found["route"].text.startswith("ALL_PROXY: socks5 proxies are not supported")
@@ -490,7 +490,7 @@ NOW = int(time.time())
         pytest.param({"account": {"name": "A\nB"}}, "credential", Outcome.OK, "account A B", id="a name in two lines"),
     ],
 )
-async def test_what_a_token_says_of_itself(
+async def test_the_claims_of_a_token_are_reported(
     folder: Path, claims: dict[str, Any], name: str, outcome: Outcome, says: str
 ) -> None:
     found = await asking(folder, {}, auth={"value": token(**claims)})
@@ -507,7 +507,7 @@ async def test_what_a_token_says_of_itself(
         pytest.param("exp", -7_200, "s ahead of the API's", id="by an expired token that is taken"),
     ],
 )
-async def test_a_clock_that_is_wrong_is_warned_of(folder: Path, told_by: str, skew_s: int, says: str) -> None:
+async def test_a_wrong_clock_is_a_warning(folder: Path, told_by: str, skew_s: int, says: str) -> None:
     moment = int(time.time()) + skew_s
     date = formatdate(moment, usegmt=True) if told_by == "date" else ""
     claims = {} if told_by == "date" else {told_by: moment}
@@ -528,7 +528,7 @@ async def test_a_redis_that_cannot_be_used_is_a_failure_that_shows_no_password(f
 
 
 @pytest.mark.parametrize("source", ["file", "value"])
-async def test_a_secret_that_others_can_read_is_warned_of(folder: Path, source: str) -> None:
+async def test_a_secret_readable_by_others_is_a_warning(folder: Path, source: str) -> None:
     secret = folder / "secret"
     secret.write_text(TOKEN, encoding="utf-8")
     secret.chmod(0o644)
@@ -546,7 +546,7 @@ async def test_a_secret_that_others_can_read_is_warned_of(folder: Path, source: 
 @pytest.mark.parametrize(
     ("variable", "auth"), [("SOME_TOKEN", {"env": "SOME_TOKEN"}), ("RUNS_MCP_API__AUTH__VALUE", {})]
 )
-async def test_a_variable_that_a_chat_may_not_see_is_warned_of(
+async def test_a_variable_that_a_chat_client_may_not_see_is_a_warning(
     folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str, auth: dict[str, str]
 ) -> None:
     monkeypatch.setenv(variable, TOKEN)
@@ -555,7 +555,9 @@ async def test_a_variable_that_a_chat_may_not_see_is_warned_of(
     assert f"Set {variable}" in (found["secret"].fix or "")
 
 
-async def test_a_file_that_a_chat_may_not_find_is_warned_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relative_file_that_a_chat_client_may_not_find_is_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     secret = folder / "secret"
     secret.write_text(TOKEN, encoding="utf-8")
@@ -627,7 +629,7 @@ async def test_neither_key_nor_exchanged_token_is_shown(folder: Path, exchanged:
     assert failures(found) == ({"api"} if echo is None else {"credential"})
 
 
-async def test_a_check_that_takes_too_long_is_cut_and_what_needs_it_not_looked_at(folder: Path) -> None:
+async def test_a_slow_check_is_cut_off_and_its_dependents_are_skipped(folder: Path) -> None:
     @check("slow", within_s=0.01)
     async def slow(_: Examination) -> Finding:
         await anyio.sleep_forever()
@@ -646,7 +648,7 @@ async def test_a_check_that_takes_too_long_is_cut_and_what_needs_it_not_looked_a
     assert "took longer" in found["slow"].text
 
 
-async def test_all_checks_together_take_no_longer_than_they_may(folder: Path) -> None:
+async def test_all_checks_together_have_a_deadline(folder: Path) -> None:
     @check("patient", within_s=60)
     async def patient(_: Examination) -> Finding:
         await anyio.sleep_forever()
@@ -662,7 +664,7 @@ async def test_all_checks_together_take_no_longer_than_they_may(folder: Path) ->
     assert skipped(found) == {"other"}
 
 
-async def test_a_check_that_crashes_is_a_finding(folder: Path) -> None:
+async def test_a_crashing_check_is_reported_as_a_finding(folder: Path) -> None:
     @check("crashing")
     async def crashing(_: Examination) -> Finding:
         raise RuntimeError("with a secret")

@@ -1,4 +1,4 @@
-"""The command line as a person or a host starts it: what it says, and its exit code."""
+"""The messages and exit codes of the commands, most of them run inside this process."""
 
 import json
 import os
@@ -17,32 +17,10 @@ from runs_mcp.cli.main import COMMANDS, LazyCommand, main
 from runs_mcp.config.settings import Config
 from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
+from tests.command_line import DONE, FAILED, USAGE, WITH_TOKEN, configuration, run_command, start_command
 
-DONE, FAILED, USAGE = 0, 1, 2
-WITH_TOKEN = {**CLEAN, "COMPOSABLE_TOKEN": "a-token"}
-NOBODY = {**WITH_TOKEN, "RUNS_MCP_API__BASE_URL": "http://127.0.0.1:9/api/v1", "RUNS_MCP_API__MAX_RETRIES": "0"}
+UNREACHABLE = {**WITH_TOKEN, "RUNS_MCP_API__BASE_URL": "http://127.0.0.1:9/api/v1", "RUNS_MCP_API__MAX_RETRIES": "0"}
 GIVEN = {"auth": {"value": "a-token"}}
-KEY = {"kind": "api_key", "value": "sk-1"}
-
-
-def runs_mcp(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "runs_mcp", *arguments]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env=env or CLEAN,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def configuration(folder: Path, settings: Any) -> str:
-    file = folder / "config.json"
-    file.write_text(settings if isinstance(settings, str) else json.dumps(settings), encoding="utf-8")
-    return str(file)
 
 
 @pytest.mark.parametrize(
@@ -75,23 +53,24 @@ def configuration(folder: Path, settings: Any) -> str:
         ),
     ],
 )
-def test_serve_refuses_a_configuration_that_cannot_work(tmp_path: Path, settings: Any, says: str) -> None:
-    finished = runs_mcp("serve", "--config", configuration(tmp_path, settings), cwd=tmp_path)
+def test_serve_rejects_an_invalid_configuration(tmp_path: Path, settings: Any, says: str) -> None:
+    finished = run_command("serve", "--config", configuration(tmp_path, settings), cwd=tmp_path)
     assert finished.returncode == USAGE
     assert says in finished.stderr
+    assert finished.stdout == ""
+
+
+def test_a_process_without_a_credential_ends_with_the_variable_to_set_and_no_traceback(tmp_path: Path) -> None:
+    finished = start_command("serve", cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert "COMPOSABLE_TOKEN" in finished.stderr
+    assert "serve --sandbox" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert finished.stdout == ""
 
 
-def test_serve_without_configuration_says_what_to_set_and_what_needs_none(tmp_path: Path) -> None:
-    finished = runs_mcp("serve", cwd=tmp_path)
-    assert finished.returncode == USAGE
-    assert "COMPOSABLE_TOKEN" in finished.stderr
-    assert "serve --sandbox" in finished.stderr
-
-
-def test_the_dashboard_says_in_the_terminal_that_a_credential_is_missing(tmp_path: Path) -> None:
-    finished = runs_mcp("dashboard", "--no-browser", cwd=tmp_path)
+def test_the_dashboard_names_the_missing_credential(tmp_path: Path) -> None:
+    finished = run_command("dashboard", "--no-browser", cwd=tmp_path)
     assert finished.returncode == USAGE
     assert "COMPOSABLE_TOKEN" in finished.stderr
 
@@ -106,45 +85,44 @@ def test_the_dashboard_says_in_the_terminal_that_a_credential_is_missing(tmp_pat
     ],
 )
 @pytest.mark.slow
-def test_a_sandbox_stands_in_for_no_credential_but_not_for_a_bad_one(
+def test_or_sandbox_replaces_a_missing_but_not_an_invalid_credential(
     tmp_path: Path, given: dict[str, str], code: int
 ) -> None:
-    finished = runs_mcp("serve", "--or-sandbox", cwd=tmp_path, env={**CLEAN, **given})
+    finished = start_command("serve", "--or-sandbox", cwd=tmp_path, env={**CLEAN, **given})
     assert finished.returncode == code, finished.stderr
 
 
 @pytest.mark.parametrize("arguments", [["serve", "--config", "nowhere.json"], ["check", "--config", "nowhere.json"]])
-def test_a_configuration_file_that_is_not_there_is_named(tmp_path: Path, arguments: list[str]) -> None:
-    finished = runs_mcp(*arguments, cwd=tmp_path)
+def test_a_missing_configuration_file_is_named(tmp_path: Path, arguments: list[str]) -> None:
+    finished = run_command(*arguments, cwd=tmp_path)
     assert finished.returncode == USAGE
     assert "nowhere.json cannot be read" in finished.stdout + finished.stderr
 
 
-def test_the_environment_is_read_and_a_misspelled_variable_refused(tmp_path: Path) -> None:
-    finished = runs_mcp("serve", cwd=tmp_path, env={**WITH_TOKEN, "RUNS_MCP_API__EDITON": "vertesia"})
+def test_a_misspelled_variable_is_rejected_with_the_nearest_name(tmp_path: Path) -> None:
+    finished = run_command("serve", cwd=tmp_path, env={**WITH_TOKEN, "RUNS_MCP_API__EDITON": "vertesia"})
     assert finished.returncode == USAGE
     assert "RUNS_MCP_API__EDITON. Did you mean RUNS_MCP_API__EDITION?" in finished.stderr
 
 
 def test_http_is_served_on_loopback_only(tmp_path: Path) -> None:
-    finished = runs_mcp("serve", "--sandbox", "--http", "--host", "0.0.0.0", cwd=tmp_path)
+    finished = start_command("serve", "--sandbox", "--http", "--host", "0.0.0.0", cwd=tmp_path)
     assert finished.returncode == USAGE
     assert "loopback only" in finished.stderr
 
 
 @pytest.mark.parametrize("command", [["serve", "--sandbox", "--http"], ["sandbox"], ["dashboard", "--sandbox"]])
-def test_a_port_that_is_in_use_is_named_in_one_line(tmp_path: Path, command: list[str]) -> None:
+def test_a_port_in_use_is_named_in_a_single_line(tmp_path: Path, command: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        finished = runs_mcp(*command, "--port", str(port), cwd=tmp_path)
+        finished = start_command(*command, "--port", str(port), cwd=tmp_path)
     assert finished.returncode == FAILED
     *_, last = finished.stderr.splitlines()
     assert last.startswith(f"Error: Address already in use: 127.0.0.1:{port} (--port). ")
-    assert "Traceback" not in finished.stderr
 
 
 def test_check_begins_with_the_verdict_and_its_remedy(tmp_path: Path) -> None:
-    finished = runs_mcp("check", cwd=tmp_path, env=NOBODY)
+    finished = run_command("check", cwd=tmp_path, env=UNREACHABLE)
     assert finished.returncode == FAILED
     verdict, blank, *_ = finished.stdout.splitlines()
     cause = "Not ready: 127.0.0.1 port 9 refuses connections."
@@ -153,8 +131,9 @@ def test_check_begins_with_the_verdict_and_its_remedy(tmp_path: Path) -> None:
     assert re.findall(r"^[✗!–✓] (\w+)", finished.stdout, re.MULTILINE) == ["secret"]  # noqa: RUF001 - as printed
 
 
+@pytest.mark.slow
 def test_check_verbose_shows_every_check(tmp_path: Path) -> None:
-    finished = runs_mcp("check", "--verbose", cwd=tmp_path, env=NOBODY)
+    finished = run_command("check", "--verbose", cwd=tmp_path, env=UNREACHABLE)
     assert re.search(r"^✓ configuration +no file; defaults, with RUNS_MCP_API__BASE_URL", finished.stdout, re.MULTILINE)
     assert re.search(r"^– api +skipped: connection failed$", finished.stdout, re.MULTILINE)  # noqa: RUF001 - as printed
     assert re.fullmatch(r"\d+ ok, 1 to watch, 1 failed, \d+ skipped", finished.stdout.splitlines()[-1])
@@ -170,15 +149,15 @@ def test_check_verbose_shows_every_check(tmp_path: Path) -> None:
         pytest.param({"api": {"auth": {"env": "NOPE"}}}, FAILED, "secret", id="no variable"),
     ],
 )
-def test_check_prints_one_json_document_and_nothing_else(tmp_path: Path, settings: Any, code: int, failed: str) -> None:
-    finished = runs_mcp("check", "--json", "--config", configuration(tmp_path, settings), cwd=tmp_path)
+def test_check_prints_a_json_document_and_nothing_else(tmp_path: Path, settings: Any, code: int, failed: str) -> None:
+    finished = run_command("check", "--json", "--config", configuration(tmp_path, settings), cwd=tmp_path)
     document = json.loads(finished.stdout)
     assert (finished.returncode, document["ok"], finished.stderr) == (code, False, "")
     assert failed in {one["check"] for one in document["checks"] if one["outcome"] == "failed"}
     assert all(one["fix"] for one in document["checks"] if one["outcome"] in ("failed", "warning"))
 
 
-def test_help_of_the_program_imports_no_command(tmp_path: Path) -> None:
+def test_the_help_of_the_program_imports_no_command(tmp_path: Path) -> None:
     modules = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "runs_mcp", "--help"], capture_output=True, text=True, check=True
     )
@@ -194,25 +173,10 @@ def test_the_help_of_the_program_repeats_that_of_the_command(command: LazyComman
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [
-        pytest.param("SERVER__HTTP__ALLOWED_HOSTS", "runs.example.com", id="a plain value"),
-        pytest.param("SERVER__TOOLS", "get_run, list_runs", id="values with commas"),
-        pytest.param("LOG_LEVEL", "INFO", id="upper case"),
-        pytest.param("API__EDITION", "Vertesia", id="mixed case"),
-        pytest.param("API__BASE_URL", " https://runs.example.com/api/v1 ", id="white space"),
-    ],
-)
-def test_values_are_accepted_as_people_write_them(tmp_path: Path, variable: str, value: str) -> None:
-    finished = runs_mcp("serve", "--sandbox", cwd=tmp_path, env={**CLEAN, f"RUNS_MCP_{variable}": value})
-    assert (finished.returncode, finished.stderr) == (DONE, "")
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
     [("SERVER__TOOLS", '["get_run"'), ("API", "{"), ("API__TIMEOUT_S", "soon"), ("PROFILES__A__CLAIMS", "x")],
 )
-def test_an_invalid_variable_is_named_in_one_line(tmp_path: Path, variable: str, value: str) -> None:
-    finished = runs_mcp("serve", cwd=tmp_path, env={**CLEAN, f"RUNS_MCP_{variable}": value})
+def test_an_invalid_variable_is_named_in_a_single_line(tmp_path: Path, variable: str, value: str) -> None:
+    finished = run_command("serve", cwd=tmp_path, env={**CLEAN, f"RUNS_MCP_{variable}": value})
     assert finished.returncode == USAGE
     assert finished.stderr.startswith(f"Error: RUNS_MCP_{variable}: Input should be")
     assert len(finished.stderr.splitlines()) == 1
@@ -231,15 +195,17 @@ def test_the_server_starts_in_a_directory_whose_name_is_not_utf_8(tmp_path: Path
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     folder.mkdir()
     configuration(folder, {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}})
-    assert runs_mcp("serve", "--sandbox", cwd=folder).returncode == DONE
-    assert runs_mcp("keys", "add", "ci", cwd=folder).returncode == DONE
+    assert start_command("serve", "--sandbox", cwd=folder).returncode == DONE
+    assert run_command("keys", "add", "ci", cwd=folder).returncode == DONE
     assert (folder / "keys.json").is_file()
 
 
 def test_a_relative_keys_file_starts_at_the_configuration_file(tmp_path: Path) -> None:
     settings = {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}}
     (tmp_path / "elsewhere").mkdir()
-    finished = runs_mcp("keys", "add", "ci", "--config", configuration(tmp_path, settings), cwd=tmp_path / "elsewhere")
+    finished = run_command(
+        "keys", "add", "ci", "--config", configuration(tmp_path, settings), cwd=tmp_path / "elsewhere"
+    )
     assert finished.returncode == DONE, finished.stderr
     assert (tmp_path / "keys.json").is_file()
 
@@ -253,30 +219,30 @@ def test_a_key_that_overlaps_keeps_its_scopes_unless_others_are_given(
     tmp_path: Path, options: list[str], scopes: str
 ) -> None:
     configuration(tmp_path, {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}})
-    runs_mcp("keys", "add", "ci", "--scope", "runs:read", "--scope", "runs:create", cwd=tmp_path)
-    runs_mcp("keys", "add", "ci", "--overlap", "1", *options, cwd=tmp_path)
-    assert runs_mcp("keys", "list", cwd=tmp_path).stdout.splitlines()[-1].startswith(f"ci: {scopes}, ")
+    run_command("keys", "add", "ci", "--scope", "runs:read", "--scope", "runs:create", cwd=tmp_path)
+    run_command("keys", "add", "ci", "--overlap", "1", *options, cwd=tmp_path)
+    assert run_command("keys", "list", cwd=tmp_path).stdout.splitlines()[-1].startswith(f"ci: {scopes}, ")
 
 
 def test_config_schema_is_the_schema_of_the_settings(tmp_path: Path) -> None:
-    finished = runs_mcp("config-schema", cwd=tmp_path)
+    finished = run_command("config-schema", cwd=tmp_path)
     assert finished.returncode == DONE
     assert json.loads(finished.stdout) == Config.model_json_schema()
 
 
 @pytest.mark.parametrize("command", ["serve", "sandbox", "dashboard", "demo", "check", "install", "config-schema"])
-def test_every_command_has_help(tmp_path: Path, command: str) -> None:
-    finished = runs_mcp(command, "--help", cwd=tmp_path)
+def test_each_command_has_help(tmp_path: Path, command: str) -> None:
+    finished = run_command(command, "--help", cwd=tmp_path)
     assert finished.returncode == DONE
     assert len(finished.stdout.splitlines()) > 4
 
 
-def test_an_unknown_command_is_a_matter_of_usage(tmp_path: Path) -> None:
-    assert runs_mcp("serv", cwd=tmp_path).returncode == USAGE
+def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
+    assert run_command("serv", cwd=tmp_path).returncode == USAGE
 
 
-def test_the_demo_shows_the_main_job_and_how_to_go_on(tmp_path: Path) -> None:
-    finished = runs_mcp("demo", cwd=tmp_path)
+def test_the_demo_lists_executes_streams_and_reads_and_names_the_next_steps(tmp_path: Path) -> None:
+    finished = start_command("demo", cwd=tmp_path)
     assert finished.returncode == DONE, finished.stderr
     shown = finished.stdout
     for said in (
@@ -296,13 +262,12 @@ def test_the_demo_shows_the_main_job_and_how_to_go_on(tmp_path: Path) -> None:
     assert written[1].strip() == read_back[1].strip()
 
 
-def test_stdin_closing_ends_the_server(tmp_path: Path) -> None:
-    finished = runs_mcp("serve", "--sandbox", cwd=tmp_path)
-    assert finished.returncode == DONE
-    assert finished.stdout == ""
+def test_the_server_ends_silently_at_the_end_of_its_input(tmp_path: Path) -> None:
+    finished = start_command("serve", "--sandbox", cwd=tmp_path)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (DONE, "", "")
 
 
-def test_the_console_script_is_the_module(tmp_path: Path) -> None:
+def test_the_console_script_prints_the_version_of_the_module(tmp_path: Path) -> None:
     script = Path(sys.executable).parent / "runs-mcp"
     version = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
-    assert version.stdout == runs_mcp("--version", cwd=tmp_path).stdout
+    assert version.stdout == start_command("--version", cwd=tmp_path).stdout

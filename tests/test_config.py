@@ -1,6 +1,7 @@
 """The configuration: a file, the environment that wins over it, and an example that leaves nothing out."""
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_the_example_is_valid_and_holds_every_setting() -> None:
     assert names(example) == names(Config().model_dump()) - secrets
 
 
-def test_the_example_says_what_the_defaults_are() -> None:
+def test_the_example_equals_the_defaults() -> None:
     example = load(EXAMPLE).model_dump(exclude={"api": {"base_url"}})
     assert example == Config().model_dump(exclude={"api": {"base_url"}})
 
@@ -69,7 +70,7 @@ def test_a_variable_that_is_empty_is_not_set(tmp_path: Path, monkeypatch: pytest
         pytest.param({"env": "sk-1"}, "token", id="the name of a variable"),
     ],
 )
-def test_a_value_that_begins_as_keys_do_is_one(auth: dict[str, str], kind: str) -> None:
+def test_a_value_with_the_prefix_of_keys_is_a_key(auth: dict[str, str], kind: str) -> None:
     assert ApiSettings.model_validate({"auth": auth}).auth.kind == kind
 
 
@@ -88,6 +89,23 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text('{"log_level": "error"}', encoding="utf-8-sig")
     assert load(file).log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "setting", "read"),
+    [
+        pytest.param("SERVER__HTTP__ALLOWED_HOSTS", "a.b", "server.http.allowed_hosts", ("a.b",), id="value"),
+        pytest.param("SERVER__TOOLS", "get_run, list_runs", "server.tools", ("get_run", "list_runs"), id="commas"),
+        pytest.param("LOG_LEVEL", "INFO", "log_level", "info", id="upper case"),
+        pytest.param("API__EDITION", "Vertesia", "api.edition", "vertesia", id="mixed case"),
+        pytest.param("API__BASE_URL", " https://a.b/v1 ", "api.base_url", "https://a.b/v1", id="white space"),
+    ],
+)
+def test_values_of_variables_are_read_as_people_write_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, setting: str, read: object
+) -> None:
+    monkeypatch.setenv(f"RUNS_MCP_{variable}", value)
+    assert attrgetter(setting)(load(written(tmp_path, {}))) == read
 
 
 @pytest.mark.parametrize(("encoding", "says"), [("utf-16", "is UTF-16"), ("latin-1", "is not UTF-8")])
@@ -120,7 +138,7 @@ def test_every_setting_that_is_a_path_starts_at_the_file(tmp_path: Path) -> None
         pytest.param({"server": {"redis_url": "redis://h:x"}}, "must be a URL such as redis://", id="no port of Redis"),
     ],
 )
-def test_what_cannot_be_used_is_named(tmp_path: Path, settings: Any, says: str) -> None:
+def test_invalid_settings_are_named(tmp_path: Path, settings: Any, says: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load(written(tmp_path, settings))
     assert says in str(refused.value)
@@ -169,13 +187,13 @@ def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_who_may_call_is_said_in_full_or_not_at_all(tmp_path: Path, settings: Any, says: str) -> None:
+def test_incomplete_authentication_settings_are_rejected(tmp_path: Path, settings: Any, says: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load(written(tmp_path, settings))
     assert says in str(refused.value)
 
 
-def test_who_may_call_can_be_said_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_authentication_can_be_set_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "SERVER__HTTP__AUTH__KIND": "bearer",
         "SERVER__HTTP__AUTH__KEYS_FILE": "keys.json",
@@ -194,7 +212,7 @@ def test_who_may_call_can_be_said_by_the_environment(tmp_path: Path, monkeypatch
         load()
 
 
-def test_a_profile_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+def test_a_profile_changes_only_its_own_settings(tmp_path: Path) -> None:
     settings = profiles(
         own={"callers": ["x"], "api": {"project": "p2", "auth": {"env": "OWN"}}, "tools": ["get_run"]},
         same={"callers": ["y"], "read_only": False},
@@ -224,7 +242,7 @@ def test_plain_http_may_go_to_this_machine(url: str) -> None:
         {"auth": {"value": "x", "token_url": "http://sts.example.com/token"}},
     ],
 )
-def test_plain_http_to_another_machine_wants_to_be_allowed(settings: dict[str, Any]) -> None:
+def test_plain_http_to_another_machine_must_be_allowed(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="in the clear"):
         ApiSettings.model_validate(settings)
     assert ApiSettings.model_validate({**settings, "allow_plain_http": True}).allow_plain_http

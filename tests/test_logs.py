@@ -45,7 +45,7 @@ def log(read: Reader) -> Iterator[Callable[[str], None]]:
     logging.root.handlers[:], logging.root.level = before
 
 
-def test_what_finds_no_room_is_dropped_and_counted(read: Reader, log: Callable[[str], None]) -> None:
+def test_lines_without_room_in_the_pipe_are_dropped_and_counted(read: Reader, log: Callable[[str], None]) -> None:
     for _ in range(100):
         log("x" * 1_000)
     kept = [json.loads(line) for line in read() if line]
@@ -57,7 +57,7 @@ def test_what_finds_no_room_is_dropped_and_counted(read: Reader, log: Callable[[
     assert [json.loads(line).keys() for line in read()] == [{"time", "level", "logger", "event"}]
 
 
-def test_a_line_that_is_cut_spoils_no_other(read: Reader, log: Callable[[str], None]) -> None:
+def test_a_truncated_line_leaves_the_next_line_intact(read: Reader, log: Callable[[str], None]) -> None:
     log("x" * 2 * PIPE_BYTES)
     cut = read()
     log("y")
@@ -89,7 +89,7 @@ def test_lines_carry_the_fields_of_their_context(read: Reader, log: Callable[[st
 
 @pytest.mark.anyio
 @pytest.mark.slow
-async def test_a_service_whose_log_nobody_reads_goes_on_answering() -> None:
+async def test_a_service_with_an_unread_log_continues_to_answer() -> None:
     async with http_process() as (url, _), httpx.AsyncClient() as http:
         for _ in range(600):
             assert (await http.get(f"{url}/nothing")).status_code == 404

@@ -93,12 +93,7 @@ def expected(runs: Sequence[plain.Document], measures: list[str]) -> Any:
     return {name: pytest.approx(values[name], abs=0.001) for name in measures}
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     filters=some.fixed_dictionaries({}, optional=FILTERS),
     by=some.lists(some.sampled_from(DIMENSIONS), max_size=2, unique=True),
@@ -134,7 +129,7 @@ async def groups_of(client: Client, **arguments: Any) -> tuple[Answer, list[dict
     return answer, answer.structured["groups"]
 
 
-async def test_values_that_share_a_name_stay_apart_and_their_ids_are_told(client: Client) -> None:
+async def test_values_with_the_same_name_are_separate_groups_with_ids(client: Client) -> None:
     for measures in (["runs"], ["median_ms"]):
         answer, groups = await groups_of(client, by="environment", measures=measures)
         labels = [group["by"]["environment"] for group in groups]
@@ -142,7 +137,7 @@ async def test_values_that_share_a_name_stay_apart_and_their_ids_are_told(client
         assert f"Staging (66b2…e004) is {STAGING}." in answer.text
 
 
-async def test_groups_come_by_the_first_measure_and_times_in_order(client: Client) -> None:
+async def test_groups_are_sorted_by_the_first_measure_and_times_by_time(client: Client) -> None:
     _, groups = await groups_of(client, by="model")
     assert [group["runs"] for group in groups] == sorted((group["runs"] for group in groups), reverse=True)
     _, groups = await groups_of(client, by="model", sort="median_ms", limit=3)
@@ -156,7 +151,7 @@ async def test_groups_come_by_the_first_measure_and_times_in_order(client: Clien
     assert f"{answer.structured['left_out']} further groups: raise limit." in answer.text
 
 
-async def test_runs_that_lack_a_field_are_left_out_of_its_measures_and_counted(
+async def test_runs_without_a_field_are_counted_as_missing_in_its_measures(
     client: Client, documents: list[dict[str, Any]]
 ) -> None:
     answer, _ = await groups_of(client)
@@ -193,7 +188,7 @@ async def test_counting_alone_reads_no_runs(client: Client) -> None:
     assert "oldest" not in answer.structured
 
 
-async def test_a_scan_that_is_cut_short_says_so_and_how_far_it_got(config: Config) -> None:
+async def test_an_incomplete_scan_is_reported_with_its_coverage(config: Config) -> None:
     short = config.model_copy(update={"server": ServerSettings(max_scan=120)})
     async with Client(build_server(short).mcp) as client:
         said = Notifications()
@@ -218,7 +213,7 @@ async def test_a_scan_that_is_cut_short_says_so_and_how_far_it_got(config: Confi
         ({"limit": 201}, "`limit`"),
     ],
 )
-async def test_what_cannot_be_asked_is_refused_with_what_can(
+async def test_invalid_arguments_are_rejected_with_the_valid_values(
     client: Client, arguments: dict[str, Any], words: str
 ) -> None:
     answer = await call(client, "aggregate_runs", **arguments)
@@ -226,7 +221,7 @@ async def test_what_cannot_be_asked_is_refused_with_what_can(
     assert words in answer.text
 
 
-async def test_text_and_structured_content_tell_the_same(client: Client) -> None:
+async def test_text_and_structured_content_agree(client: Client) -> None:
     answer, groups = await groups_of(client, by="status", measures=["runs", "total_tokens"])
     for group in groups:
         assert f"{group['by']['status']}|{group['runs']}|{group['total_tokens']}" in answer.text

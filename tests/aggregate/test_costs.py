@@ -24,7 +24,7 @@ async def test_a_reported_cost_wins_over_an_estimate() -> None:
     assert (costs.reported, costs.estimated, costs.unpriced) == (1, 0, 0)
 
 
-async def test_list_prices_estimate_what_is_not_reported() -> None:
+async def test_list_prices_estimate_unreported_costs() -> None:
     costs = Costs(await list_prices())
     estimated, unknown, unused = costs_of(
         costs, [{"modelId": "gpt-4o", "token_use": USE}, {"modelId": "no-such-model", "token_use": USE}, {}]
@@ -35,7 +35,7 @@ async def test_list_prices_estimate_what_is_not_reported() -> None:
     costs.check()
 
 
-async def test_without_prices_and_reports_the_error_says_what_to_install() -> None:
+async def test_without_prices_or_reports_the_error_names_the_package_to_install() -> None:
     costs = Costs(None)
     assert costs_of(costs, [{"modelId": "gpt-4o", "token_use": USE}]) == [None]
     with pytest.raises(UnknownCostError, match=r"pip install 'runs-mcp\[prices\]'"):

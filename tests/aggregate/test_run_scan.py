@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.api import Run, UnavailableError
@@ -57,9 +57,8 @@ async def scanned(api: FakeRuns, *, matching: int | None = None, most: int = 50_
     return taken, scan
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
 @given(ages_s=AGES_S, cap=some.integers(10, 60), known=some.booleans())
-async def test_every_run_is_taken_once_under_any_cap(ages_s: list[int], cap: int, known: bool) -> None:
+async def test_every_run_is_scanned_once_under_any_page_limit(ages_s: list[int], cap: int, known: bool) -> None:
     api = FakeRuns(ages_s, cap)
     taken, scan = await scanned(api, matching=len(ages_s) if known else None)
     assert len(taken) == len(set(taken)) == scan.covered
@@ -70,9 +69,8 @@ async def test_every_run_is_taken_once_under_any_cap(ages_s: list[int], cap: int
         assert set(taken) == set(api.runs)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
 @given(ages_s=AGES_S, cap=some.integers(10, 60), moves=some.lists(some.integers(0, 1_000), max_size=60))
-async def test_runs_created_and_updated_meanwhile_make_none_count_twice_or_be_missed(
+async def test_concurrent_creates_and_updates_neither_duplicate_nor_hide_a_run(
     ages_s: list[int], cap: int, moves: list[int]
 ) -> None:
     waiting = list(moves)
@@ -90,7 +88,7 @@ async def test_runs_created_and_updated_meanwhile_make_none_count_twice_or_be_mi
     assert before <= set(taken)
 
 
-async def test_a_page_that_holds_all_that_match_is_the_only_one() -> None:
+async def test_a_page_with_all_matching_runs_is_the_only_request() -> None:
     api = FakeRuns(list(range(0, 9_000, 100)), 1_000)
     taken, scan = await scanned(api, matching=90)
     assert (len(taken), scan.complete, api.pages) == (90, True, 1)
@@ -103,7 +101,7 @@ async def test_many_runs_take_few_more_pages_than_they_fill() -> None:
     assert api.pages <= 2.5 * len(taken) / 1_000
 
 
-async def test_runs_of_one_moment_beyond_the_cap_leave_the_scan_incomplete() -> None:
+async def test_more_simultaneous_runs_than_a_page_holds_leave_the_scan_incomplete() -> None:
     taken, scan = await scanned(FakeRuns([5] * 50, 20))
     assert (len(taken), scan.complete) == (20, False)
 
@@ -128,7 +126,7 @@ async def test_the_scan_stops_at_its_limit_with_the_newest_runs() -> None:
     assert scan.oldest > NOW - timedelta(seconds=500_000)
 
 
-async def test_a_scan_that_takes_too_long_ends_with_what_it_has() -> None:
+async def test_a_scan_beyond_its_deadline_returns_partial_results() -> None:
     api = FakeRuns(list(range(0, 50_000, 100)), 100)
 
     async def stuck(span: TimeSlice) -> list[Run]:
@@ -142,7 +140,7 @@ async def test_a_scan_that_takes_too_long_ends_with_what_it_has() -> None:
     assert not scan.complete
 
 
-async def test_a_page_that_fails_fails_the_scan() -> None:
+async def test_a_failed_page_fails_the_scan() -> None:
     async def failing(_: TimeSlice) -> list[Run]:
         raise UnavailableError("gone")
 
@@ -162,7 +160,6 @@ async def test_a_scan_reports_how_many_runs_it_has_read_of_how_many() -> None:
     assert (said[0], said[-1]) == ("1,000 of 12,300 runs", "12,300 of 12,300 runs")
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
 @given(ages_s=AGES_S, cap=some.integers(10, 60))
 async def test_a_narrowed_scan_hands_on_those_that_match_and_reads_all(ages_s: list[int], cap: int) -> None:
     api, taken = FakeRuns(list(dict.fromkeys(ages_s)), cap), list[str]()

@@ -44,7 +44,7 @@ async def test_runs_come_in_order_and_page_by_page(client: Client, key: str) -> 
     assert value(found[0]) >= max(known)
 
 
-async def test_the_slowest_five_take_one_call_and_name_their_interactions(client: Client) -> None:
+async def test_the_slowest_five_runs_take_a_single_call_and_name_their_interactions(client: Client) -> None:
     answer = await call(client, "search_runs", sort="-execution_time", limit=5, status="completed")
     assert len(answer.structured["runs"]) == 5
     assert all(run["interaction"]["name"] for run in answer.structured["runs"])
@@ -52,13 +52,13 @@ async def test_the_slowest_five_take_one_call_and_name_their_interactions(client
     assert answer.structured["next_offset"] == 5
 
 
-async def test_the_last_page_says_that_it_is_the_last(client: Client) -> None:
+async def test_the_last_page_is_marked_as_the_last(client: Client) -> None:
     answer = await call(client, "search_runs", sort="created_at", interaction="AlwaysFails", limit=100)
     assert answer.text.endswith("End of list.")
     assert not answer.structured.get("next_offset")
 
 
-async def test_an_order_over_a_part_of_the_runs_is_called_incomplete(config: Config) -> None:
+async def test_an_order_over_part_of_the_runs_is_marked_incomplete(config: Config) -> None:
     short = config.model_copy(update={"server": ServerSettings(max_scan=50)})
     async with Client(build_server(short).mcp) as client:
         answer = await call(client, "search_runs", sort="-total_tokens", limit=5)

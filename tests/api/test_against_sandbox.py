@@ -18,7 +18,7 @@ def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> RunsClient:
     return connect(sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": request.param})))
 
 
-async def test_all_eight_operations(client: RunsClient) -> None:
+async def test_every_operation_works_against_the_sandbox(client: RunsClient) -> None:
     async with client as runs:
         newest = await runs.list_runs(limit=5, status="completed")
         assert [run.status for run in newest] == ["completed"] * 5

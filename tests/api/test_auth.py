@@ -61,7 +61,7 @@ async def test_the_exchange_of_the_reference_document(router: respx.MockRouter, 
     assert "authorization" not in sent.headers
 
 
-async def test_the_exchange_of_today(router: respx.MockRouter, open_client: Open) -> None:
+async def test_the_exchange_of_the_current_platform(router: respx.MockRouter, open_client: Open) -> None:
     exchange = router.route(url=EXCHANGES["vertesia"]).mock(side_effect=issued("a"))
     router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client(edition="vertesia", auth=KEY) as client:
@@ -134,7 +134,7 @@ async def test_a_refused_token_is_renewed_once_and_the_request_sent_again(
     assert runs.calls.last.request.content == b'{"interaction":"i1","data":{"a":1}}'
 
 
-async def test_a_second_refusal_stands(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_second_refusal_is_an_error(router: respx.MockRouter, open_client: Open) -> None:
     router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
     runs = router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(401))
     async with open_client(auth=KEY, max_retries=4) as client:
@@ -143,7 +143,7 @@ async def test_a_second_refusal_stands(router: respx.MockRouter, open_client: Op
     assert runs.call_count == 2
 
 
-async def test_a_token_that_is_the_same_is_not_tried_again(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_renewed_token_that_is_unchanged_is_not_sent_again(router: respx.MockRouter, open_client: Open) -> None:
     runs = router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(401))
     async with open_client() as client:
         with pytest.raises(AuthenticationError):
@@ -151,7 +151,7 @@ async def test_a_token_that_is_the_same_is_not_tried_again(router: respx.MockRou
     assert runs.call_count == 1
 
 
-async def test_many_refused_at_once_renew_once(router: respx.MockRouter, open_client: Open) -> None:
+async def test_concurrent_refusals_renew_the_token_once(router: respx.MockRouter, open_client: Open) -> None:
     exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
 
     def judge(request: httpx.Request) -> httpx.Response:
@@ -173,7 +173,7 @@ async def test_many_refused_at_once_renew_once(router: respx.MockRouter, open_cl
         pytest.param(httpx.Response(200, text="<html>"), ProtocolError, id="not JSON"),
     ],
 )
-async def test_a_key_that_cannot_be_exchanged(
+async def test_a_failed_exchange_of_a_key_is_an_error(
     router: respx.MockRouter, open_client: Open, response: httpx.Response, kind: type[Exception]
 ) -> None:
     router.route(url__startswith=EXCHANGES["composable"]).mock(return_value=response)
@@ -300,7 +300,7 @@ async def test_a_command_is_run_again_when_its_token_is_refused(
         pytest.param({"command": " "}, "the command is empty", id="no command"),
     ],
 )
-def test_a_secret_that_is_not_there_is_named_at_once(auth: dict[str, str], says: str) -> None:
+def test_a_missing_secret_is_named_at_once(auth: dict[str, str], says: str) -> None:
     with pytest.raises(CredentialError) as missing:
         connect(ApiSettings.model_validate({"auth": auth}))
     assert says in str(missing.value)
@@ -314,7 +314,7 @@ def test_a_secret_that_is_not_there_is_named_at_once(auth: dict[str, str], says:
         pytest.param("true", "the secret is empty", id="prints nothing"),
     ],
 )
-async def test_a_command_that_gives_no_secret(
+async def test_a_command_without_a_secret_is_an_error(
     router: respx.MockRouter, open_client: Open, command: str, says: str
 ) -> None:
     async with open_client(auth={"command": command}) as client:

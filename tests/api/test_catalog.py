@@ -37,7 +37,7 @@ async def test_interactions_have_both_schemas_in_both_editions(client: RunsClien
     assert found["SummarizeText"].result_schema is None
 
 
-async def test_resolving_tells_what_a_run_would_use(client: RunsClient) -> None:
+async def test_resolving_returns_the_interaction_that_a_run_would_use(client: RunsClient) -> None:
     async with client as runs:
         default = await runs.catalog.resolve_interaction("SummarizeText@2")
         chosen = await runs.catalog.resolve_interaction(

@@ -48,7 +48,7 @@ QUOTA = {"x-ratelimit-reason": "quota"}
         pytest.param(504, {}, UnavailableError, True, False, True, id="504"),
     ],
 )
-async def test_a_status_says_what_may_be_done(
+async def test_an_http_status_decides_the_type_of_the_error(
     router: respx.MockRouter,
     open_client: Open,
     status: int,
@@ -100,7 +100,7 @@ async def test_a_status_says_what_may_be_done(
         pytest.param(None, None, None, id="null"),
     ],
 )
-async def test_the_apis_own_words_are_kept(
+async def test_the_message_of_the_api_is_kept(
     router: respx.MockRouter, open_client: Open, body: Any, message: str | None, details: str | None
 ) -> None:
     router.route().mock(return_value=httpx.Response(400, json=body))
@@ -140,7 +140,7 @@ async def test_an_error_page_is_no_message(router: respx.MockRouter, open_client
         pytest.param(ConnectionResetError(), UnavailableError, False, True, id="reset"),
     ],
 )
-async def test_a_broken_exchange_says_whether_it_may_have_been_carried_out(
+async def test_a_broken_request_states_if_it_may_have_been_executed(
     router: respx.MockRouter,
     open_client: Open,
     error: Exception,

@@ -26,7 +26,7 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def test_a_run_keeps_exactly_what_was_sent() -> None:
+def test_a_run_keeps_every_field_as_sent() -> None:
     assert Run(WHOLE).raw == WHOLE
 
 
@@ -109,7 +109,7 @@ def test_a_result_reads_alike_in_every_contract(result: Any, output: Any, text: 
         (None, False),
     ],
 )
-def test_whether_a_run_has_ended(status: str | None, final: bool) -> None:
+def test_a_run_has_ended_by_its_status(status: str | None, final: bool) -> None:
     assert Run({"status": status}).is_final is final
 
 
@@ -157,7 +157,7 @@ async def test_a_list_comes_in_several_shapes(router: respx.MockRouter, open_cli
         pytest.param(httpx.Response(302, headers={"location": "https://elsewhere.example"}), id="a redirect"),
     ],
 )
-async def test_what_is_not_as_documented_is_a_protocol_error(
+async def test_an_undocumented_response_is_a_protocol_error(
     router: respx.MockRouter, open_client: Open, response: httpx.Response
 ) -> None:
     route = router.route().mock(return_value=response)

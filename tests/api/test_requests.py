@@ -212,7 +212,7 @@ def answer(path: str) -> Any:
 
 
 @pytest.mark.parametrize(("editions", "operation", "method", "path", "query", "body"), CASES)
-async def test_exactly_this_is_sent(
+async def test_each_operation_sends_exactly_the_documented_request(
     router: respx.MockRouter,
     open_client: Open,
     editions: tuple[str, ...],
@@ -250,7 +250,7 @@ async def test_exactly_this_is_sent(
         ),
     ],
 )
-async def test_headers_say_who_asks_and_by_which_contract(
+async def test_headers_name_the_client_and_the_contract(
     router: respx.MockRouter, open_client: Open, settings: dict[str, str], expected: dict[str, str], absent: set[str]
 ) -> None:
     route = router.route().mock(return_value=httpx.Response(200, json=[]))
@@ -370,7 +370,9 @@ async def test_no_result_schema_is_sent_as_null(router: respx.MockRouter, open_c
         pytest.param("ü", "/runs/%C3%BC", id="not ASCII"),
     ],
 )
-async def test_an_id_stays_one_segment(router: respx.MockRouter, open_client: Open, run_id: str, path: str) -> None:
+async def test_an_id_stays_a_single_path_segment(
+    router: respx.MockRouter, open_client: Open, run_id: str, path: str
+) -> None:
     route = router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client() as client:
         await client.get_run(run_id)
@@ -378,7 +380,7 @@ async def test_an_id_stays_one_segment(router: respx.MockRouter, open_client: Op
 
 
 @pytest.mark.parametrize("run_id", ["", ".", ".."])
-async def test_an_id_that_would_climb_is_refused(router: respx.MockRouter, open_client: Open, run_id: str) -> None:
+async def test_an_id_that_leaves_its_path_is_rejected(router: respx.MockRouter, open_client: Open, run_id: str) -> None:
     async with open_client() as client:
         with pytest.raises(InvalidArgumentError):
             await client.get_run(run_id)

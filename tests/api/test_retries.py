@@ -41,7 +41,7 @@ async def test_a_read_is_repeated_until_it_is_answered(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 501])
-async def test_what_will_not_change_is_asked_once(router: respx.MockRouter, open_client: Open, status: int) -> None:
+async def test_permanent_failures_are_not_retried(router: respx.MockRouter, open_client: Open, status: int) -> None:
     route = router.route().mock(return_value=httpx.Response(status))
     async with open_client(max_retries=4) as client:
         with pytest.raises(RunsApiError):
@@ -49,7 +49,7 @@ async def test_what_will_not_change_is_asked_once(router: respx.MockRouter, open
     assert route.call_count == 1
 
 
-async def test_it_ends_after_max_retries(router: respx.MockRouter, open_client: Open) -> None:
+async def test_retries_end_after_max_retries(router: respx.MockRouter, open_client: Open) -> None:
     route = router.route().mock(return_value=httpx.Response(500))
     async with open_client(max_retries=2) as client:
         with pytest.raises(UnavailableError):
@@ -72,7 +72,7 @@ async def test_it_ends_after_max_retries(router: respx.MockRouter, open_client: 
         ),
     ],
 )
-async def test_it_waits_as_long_as_the_api_asks(
+async def test_retries_wait_as_long_as_retry_after(
     router: respx.MockRouter, open_client: Open, waits: list[float], headers: dict[str, str], seconds: float
 ) -> None:
     router.route().mock(side_effect=[httpx.Response(503, headers=headers), GOOD])
@@ -81,7 +81,7 @@ async def test_it_waits_as_long_as_the_api_asks(
     assert waits == [seconds]
 
 
-async def test_it_does_not_wait_longer_than_a_caller_would(
+async def test_a_retry_after_beyond_the_patience_of_a_caller_ends_the_retries(
     router: respx.MockRouter, open_client: Open, waits: list[float]
 ) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
@@ -156,7 +156,7 @@ async def test_a_create_that_may_have_arrived_is_never_sent_again(
     assert route.call_count == 1
 
 
-async def test_every_wait_is_told(router: respx.MockRouter, open_client: Open) -> None:
+async def test_every_wait_is_reported(router: respx.MockRouter, open_client: Open) -> None:
     told: list[tuple[float, int | None]] = []
 
     async def on_wait(seconds: float, error: RunsApiError) -> None:
@@ -186,7 +186,7 @@ async def test_requests_beyond_the_limit_wait_their_turn(router: respx.MockRoute
     assert most == 3
 
 
-async def test_a_blocking_create_keeps_nobody_from_their_turn(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_blocking_create_does_not_delay_other_requests(router: respx.MockRouter, open_client: Open) -> None:
     executed = anyio.Event()
 
     async def execute(_: httpx.Request) -> httpx.Response:

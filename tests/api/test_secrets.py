@@ -43,7 +43,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         pytest.param(httpx.Response(200, text=SECRET), id="an API that answers with it"),
     ],
 )
-async def test_no_error_holds_it(
+async def test_no_error_contains_the_secret(
     router: respx.MockRouter, open_client: Open, caplog: pytest.LogCaptureFixture, trouble: httpx.Response | Exception
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -59,7 +59,7 @@ async def test_no_error_holds_it(
 
 
 @pytest.mark.parametrize("in_query", [False, True])
-async def test_no_log_of_a_request_holds_it(
+async def test_no_log_of_a_request_contains_the_secret(
     router: respx.MockRouter, open_client: Open, caplog: pytest.LogCaptureFixture, in_query: bool
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -72,7 +72,7 @@ async def test_no_log_of_a_request_holds_it(
     assert SECRET not in caplog.text
 
 
-def test_settings_do_not_show_it() -> None:
+def test_settings_do_not_show_the_secret() -> None:
     settings = ApiSettings.model_validate({"auth": KEY})
     assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
 

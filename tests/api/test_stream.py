@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.api import (
@@ -68,7 +68,7 @@ async def read(client: RunsClient, run_id: str = "r1", *, into: list[Any] | None
         pytest.param('data: "a\\ud83d"\n\n', [Chunk("a", "a"), Chunk("�", "�")], id="half a pair at the end"),
     ],
 )
-async def test_the_pieces_of_a_stream(
+async def test_a_stream_is_read_as_chunks(
     router: respx.MockRouter, open_client: Open, body: str, expected: list[Chunk]
 ) -> None:
     router.route().mock(return_value=httpx.Response(200, headers=EVENTS, text=body + CLOSE))
@@ -80,7 +80,7 @@ async def test_the_pieces_of_a_stream(
     ("data", "expected"),
     [("data: \n", ""), ("data: odd\n", "odd"), ("data: null\n", None), ("data\n", "")],
 )
-async def test_close_ends_it_whatever_it_says(
+async def test_a_close_event_with_any_data_ends_the_stream(
     router: respx.MockRouter, open_client: Open, data: str, expected: Any
 ) -> None:
     body = f'data: "x"\n\nevent: close\n{data}\ndata: "after"\n\n'
@@ -128,7 +128,7 @@ class Breaking(Closing):
 
 
 @pytest.mark.parametrize("error", [httpx.ReadError("x"), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x")])
-async def test_a_connection_that_breaks_is_an_interruption_after_what_came(
+async def test_a_broken_connection_is_an_interruption_after_the_received_chunks(
     router: respx.MockRouter, open_client: Open, error: Exception
 ) -> None:
     stream = Breaking(error)
@@ -157,7 +157,7 @@ async def test_a_reader_that_leaves_early_closes_the_connection(router: respx.Mo
         pytest.param(httpx.Response(200, json={"id": "r1"}), ProtocolError, id="not events"),
     ],
 )
-async def test_what_is_no_stream_is_an_error_before_it_starts(
+async def test_a_response_other_than_a_stream_is_an_error(
     router: respx.MockRouter, open_client: Open, response: httpx.Response, kind: type[Exception]
 ) -> None:
     router.route().mock(return_value=response)
@@ -190,7 +190,7 @@ async def test_an_event_above_the_limit_ends_the_stream(router: respx.MockRouter
 
 
 @pytest.mark.parametrize("in_query", [False, True])
-async def test_a_stream_is_authenticated_by_header_or_where_told_so_by_parameter(
+async def test_a_stream_is_authenticated_by_header_or_optionally_by_parameter(
     router: respx.MockRouter, open_client: Open, in_query: bool
 ) -> None:
     route = router.route().mock(return_value=httpx.Response(200, headers=EVENTS, text=CLOSE))
@@ -222,9 +222,8 @@ TEXTS = some.lists(some.text(min_size=1), max_size=20)
 FILLERS = some.lists(some.sampled_from(["", ": ping\n\n", "event: odd\ndata: 1\n\n", "retry: 5\n\n"]), max_size=20)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
 @given(TEXTS, FILLERS, some.lists(some.integers(0, 10_000), max_size=30), some.sampled_from(["\n", "\r\n", "\r"]))
-async def test_however_a_stream_is_cut_its_texts_arrive_whole_and_in_order(
+async def test_texts_arrive_whole_and_in_order_at_any_chunk_boundaries(
     texts: list[str], fillers: list[str], places: list[int], newline: str
 ) -> None:
     sent = "".join(
@@ -236,7 +235,6 @@ async def test_however_a_stream_is_cut_its_texts_arrive_whole_and_in_order(
     assert read[-1] == CLOSED
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(some.binary(max_size=300), some.lists(some.integers(0, 300), max_size=5))
 async def test_random_bytes_are_read_to_their_end_as_an_interruption(noise: bytes, places: list[int]) -> None:
     read = read_events(body(cut(noise, places)), max_event_bytes=100_000)

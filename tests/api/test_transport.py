@@ -164,7 +164,7 @@ async def test_a_stream_that_breaks_is_opened_once() -> None:
     assert list(chain(failed.value)) == [failed.value]
 
 
-async def test_a_request_that_could_not_be_sent_says_so() -> None:
+async def test_an_unsent_request_is_reported_as_unsent() -> None:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     await listener.aclose()
@@ -289,7 +289,7 @@ def aiohttp_exceptions() -> list[type[Exception]]:
 
 
 @pytest.mark.parametrize("kind", aiohttp_exceptions())
-async def test_every_exception_of_aiohttp_becomes_one_of_httpx(kind: Any) -> None:
+async def test_every_exception_of_aiohttp_becomes_an_exception_of_httpx(kind: Any) -> None:
     """Aiohttp repeats a GET when it sees its own exceptions."""
 
     async def fail(_: aiohttp.ClientRequest) -> aiohttp.ClientResponse:

@@ -48,7 +48,7 @@ async def test_tools_are_listed_over_stdio_and_no_schema_is_unportable(inspector
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_all_eight_tools_can_be_called(inspector: Path, url: str, era: str) -> None:
+async def test_every_tool_can_be_called(inspector: Path, url: str, era: str) -> None:
     async def called(tool: str, **arguments: Any) -> dict[str, Any]:
         options = ["--method", "tools/call", "--tool-name", tool, "--tool-args-json", json.dumps(arguments)]
         answer = await inspect(inspector, [url], "--protocol-era", era, *options)
@@ -69,7 +69,7 @@ async def test_all_eight_tools_can_be_called(inspector: Path, url: str, era: str
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_resources_and_prompts(inspector: Path, url: str, era: str) -> None:
+async def test_resources_and_prompts_can_be_read(inspector: Path, url: str, era: str) -> None:
     def asked(method: str, *options: str) -> Any:
         return inspect(inspector, [url], "--protocol-era", era, "--method", method, *options)
 

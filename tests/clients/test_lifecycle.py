@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.clients.processes import CLEAN, SERVE
-from tests.clients.test_bad_peers import HELLO, Peer
+from tests.clients.test_malformed_stdio_messages import HELLO, Peer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -55,7 +55,7 @@ async def following() -> AsyncIterator[Peer]:
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_told_to_stop_it_answers_how_to_go_on_and_ends_well(told: signal.Signals) -> None:
+async def test_a_stopped_server_answers_calls_in_flight_and_exits_with_0(told: signal.Signals) -> None:
     async with following() as peer:
         peer.process.send_signal(told)
         answer = await peer.answer_to("call")
@@ -65,7 +65,7 @@ async def test_told_to_stop_it_answers_how_to_go_on_and_ends_well(told: signal.S
             assert await peer.process.wait() == 0
 
 
-async def test_told_to_stop_before_a_client_came_it_ends_well() -> None:
+async def test_a_server_stopped_before_any_client_exits_with_0() -> None:
     command = [sys.executable, *SERVE]
     async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
         peer = Peer(process)
@@ -76,7 +76,7 @@ async def test_told_to_stop_before_a_client_came_it_ends_well() -> None:
             assert await process.wait() == 0
 
 
-async def test_with_its_input_closed_it_ends_at_once_and_leaves_nothing_running() -> None:
+async def test_a_closed_input_ends_the_server_and_its_children() -> None:
     async with following() as peer:
         process = psutil.Process(peer.process.pid)
         assert process.children(recursive=True) == []
@@ -87,7 +87,7 @@ async def test_with_its_input_closed_it_ends_at_once_and_leaves_nothing_running(
         assert not process.is_running()
 
 
-def test_with_nobody_left_to_read_it_ends_at_once() -> None:
+def test_a_closed_output_ends_the_server() -> None:
     with subprocess.Popen([sys.executable, *SERVE], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
         assert process.stdin
         assert process.stdout
@@ -100,7 +100,7 @@ def test_with_nobody_left_to_read_it_ends_at_once() -> None:
         assert process.wait(SOON_S) == 0
 
 
-async def test_a_client_that_does_not_read_holds_up_itself_and_no_memory() -> None:
+async def test_a_client_that_does_not_read_is_blocked_and_uses_bounded_memory() -> None:
     async with greeted() as peer:
         process = psutil.Process(peer.process.pid)
         await peer.send(request("tools/call", "warm", name="list_runs", arguments={"limit": 100}))
@@ -115,7 +115,7 @@ async def test_a_client_that_does_not_read_holds_up_itself_and_no_memory() -> No
         assert peer.process.returncode is None
 
 
-async def test_a_message_beyond_the_limit_is_refused_unread_and_the_next_one_answered() -> None:
+async def test_a_message_above_the_size_limit_is_refused_and_the_next_is_answered() -> None:
     async with greeted() as peer:
         await peer.send("x" * 20_000_000)
         refusal = await peer.next()

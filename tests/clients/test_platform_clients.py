@@ -47,7 +47,7 @@ def result(got: dict[str, Any], value: Any) -> Any:
     return [{"type": kind, "value": value}] if got["era"] == "new" else value
 
 
-async def test_list(got: dict[str, Any]) -> None:
+async def test_the_platform_client_lists_runs(got: dict[str, Any]) -> None:
     assert len(got["roots"]) == 100
     assert not any(run.get("parent") for run in got["roots"])
     updated = [run["updated_at"] for run in got["roots"]]
@@ -65,7 +65,7 @@ async def test_create_without_streaming_blocks_and_gives_the_whole_run(got: dict
     assert isinstance(created["interaction"], str)
 
 
-async def test_retrieve(got: dict[str, Any]) -> None:
+async def test_the_platform_client_retrieves_a_run(got: dict[str, Any]) -> None:
     retrieved = got["retrieved"]
     assert retrieved["id"] == got["created"]["id"]
     assert retrieved["interaction"]["name"] == "ClassifySentiment"
@@ -80,7 +80,7 @@ async def test_create_with_streaming_writes_as_it_goes(got: dict[str, Any]) -> N
     assert got["streamed"]["result"] == result(got, words)
 
 
-async def test_facets(got: dict[str, Any]) -> None:
+async def test_the_platform_client_computes_facets(got: dict[str, Any]) -> None:
     name = "statuses" if got["era"] == "new" else "status"
     total = got["facets"]["total"]
     assert total > 10
@@ -88,13 +88,13 @@ async def test_facets(got: dict[str, Any]) -> None:
     assert sum(bucket["count"] for bucket in got["facets"]["environments"]) == total
 
 
-async def test_search_and_find(got: dict[str, Any]) -> None:
+async def test_the_platform_client_searches_and_finds_runs(got: dict[str, Any]) -> None:
     created = got["created"]["id"]
     assert created in [run["id"] for run in got["searched"]]
     assert {"id": created, "status": "completed"} in got["found"]
 
 
-async def test_filter_options(got: dict[str, Any]) -> None:
+async def test_the_platform_client_reads_filter_options(got: dict[str, Any]) -> None:
     assert {"OpenAI production", "Bedrock EU", "Vertex AI"} <= {option["name"] for option in got["options"]}
     assert all(option["count"] > 0 for option in got["options"])
 
@@ -104,7 +104,7 @@ async def test_a_refused_create_has_the_status_and_message_of_the_platform(got: 
     assert "ClassifySentiment" in got["refused"]["message"]
 
 
-async def test_interactions(got: dict[str, Any]) -> None:
+async def test_the_platform_client_reads_interactions(got: dict[str, Any]) -> None:
     assert [(one["name"], one["version"]) for one in got["interactions"]] == [("SummarizeText", 3)]
     assert {"id": SUMMARY, "name": "SummarizeText"} in got["names"]
     assert {(one["version"], one["status"]) for one in got["exported"]} == {(2, "published"), (4, "draft")}
@@ -115,7 +115,7 @@ async def test_interactions(got: dict[str, Any]) -> None:
     assert got["executed"]["result"] == result(got, "One.")
 
 
-async def test_environments_and_models(got: dict[str, Any]) -> None:
+async def test_the_platform_client_reads_environments_and_models(got: dict[str, Any]) -> None:
     assert [one["name"] for one in got["environments"]].count("Staging") == 2
     assert got["environment"]["provider"] == "openai"
     assert [one["id"] for one in got["models"]] == ["gpt-4o-mini"]

@@ -11,8 +11,8 @@ from mcp.client import Client
 
 from tests.calls import call
 from tests.clients.processes import http_process
-from tests.clients.test_bad_http import JSON
-from tests.clients.test_bad_peers import HELLO
+from tests.clients.test_malformed_http_requests import JSON
+from tests.clients.test_malformed_stdio_messages import HELLO
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -29,7 +29,7 @@ async def session_of(url: str) -> dict[str, str]:
     return {"mcp-session-id": response.headers["mcp-session-id"]}
 
 
-async def test_clients_that_do_not_read_delay_nobody_and_take_bounded_memory() -> None:
+async def test_clients_that_do_not_read_delay_no_other_and_use_bounded_memory() -> None:
     arguments = {"interaction": "SlowWriter", "data": {"chunks": CHUNKS, "delay_ms": 0}}
     params = {"name": "create_run", "arguments": arguments, "_meta": {"progressToken": "p"}}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})

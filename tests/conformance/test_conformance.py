@@ -46,9 +46,7 @@ async def run(suite: Path, url: str, expected: Path, *options: str, expect: int 
 
 
 @pytest.mark.parametrize("era", RUNS)
-async def test_everything_passes_but_what_is_listed_with_its_reason(
-    suite: Path, served: tuple[str, str], era: str
-) -> None:
+async def test_every_scenario_passes_except_the_listed_failures(suite: Path, served: tuple[str, str], era: str) -> None:
     lists, url = served
     expected = HERE / f"{era}{lists}.yml"
     reports = [await run(suite, url, expected, "--suite", *options) for options in RUNS[era]]
@@ -57,7 +55,7 @@ async def test_everything_passes_but_what_is_listed_with_its_reason(
     assert failed == listed
 
 
-async def test_an_entry_that_passes_fails(suite: Path, served: tuple[str, str], tmp_path: Path) -> None:
+async def test_a_listed_failure_that_passes_is_an_error(suite: Path, served: tuple[str, str], tmp_path: Path) -> None:
     stale = tmp_path / "stale.yml"
     stale.write_text("server:\n  - tools-list\n", encoding="utf-8")
     report = await run(suite, served[1], stale, "--scenario", "tools-list", expect=1)

@@ -64,13 +64,13 @@ async def started(packer: Path, bundle: Path, **filled: Any) -> StdioServerParam
 
 
 @pytest.mark.slow
-def test_it_holds_what_is_needed_and_nothing_else(bundle: Path) -> None:
+def test_the_bundle_contains_only_the_needed_files(bundle: Path) -> None:
     with zipfile.ZipFile(bundle.parent / "runs-mcp.mcpb") as archive:
         names = set(archive.namelist())
     assert names == CODE | PROMPTS | {EXAMPLE, "LICENSE", "README.md", "manifest.json", "pyproject.toml"}
 
 
-def test_its_manifest_lists_the_tools_there_are() -> None:
+def test_the_manifest_lists_the_published_tools() -> None:
     manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
     assert sorted(tool["name"] for tool in manifest["tools"]) == sorted(one.name for one in OPERATIONS)
 
@@ -85,7 +85,7 @@ def test_every_setting_has_a_default_without_which_hosts_pass_on_its_placeholder
     ("filled", "tools"), [pytest.param({}, 10, id="nothing"), pytest.param({"read_only": True}, 9, id="read only")]
 )
 @pytest.mark.slow
-async def test_who_fills_in_no_credential_gets_a_sandbox(
+async def test_without_a_credential_the_bundle_serves_a_sandbox(
     packer: Path, bundle: Path, filled: dict[str, Any], tools: int
 ) -> None:
     async with Client(await started(packer, bundle, **filled)) as client:
@@ -96,7 +96,7 @@ async def test_who_fills_in_no_credential_gets_a_sandbox(
 
 
 @pytest.mark.slow
-async def test_who_fills_in_a_credential_gets_the_api_it_is_for(packer: Path, bundle: Path) -> None:
+async def test_with_a_credential_the_bundle_serves_its_api(packer: Path, bundle: Path) -> None:
     run = {"id": "r1", "status": "completed"}
     async with upstream.serving({"GET /runs": reply([run])}) as api:
         filled = {"credential": "a-token", "base_url": api.api.base_url, "project": "p1"}

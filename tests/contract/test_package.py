@@ -17,7 +17,7 @@ def test_the_wheel_holds_the_package_its_pages_its_prompts_and_its_example_confi
 
 
 @pytest.mark.slow
-def test_the_source_distribution_holds_what_the_wheel_is_built_from(built: Path) -> None:
+def test_the_source_distribution_contains_the_sources_of_the_wheel(built: Path) -> None:
     [source] = built.glob("runs_mcp-*.tar.gz")
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

@@ -90,7 +90,7 @@ def server() -> Server:
     return Server.model_validate(read("server.json"))
 
 
-def test_its_one_secret_is_marked(server: Server) -> None:
+def test_the_secret_is_marked_as_secret(server: Server) -> None:
     [package] = server.packages
     assert [one.name for one in package.environment_variables if one.is_secret] == ["RUNS_MCP_API__AUTH__VALUE"]
 
@@ -108,17 +108,17 @@ def test_the_configuration_knows_its_variables_and_those_of_the_bundle(
             load()
 
 
-def test_all_say_the_same_version(server: Server) -> None:
+def test_all_files_name_the_same_version(server: Server) -> None:
     said = {server.version, read("manifest.json")["version"], *(package.version for package in server.packages)}
     assert said == {__version__}
 
 
-def test_the_readme_bears_the_name_by_which_the_registry_knows_whose_package_it_is(server: Server) -> None:
+def test_the_readme_contains_the_name_that_proves_ownership_to_the_registry(server: Server) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"mcp-name: (\S+)", readme) == [server.name]
 
 
-def test_all_name_the_same_repository(server: Server) -> None:
+def test_all_files_name_the_same_repository(server: Server) -> None:
     owner = server.name.removeprefix("io.github.")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     said = {str(server.repository.url), read("manifest.json")["repository"]["url"]}

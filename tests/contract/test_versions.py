@@ -13,7 +13,7 @@ def test_the_version_is_semantic() -> None:
     assert SEMANTIC.fullmatch(__version__)
 
 
-def test_the_changelog_leads_with_this_version_or_with_what_comes_after_it() -> None:
+def test_the_changelog_starts_with_this_version_or_unreleased() -> None:
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings[0] in ("Unreleased", __version__)
     assert all(SEMANTIC.fullmatch(heading) for heading in headings if heading != "Unreleased")

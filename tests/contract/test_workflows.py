@@ -31,17 +31,17 @@ def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def test_every_file_has_its_schema() -> None:
+def test_every_file_of_github_has_a_schema() -> None:
     assert {str(file.relative_to(GITHUB)) for file in GITHUB.glob("**/*.yml")} == set(SCHEMAS)
 
 
 @pytest.mark.parametrize("file", SCHEMAS)
-def test_github_can_read_it(file: str) -> None:
+def test_every_file_of_github_follows_its_schema(file: str) -> None:
     finished = tool("check-jsonschema", "--builtin-schema", f"vendor.{SCHEMAS[file]}", str(GITHUB / file))
     assert finished.returncode == 0, finished.stdout
 
 
-def test_workflows_are_safe_and_pin_what_they_use() -> None:
+def test_workflows_are_safe_and_pin_their_actions() -> None:
     finished = tool("zizmor", "--offline", "--no-progress", "--strict-collection", str(GITHUB))
     assert finished.returncode == 0, finished.stdout
 

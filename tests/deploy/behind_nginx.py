@@ -16,8 +16,8 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.here import ROOT, free_ports, listening
 from tests.http.service import Endpoint, Running, configured, connected, running
+from tests.ports import ROOT, free_ports, listening
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +103,7 @@ async def test_each_chunk_comes_through_before_the_next_is_written(tmp_path: Pat
     assert progress.text == "one two "
 
 
-async def test_callers_are_spread_over_the_replicas_and_each_stays_with_one(tmp_path: Path) -> None:
+async def test_callers_are_spread_over_the_replicas_and_each_stays_with_its_replica(tmp_path: Path) -> None:
     async with upstream.serving({"GET /runs": reply([])}) as api, proxied(api, tmp_path) as at:
         for bearer in at.bearer:
             assert (await at.ask("tools/list", authorization=bearer)).status_code == 200

@@ -9,7 +9,7 @@ from subprocess import DEVNULL
 import anyio
 from anyio.abc import Process
 
-from tests.here import LOOPBACK, free_ports, listening
+from tests.ports import LOOPBACK, free_ports, listening
 
 
 @dataclass(frozen=True, slots=True)

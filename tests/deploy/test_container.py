@@ -16,8 +16,8 @@ import yaml
 from anyio.abc import Process
 
 from tests.calls import Notifications, call
-from tests.here import ROOT, free_ports
 from tests.http.service import Endpoint, connected
+from tests.ports import ROOT, free_ports
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -83,7 +83,7 @@ class Containers:
             await process.wait()
 
 
-async def test_what_compose_starts_is_healthy_and_serves_a_caller_with_a_key(tmp_path: Path) -> None:
+async def test_the_compose_services_are_healthy_and_serve_a_caller_with_a_key(tmp_path: Path) -> None:
     containers = Containers(tmp_path)
     sandbox, service, keys = SERVICES["sandbox"], SERVICES["runs-mcp"], SERVICES["keys"]
     environment = dict(service["environment"])
@@ -112,12 +112,12 @@ async def test_what_compose_starts_is_healthy_and_serves_a_caller_with_a_key(tmp
     assert [file.name async for file in anyio.Path(tmp_path).iterdir()] == ["keys.json"], "nothing else was written"
 
 
-async def test_a_health_check_fails_where_nobody_answers(tmp_path: Path) -> None:
+async def test_a_health_check_fails_without_a_server(tmp_path: Path) -> None:
     code, _ = await Containers(tmp_path).run(words("HEALTHCHECK"), {})
     assert code == 1
 
 
-def test_the_image_runs_as_nobody_and_holds_no_more_than_the_package() -> None:
+def test_the_image_runs_without_privileges_and_contains_only_the_package() -> None:
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["65532:65532"]
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()

@@ -8,15 +8,13 @@ import pytest
 
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.load import load
-from tests.here import ROOT
+from tests.ports import ROOT
 
 UNIT = (ROOT / "deploy" / "runs-mcp.service").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 
 
-def test_the_process_reads_copies_of_what_the_configuration_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_process_reads_copies_of_the_configured_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [documented] = (text for text in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL) if "keys_file" in text)
     file = tmp_path / "config.json"
     file.write_text(documented, encoding="utf-8")

@@ -32,8 +32,8 @@ from runs_mcp.redis.stream_relay import RedisRelay
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
-from tests.here import free_ports
 from tests.http.service import MODERN, Running, configured, connected, running
+from tests.ports import free_ports
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +107,7 @@ def until(event: anyio.Event, before: Any, after: Any) -> Callable[[Request], An
     return answer
 
 
-async def test_a_run_costs_the_api_one_stream_however_many_follow_it_wherever(redis: Redis, mode: str) -> None:
+async def test_followers_on_all_replicas_share_a_stream_of_the_api(redis: Redis, mode: str) -> None:
     more, ended = anyio.Event(), anyio.Event()
     agents = [Agent() for _ in range(6)]
 
@@ -156,7 +156,7 @@ async def test_the_text_outlives_the_replica_that_read_it(redis: Redis) -> None:
     assert (agent.progress.text, agent.answer.structured["result"]) == (TEXT, TEXT)
 
 
-async def test_a_key_that_two_replicas_are_given_makes_one_run(redis: Redis) -> None:
+async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) -> None:
     asked, both = anyio.Event(), list[Answer]()
 
     async def create(request: Request) -> Response:
@@ -177,7 +177,7 @@ async def test_a_key_that_two_replicas_are_given_makes_one_run(redis: Redis) -> 
     assert [answer.structured["id"] for answer in both] == ["r1", "r1"]
 
 
-async def test_what_a_caller_asks_of_all_replicas_counts_together(redis: Redis) -> None:
+async def test_rate_limits_count_requests_to_all_replicas(redis: Redis) -> None:
     replies: Replies = {"GET /runs": reply([])}
     async with upstream.serving(replies) as api, replicas(sharing(api, redis.url, rate_limit=4), 2) as fleet:
         statuses = [(await fleet[number % 2].ask("tools/list")).status_code for number in range(6)]
@@ -238,7 +238,7 @@ async def test_without_redis_a_replica_counts_what_it_started_itself(
     assert "this replica continues alone" in caplog.text
 
 
-async def test_a_change_is_told_by_every_replica(redis: Redis) -> None:
+async def test_a_change_is_notified_by_every_replica(redis: Redis) -> None:
     ended, told, listening = anyio.Event(), list[str](), list[int]()
     replies: Replies = {GET: until(ended, PROCESSING, DONE)}
 
@@ -266,7 +266,7 @@ async def test_a_change_is_told_by_every_replica(redis: Redis) -> None:
     assert sorted(told) == [f"{number} runs://r1" for number in range(3)]
 
 
-async def test_whoever_looks_tells_of_the_parts_that_others_watch(redis: Redis) -> None:
+async def test_a_polling_replica_notifies_changes_of_parts_that_others_watch(redis: Redis) -> None:
     watched, told, ended = ["runs://r1", "runs://r1/result"], list[str](), anyio.Event()
     listening = {uri: anyio.Event() for uri in watched}
 
@@ -291,7 +291,7 @@ async def test_whoever_looks_tells_of_the_parts_that_others_watch(redis: Redis) 
     assert sorted(told) == watched
 
 
-async def test_replicas_look_at_a_run_in_turns_and_see_what_each_saw(redis: Redis) -> None:
+async def test_replicas_take_turns_polling_a_run_and_share_the_result(redis: Redis) -> None:
     async with Client.from_url(redis.url, decode_responses=True) as client:
         first, second = RedisPollTurns(client, "here"), RedisPollTurns(client, "here")
         assert [await one.due("r1", 60) for one in (first, second)] == [True, False]
@@ -299,7 +299,7 @@ async def test_replicas_look_at_a_run_in_turns_and_see_what_each_saw(redis: Redi
         assert [await one.changed("r1", status) for one, status in seen] == [False, False, True, False]
 
 
-async def test_a_question_of_one_replica_may_be_answered_to_another(redis: Redis) -> None:
+async def test_a_question_of_a_replica_may_be_answered_to_another(redis: Redis) -> None:
     replies: Replies = {CREATE: reply(DONE)}
     async with upstream.serving(replies) as api:
         config = sharing(api, redis.url)
@@ -345,7 +345,7 @@ async def test_tenants_share_nothing(redis: Redis, tmp_path: Path) -> None:
     assert made == ["a", "b"]
 
 
-async def test_without_redis_each_replica_goes_on_by_itself(redis: Redis) -> None:
+async def test_without_redis_each_replica_works_alone(redis: Redis) -> None:
     replies: Replies = {
         CREATE: reply(CREATED),
         GET: [reply(CREATED), reply(DONE)],
@@ -361,7 +361,7 @@ async def test_without_redis_each_replica_goes_on_by_itself(redis: Redis) -> Non
     assert (answer.structured["result"], progress.text) == (TEXT, TEXT)
 
 
-async def test_a_hung_redis_delays_one_request_and_is_used_again_once_it_answers(redis: Redis) -> None:
+async def test_a_hung_redis_delays_a_single_request_and_is_used_again_after_it_recovers(redis: Redis) -> None:
     replies: Replies = {CREATE: reply(DONE), GET: reply(DONE), "GET /runs": reply([])}
     async with upstream.serving(replies) as api, running(sharing(api, redis.url, rate_limit=1_000)) as at:
         circuit = circuit_of(at)
@@ -444,7 +444,7 @@ async def test_a_redis_url_that_cannot_work_is_rejected_at_start_without_its_pas
     assert "hidden" not in repr(config)
 
 
-async def test_check_says_which_redis_answers(redis: Redis, tmp_path: Path) -> None:
+async def test_check_names_the_redis_that_answers(redis: Redis, tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"server": {"redis_url": redis.url}}), encoding="utf-8")
     found: dict[str, Finding] = {}

@@ -28,9 +28,7 @@ class TriedElsewhere:
 TRIED_ELSEWHERE = [
     TriedElsewhere(r"^python3 -m venv \S+$", "this environment is what it makes", ".ci/run"),
     TriedElsewhere(r"bin/pip install", "it fetches packages", ".ci/run"),
-    TriedElsewhere(
-        r"^(uvx|uv tool|uv build|pipx|pip) ", "it fetches packages", "tests/contract/test_ways_to_install.py"
-    ),
+    TriedElsewhere(r"^(uvx|uv tool|uv build|pipx|pip) ", "it fetches packages", "tests/contract/test_installation.py"),
     TriedElsewhere(r"^uv run ", "a host's, in an unpacked bundle", "tests/contract/test_bundle.py"),
     TriedElsewhere(r"^npx @anthropic-ai/mcpb pack ", "it fetches the packer", "tests/contract/test_bundle.py"),
     TriedElsewhere(r"^mcp-publisher ", "a program and an account", "tests/contract/test_registry.py"),
@@ -96,7 +94,7 @@ def spoken() -> Iterator[Span]:
 @pytest.mark.anyio
 @each(blocks("sh"))
 @pytest.mark.slow
-async def test_a_command_does_what_it_should(block: Block, new_machine: NewMachine) -> None:
+async def test_commands_of_the_documents_succeed(block: Block, new_machine: NewMachine) -> None:
     machine = new_machine(configuration_for(block))
     for command in commands(block.text):
         if server := added(command):
@@ -107,7 +105,7 @@ async def test_a_command_does_what_it_should(block: Block, new_machine: NewMachi
 
 @pytest.mark.parametrize("span", [pytest.param(one, id=f"{one.place} {one.text}") for one in spoken()])
 @pytest.mark.slow
-def test_a_command_in_a_sentence_has_the_options_there_are(span: Span, machine: Machine) -> None:
+def test_commands_in_sentences_use_existing_options(span: Span, machine: Machine) -> None:
     if tried_elsewhere(span.text):
         return
     words = shlex.split(span.text)
@@ -138,22 +136,22 @@ def known_options(words: list[str]) -> set[str]:
 
 
 @each(block for block in blocks() if block.language not in ("sh", "json", "toml", "yaml", "markdown"))
-def test_a_block_that_only_shows_something_is_held_to_the_truth_elsewhere(block: Block) -> None:
+def test_blocks_that_are_not_run_are_covered_by_another_file(block: Block) -> None:
     assert block.language in ("", "text", "python")
     assert (ROOT / SHOWN[str(block.document)]).is_file()
 
 
 @pytest.mark.parametrize("entry", [pytest.param(one, id=one.pattern) for one in TRIED_ELSEWHERE])
-def test_what_is_tried_elsewhere_is_in_a_guide_and_tried(entry: TriedElsewhere) -> None:
+def test_commands_covered_by_another_file_are_documented(entry: TriedElsewhere) -> None:
     typed = (command for block in blocks("sh") for command in commands(block.text))
     assert any(re.search(entry.pattern, command) for command in (*typed, *(one.text for one in spoken())))
     assert (ROOT / entry.by).is_file()
 
 
-def test_nothing_is_said_to_be_shown_that_is_not() -> None:
+def test_the_list_of_blocks_that_are_not_run_is_exact() -> None:
     assert set(SHOWN) == {str(block.document) for block in blocks("", "text", "python")}
 
 
-def test_the_line_that_installs_and_tests_is_what_ci_runs() -> None:
+def test_the_test_command_of_the_readme_is_the_command_of_ci() -> None:
     [line] = [line for block in blocks("sh") for line in block.text.splitlines() if "/pytest" in line]
     assert line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()

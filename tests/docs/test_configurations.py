@@ -22,13 +22,13 @@ def test_a_configuration_can_be_loaded(block: Block, tmp_path: Path) -> None:
 @pytest.mark.anyio
 @each(one for one in STRUCTURED if is_a_clients(one))
 @pytest.mark.slow
-async def test_what_a_client_is_told_to_start_answers(block: Block, machine: Machine) -> None:
+async def test_the_servers_in_configurations_of_clients_start_and_answer(block: Block, machine: Machine) -> None:
     for words in servers(read(block)):
         await machine.answers(words)
 
 
 @each(one for one in STRUCTURED if not is_ours(one) and not is_a_clients(one))
-def test_anything_else_can_be_read(block: Block) -> None:
+def test_other_configurations_parse(block: Block) -> None:
     said = read(block)
     if "jsonrpc" in said:
         jsonrpc_message_adapter.validate_python(said)

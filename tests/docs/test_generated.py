@@ -8,5 +8,5 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("part", PARTS, ids=" ".join)
-async def test_a_part_is_what_is_made_of_the_program(part: tuple[str, str]) -> None:
+async def test_generated_parts_are_up_to_date(part: tuple[str, str]) -> None:
     assert unchanging(written(*part)) == unchanging(await PARTS[part]()), "`python -m docs.generate` makes it anew"

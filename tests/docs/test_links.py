@@ -12,7 +12,7 @@ A_PATH = re.compile(r"(?:\.ci|\.github|benchmarks|deploy|docs|evals|prompts|runs
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_links_within_the_repository_lead_to_files_and_headings_there_are(document: Path) -> None:
+def test_links_within_the_repository_lead_to_existing_files_and_headings(document: Path) -> None:
     for link in links(document):
         parts = urlsplit(link.text)
         if parts.scheme:
@@ -24,7 +24,7 @@ def test_links_within_the_repository_lead_to_files_and_headings_there_are(docume
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_paths_in_code_are_there(document: Path) -> None:
+def test_paths_in_code_exist(document: Path) -> None:
     for span in code(document):
         if A_PATH.fullmatch(span.text):
             assert list(ROOT.glob(span.text.rstrip("/"))), f"{span.place}: {span.text}"

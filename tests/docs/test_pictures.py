@@ -9,13 +9,13 @@ RECORDING = (DOCS / "demo.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_the_recording_shows_what_the_demo_does() -> None:
+def test_the_recording_shows_the_output_of_the_demo() -> None:
     shown = headings(text_of(RECORDING))
     assert shown
     assert shown == headings(text_of(drawn(recorded())))
 
 
-def test_the_recording_fetches_nothing_and_tells_nothing_of_a_machine() -> None:
+def test_the_recording_fetches_nothing_and_reveals_no_machine() -> None:
     assert "url(" in RECORDING
     assert "url(http" not in RECORDING.replace('"', "")
     assert ".venv/bin/python3" in text_of(RECORDING)

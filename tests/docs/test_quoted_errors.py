@@ -213,10 +213,10 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("text", HOW)
 @pytest.mark.slow
-async def test_what_is_quoted_is_said(text: str, tmp_path: Path) -> None:
+async def test_quoted_errors_occur(text: str, tmp_path: Path) -> None:
     said = " ".join((await HOW[text].says(tmp_path)).split())
     assert re.search(pattern(text), said), said
 
 
-def test_the_guide_quotes_all_of_that_and_nothing_else() -> None:
+def test_the_guide_quotes_exactly_the_provoked_errors() -> None:
     assert [*quoted()] == [*HOW]

@@ -26,7 +26,7 @@ def test_the_reference_agent_answers_every_question_in_few_calls(tmp_path: Path)
     assert all(one["tokens"] > 0 for one in scores)
 
 
-def test_there_is_a_plan_for_every_question_and_each_is_asked_once() -> None:
+def test_every_question_has_a_plan_and_is_asked_once() -> None:
     assert [one.id for one in questions()] == list(PLANS)
     assert len({one.question for one in questions()}) == len(questions())
 
@@ -55,5 +55,5 @@ def test_a_wrong_answer_is_shown_and_makes_the_exit_code_1() -> None:
         (["20"], [], "", False),
     ],
 )
-def test_what_counts_as_right(expects: list[str], rejects: list[str], answer: str, right: bool) -> None:
+def test_answers_are_judged_by_their_phrases(expects: list[str], rejects: list[str], answer: str, right: bool) -> None:
     assert Question("q", "count", "?", expects, rejects).is_answered_by(answer) is right

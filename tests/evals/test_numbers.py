@@ -8,6 +8,7 @@ from evals.numbers import Cost, Score, scored, table, within_bounds
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_every_answer_is_right_in_two_calls_and_few_characters() -> None:
     scores = await scored(False)

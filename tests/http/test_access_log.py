@@ -14,7 +14,7 @@ from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
 from tests.http.service import Endpoint, connected
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 
 class Log:
@@ -54,7 +54,7 @@ async def process(anyio_backend: str, callers: dict[str, str]) -> AsyncIterator[
         yield Endpoint(url.removesuffix("/mcp"), http), Log(process.stderr)
 
 
-async def test_a_request_has_a_line_that_says_who_asked_for_what_and_what_came_of_it(
+async def test_a_request_has_a_line_with_caller_operation_and_outcome(
     process: tuple[Endpoint, Log], callers: dict[str, str], mode: str
 ) -> None:
     at, log = process
@@ -95,7 +95,7 @@ async def test_a_refused_request_has_a_line_without_its_query_or_its_credential(
     assert [line[name] for name in ("path", "caller", "status")] == ["/mcp", "127.0.0.1", 401]
 
 
-async def test_whatever_is_logged_during_a_request_carries_its_id(
+async def test_every_line_logged_during_a_request_carries_its_id(
     process: tuple[Endpoint, Log], callers: dict[str, str]
 ) -> None:
     at, log = process
@@ -128,7 +128,7 @@ async def test_probes_leave_no_line_and_nothing_private_is_in_any(
         pytest.param("", False, id="empty"),
     ],
 )
-async def test_an_id_is_the_callers_if_it_is_sane_and_else_ours(
+async def test_a_request_id_of_the_caller_is_used_if_valid(
     process: tuple[Endpoint, Log], given: str, kept: bool
 ) -> None:
     at, _ = process

@@ -18,7 +18,7 @@ from tests.calls import call
 from tests.clients.processes import SERVE, http_process
 from tests.http.callers import asked, calling, opened, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 READ: tuple[Scope, ...] = ("runs:read",)
 
@@ -36,14 +36,14 @@ def guarded(config: Config, keys_file: Path) -> Config:
     return Config.model_validate({**dict(config), "server": {"http": {"auth": auth}}})
 
 
-async def test_who_has_a_key_is_served(guarded: Config, keys_file: Path, mode: str) -> None:
+async def test_a_caller_with_a_key_is_served(guarded: Config, keys_file: Path, mode: str) -> None:
     key = keys.add(keys_file, "ci", READ)
     async with serving(guarded) as url, calling(url, key, mode) as client:
         assert client.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
         assert len((await call(client, "list_runs", limit=3)).structured["runs"]) == 3
 
 
-async def test_who_has_none_is_told_so(guarded: Config, keys_file: Path) -> None:
+async def test_a_request_without_a_key_is_a_401(guarded: Config, keys_file: Path) -> None:
     keys.add(keys_file, "ci", READ)
     async with serving(guarded) as url:
         refused = await asked(url)
@@ -64,7 +64,7 @@ async def test_who_has_none_is_told_so(guarded: Config, keys_file: Path) -> None
         pytest.param("{key}", id="no scheme"),
     ],
 )
-async def test_what_is_no_key_opens_nothing(guarded: Config, keys_file: Path, credentials: str) -> None:
+async def test_an_invalid_key_is_a_401(guarded: Config, keys_file: Path, credentials: str) -> None:
     key = keys.add(keys_file, "ci", READ)
     presented = credentials.format(key=key, hash=keys.hashed(key))
     async with serving(guarded) as url:
@@ -73,13 +73,13 @@ async def test_what_is_no_key_opens_nothing(guarded: Config, keys_file: Path, cr
     assert refused.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
 
 
-async def test_a_key_in_the_url_is_not_looked_at(guarded: Config, keys_file: Path) -> None:
+async def test_a_key_in_the_url_is_ignored(guarded: Config, keys_file: Path) -> None:
     key = keys.add(keys_file, "ci", READ)
     async with serving(guarded) as url:
         assert (await asked(f"{url}?access_token={key}")).status_code == 401
 
 
-async def test_keys_come_and_go_while_the_server_runs(guarded: Config, keys_file: Path, mode: str) -> None:
+async def test_keys_can_be_added_and_removed_while_the_server_runs(guarded: Config, keys_file: Path, mode: str) -> None:
     first = keys.add(keys_file, "first", READ)
     async with serving(guarded) as url, calling(url, first, mode) as client:
         second = keys.add(keys_file, "second", READ)
@@ -93,7 +93,7 @@ async def test_keys_come_and_go_while_the_server_runs(guarded: Config, keys_file
         assert (await asked(url, first)).status_code == 401, "a new key of the same name is another key"
 
 
-async def test_while_the_file_cannot_be_read_nobody_is_let_in(guarded: Config, keys_file: Path) -> None:
+async def test_no_caller_is_served_while_the_keys_file_is_unreadable(guarded: Config, keys_file: Path) -> None:
     key = keys.add(keys_file, "ci", READ)
     file = anyio.Path(keys_file)
     good = await file.read_bytes()
@@ -108,7 +108,7 @@ async def test_while_the_file_cannot_be_read_nobody_is_let_in(guarded: Config, k
             assert not (await call(client, "list_runs")).failed
 
 
-async def test_a_key_is_good_until_it_expires(guarded: Config, keys_file: Path) -> None:
+async def test_a_key_is_valid_until_it_expires(guarded: Config, keys_file: Path) -> None:
     key = keys.add(keys_file, "ci", READ, days=1)
     [kept] = keys.read(keys_file)
     assert kept.expires == kept.created + timedelta(days=1)
@@ -120,7 +120,7 @@ async def test_a_key_is_good_until_it_expires(guarded: Config, keys_file: Path) 
         assert (await asked(url, key)).status_code == 401
 
 
-async def test_an_old_key_stays_good_while_a_new_one_is_handed_out(guarded: Config, keys_file: Path) -> None:
+async def test_an_old_key_stays_valid_during_an_overlap(guarded: Config, keys_file: Path) -> None:
     old = keys.add(keys_file, "ci", READ)
     new = keys.add(keys_file, "ci", READ, overlap_hours=24)
     async with serving(guarded) as url:
@@ -129,7 +129,7 @@ async def test_an_old_key_stays_good_while_a_new_one_is_handed_out(guarded: Conf
                 assert not (await call(client, "list_runs")).failed
 
 
-async def test_a_session_belongs_to_whoever_opened_it(guarded: Config, keys_file: Path) -> None:
+async def test_a_session_belongs_to_its_caller(guarded: Config, keys_file: Path) -> None:
     own, other = (keys.add(keys_file, name, READ) for name in ("own", "other"))
     async with serving(guarded) as url:
         session = await opened(url, own)
@@ -138,7 +138,7 @@ async def test_a_session_belongs_to_whoever_opened_it(guarded: Config, keys_file
         assert (await asked(url, own, session)).status_code == 200
 
 
-async def test_a_question_is_answered_by_whoever_was_asked(guarded: Config, keys_file: Path) -> None:
+async def test_a_question_can_be_answered_only_by_its_caller(guarded: Config, keys_file: Path) -> None:
     own, other = (keys.add(keys_file, name, ["runs:read", "runs:create"]) for name in ("own", "other"))
     asking = guarded.model_copy(update={"server": guarded.server.model_copy(update={"confirm_create": True})})
     create = {"interaction": "ExtractContacts", "data": {"text": "Ann is ann@example.com"}}

@@ -41,7 +41,7 @@ async def never(_: Request) -> Response:
         pytest.param(reply("hello"), "The Runs API answered something that is not a list.", id="nonsense"),
     ],
 )
-async def test_it_is_ready_when_the_api_answers_by_its_credential(answer: Reply, problem: str | None) -> None:
+async def test_the_service_is_ready_if_the_api_accepts_its_credential(answer: Reply, problem: str | None) -> None:
     async with upstream.serving({RUNS: answer}) as api:
         config = configured(api)
         hasty = config.model_copy(update={"api": config.api.model_copy(update={"timeout_s": 0.2})})
@@ -69,18 +69,18 @@ async def test_it_is_ready_when_the_api_answers_by_its_credential(answer: Reply,
         ),
     ],
 )
-async def test_it_is_not_ready_where_nothing_can_be_sent(api: dict[str, object], problem: str) -> None:
+async def test_the_service_is_not_ready_if_the_api_is_unreachable(api: dict[str, object], problem: str) -> None:
     async with running(Config(api=ApiSettings.model_validate({**api, "max_retries": 0}))) as at:
         assert (await at.get("/readyz")).json()["problem"].startswith(problem)
 
 
-async def test_an_api_that_takes_too_long_is_not_waited_for() -> None:
+async def test_the_service_is_not_ready_if_the_api_is_slow() -> None:
     async with upstream.serving({RUNS: never}) as api, running(configured(api)) as at:
         readiness = Readiness(at.service.tenants, Clock(), max_check_s=0.05)
         assert await readiness.problem() == "The Runs API did not answer within 0.05 s."
 
 
-async def test_the_api_is_asked_once_in_a_while_however_often_probes_come() -> None:
+async def test_probe_results_are_cached() -> None:
     clock = Clock()
     answers = {RUNS: [reply([]), reply({}, 500)]}
     async with upstream.serving(answers) as api, running(configured(api), now=clock) as at:
@@ -91,7 +91,7 @@ async def test_the_api_is_asked_once_in_a_while_however_often_probes_come() -> N
         assert api.count(RUNS) == 2
 
 
-async def test_probes_that_come_together_make_one_look() -> None:
+async def test_concurrent_probes_share_a_request() -> None:
     asked, answer = anyio.Event(), anyio.Event()
     statuses: list[int] = []
 
@@ -115,7 +115,7 @@ async def test_probes_that_come_together_make_one_look() -> None:
         assert api.count(RUNS) == 1
 
 
-async def test_it_is_not_ready_while_it_stops() -> None:
+async def test_the_service_is_not_ready_while_it_stops() -> None:
     async with upstream.serving({RUNS: reply([])}) as api, running(configured(api)) as at:
         assert (await at.get("/readyz")).status_code == 200
         at.service.tenants.drain()
@@ -124,7 +124,7 @@ async def test_it_is_not_ready_while_it_stops() -> None:
     assert live.status_code == 200
 
 
-async def test_one_profile_whose_api_fails_does_not_take_the_service_from_the_others(tmp_path: Path) -> None:
+async def test_a_profile_with_a_failing_api_does_not_affect_the_others(tmp_path: Path) -> None:
     keys.add(tmp_path / "keys.json", "ci", ("runs:read",))
     auth = BearerAuthSettings(kind="bearer", keys_file=tmp_path / "keys.json")
     nowhere = {"base_url": "http://127.0.0.1:9/api/v1", "auth": {"value": TOKEN}, "max_retries": 0}

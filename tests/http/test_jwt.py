@@ -50,7 +50,7 @@ from tests.http.callers import (
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
 from tests.upstream import listening
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 METADATA = "https://runs.example.com/.well-known/oauth-protected-resource/mcp"
 
@@ -77,7 +77,7 @@ async def url(config: Config, issuer: Issuer) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_who_has_a_token_is_served(url: str, issuer: Issuer, mode: str, algorithm: str) -> None:
+async def test_a_caller_with_a_token_is_served(url: str, issuer: Issuer, mode: str, algorithm: str) -> None:
     async with calling(url, issuer.token(algorithm), mode) as client:
         assert len((await call(client, "list_runs", limit=3)).structured["runs"]) == 3
 
@@ -92,7 +92,7 @@ async def test_who_has_a_token_is_served(url: str, issuer: Issuer, mode: str, al
         pytest.param({"scope": None, "scp": READ}, id="scopes as a text, in scp"),
     ],
 )
-async def test_what_issuers_do_differently_is_understood(url: str, issuer: Issuer, claims: dict[str, Any]) -> None:
+async def test_variants_of_issuers_are_accepted(url: str, issuer: Issuer, claims: dict[str, Any]) -> None:
     now = {name: claim() if callable(claim) else claim for name, claim in claims.items()}
     async with calling(url, issuer.token(**now)) as client:
         assert not (await call(client, "list_runs")).failed
@@ -154,7 +154,7 @@ BAD: dict[str, Callable[[Issuer], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_no_other_token_opens_anything(url: str, issuer: Issuer, name: str) -> None:
+async def test_any_other_token_is_a_401(url: str, issuer: Issuer, name: str) -> None:
     refused = await asked(url, BAD[name](issuer))
     assert refused.status_code == 401
     challenge = refused.headers["www-authenticate"]
@@ -162,7 +162,7 @@ async def test_no_other_token_opens_anything(url: str, issuer: Issuer, name: str
     assert challenge.endswith(f'scope="runs:create runs:read", resource_metadata="{METADATA}"')
 
 
-async def test_who_has_none_is_told_where_to_get_one(url: str) -> None:
+async def test_a_request_without_a_token_is_a_401_with_the_metadata_url(url: str) -> None:
     refused = await asked(url)
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"] == (
@@ -200,7 +200,7 @@ async def test_the_issuer_is_named_as_its_tokens_spell_it(config: Config, issuer
         pytest.param({"required_scopes": ["mcp"]}, READ, "mcp runs:read", id="not the one the operator requires"),
     ],
 )
-async def test_who_lacks_a_scope_is_told_which(
+async def test_a_token_without_a_scope_is_a_403_that_names_the_scope(
     config: Config, issuer: Issuer, settings: dict[str, Any], scope: str | None, wanted: str
 ) -> None:
     async with serving(configured(config, issuer, **settings)) as url:
@@ -210,13 +210,13 @@ async def test_who_lacks_a_scope_is_told_which(
     assert f'scope="{wanted}", resource_metadata="{METADATA}"' in refused.headers["www-authenticate"]
 
 
-async def test_an_issuer_that_knows_no_scopes_can_be_made_up_for(config: Config, issuer: Issuer) -> None:
+async def test_default_scopes_apply_to_issuers_without_scopes(config: Config, issuer: Issuer) -> None:
     granting = configured(config, issuer, granted_scopes=["runs:read"])
     async with serving(granting) as url, calling(url, issuer.token(scope=None)) as client:
         assert not (await call(client, "list_runs")).failed
 
 
-async def test_a_session_belongs_to_one_subject_though_others_use_the_same_client(url: str, issuer: Issuer) -> None:
+async def test_a_session_belongs_to_its_subject_and_not_to_its_client(url: str, issuer: Issuer) -> None:
     alice, bob = (issuer.token(sub=sub, client_id="editor") for sub in ("alice", "bob"))
     session = await opened(url, alice)
     assert (await asked(url, bob, session)).status_code == 404
@@ -287,7 +287,7 @@ class Memory(TokenStorage):
         """Discard the information, since the client never registers."""
 
 
-async def test_a_client_that_knows_only_the_url_finds_its_way(config: Config, issuer: Issuer, mode: str) -> None:
+async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer: Issuer, mode: str) -> None:
     async with serving_at(lambda url: configured(config, issuer, resource_url=url)) as url:
         provider = ClientCredentialsOAuthProvider(url, Memory(), "agent", "secret", issuer=issuer.url)
         async with (
@@ -321,7 +321,7 @@ async def test_keys_in_a_file_are_read_again_when_they_change(config: Config, is
         assert (await asked(url, issuer.token())).status_code != 401
 
 
-async def test_while_the_keys_cannot_be_fetched_callers_are_asked_to_come_again(config: Config, issuer: Issuer) -> None:
+async def test_while_keys_cannot_be_fetched_callers_get_a_503_with_retry_after(config: Config, issuer: Issuer) -> None:
     async with serving(configured(config, issuer, jwks_url="http://127.0.0.1:9/jwks")) as url:
         refused = await asked(url, issuer.token())
     assert refused.status_code == 503, "a 401 would have clients throw good tokens away"
@@ -345,7 +345,7 @@ async def own() -> AsyncIterator[Issuer]:
         yield started
 
 
-async def test_made_up_keys_do_not_flood_the_issuer(own: Issuer) -> None:
+async def test_unknown_key_ids_do_not_flood_the_issuer(own: Issuer) -> None:
     clock = Clock()
     keys = KeysAtUrl(f"{own.url}/jwks", now=clock)
     async with anyio.create_task_group() as tasks:

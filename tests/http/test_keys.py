@@ -14,7 +14,7 @@ from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.auth import keys
 from runs_mcp.observability.masking import mask
-from tests.test_cli import DONE, USAGE, configuration, runs_mcp
+from tests.command_line import DONE, USAGE, configuration, run_command
 
 READ: tuple[Scope, ...] = ("runs:read",)
 
@@ -30,7 +30,7 @@ def configured(folder: Path, auth: Any) -> str:
 
 
 def test_a_key_is_shown_once_and_its_hash_is_kept(config: str, tmp_path: Path) -> None:
-    made = runs_mcp(
+    made = run_command(
         "keys", "add", "ci", "--scope", "runs:read", "--scope", "runs:create", "--config", config, cwd=tmp_path
     )
     assert made.returncode == DONE
@@ -54,12 +54,12 @@ def test_a_key_is_shown_once_and_its_hash_is_kept(config: str, tmp_path: Path) -
 def test_keys_are_listed_and_removed_by_name(config: str, tmp_path: Path) -> None:
     for name in ("ci", "alice@example.com"):
         keys.add(tmp_path / "keys.json", name, READ)
-    listed = runs_mcp("keys", "list", "--config", config, cwd=tmp_path)
+    listed = run_command("keys", "list", "--config", config, cwd=tmp_path)
     assert [line.split(", since ")[0] for line in listed.stdout.splitlines()] == [
         "ci: runs:read",
         "alice@example.com: runs:read",
     ]
-    assert runs_mcp("keys", "remove", "ci", "--config", config, cwd=tmp_path).returncode == DONE
+    assert run_command("keys", "remove", "ci", "--config", config, cwd=tmp_path).returncode == DONE
     assert [key.name for key in keys.read(tmp_path / "keys.json")] == ["alice@example.com"]
 
 
@@ -73,19 +73,21 @@ def test_keys_are_listed_and_removed_by_name(config: str, tmp_path: Path) -> Non
         pytest.param(("remove", "ci"), "keys.json cannot be read", id="no file to remove from"),
     ],
 )
-def test_what_cannot_be_done_is_said(config: str, tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    ended = runs_mcp("keys", *arguments, "--config", config, cwd=tmp_path)
+def test_invalid_commands_are_rejected_with_the_reason(
+    config: str, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    ended = run_command("keys", *arguments, "--config", config, cwd=tmp_path)
     assert ended.returncode == USAGE
     assert says in ended.stderr
 
 
-def test_keys_need_a_configuration_that_wants_them(tmp_path: Path) -> None:
-    ended = runs_mcp("keys", "list", "--config", configured(tmp_path, {"kind": "none"}), cwd=tmp_path)
+def test_keys_commands_need_bearer_authentication_in_the_configuration(tmp_path: Path) -> None:
+    ended = run_command("keys", "list", "--config", configured(tmp_path, {"kind": "none"}), cwd=tmp_path)
     assert ended.returncode == USAGE
     assert "server.http.auth.kind is none: keys need bearer and a keys_file." in ended.stderr
 
 
-def test_a_name_has_one_key_unless_an_overlap_is_asked_for(tmp_path: Path) -> None:
+def test_a_name_has_a_single_key_without_an_overlap(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", READ)
     with pytest.raises(ConfigError, match="ci already has a key"):
@@ -96,7 +98,7 @@ def test_a_name_has_one_key_unless_an_overlap_is_asked_for(tmp_path: Path) -> No
     assert new.expires is None
 
 
-def test_an_overlap_does_not_prolong_a_key_and_expired_ones_are_forgotten(tmp_path: Path) -> None:
+def test_an_overlap_does_not_prolong_a_key_and_expired_keys_are_removed(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", READ, days=1)
     keys.add(file, "ci", READ, overlap_hours=100)
@@ -126,7 +128,7 @@ def test_a_file_that_holds_no_keys_is_left_as_it_is(tmp_path: Path, content: Any
     assert file.read_text(encoding="utf-8") == text
 
 
-def test_what_looks_like_a_key_is_masked(tmp_path: Path) -> None:
+def test_text_in_the_form_of_a_key_is_masked(tmp_path: Path) -> None:
     key = keys.add(tmp_path / "keys.json", "ci", READ)
     assert mask(f"it was {key}.") == "it was [secret]."
 
@@ -139,7 +141,7 @@ def test_keys_that_are_added_at_the_same_time_are_all_kept(tmp_path: Path) -> No
     assert sorted(key.name for key in keys.read(file)) == [f"caller-{number}" for number in range(6)]
 
 
-def test_a_new_key_keeps_the_scopes_of_the_old_one_unless_others_are_given(tmp_path: Path) -> None:
+def test_a_new_key_keeps_the_scopes_of_the_old_key_by_default(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", ["runs:read", "runs:create"])
     keys.add(file, "ci", overlap_hours=1)

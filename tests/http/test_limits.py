@@ -16,7 +16,7 @@ from tests.calls import Notifications, call
 from tests.http.service import Clock, Running, configured, connected, running
 from tests.upstream import CLOSE, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 LIST = "tools/list"
 CREATED = {"id": "r1", "status": "created"}
@@ -27,7 +27,7 @@ async def statuses(at: Running, count: int, **headers: str) -> list[int]:
     return [(await at.ask(LIST, **headers)).status_code for _ in range(count)]
 
 
-async def test_who_asks_too_often_is_told_when_to_return_and_is_let_in_then() -> None:
+async def test_a_caller_above_the_rate_gets_a_429_and_is_served_after_retry_after() -> None:
     clock = Clock()
     async with upstream.serving({}) as api, running(configured(api, rate_limit=3), now=clock) as at:
         assert await statuses(at, 3) == [200] * 3
@@ -41,7 +41,7 @@ async def test_who_asks_too_often_is_told_when_to_return_and_is_let_in_then() ->
         assert await statuses(at, 4) == [200, 200, 200, 429], "a minute's worth is saved up, and no more"
 
 
-async def test_a_client_of_either_era_reads_why_it_is_refused(mode: str) -> None:
+async def test_a_client_of_either_era_reads_the_reason_of_a_429(mode: str) -> None:
     clock = Clock()
     async with (
         upstream.serving({}) as api,
@@ -65,19 +65,19 @@ async def test_a_client_of_either_era_reads_why_it_is_refused(mode: str) -> None
         pytest.param("}{", 429, id="nonsense"),
     ],
 )
-async def test_what_wants_no_answer_is_never_refused(message: Any, status: int) -> None:
+async def test_notifications_are_never_refused(message: Any, status: int) -> None:
     async with upstream.serving({}) as api, running(configured(api, rate_limit=1), now=Clock()) as at:
         assert await statuses(at, 2) == [200, 429]
         assert (await at.post(message, **{"mcp-protocol-version": "2026-07-28"})).status_code == status
 
 
-async def test_callers_behind_a_proxy_are_told_apart_by_their_addresses() -> None:
+async def test_callers_behind_a_proxy_are_distinguished_by_address() -> None:
     async with upstream.serving({}) as api, running(configured(api, rate_limit=1), now=Clock()) as at:
         assert await statuses(at, 2, **{"x-forwarded-for": "192.0.2.1"}) == [200, 429]
         assert await statuses(at, 1, **{"x-forwarded-for": "192.0.2.2"}) == [200]
 
 
-async def test_callers_with_names_are_told_apart_by_them_and_a_profile_can_have_a_rate_of_its_own(
+async def test_named_callers_have_separate_rates_and_profiles_their_own_limits(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "keys.json"
@@ -92,7 +92,7 @@ async def test_callers_with_names_are_told_apart_by_them_and_a_profile_can_have_
             assert await statuses(at, 4, **bearer["acme"]) == [200, 200, 200, 429]
 
 
-async def test_buckets_are_kept_for_so_many_callers_and_no_more() -> None:
+async def test_the_number_of_rate_buckets_is_bounded() -> None:
     buckets = GcraLimiter(Clock(), most=2)
     for caller in ("a", "b", "a", "c"):
         await buckets.wait_s(caller, 1)

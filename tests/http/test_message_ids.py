@@ -15,7 +15,7 @@ from tests.http.callers import INITIALIZE, SESSION
 from tests.http.service import ACCEPT, MODERN, Running, configured, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 LEGACY = "2025-11-25"
 
@@ -110,7 +110,7 @@ async def caller(request: pytest.FixtureRequest, at: Running) -> Caller:
         pytest.param("_GET_stream", "x", id="a name the SDK uses for another stream"),
     ],
 )
-async def test_requests_in_progress_get_their_own_answers_whatever_their_ids(
+async def test_concurrent_requests_with_any_ids_get_their_own_answers(
     runs: SlowRuns, caller: Caller, first: int | str, second: int | str
 ) -> None:
     answers: dict[str, dict[str, Any]] = {}

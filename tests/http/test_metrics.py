@@ -18,11 +18,11 @@ from runs_mcp.config.settings import Config
 from runs_mcp.redis.connection import without_redis
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.here import LOOPBACK
 from tests.http.service import Running, configured, connected, running
+from tests.ports import LOOPBACK
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 CREATED = {"id": "r1", "status": "created"}
 DONE = {"id": "r1", "status": "completed", "result": "Hello"}
@@ -88,7 +88,7 @@ async def test_requests_to_the_api_are_counted_by_operation_and_status_and_timed
         assert measured(at, "runs_mcp_upstream_seconds_count", operation="GET /runs") == 3
 
 
-async def test_warnings_are_counted_by_what_logs_them_while_metrics_are_served() -> None:
+async def test_warnings_are_counted_by_logger() -> None:
     async with upstream.serving({}) as api, running(kept(api)) as at:
         assert at.service.metrics
         with at.service.metrics.served(LOOPBACK, 0), without_redis("testing"):
@@ -118,7 +118,7 @@ async def test_a_request_that_gets_no_answer_has_no_status() -> None:
         assert measured(at, "runs_mcp_calls_total", tool="list_runs", outcome="cancelled") == 1
 
 
-async def test_what_goes_on_is_gauged_while_it_does() -> None:
+async def test_gauges_count_work_in_progress() -> None:
     ended = anyio.Event()
     gauges = ("http_requests_in_flight", "http_streams_open", "calls_in_flight", "runs_followed")
     meanwhile: list[float | None] = []
@@ -162,12 +162,12 @@ async def scraped() -> AsyncIterator[str]:
             await at.http.get(f"http://{host}:{port}/metrics")
 
 
-async def test_they_are_served_at_an_address_of_their_own_while_the_service_runs(scraped: str) -> None:
+async def test_metrics_have_an_address_of_their_own_while_the_service_runs(scraped: str) -> None:
     assert f'version="{__version__}"' in scraped
     assert "process_resident_memory_bytes" in scraped
 
 
-async def test_none_are_kept_unless_asked_for() -> None:
+async def test_metrics_are_off_by_default() -> None:
     async with upstream.serving({}) as api, running(configured(api)) as at:
         assert at.service.metrics is None
 
@@ -185,5 +185,5 @@ async def test_none_are_kept_unless_asked_for() -> None:
         pytest.param("/token/issue", "(token exchange)", id="token, elsewhere"),
     ],
 )
-def test_operations_are_told_apart_without_their_parameters(path: str, named: str) -> None:
+def test_operations_are_labelled_without_their_parameters(path: str, named: str) -> None:
     assert path_template(path) == named

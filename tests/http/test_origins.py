@@ -65,13 +65,13 @@ async def guarded(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
         pytest.param({"origin": "https://chat.example.com:443"}, 200, id="an allowed page at its default port"),
     ],
 )
-async def test_only_known_names_and_pages_are_let_in(
+async def test_only_allowed_hosts_and_origins_are_served(
     guarded: Running, era: str, headers: dict[str, str], status: int
 ) -> None:
     assert (await opened(guarded, era, **headers)).status_code == status
 
 
-async def test_a_browser_is_told_what_an_allowed_page_may_send_and_read(guarded: Running) -> None:
+async def test_cors_headers_list_the_headers_of_an_allowed_origin(guarded: Running) -> None:
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,mcp-name"}
     for origin in ("https://chat.example.com", "http://localhost:5173"):
         preflight = await guarded.http.options(guarded.endpoint, headers={"origin": origin, **asked})
@@ -85,7 +85,7 @@ async def test_a_browser_is_told_what_an_allowed_page_may_send_and_read(guarded:
 
 
 @pytest.mark.parametrize("allowed", [(), ORIGINS], ids=["none allowed", "others allowed"])
-async def test_a_browser_is_told_nothing_of_the_kind_for_other_pages(allowed: tuple[str, ...]) -> None:
+async def test_other_origins_get_no_cors_headers(allowed: tuple[str, ...]) -> None:
     async with upstream.serving({}) as api, running(configured(api, allowed_origins=allowed)) as at:
         for origin in ("https://evil.example", "https://chatXexample.com", "http://127.0.0.1:5173"):
             asked = {"origin": origin, "access-control-request-method": "POST"}
@@ -117,7 +117,7 @@ async def test_a_request_without_accept_takes_both_media_types(guarded: Running)
     assert (await guarded.http.send(request)).status_code == 200
 
 
-async def test_a_client_that_tries_to_resume_a_stream_gets_a_new_one(guarded: Running) -> None:
+async def test_a_client_that_tries_to_resume_a_stream_gets_a_new_stream(guarded: Running) -> None:
     session = (await opened(guarded, "2025-11-25")).headers["mcp-session-id"]
     headers = {**ACCEPT, "mcp-session-id": session, "last-event-id": "7"}
     async with guarded.http.stream("GET", guarded.endpoint, headers=headers) as stream:

@@ -22,14 +22,15 @@ from runs_mcp.server.stdio.stdio_service import STOPPING
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, http_process
-from tests.here import listening
 from tests.http.service import configured
+from tests.ports import listening
 from tests.upstream import chunk
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_terminal_that_is_closed_stops_the_service_as_gently_as_sigterm() -> None:
+@pytest.mark.slow
+async def test_sighup_answers_the_calls_in_flight() -> None:
     async with http_process() as (url, process):
 
         async def hang_up(*_: object) -> None:
@@ -43,7 +44,7 @@ async def test_a_terminal_that_is_closed_stops_the_service_as_gently_as_sigterm(
     assert answer.text.startswith(f"Run {answer.structured['id']}. Still running; do not create it again.")
 
 
-async def test_each_run_that_is_started_has_one_audit_line() -> None:
+async def test_each_started_run_has_an_audit_line() -> None:
     async with http_process() as (url, process), Client(url) as client:
         assert process.stderr
         answer = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 1, "delay_ms": 1})
@@ -56,7 +57,7 @@ async def test_each_run_that_is_started_has_one_audit_line() -> None:
     assert started["request_id"]
 
 
-async def test_a_port_that_is_taken_is_named() -> None:
+async def test_a_port_in_use_is_named() -> None:
     async with upstream.serving({}) as api:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
@@ -64,7 +65,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
                 await serve(configured(api), host="127.0.0.1", port=port)
 
 
-async def test_a_connection_whose_request_does_not_come_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_without_a_complete_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HttpProtocol, "headers_s", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as chosen:
         port = chosen.getsockname()[1]
@@ -78,7 +79,7 @@ async def test_a_connection_whose_request_does_not_come_is_closed(monkeypatch: p
         signal.raise_signal(signal.SIGTERM)
 
 
-async def test_a_body_that_does_not_come_is_refused_and_its_connection_closed() -> None:
+async def test_a_request_without_its_body_is_a_408() -> None:
     async def never() -> Message:
         await anyio.sleep_forever()
         raise AssertionError

@@ -23,13 +23,17 @@ from runs_mcp.server.scopes import Caller, caller_of
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
+from tests.command_line import USAGE, configuration, run_command
 from tests.http.callers import JSON, asked, calling, opened, presenting, serving
 from tests.http.tenants import Service, Tenant, two_tenants
 from tests.server.test_subscriptions import Subscriber
-from tests.test_cli import USAGE, configuration, runs_mcp
 from tests.upstream import listening
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.both_eras,
+    pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed"),
+]
 
 CREATE = {"interaction": "Review", "data": {"text": "x"}}
 
@@ -76,7 +80,7 @@ async def test_each_caller_is_served_from_the_api_of_their_profile_alone(service
         assert stranger.name not in str(tenant.queries)
 
 
-async def test_many_calls_at_once_each_get_their_own(service: Service, mode: str) -> None:
+async def test_concurrent_calls_get_the_data_of_their_own_profile(service: Service, mode: str) -> None:
     wrong: list[str] = []
 
     async def ask_for(tenant: Tenant, client: Client) -> None:
@@ -97,7 +101,7 @@ async def test_many_calls_at_once_each_get_their_own(service: Service, mode: str
     assert not wrong
 
 
-async def test_runs_of_the_same_id_and_key_are_created_and_followed_apart(service: Service, mode: str) -> None:
+async def test_runs_with_the_same_id_and_key_are_separate_per_profile(service: Service, mode: str) -> None:
     answers: dict[str, str] = {}
 
     async def create(tenant: Tenant) -> None:
@@ -116,7 +120,7 @@ async def test_runs_of_the_same_id_and_key_are_created_and_followed_apart(servic
         assert created["interaction"] == "Review"
 
 
-async def test_a_change_of_one_tenants_run_is_told_to_that_tenant_alone(service: Service, mode: str) -> None:
+async def test_a_change_of_a_run_is_notified_to_its_tenant_alone(service: Service, mode: str) -> None:
     acme, globex = service.tenants
     async with subscribed(service, acme, mode) as one, subscribed(service, globex, mode) as other:
         acme.ends.set()
@@ -137,7 +141,7 @@ async def subscribed(service: Service, tenant: Tenant, mode: str) -> AsyncIterat
         subscriber.close()
 
 
-async def test_a_task_is_a_run_of_ones_own(service: Service) -> None:
+async def test_tasks_are_visible_only_to_their_tenant(service: Service) -> None:
     prefix = "io.modelcontextprotocol"
     meta = {
         f"{prefix}/protocolVersion": "2026-07-28",
@@ -152,13 +156,13 @@ async def test_a_task_is_a_run_of_ones_own(service: Service) -> None:
         assert f"words of {tenant.name}" in answer.text
 
 
-async def test_a_session_of_one_tenant_is_nothing_to_another(service: Service) -> None:
+async def test_sessions_are_usable_only_by_their_tenant(service: Service) -> None:
     session = await opened(service.url, service.acme.key)
     assert (await asked(service.url, service.acme.key, session)).status_code == 200
     assert (await asked(service.url, service.globex.key, session)).status_code == 404
 
 
-async def test_tools_are_those_of_the_profile(tmp_path: Path, mode: str) -> None:
+async def test_a_profile_selects_the_tools(tmp_path: Path, mode: str) -> None:
     async with two_tenants(tmp_path, acme={"read_only": True}, globex={"tools": ["get_run", "create_run"]}) as service:
         async with calling(service.url, service.acme.key, mode) as client:
             offered = {tool.name for tool in (await client.list_tools()).tools}
@@ -169,7 +173,7 @@ async def test_tools_are_those_of_the_profile(tmp_path: Path, mode: str) -> None
                 await call(client, "list_runs")
 
 
-async def test_whom_no_profile_names_is_refused(service: Service) -> None:
+async def test_callers_without_a_profile_are_refused(service: Service) -> None:
     stranger = keys.add(service.keys_file, "stranger", ["runs:read"])
     refused = await asked(service.url, stranger)
     assert refused.status_code == 403
@@ -177,7 +181,7 @@ async def test_whom_no_profile_names_is_refused(service: Service) -> None:
     assert "No profile of this server matches this caller" in refused.json()["error_description"]
 
 
-async def test_or_served_by_the_settings_outside_where_the_operator_says_so(
+async def test_callers_without_a_profile_can_be_served_with_the_base_settings(
     config: Config, tmp_path: Path, mode: str
 ) -> None:
     file = tmp_path / "keys.json"
@@ -199,14 +203,14 @@ async def test_or_served_by_the_settings_outside_where_the_operator_says_so(
         pytest.param({"tools": ["list_run"]}, "profiles.one: server.tools: no such tool: list_run", id="tool"),
     ],
 )
-def test_a_profile_that_cannot_work_is_named_at_the_start(tmp_path: Path, profile: dict[str, Any], says: str) -> None:
+def test_an_invalid_profile_is_rejected_at_start_by_name(tmp_path: Path, profile: dict[str, Any], says: str) -> None:
     keys.add(tmp_path / "keys.json", "ci", ["runs:read"])
     settings = {
         "api": {"auth": {"value": "a-token"}},
         "server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}},
         "profiles": {"one": {"callers": ["ci"], **profile}},
     }
-    ended = runs_mcp("serve", "--http", "--config", configuration(tmp_path, settings), cwd=tmp_path)
+    ended = run_command("serve", "--http", "--config", configuration(tmp_path, settings), cwd=tmp_path)
     assert ended.returncode == USAGE
     assert says in ended.stderr
 
@@ -245,7 +249,7 @@ PROFILES = {
         pytest.param({"sub": "bob"}, None, id="no claim"),
     ],
 )
-def test_the_profile_is_that_of_the_name_or_else_the_first_whose_claims_fit(
+def test_a_profile_is_chosen_by_name_and_then_by_the_first_matching_claims(
     claims: dict[str, Any], profile: str | None
 ) -> None:
     auth = {"kind": "jwt", "issuer": "https://a.example", "resource_url": "https://b.example", "jwks_file": "none"}
@@ -256,7 +260,7 @@ def test_the_profile_is_that_of_the_name_or_else_the_first_whose_claims_fit(
     assert caller == (Caller(claims["sub"], frozenset({"runs:read"}), profile, limit) if profile else None)
 
 
-async def test_what_stands_before_the_endpoint_can_say_who_called(config: Config, tmp_path: Path) -> None:
+async def test_outer_middleware_can_read_the_caller(config: Config, tmp_path: Path) -> None:
     key = keys.add(tmp_path / "keys.json", "ci", ["runs:read"])
     auth = {"kind": "bearer", "keys_file": tmp_path / "keys.json"}
     guarded = Config.model_validate({**dict(config), "server": {"http": {"auth": auth}}})

@@ -19,7 +19,7 @@ from tests.http.callers import calling, serving
 from tests.http.service import Endpoint
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 ALL = {one.name for one in OPERATIONS}
 
@@ -51,7 +51,7 @@ async def service(config: Config, tmp_path: Path) -> AsyncIterator[Service]:
         yield service
 
 
-async def test_what_a_caller_may_not_do_is_not_listed(service: Service, mode: str) -> None:
+async def test_tools_outside_the_scopes_of_a_caller_are_not_listed(service: Service, mode: str) -> None:
     async with calling(service.url, service.reader, mode) as reader:
         assert {tool.name for tool in (await reader.list_tools()).tools} == ALL - {"create_run"}
         assert "create_run" not in (reader.instructions or "")
@@ -61,7 +61,7 @@ async def test_what_a_caller_may_not_do_is_not_listed(service: Service, mode: st
         assert "create_run" in (creator.instructions or "")
 
 
-async def test_a_session_is_refused_in_words(service: Service) -> None:
+async def test_a_call_in_a_session_is_refused_with_the_missing_scope(service: Service) -> None:
     async with calling(service.url, service.reader, "legacy") as reader:
         answer = await call(reader, "create_run", interaction="SummarizeText", tags=["by-the-reader"])
         assert answer.failed
@@ -86,7 +86,7 @@ async def test_a_call_without_its_scope_is_answered_403_with_the_scopes_to_ask_f
     assert allowed.status_code == 200
 
 
-async def test_who_may_read_follows_what_another_executes(service: Service, mode: str) -> None:
+async def test_a_reader_follows_the_runs_of_others(service: Service, mode: str) -> None:
     async with (
         calling(service.url, service.creator, mode) as creator,
         calling(service.url, service.reader, mode) as reader,
@@ -104,7 +104,7 @@ def waiting_to_be_started() -> Replies:
     return {"GET /runs/r1": run, "GET /runs/r1/stream": events(chunk("Hello"), CLOSE)}
 
 
-async def test_following_starts_no_run_for_who_may_only_read(tmp_path: Path, mode: str) -> None:
+async def test_following_a_created_run_does_not_start_it_for_a_reader(tmp_path: Path, mode: str) -> None:
     async with (
         upstream.serving(waiting_to_be_started()) as api,
         served(Config(api=api.api), tmp_path) as service,
@@ -116,7 +116,7 @@ async def test_following_starts_no_run_for_who_may_only_read(tmp_path: Path, mod
         assert api.count("GET /runs/r1/stream") == 1
 
 
-async def test_nor_where_the_server_only_reads(mode: str) -> None:
+async def test_following_a_created_run_does_not_start_it_on_a_read_only_server(mode: str) -> None:
     async with upstream.serving(waiting_to_be_started()) as api:
         config = Config(api=api.api, server=ServerSettings(read_only=True))
         async with Client(build_server(config).mcp, mode=mode) as client:

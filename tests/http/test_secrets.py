@@ -90,7 +90,7 @@ class Server:
 
 @pytest.mark.parametrize("known", [by_key, by_jwt], ids=["keys", "tokens"])
 @pytest.mark.slow
-async def test_nothing_that_opens_anything_is_emitted_or_passed_on(tmp_path: Path, mode: str, known: Any) -> None:
+async def test_no_credential_is_emitted_or_forwarded(tmp_path: Path, mode: str, known: Any) -> None:
     shown: list[str] = []
 
     async def careless(request: Request) -> Response:

@@ -59,7 +59,7 @@ async def test_removing_a_key_ends_its_streams_subscriptions_and_sessions(tmp_pa
         assert again.status_code == 404
 
 
-async def test_a_caller_with_too_many_sessions_loses_the_one_it_has_not_used_for_longest() -> None:
+async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -> None:
     clock = Clock()
     async with upstream.serving({}) as api, running(configured(api), now=clock) as at:
         sessions = Sessions(at.service.tenants, most=2, now=clock)

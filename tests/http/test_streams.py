@@ -18,7 +18,7 @@ from tests.http.service import configured, connected, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 CREATED = {"id": "r1", "status": "created"}
 DONE = {"id": "r1", "status": "completed", "result": "one two three "}
@@ -105,7 +105,9 @@ async def test_a_client_that_disconnects_closes_the_connection_to_the_api_within
             await endless.left.wait()
 
 
-async def test_the_api_is_told_which_request_it_works_for(tmp_path: Path, headers: dict[str, str], mode: str) -> None:
+async def test_requests_to_the_api_carry_the_id_of_the_mcp_request(
+    tmp_path: Path, headers: dict[str, str], mode: str
+) -> None:
     heard = []
 
     async def listen(request: Request) -> Response:

@@ -17,11 +17,11 @@ from starlette.responses import Response
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
+from tests.command_line import USAGE, start_command
 from tests.http.service import configured, connected, running
-from tests.test_cli import USAGE, runs_mcp
 from tests.upstream import TOKEN, Reply, Upstream, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -80,7 +80,7 @@ async def test_a_client_that_traces_itself_is_the_parent(exporter: InMemorySpanE
     assert lineage(sent)[::2] == lineage(called)[:2]
 
 
-async def test_each_attempt_has_a_span_that_says_how_it_ended_and_nothing_it_should_not(
+async def test_each_attempt_has_a_span_with_its_outcome_and_no_secret(
     exporter: InMemorySpanExporter,
 ) -> None:
     replies = {"GET /runs": [reply({"message": TOKEN}, 503, {"retry-after": "0"}), reply([])]}
@@ -131,7 +131,7 @@ async def over_stdio(environment: dict[str, str]) -> AsyncIterator[Client]:
 
 @pytest.mark.parametrize("served", [over_http, over_stdio])
 @pytest.mark.slow
-async def test_traces_are_exported_as_the_environment_says(
+async def test_traces_are_exported_to_the_endpoint_in_the_environment(
     served: Callable[[dict[str, str]], AbstractAsyncContextManager[Client]],
 ) -> None:
     async with collecting() as (collector, received):
@@ -148,9 +148,9 @@ async def test_traces_are_exported_as_the_environment_says(
 
 @pytest.mark.parametrize("arguments", [[], ["--http", "--port", "0"]], ids=["stdio", "http"])
 @pytest.mark.slow
-async def test_traces_that_cannot_be_exported_are_refused_in_words(tmp_path: Path, arguments: list[str]) -> None:
+async def test_an_unknown_trace_exporter_is_rejected_at_start(tmp_path: Path, arguments: list[str]) -> None:
     environment = {**CLEAN, "OTEL_TRACES_EXPORTER": "carrier_pigeon"}
-    finished = runs_mcp("serve", "--sandbox", *arguments, cwd=tmp_path, env=environment)
+    finished = start_command("serve", "--sandbox", *arguments, cwd=tmp_path, env=environment)
     assert finished.returncode == USAGE
     assert "OTEL_TRACES_EXPORTER=carrier_pigeon: this exporter is not installed" in finished.stderr
     assert "pip install 'runs-mcp[otel]'" in finished.stderr

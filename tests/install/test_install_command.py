@@ -15,7 +15,7 @@ from runs_mcp.cli.install.locations import Machine
 from runs_mcp.cli.install_command import install
 from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
-from tests.test_cli import DONE, FAILED, USAGE, configuration, runs_mcp
+from tests.command_line import DONE, FAILED, USAGE, configuration, start_command
 
 MOVED = ("XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA", "CLAUDE_CONFIG_DIR", "GEMINI_CLI_HOME", "CODEX_HOME", "UV")
 SCRIPT = str(Path(sys.executable).parent / "runs-mcp")
@@ -55,7 +55,7 @@ def entry_of(client: str, home: Path, name: str = "runs") -> dict[str, Any]:
 @pytest.mark.parametrize("client", ["cursor", "claude-code", "gemini-cli"])
 def test_the_server_is_started_as_the_client_would_and_its_tools_are_counted(home: Path, client: str) -> None:
     environ = {**CLEAN, "HOME": str(home), "PATH": str(home)}
-    result = runs_mcp("install", client, "--sandbox", cwd=home, env=environ)
+    result = start_command("install", client, "--sandbox", cwd=home, env=environ)
     assert result.returncode == DONE, result.stderr
     assert result.stdout.endswith(f"Starting the server as {find(client).title} would … {len(OPERATIONS)} tools.\n")
 

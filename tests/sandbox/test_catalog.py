@@ -117,7 +117,7 @@ async def test_interactions_are_listed_with_every_version(
     assert {one["version"] for one in found} == expected
 
 
-async def test_names_have_one_id_each(api: httpx.AsyncClient) -> None:
+async def test_each_name_has_a_single_id(api: httpx.AsyncClient) -> None:
     found = await answered(await api.get("/interactions/names"))
     assert all(set(one) == {"id", "name"} for one in found)
     assert len({one["name"] for one in found}) == len(found)
@@ -139,7 +139,7 @@ async def test_names_have_one_id_each(api: httpx.AsyncClient) -> None:
         ("app:crm:ScoreLead", ("ScoreLead", 1)),
     ],
 )
-async def test_a_selector_is_resolved_to_what_a_create_runs(
+async def test_a_selector_resolves_to_the_interaction_that_a_create_runs(
     api: httpx.AsyncClient, selector: str, found: tuple[str, int]
 ) -> None:
     path = f"/interactions/resolve/{selector.replace('@', '%40')}"

@@ -1,14 +1,14 @@
 """Operations that are closed to a credential, or answer oddly."""
 
-import sys
 from itertools import combinations
+from pathlib import Path
 
-import anyio
 import httpx
 import pytest
 
 from runs_mcp.sandbox import FixedAnswer, SandboxOptions, closed, closed_operations
 from runs_mcp.sandbox.sandbox_options import Operation
+from tests.command_line import USAGE, run_command
 from tests.sandbox.sandbox_client import answered, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -63,8 +63,7 @@ def test_operations_are_closed_by_their_names() -> None:
 
 
 @pytest.mark.parametrize("text", ["nothing", "find=200", "find=x"])
-async def test_the_command_rejects_unknown_operations_and_statuses(text: str) -> None:
-    command = [sys.executable, "-m", "runs_mcp", "sandbox", "--close", text]
-    finished = await anyio.run_process(command, check=False)
-    assert finished.returncode == 2
-    assert b"--close" in finished.stderr
+def test_the_command_rejects_unknown_operations_and_statuses(tmp_path: Path, text: str) -> None:
+    finished = run_command("sandbox", "--close", text, cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert "--close" in finished.stderr

@@ -51,7 +51,7 @@ async def test_today_bodies_are_strict(api: httpx.AsyncClient, path: str, body: 
         ),
     ],
 )
-async def test_the_reference_document_ignores_what_the_strict_contract_rejects(
+async def test_the_reference_document_ignores_keys_that_the_strict_contract_rejects(
     api: httpx.AsyncClient, path: str, body: Any
 ) -> None:
     assert (await api.post(path, json=body)).status_code == 200
@@ -84,7 +84,7 @@ async def test_create_answers_with_ids_where_retrieve_has_objects(api: httpx.Asy
     assert created["environment"] == whole["environment"]
 
 
-async def test_lists_leave_the_prompt_out(api: httpx.AsyncClient) -> None:
+async def test_lists_omit_the_prompt(api: httpx.AsyncClient) -> None:
     [run] = (await api.get("/runs", params={"limit": 1})).json()
     assert "prompt" not in run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.sandbox.storage import mongo_filter as find
@@ -171,7 +171,6 @@ def query() -> some.SearchStrategy[JsonObject]:
     )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
 @given(some.lists(document(), min_size=1, max_size=12), some.lists(query(), min_size=1, max_size=8))
 def test_narrowing_by_sql_never_loses_a_run(written: list[JsonObject], queries: list[JsonObject]) -> None:
     documents = [{"id": f"r{number}", **one} for number, one in enumerate(written)]
@@ -232,12 +231,12 @@ async def test_found_runs_are_newest_first_and_paged(api: httpx.AsyncClient) -> 
         ("status nothing", {"id", "status"}),
     ],
 )
-async def test_select_includes_what_it_names(api: httpx.AsyncClient, select: str, expected: set[str]) -> None:
+async def test_select_includes_the_named_fields(api: httpx.AsyncClient, select: str, expected: set[str]) -> None:
     [run] = await found(api, query={}, limit=1, select=select)
     assert set(run) == expected
 
 
-async def test_select_excludes_what_it_names_with_a_minus(api: httpx.AsyncClient) -> None:
+async def test_select_excludes_fields_named_with_a_minus(api: httpx.AsyncClient) -> None:
     [whole] = await found(api, query={}, limit=1)
     [run] = await found(api, query={}, limit=1, select="-prompt -parameters -config.model")
     assert set(whole) - set(run) == {"prompt", "parameters"}

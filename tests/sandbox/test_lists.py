@@ -113,7 +113,7 @@ async def test_today_a_filter_takes_repeated_or_comma_separated_values(api: http
     assert [run["id"] for run in runs] == expected
 
 
-async def test_today_a_run_needs_one_of_the_listed_tags(api: httpx.AsyncClient) -> None:
+async def test_today_a_run_matches_any_of_the_listed_tags(api: httpx.AsyncClient) -> None:
     runs = await listed(api, today=True, tag=["legal", "support"])
     expected = [run["id"] for run in await listed(api) if {"legal", "support"} & set(run["tags"])]
     assert [run["id"] for run in runs] == expected

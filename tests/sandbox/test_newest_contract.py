@@ -106,7 +106,7 @@ async def test_a_whole_number_may_be_written_with_a_point(today: httpx.AsyncClie
     assert len(await search(today, limit=2.0, offset=1.0)) == 2
 
 
-async def test_the_limits_inside_query_count_where_there_are_no_others(today: httpx.AsyncClient) -> None:
+async def test_limits_inside_query_apply_without_outer_limits(today: httpx.AsyncClient) -> None:
     every = await answered(await today.post("/runs/search", json={"limit": 5}))
     inside = await answered(await today.post("/runs/search", json={"query": {"limit": 2, "offset": 1}}))
     assert inside == every[1:3]

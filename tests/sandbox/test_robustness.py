@@ -105,7 +105,7 @@ async def test_concurrent_creates_never_exceed_the_limit() -> None:
         assert len(await answered(await api.get("/runs"))) <= 2, "what was refused was not made"
 
 
-async def test_a_stream_that_would_start_one_run_too_many_starts_none() -> None:
+async def test_a_stream_above_the_limit_of_runs_starts_no_run() -> None:
     async with sandbox(SandboxOptions(seed_runs=0, max_executing=1)) as api:
         busy = await create(api, "SlowWriter", ENDLESS, stream=True)
         waiting = await create(api, "SlowWriter", {"chunks": 1, "delay_ms": 0}, stream=True)
@@ -115,7 +115,7 @@ async def test_a_stream_that_would_start_one_run_too_many_starts_none() -> None:
             assert (await get(api, waiting["id"]))["status"] == "created"
 
 
-async def test_streams_opened_at_once_share_one_execution(api: httpx.AsyncClient) -> None:
+async def test_concurrent_streams_share_an_execution(api: httpx.AsyncClient) -> None:
     run = await create(api, "SlowWriter", {"chunks": 30, "delay_ms": 1}, stream=True)
     written: list[list[tuple[str, Any]]] = []
 
@@ -138,7 +138,7 @@ async def test_an_odd_id_is_a_404(api: httpx.AsyncClient, run_id: str, rest: str
     assert response.json()["error"] == "Not Found"
 
 
-def test_several_runs_are_added_all_or_none() -> None:
+def test_a_batch_of_runs_is_added_whole_or_not_at_all() -> None:
     store = Store(None)
     with pytest.raises(Exception, match="UNIQUE"):
         store.add([{"id": "one", "tags": ["a"]}, {"id": "one"}])

@@ -15,7 +15,7 @@ from anyio.abc import Process
 
 from runs_mcp.sandbox import schema_check
 from tests.clients.processes import CLEAN
-from tests.here import free_ports, listening
+from tests.ports import free_ports, listening
 from tests.sandbox.sandbox_client import JsonObject, create, signed_in
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ ENDLESS = pytest.mark.parametrize("schema", [BACKTRACKING, MULTIPLYING], ids=["a
 async def test_an_endless_schema_check_fails_its_run(
     api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, schema: JsonObject
 ) -> None:
-    monkeypatch.setattr(schema_check, "MAX_SECONDS", 3)
+    monkeypatch.setattr(schema_check, "MAX_SECONDS", 1)
     run = await create(api, "tmp:text", {}, prompts=PROMPTS, result_schema=schema)
     assert run["status"] == "failed"
     assert run["error"]["code"] == "invalid_result"
@@ -42,7 +42,7 @@ async def test_an_endless_schema_check_fails_its_run(
 
 
 async def test_a_pattern_of_keys_is_checked_as_well(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema_check, "MAX_SECONDS", 3)
+    monkeypatch.setattr(schema_check, "MAX_SECONDS", 1)
     run = await create(api, "ClassifySentiment", {"text": "Good."}, result_schema=KEYS)
     assert run["error"]["code"] == "invalid_result"
 
@@ -70,6 +70,7 @@ async def sandbox_process() -> AsyncIterator[tuple[Process, str]]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.slow
 async def test_requests_and_signals_are_handled_during_endless_schema_checks(name: str) -> None:
     body = {"interaction": "tmp:text", "prompts": PROMPTS, "result_schema": BACKTRACKING}
     async with sandbox_process() as (process, url), signed_in(url) as client:

@@ -51,7 +51,7 @@ NOT_AN_ID = "not a run id"
         ),
     ],
 )
-async def test_it_is_refused_by_name_and_nothing_is_sent(
+async def test_an_invalid_argument_is_rejected_by_name_and_nothing_is_sent(
     connect: Connect, tool: str, arguments: dict[str, object], names: str, says: str
 ) -> None:
     # No server listens there: had anything been sent, the answer would be that the API cannot be reached.

@@ -14,12 +14,12 @@ from starlette.responses import Response
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN
-from tests.clients.test_bad_peers import CALL, HELLO, Peer
+from tests.clients.test_malformed_stdio_messages import CALL, HELLO, Peer
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import TOKEN, Replies, Upstream, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 PROMISED_S = 1
 

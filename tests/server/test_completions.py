@@ -40,7 +40,9 @@ async def test_an_interaction_is_completed_by_name_the_beginning_first(client: C
         pytest.param("colour", "r", set(), id="nothing known"),
     ],
 )
-async def test_what_runs_have_used_is_offered(client: Client, name: str, value: str, expected: set[str]) -> None:
+async def test_values_that_runs_have_used_are_offered(
+    client: Client, name: str, value: str, expected: set[str]
+) -> None:
     assert set(await completed(client, COMPARE, name, value)) == expected
 
 
@@ -50,7 +52,7 @@ async def test_run_ids_are_those_of_the_newest_runs(client: Client) -> None:
     assert newest[7] in await completed(client, RUN, "run_id", newest[7][:6])
 
 
-async def test_the_parts_of_a_run(client: Client) -> None:
+async def test_the_parts_of_a_run_are_completed(client: Client) -> None:
     assert await completed(client, PART, "part", "p") == ["parameters", "prompt"]
 
 

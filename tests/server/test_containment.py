@@ -145,7 +145,7 @@ async def test_facets_show_the_most_frequent_values_and_none_of_our_own_tags(con
     assert "runs-mcp:" not in answer.text
 
 
-async def test_filter_options_stop_at_a_limit_and_say_so(connect: Connect) -> None:
+async def test_filter_options_stop_at_a_limit_and_mention_it(connect: Connect) -> None:
     models = [{"id": f"model-{number}", "name": f"model-{number}", "count": 1} for number in range(1_000)]
     async with (
         upstream.serving({"GET /runs/filter-options/models": reply(models)}) as api,

@@ -154,7 +154,7 @@ async def test_a_blocking_create_answers_by_its_deadline(connect: Connect) -> No
     assert "The create request continues in the background" in answer.text
 
 
-async def test_a_batch_says_which_of_its_creates_were_sent(connect: Connect) -> None:
+async def test_a_batch_names_the_creates_that_were_sent(connect: Connect) -> None:
     async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
         with anyio.fail_after(GUARD_S):
             answer = await call(client, "create_run", interaction="i", inputs=[{"n": n} for n in range(12)])
@@ -175,7 +175,7 @@ async def test_further_creates_are_refused_while_very_many_continue(connect: Con
     assert "(server.max_calls). Nothing was sent." in answer.text
 
 
-async def test_a_question_that_nobody_answers_creates_nothing() -> None:
+async def test_an_unanswered_question_creates_nothing() -> None:
     async def hangs(*_: Any) -> ElicitResult:
         await anyio.sleep_forever()
         raise AssertionError

@@ -23,7 +23,7 @@ from runs_mcp.server import build_server
 from tests.calls import Notifications, call
 from tests.server.test_tasks import TasksClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 FIRST, SECOND = "66b2f0c2e4b0a1b2c3d4e004", "66b2f0c2e4b0a1b2c3d4e005"
 CREATE = {"interaction": "ExtractContacts", "data": {"text": "Ann is ann@example.com"}}
@@ -75,7 +75,7 @@ async def test_a_missing_interaction_is_asked_for(config: Config, mode: str) -> 
     assert answer.structured["result"]["emails"] == ["ann@example.com"]
 
 
-async def test_several_questions_are_asked_one_after_the_other(confirming: Config, mode: str) -> None:
+async def test_questions_are_asked_in_sequence(confirming: Config, mode: str) -> None:
     person = Person(confirm="yes", environment=FIRST, interaction="66a1f0c2e4b0a1b2c3d40003")
     async with asking(confirming, mode, person) as client:
         answer = await call(client, "create_run", data=CREATE["data"], environment="Staging")
@@ -112,7 +112,7 @@ async def test_a_create_that_is_confirmed_is_carried_out(confirming: Config, mod
     assert progress.text
 
 
-async def test_a_batch_says_how_many_times(confirming: Config, mode: str) -> None:
+async def test_the_confirmation_of_a_batch_counts_its_runs(confirming: Config, mode: str) -> None:
     person = Person(confirm="no")
     async with asking(confirming, mode, person) as client:
         await call(client, "create_run", interaction="ExtractContacts", inputs=[{}, {}, {}])
@@ -153,7 +153,7 @@ async def refuses(*_: Any) -> ElicitResult:
         pytest.param(responds("accept", confirm="perhaps"), "sent no answer", id="not an answer"),
     ],
 )
-async def test_a_create_that_is_not_confirmed_makes_no_run_and_says_why(
+async def test_an_unconfirmed_create_creates_no_run_and_names_the_reason(
     confirming: Config, mode: str, person: Callable[..., Any], reason: str
 ) -> None:
     async with asking(confirming, mode, person) as client:
@@ -168,7 +168,7 @@ async def test_a_create_that_is_not_confirmed_makes_no_run_and_says_why(
 @pytest.mark.parametrize(
     ("person", "reason"), [(hangs, "the question was not answered in time"), (refuses, "this client cannot ask")]
 )
-async def test_a_create_that_cannot_be_confirmed_says_so(
+async def test_an_error_names_a_confirmation_that_cannot_be_asked_for(
     confirming: Config, person: Callable[..., Any], reason: str
 ) -> None:
     impatient = confirming.model_copy(update={"streaming": StreamingSettings(max_wait_s=0.2)})
@@ -271,7 +271,7 @@ async def test_a_client_cannot_write_the_state_that_confirms_its_own_call(confir
             await send("create_run", CREATE, state=json.dumps(state), confirm="yes")
 
 
-async def test_a_confirmation_counts_for_one_call_once(confirming: Config) -> None:
+async def test_a_confirmation_is_valid_for_a_single_use_in_its_own_call(confirming: Config) -> None:
     async with modern(confirming) as send:
         state = (await send("create_run", CREATE))["requestState"]
         with pytest.raises(MCPError, match="requestState"):
@@ -283,7 +283,9 @@ async def test_a_confirmation_counts_for_one_call_once(confirming: Config) -> No
         assert repeated["resultType"] == "input_required", "the person is asked again"
 
 
-async def test_a_client_that_cannot_ask_cannot_create_and_is_told_what_would_do(confirming: Config, mode: str) -> None:
+async def test_a_client_without_elicitation_cannot_create_and_reads_the_alternatives(
+    confirming: Config, mode: str
+) -> None:
     async with Client(build_server(confirming).mcp, mode=mode) as client:
         answer = await call(client, "create_run", **CREATE)
         read = await call(client, "list_runs", limit=1)

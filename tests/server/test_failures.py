@@ -81,16 +81,16 @@ CASES = [
 
 
 @pytest.mark.parametrize(("error", "text"), CASES)
-def test_a_failed_read(error: RunsApiError, text: str) -> None:
+def test_a_failed_read_names_the_cause_and_the_next_step(error: RunsApiError, text: str) -> None:
     assert explain("get_run", error, changes=False) == text
 
 
-def test_a_create_that_was_refused_made_no_run() -> None:
+def test_a_rejected_create_states_that_no_run_was_created() -> None:
     error = InvalidRequestError("", status=400)
     assert "No run was created." in explain("create_run", error, changes=True)
 
 
-def test_a_create_whose_answer_was_lost_says_to_look_first() -> None:
+def test_a_create_with_a_lost_response_asks_to_search_before_retrying() -> None:
     error = ApiTimeoutError("The Runs API did not answer in time (ReadTimeout)", outcome_unknown=True)
     assert explain("create_run", error, changes=True) == (
         "The Runs API did not answer in time (ReadTimeout). It is not known whether a run was created. "
@@ -98,7 +98,7 @@ def test_a_create_whose_answer_was_lost_says_to_look_first() -> None:
     )
 
 
-def test_a_run_that_cannot_be_followed_is_still_there() -> None:
+def test_a_run_whose_stream_fails_is_reported_as_existing() -> None:
     error = FollowingError("r1", UnavailableError("", status=503))
     assert explain("create_run", error, changes=True) == (
         "Run r1 was accepted, but following it failed. The Runs API failed (503). "
@@ -106,7 +106,7 @@ def test_a_run_that_cannot_be_followed_is_still_there() -> None:
     )
 
 
-def test_a_crash_tells_the_model_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_reveals_no_details_to_the_model(caplog: pytest.LogCaptureFixture) -> None:
     text = explain("get_run", ZeroDivisionError("token=secret"), changes=False)
     assert text == "`get_run` failed inside the server; its log has the details. Nothing was changed."
     assert "get_run crashed" in caplog.text
@@ -121,6 +121,6 @@ def test_a_crash_tells_the_model_nothing_of_itself(caplog: pytest.LogCaptureFixt
         pytest.param(86_400, "24 h", id="hours"),
     ],
 )
-def test_waiting_times_are_phrased_for_people(seconds: float, text: str) -> None:
+def test_retry_delays_are_phrased_with_units(seconds: float, text: str) -> None:
     error = UnavailableError("", status=503, retry_safe=True, retry_after_s=seconds)
     assert explain("list_runs", error, changes=False).endswith(f"Try again in {text}.")

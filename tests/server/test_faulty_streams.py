@@ -41,7 +41,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("parts", "written"), FAULTS)
-async def test_the_call_ends_with_the_final_run_and_no_piece_twice(
+async def test_a_faulty_stream_still_yields_the_final_run_and_no_chunk_twice(
     connect: Connect, parts: list[str | bytes | None], written: str
 ) -> None:
     progress = Notifications()
@@ -67,7 +67,7 @@ async def test_a_stream_that_stays_silent_is_left_once_its_run_has_ended(connect
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
-async def test_a_stream_that_is_refused_says_what_is_known(connect: Connect, status: int) -> None:
+async def test_a_refused_stream_is_reported_with_the_state_of_its_run(connect: Connect, status: int) -> None:
     refused = reply({"message": "Not today."}, status)
     replies: Replies = {RUN: reply(CREATED), STREAM: refused, GET: reply(CREATED)}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:

@@ -36,5 +36,5 @@ def test_readable_text_stays_as_it_is(text: str) -> None:
     assert show_hidden(text) == text
 
 
-def test_a_line_is_never_more_than_one_line() -> None:
+def test_line_breaks_in_a_line_are_escaped() -> None:
     assert one_line("a\r\nb\u2028c\x85d\x1b") == "a b c d<U+001B>"

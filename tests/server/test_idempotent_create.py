@@ -43,7 +43,7 @@ async def test_a_run_whose_answer_was_lost_is_found_by_its_tag(connect: Connect)
         assert api.asked == [CREATE, LIST, LIST, GET]
 
 
-async def test_the_tag_is_sent_with_the_callers_and_looked_for(connect: Connect) -> None:
+async def test_the_tag_is_sent_beside_the_callers_tags_and_searched_for(connect: Connect) -> None:
     sent: list[Any] = []
 
     async def keep(request: Request) -> Response:
@@ -65,7 +65,7 @@ async def test_the_tag_is_sent_with_the_callers_and_looked_for(connect: Connect)
     assert tag.startswith("runs-mcp:")
 
 
-async def test_where_no_run_carries_the_tag_none_was_made(connect: Connect) -> None:
+async def test_without_a_run_with_the_tag_the_error_states_that_none_was_created(connect: Connect) -> None:
     async with upstream.serving({CREATE: lost, LIST: reply([])}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert answer.failed
@@ -73,7 +73,7 @@ async def test_where_no_run_carries_the_tag_none_was_made(connect: Connect) -> N
         assert api.count(CREATE) == 1
 
 
-async def test_where_nobody_can_look_the_tag_is_told(connect: Connect) -> None:
+async def test_if_searching_fails_the_error_names_the_tag(connect: Connect) -> None:
     async with upstream.serving({CREATE: lost, LIST: reply({}, 500)}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert answer.failed
@@ -96,14 +96,14 @@ async def test_tagging_can_be_turned_off(connect: Connect) -> None:
     assert bodies == [{"interaction": "i", "stream": True}]
 
 
-async def test_a_request_key_makes_one_run_however_often_it_is_repeated(client: Client, mode: str) -> None:
+async def test_repeating_a_request_key_returns_the_same_run(client: Client, mode: str) -> None:
     request = {"interaction": "SummarizeText", "data": {"text": "Once."}, "request_key": f"once-{mode}"}
     first = await call(client, "create_run", **request)
     second = await call(client, "create_run", **request)
     assert first.structured["id"] == second.structured["id"]
 
 
-async def test_a_key_used_twice_at_once_makes_one_run(client: Client, mode: str) -> None:
+async def test_concurrent_creates_with_the_same_key_create_a_single_run(client: Client, mode: str) -> None:
     ids: list[str] = []
     request = {"interaction": "SlowWriter", "data": {"chunks": 5}, "request_key": f"at-once-{mode}"}
 

@@ -32,7 +32,7 @@ async def beside(
             yield client
 
 
-async def test_each_interaction_is_one_line_with_its_input(client: Client) -> None:
+async def test_each_interaction_is_a_line_with_its_input(client: Client) -> None:
     answer = await call(client, "list_interactions")
     [line] = [one for one in answer.structured["interactions"] if one["interaction"] == "TranslateNote"]
     assert line["input"] == "note, language: de|en|fr|ja, options?: object"
@@ -74,7 +74,7 @@ async def test_pages_lead_through_the_whole_list(client: Client) -> None:
 
 
 @pytest.mark.parametrize("given", ["ClassifySentiment", "classifysentiment", "66a1f0c2e4b0a1b2c3d40002"])
-async def test_one_interaction_comes_with_schemas_defaults_and_an_example(client: Client, given: str) -> None:
+async def test_a_single_interaction_has_schemas_defaults_and_an_example(client: Client, given: str) -> None:
     answer = await call(client, "list_interactions", interaction=given)
     [one] = answer.structured["interactions"]
     assert one["input_schema"]["required"] == ["text"]
@@ -103,7 +103,7 @@ async def test_large_schemas_and_examples_are_cut() -> None:
 
 
 @pytest.mark.parametrize("closed", [["interactions"], ["interactions=404", "filter_options"]])
-async def test_without_permission_the_names_in_runs_are_listed_as_such(closed: list[str]) -> None:
+async def test_without_permission_names_are_taken_from_runs(closed: list[str]) -> None:
     async with beside(closed=closed, runs=200) as client:
         answer = await call(client, "list_interactions")
         one = await call(client, "list_interactions", interaction="SummarizeText")

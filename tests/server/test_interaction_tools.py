@@ -24,7 +24,7 @@ from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
 from tests.upstream import TOKEN, reply, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 EVERYTHING = {"include": ["*"]}
 
@@ -51,7 +51,7 @@ async def typed(client: Client) -> dict[str, Tool]:
     return {tool.name: tool for tool in (await client.list_tools()).tools if tool.name.startswith("run_")}
 
 
-async def test_there_are_none_unless_they_are_selected(client: Client) -> None:
+async def test_interaction_tools_are_off_by_default(client: Client) -> None:
     assert await typed(client) == {}
     capabilities = client.server_capabilities
     assert capabilities.tools is not None
@@ -141,7 +141,7 @@ async def test_invalid_input_is_named_and_runs_nothing(
     assert problem in answer.text
 
 
-async def test_a_run_that_is_not_waited_for_and_a_repeated_key(sandbox: Sandbox) -> None:
+async def test_options_skip_waiting_and_make_a_create_idempotent(sandbox: Sandbox) -> None:
     async with beside(sandbox, EVERYTHING) as client:
         options = {"wait": False, "request_key": "typed-1"}
         first = await call(client, "run_slow_writer", chunks=2, delay_ms=1, run=options)
@@ -178,14 +178,14 @@ async def test_a_field_named_run_moves_the_options() -> None:
     ]
 
 
-async def test_readers_are_offered_none(sandbox: Sandbox) -> None:
+async def test_readers_are_offered_no_interaction_tools(sandbox: Sandbox) -> None:
     async with beside(sandbox, EVERYTHING, read_only=True) as client:
         assert await typed(client) == {}
         with pytest.raises(MCPError, match="Unknown tool"):
             await call(client, "run_slow_writer")
 
 
-async def test_without_permission_there_are_none() -> None:
+async def test_without_permission_no_interaction_tools_are_offered() -> None:
     closed = SandboxOptions(answers=closed_operations(["interactions"]))
     async with running(closed) as sandbox, beside(sandbox, EVERYTHING) as client:
         assert await typed(client) == {}
@@ -220,7 +220,7 @@ async def serving_interactions(
         yield Config.model_validate({"api": {"base_url": f"{api.url}/api/v1", "auth": auth}, "server": server})
 
 
-async def test_a_changed_catalogue_is_told_and_listed(mode: str) -> None:
+async def test_a_changed_catalogue_is_notified_and_listed(mode: str) -> None:
     change, told = anyio.Event(), anyio.Event()
 
     async def hear(message: Any) -> None:
@@ -371,7 +371,7 @@ async def test_the_tools_work_in_strict_mode(sandbox: Sandbox) -> None:
             assert answer.structured.get("status") == "completed", answer.text
 
 
-async def test_schemas_hold_what_every_client_reads(odd_sandbox: Sandbox) -> None:
+async def test_schemas_use_only_keywords_that_every_client_reads(odd_sandbox: Sandbox) -> None:
     async with beside(odd_sandbox, EVERYTHING) as client:
         for tool in (await typed(client)).values():
             assert keywords(tool.input_schema) <= STRICT_KEYWORDS

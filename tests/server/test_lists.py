@@ -65,7 +65,7 @@ def ids(answer: Answer) -> list[str]:
         pytest.param(7, 10, 7, False, id="all there is, as many as the API's cap"),
     ],
 )
-async def test_a_list_says_whether_it_goes_on(
+async def test_a_list_states_if_more_results_follow(
     connect: Connect, tool: str, count: int, limit: int, cap: int, more: bool
 ) -> None:
     page = paged(RUNS[:count], cap=cap)
@@ -102,7 +102,7 @@ async def test_only_a_page_as_long_as_the_longest_so_far_takes_a_second_request(
     assert len(api.asked) == 5
 
 
-async def test_a_page_beyond_the_end_says_so_and_blames_no_filter(client: Client) -> None:
+async def test_a_page_beyond_the_end_is_explained_without_blaming_filters(client: Client) -> None:
     answer = await call(client, "list_runs", offset=100_000, status="completed")
     assert answer.text.endswith("End of list. There are at most 100,000 such runs.")
     assert "Without status" not in answer.text
@@ -154,7 +154,7 @@ def _arguments(written: str) -> dict[str, Any]:
     return arguments
 
 
-async def test_find_in_an_order_that_cannot_be_continued_says_how_many_more_at_least(connect: Connect) -> None:
+async def test_find_states_the_minimum_of_further_runs_if_its_order_cannot_be_continued(connect: Connect) -> None:
     oldest_first = [{**run, "result": "x"} for run in reversed(RUNS)]
     async with (
         upstream.serving({"POST /runs/find": reply(oldest_first[:6])}) as api,

@@ -14,7 +14,11 @@ from tests import upstream
 from tests.calls import call
 from tests.upstream import reply
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The logging capability is deprecated")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.both_eras,
+    pytest.mark.filterwarnings("ignore:The logging capability is deprecated"),
+]
 
 
 @pytest.fixture
@@ -40,15 +44,15 @@ async def heard(config: Config, *, mode: str = "legacy", level: LoggingLevel | N
 
 
 @pytest.mark.parametrize("level", ["debug", "warning"])
-async def test_who_sets_a_level_hears_of_waits_from_there_on(waiting: Config, level: LoggingLevel) -> None:
+async def test_log_messages_about_waits_start_after_a_level_is_set(waiting: Config, level: LoggingLevel) -> None:
     assert await heard(waiting, level=level) == ["warning: waiting 0.0 s to ask again: The Runs API failed"]
 
 
-async def test_who_sets_a_higher_level_does_not(waiting: Config) -> None:
+async def test_a_higher_level_silences_messages_about_waits(waiting: Config) -> None:
     assert await heard(waiting, level="error") == []
 
 
-async def test_who_sets_none_hears_nothing(waiting: Config, mode: str) -> None:
+async def test_no_log_messages_arrive_without_a_level(waiting: Config, mode: str) -> None:
     assert await heard(waiting, mode=mode) == []
 
 
@@ -61,6 +65,6 @@ async def test_an_unknown_level_is_refused(config: Config) -> None:
         assert refused.value.code == INVALID_PARAMS
 
 
-async def test_at_2026_07_28_where_logging_is_deprecated_it_is_not_announced(config: Config) -> None:
+async def test_logging_is_not_announced_on_2026_07_28_which_deprecates_it(config: Config) -> None:
     async with Client(build_server(config).mcp) as client:
         assert client.server_capabilities.logging is None

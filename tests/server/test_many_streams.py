@@ -43,7 +43,6 @@ def open_files() -> Iterator[None]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("open_files")
-@pytest.mark.parametrize("mode", ["legacy"])
 async def test_a_thousand_streams_at_once_lose_nothing(connect: Connect) -> None:
     numbers, opened, everybody = count(), count(1), anyio.Event()
 

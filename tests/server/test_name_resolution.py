@@ -54,7 +54,7 @@ async def test_an_unknown_name_suggests_the_nearest(client: Client) -> None:
     assert "Did you mean ContractReview (66a1f0c2e4b0a1b2c3d40005" in answer.text
 
 
-async def test_a_name_unlike_any_lists_what_there_is(client: Client) -> None:
+async def test_a_name_without_a_near_match_lists_the_known_names(client: Client) -> None:
     answer = await call(client, "list_runs", interaction="qqq")
     assert answer.failed
     assert "There are " in answer.text
@@ -80,7 +80,7 @@ async def test_an_id_is_not_looked_up_and_names_are_remembered(connect: Connect)
         pytest.param("STAGING", "i4", id="case-insensitive where no name is exact"),
     ],
 )
-async def test_an_exact_name_comes_before_one_that_differs_in_case(connect: Connect, given: str, sent: str) -> None:
+async def test_an_exact_name_wins_over_a_name_in_another_case(connect: Connect, given: str, sent: str) -> None:
     options = [
         {"id": f"i{number}", "name": name}
         for number, name in enumerate(["Review", "review", "R\u00e9sum\u00e9", "Staging"], 1)
@@ -108,7 +108,7 @@ NEWEST = [{"id": "r1", "environment": {"id": "e1", "name": "Production"}}]
         pytest.param({"GET /environments": CLOSED}, "If it exists, pass its id.", id="from the newest runs"),
     ],
 )
-async def test_with_filter_options_closed_names_are_resolved_otherwise(
+async def test_names_are_resolved_from_runs_if_filter_options_are_closed(
     connect: Connect, replies: dict[str, Reply], says: str
 ) -> None:
     asked: list[str] = []
@@ -131,7 +131,7 @@ async def test_with_filter_options_closed_names_are_resolved_otherwise(
     assert not {"production", "Prodction"} & set(asked), "a name is never sent for an id"
 
 
-async def test_if_no_source_of_names_answers_the_id_is_asked_for_and_the_name_never_sent(connect: Connect) -> None:
+async def test_without_a_source_of_names_an_id_is_required_and_the_name_is_not_sent(connect: Connect) -> None:
     replies: Replies = {OPTIONS: CLOSED, "GET /environments": CLOSED, "GET /runs": reply([{"id": "r1"}])}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, "list_runs", environment="Production")

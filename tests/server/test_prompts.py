@@ -49,7 +49,7 @@ async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: C
         pytest.param("compare_models", {"interaction": "X", "colour": "red"}, "no argument colour", id="unknown"),
     ],
 )
-async def test_a_prompt_that_cannot_be_rendered_says_why(
+async def test_a_prompt_that_cannot_be_rendered_names_the_reason(
     client: Client, name: str, arguments: dict[str, str], says: str
 ) -> None:
     with pytest.raises(MCPError) as refused:
@@ -70,7 +70,7 @@ async def test_a_prompt_that_cannot_be_rendered_says_why(
         ),
     ],
 )
-def test_a_file_that_is_no_prompt_is_named_with_what_is_wrong(tmp_path: Path, front_matter: str, says: str) -> None:
+def test_an_invalid_prompt_file_is_named_with_its_error(tmp_path: Path, front_matter: str, says: str) -> None:
     (tmp_path / "own.md").write_text(f"---\n{front_matter}\n---\nSee `$run_id`.\n", encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
         list(load(tmp_path))
@@ -79,7 +79,7 @@ def test_a_file_that_is_no_prompt_is_named_with_what_is_wrong(tmp_path: Path, fr
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=[prompt.name for prompt in PROMPTS])
-def test_a_prompt_names_tools_there_are(prompt: object) -> None:
+def test_prompts_name_only_existing_tools(prompt: object) -> None:
     text = str(getattr(prompt, "text", ""))
     tools = {operation.name for operation in OPERATIONS}
     named = set(re.findall(r"\b(?:list|get|create|stream|search|find|compute)_\w+", text))

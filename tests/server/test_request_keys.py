@@ -107,7 +107,6 @@ async def test_the_same_request_gets_the_same_run_across_a_restart(connect: Conn
     ids=lambda changes: next(iter(changes)),
 )
 @pytest.mark.parametrize("restarted", [False, True], ids=["in memory", "across a restart"])
-@pytest.mark.parametrize("mode", ["legacy"])
 async def test_a_different_request_with_the_same_key_is_an_error(
     connect: Connect, changes: dict[str, Any], *, restarted: bool
 ) -> None:

@@ -20,7 +20,7 @@ from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 
 async def read(client: Client, uri: str) -> object:
@@ -114,7 +114,7 @@ async def test_a_run_is_read_fresh(client: Client) -> None:
         pytest.param("elsewhere://r1", "Unknown resource", id="another scheme"),
     ],
 )
-async def test_what_cannot_be_read_is_an_invalid_request(client: Client, uri: str, says: str) -> None:
+async def test_an_unreadable_uri_is_an_invalid_request(client: Client, uri: str, says: str) -> None:
     with pytest.raises(MCPError) as refused:
         await client.read_resource(uri)
     assert refused.value.code == INVALID_PARAMS
@@ -168,7 +168,7 @@ async def test_a_large_result_is_read_a_piece_at_a_time(client: Client) -> None:
         pytest.param("?path=/prompt&offset=1&limit=1", "user", id="items of a list"),
     ],
 )
-async def test_a_pointer_names_what_is_read(client: Client, query: str, expected: str) -> None:
+async def test_a_json_pointer_selects_a_part(client: Client, query: str, expected: str) -> None:
     created = await call(client, "create_run", interaction="ClassifySentiment", data={"text": "I love it"})
     piece = await read(client, f"runs://{created.structured['id']}{query}")
     value = piece["value"][0]["role"] if isinstance(piece, dict) else piece
@@ -185,7 +185,7 @@ async def test_a_pointer_names_what_is_read(client: Client, query: str, expected
         pytest.param("?path=/id&offset=x", "`offset` must be a whole number", id="no number"),
     ],
 )
-async def test_a_piece_that_is_not_there_says_what_is(client: Client, query: str, says: str) -> None:
+async def test_a_missing_part_lists_the_parts_that_exist(client: Client, query: str, says: str) -> None:
     created = await call(client, "create_run", interaction="ClassifySentiment", data={"text": "I love it"})
     with pytest.raises(MCPError) as refused:
         await client.read_resource(f"runs://{created.structured['id']}{query}")

@@ -92,7 +92,7 @@ async def test_the_final_answer_of_stream_run_begins_at_the_offset(client: Clien
     assert "word1 " not in answer.text
 
 
-async def test_an_object_is_returned_whole_whatever_the_offset(connect: Connect) -> None:
+async def test_an_object_is_returned_whole_at_any_offset(connect: Connect) -> None:
     run = {"id": "r1", "status": "completed", "result": {"a": 1}}
     async with upstream.serving({"GET /runs/r1": reply(run)}) as api, connect(configured(api)) as client:
         answer = await call(client, "stream_run", run_id="r1", offset=5)

@@ -13,7 +13,7 @@ from tests.calls import Notifications, call
 from tests.conftest import Connect
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 RUN = "POST /runs"
 GET = "GET /runs/r1"
@@ -32,7 +32,7 @@ def configured(api: Upstream, **streaming: Any) -> Config:
     return Config(api=api.api, streaming=StreamingSettings(**{"flush_ms": 5, **streaming}))
 
 
-async def test_what_a_run_writes_arrives_as_progress_and_the_final_run_as_the_result(client: Client) -> None:
+async def test_text_arrives_as_progress_and_the_final_run_as_the_result(client: Client) -> None:
     progress = Notifications()
     answer = await call(client, "create_run", progress=progress, interaction="SlowWriter", data=SLOW)
     assert answer.structured["status"] == "completed"
@@ -59,7 +59,7 @@ async def test_a_client_that_did_not_ask_for_progress_gets_the_same_result(clien
     assert answer.structured["status"] == "completed"
 
 
-async def test_stream_false_makes_one_blocking_call(connect: Connect) -> None:
+async def test_stream_false_makes_a_single_blocking_call(connect: Connect) -> None:
     async with (
         upstream.serving({RUN: reply(DONE)}) as api,
         connect(configured(api)) as client,
@@ -69,7 +69,7 @@ async def test_stream_false_makes_one_blocking_call(connect: Connect) -> None:
         assert api.asked == [RUN]
 
 
-async def test_a_blocking_call_that_fails_says_why(connect: Connect) -> None:
+async def test_a_failed_blocking_call_names_the_reason(connect: Connect) -> None:
     refusal = reply({"message": "No such interaction"}, 404)
     async with upstream.serving({RUN: refusal}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i", stream=False)
@@ -169,7 +169,7 @@ async def test_stream_run_answers_at_once_for_a_run_that_has_ended(connect: Conn
         assert api.asked == [GET]
 
 
-async def test_stream_run_polls_a_run_that_somebody_else_started(connect: Connect) -> None:
+async def test_stream_run_polls_a_run_started_by_another_process(connect: Connect) -> None:
     """A second stream might execute it again."""
     async with (
         upstream.serving({GET: [reply(PROCESSING), reply(PROCESSING), reply(DONE)]}) as api,
@@ -202,7 +202,7 @@ async def test_a_stream_that_breaks_is_not_opened_again_and_the_run_is_polled_to
         assert api.count(RUN) == 1
 
 
-async def test_a_stream_that_cannot_be_opened_says_that_the_run_is_there(connect: Connect) -> None:
+async def test_a_stream_that_cannot_be_opened_is_reported_with_its_existing_run(connect: Connect) -> None:
     replies: Replies = {RUN: reply(CREATED), STREAM: reply({"message": "No capacity."}, 503), GET: reply(CREATED)}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
@@ -233,7 +233,7 @@ async def test_after_max_wait_the_answer_holds_the_text_so_far_and_the_call_that
         assert api.count(STREAM) == 1
 
 
-async def test_stream_run_can_look_without_waiting(connect: Connect) -> None:
+async def test_stream_run_returns_at_once_without_waiting(connect: Connect) -> None:
     finish = anyio.Event()
     replies: Replies = {
         RUN: reply(CREATED),
@@ -255,7 +255,7 @@ async def test_stream_run_can_look_without_waiting(connect: Connect) -> None:
         assert api.count(STREAM) == 1
 
 
-async def test_a_cancelled_call_stops_its_progress_and_leaves_the_run_to_itself(connect: Connect) -> None:
+async def test_a_cancelled_call_stops_its_progress_and_not_its_run(connect: Connect) -> None:
     finish = anyio.Event()
     replies: Replies = {
         RUN: reply(CREATED),

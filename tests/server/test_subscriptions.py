@@ -28,7 +28,11 @@ from tests.calls import call
 from tests.http.service import connected, running
 from tests.upstream import Upstream, reply, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.both_eras,
+    pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed"),
+]
 
 
 class Subscriber:
@@ -77,7 +81,7 @@ async def subscriber(config: Config, mode: str) -> AsyncIterator[Subscriber]:
     subscriber.close()
 
 
-async def test_the_server_says_that_resources_can_be_subscribed_to_and_that_its_lists_tell_of_no_change(
+async def test_the_server_announces_resource_subscriptions_and_no_list_changes(
     subscriber: Subscriber,
 ) -> None:
     said = subscriber.client.server_capabilities
@@ -85,7 +89,7 @@ async def test_the_server_says_that_resources_can_be_subscribed_to_and_that_its_
     assert said.resources == ResourcesCapability(subscribe=True, list_changed=False)
 
 
-async def test_a_subscriber_is_told_when_a_run_ends_and_then_reads_its_end(subscriber: Subscriber) -> None:
+async def test_a_subscriber_is_notified_of_the_end_of_a_run_and_reads_its_result(subscriber: Subscriber) -> None:
     client = subscriber.client
     created = await call(
         client, "create_run", interaction="SlowWriter", data={"chunks": 20, "delay_ms": 50}, wait=False
@@ -116,7 +120,7 @@ async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[RunPollers, Up
             )
 
 
-async def test_one_watcher_serves_all_who_subscribe() -> None:
+async def test_all_subscribers_of_a_run_share_a_poller() -> None:
     ends = anyio.Event()
     async with watched_until(ends) as (watchers, upstream, published):
         async with watchers.watching({"runs://r1": "r1", "runs://r1/result": "r1"}):
@@ -130,7 +134,7 @@ async def test_one_watcher_serves_all_who_subscribe() -> None:
     assert upstream.count("GET /runs/r1") == looks  # the run has ended: it is not polled again
 
 
-async def test_watching_stops_when_the_last_has_left() -> None:
+async def test_polling_stops_after_the_last_unsubscribe() -> None:
     async with watched_until(anyio.Event()) as (watchers, _, published):
         async with watchers.watching({"runs://r1": "r1"}):
             async with watchers.watching({"runs://r1": "r1"}):
@@ -140,7 +144,7 @@ async def test_watching_stops_when_the_last_has_left() -> None:
     assert published == []  # and the block has ended, so no poller was left in the task group
 
 
-async def test_a_connection_that_ends_leaves_what_it_subscribed_to() -> None:
+async def test_the_end_of_a_connection_ends_its_subscriptions() -> None:
     async with watched_until(anyio.Event()) as (watchers, _, _):
         async with anyio.create_task_group() as connection:
             session = Session(watchers, connection)
@@ -152,7 +156,7 @@ async def test_a_connection_that_ends_leaves_what_it_subscribed_to() -> None:
 
 
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "runs://", "runs://a/b/c", "runs://../x", "runs://nowhere"])
-async def test_what_is_no_run_cannot_be_subscribed_to(config: Config, uri: str) -> None:
+async def test_only_runs_can_be_subscribed_to(config: Config, uri: str) -> None:
     async with Client(build_server(config).mcp, mode="legacy") as client:
         with pytest.raises(MCPError, match=r"cannot be subscribed to|There is no run"):
             await client.subscribe_resource(uri)

@@ -14,7 +14,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.tasks import EXTENSION
 from tests.calls import call
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 SLOWLY = {"interaction": "SlowWriter", "data": {"chunks": 10, "delay_ms": 20}}
 
@@ -70,7 +70,7 @@ async def test_a_client_that_knows_tasks_gets_the_run_as_a_task_and_its_result_a
         assert "word10" in answer.text
 
 
-async def test_a_run_that_somebody_follows_is_a_task_too(config: Config) -> None:
+async def test_a_followed_run_is_a_task_too(config: Config) -> None:
     tasks = TasksClient()
     async with Client(build_server(config).mcp, extensions=[tasks]) as client:
         created = await call(client, "create_run", **SLOWLY, wait=False)
@@ -80,7 +80,7 @@ async def test_a_run_that_somebody_follows_is_a_task_too(config: Config) -> None
         assert answer.structured["status"] == "completed"
 
 
-async def test_what_has_ended_and_what_fails_is_answered_without_a_task(config: Config) -> None:
+async def test_ended_runs_and_failures_are_answered_without_a_task(config: Config) -> None:
     tasks = TasksClient()
     async with Client(build_server(config).mcp, extensions=[tasks]) as client:
         newest = await call(client, "list_runs", status="completed", limit=1)
@@ -115,13 +115,13 @@ async def test_cancelling_and_updating_are_acknowledged_and_leave_the_run_alone(
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
 @pytest.mark.parametrize("task_id", ["nowhere", "../secrets", ""])
-async def test_a_task_there_is_not_is_an_error(config: Config, method: str, task_id: str) -> None:
+async def test_an_unknown_task_is_an_error(config: Config, method: str, task_id: str) -> None:
     async with Client(build_server(config).mcp, extensions=[TasksClient()]) as client:
         with pytest.raises(MCPError, match="There is no task"):
             await ask(client.session, method, task_id)
 
 
-async def test_a_client_that_does_not_know_tasks_waits_as_ever(config: Config) -> None:
+async def test_a_client_without_tasks_waits_for_the_result(config: Config) -> None:
     async with Client(build_server(config).mcp) as client:
         answer = await call(client, "create_run", **SLOWLY)
         assert answer.structured["status"] == "completed"
@@ -130,7 +130,7 @@ async def test_a_client_that_does_not_know_tasks_waits_as_ever(config: Config) -
     assert refused.value.error.code == MISSING_REQUIRED_CLIENT_CAPABILITY
 
 
-async def test_before_2026_07_28_there_are_no_tasks(config: Config) -> None:
+async def test_the_handshake_era_has_no_tasks(config: Config) -> None:
     tasks = TasksClient()
     async with Client(build_server(config).mcp, mode="legacy", extensions=[tasks]) as client:
         answer = await call(client, "create_run", **SLOWLY)

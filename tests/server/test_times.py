@@ -24,7 +24,7 @@ NOVEMBER = datetime(2026, 11, 19, 14, 30, 12, tzinfo=UTC)
         pytest.param("20261119", datetime(2026, 11, 19, tzinfo=UTC), id="a date without separators"),
     ],
 )
-def test_a_time_is_read(value: object, expected: datetime) -> None:
+def test_iso_8601_times_are_parsed(value: object, expected: datetime) -> None:
     assert moment(value) == expected
 
 
@@ -37,7 +37,7 @@ def test_a_time_is_read(value: object, expected: datetime) -> None:
         pytest.param("2w", timedelta(weeks=2), id="weeks"),
     ],
 )
-def test_an_age_is_counted_from_now(age: str, expected: timedelta) -> None:
+def test_ages_are_counted_back_from_now(age: str, expected: timedelta) -> None:
     before = datetime.now(UTC)
     found = moment(age)
     assert before - expected <= found <= datetime.now(UTC) - expected
@@ -56,6 +56,6 @@ def test_an_age_is_counted_from_now(age: str, expected: timedelta) -> None:
         pytest.param(True, "neither an ISO 8601", id="a boolean"),
     ],
 )
-def test_anything_else_is_rejected_with_the_reason(value: object, says: str) -> None:
+def test_other_times_are_rejected_with_the_reason(value: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         moment(value)

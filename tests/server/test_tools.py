@@ -29,7 +29,7 @@ async def test_list_runs_gives_a_page_as_a_table_and_as_structured_content(clien
     assert answer.structured["next"] == "list_runs(limit=3, offset=3)"
 
 
-async def test_list_runs_leaves_out_what_is_large(client: Client) -> None:
+async def test_list_runs_omits_large_fields(client: Client) -> None:
     [run] = (await newest(client, status="completed")).structured["runs"]
     assert not {"prompt", "parameters", "result", "config"} & set(run)
 
@@ -52,7 +52,9 @@ async def test_following_the_pages_visits_every_run_once(client: Client) -> None
         pytest.param({"model": "mistral-large"}, "modelId", "mistral-large", id="model"),
     ],
 )
-async def test_filters_select(client: Client, filters: dict[str, str], field: str, expected: str) -> None:
+async def test_each_filter_selects_exactly_the_matching_runs(
+    client: Client, filters: dict[str, str], field: str, expected: str
+) -> None:
     runs = (await call(client, "list_runs", **filters)).structured["runs"]
     assert runs
     assert {run[field] for run in runs} == {expected}
@@ -69,7 +71,7 @@ async def test_a_null_argument_counts_as_not_given(client: Client) -> None:
     assert not (await call(client, "list_runs", limit=1, status=None)).failed
 
 
-async def test_an_empty_list_says_so_and_how_to_go_on(client: Client) -> None:
+async def test_an_empty_list_is_explained_with_the_next_step(client: Client) -> None:
     answer = await call(client, "list_runs", model="no-such-model")
     assert answer.structured["runs"] == []
     assert 'No runs for list_runs(model="no-such-model")' in answer.text
@@ -78,13 +80,14 @@ async def test_an_empty_list_says_so_and_how_to_go_on(client: Client) -> None:
 
 
 @pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
-async def test_an_empty_list_says_which_filter_to_relax_and_what_it_may_have_meant(client: Client, tool: str) -> None:
+async def test_an_empty_list_names_the_filter_to_relax_and_its_nearest_values(client: Client, tool: str) -> None:
     answer = await call(client, tool, model="gtp-4o", status="failed")
     assert answer.structured["runs"] == []
     assert "(did you mean gpt-4o?)" in answer.text
     assert "Without status" not in answer.text, "it hides nothing"
 
 
+@pytest.mark.both_eras
 async def test_get_run_gives_the_whole_run_in_both_forms(client: Client) -> None:
     [listed] = (await newest(client, status="completed")).structured["runs"]
     answer = await call(client, "get_run", run_id=listed["id"])
@@ -101,7 +104,7 @@ async def test_get_run_includes_only_the_large_fields_asked_for(client: Client) 
     assert not {"parameters", "prompt", "config", "source"} & set(answer.structured)
 
 
-async def test_a_failed_run_is_an_answer_that_says_why(client: Client) -> None:
+async def test_a_failed_run_is_a_result_with_the_reason(client: Client) -> None:
     answer = await call(client, "create_run", interaction="AlwaysFails", data={"code": "refused", "message": "No."})
     assert not answer.failed
     assert answer.structured["status"] == "failed"
@@ -109,7 +112,7 @@ async def test_a_failed_run_is_an_answer_that_says_why(client: Client) -> None:
     assert "refused: No." in answer.text
 
 
-async def test_what_is_too_long_is_cut_and_linked(client: Client) -> None:
+async def test_long_fields_are_truncated_and_linked(client: Client) -> None:
     text = "All work and no play. " * 4_000
     created = await call(client, "create_run", interaction="ClassifySentiment", data={"text": text})
     answer = await call(client, "get_run", run_id=created.structured["id"])
@@ -191,7 +194,7 @@ async def test_text_a_run_wrote_cannot_end_its_own_quotation(client: Client) -> 
 
 
 @pytest.mark.parametrize("filters", [{}, {"status": "completed"}, {"status": "failed"}])
-async def test_a_page_of_ten_is_a_third_of_the_json_of_what_lists_hold(
+async def test_a_page_of_ten_is_a_third_of_the_size_of_its_json(
     client: Client, config: Config, filters: dict[str, Any]
 ) -> None:
     answer = await call(client, "list_runs", limit=10, **filters)

@@ -10,7 +10,7 @@ from tests.calls import call
 from tests.server.test_streaming import configured
 from tests.upstream import TOKEN, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 REPLIES = {"GET /runs": reply({"message": f"bad token {TOKEN}"}, 401), "GET /runs/r1": reply({"id": "r1"})}
 

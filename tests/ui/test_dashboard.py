@@ -43,7 +43,7 @@ async def table(look: Look, title: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", [1200, 400])
-async def test_it_fits_and_is_accessible_in_both_themes(
+async def test_the_dashboard_fits_and_is_accessible_in_both_themes(
     browser: Browser, dashboard: str, theme: str, width: int
 ) -> None:
     async with looking(browser, width=width, scheme=theme) as look:
@@ -58,7 +58,7 @@ async def test_it_fits_and_is_accessible_in_both_themes(
         assert await look.accessibility_problems() == []
 
 
-async def test_its_counts_are_those_of_the_api(look: Look, dashboard: str) -> None:
+async def test_counts_equal_those_of_the_api(look: Look, dashboard: str) -> None:
     await opened(look, dashboard)
     statuses = await facet(look, "Status")
     assert sum(statuses.values()) == sum((await facet(look, "Models")).values()) == 200
@@ -80,7 +80,7 @@ async def test_runs_over_time_are_split_by_status_model_or_environment(look: Loo
         await expect(legend).to_contain_text(value)
 
 
-async def test_a_value_filters_everything_and_its_chip_takes_that_back(look: Look, dashboard: str) -> None:
+async def test_choosing_a_value_filters_everything_and_its_chip_removes_the_filter(look: Look, dashboard: str) -> None:
     await opened(look, dashboard)
     failed = (await facet(look, "Status"))["failed"]
     await look.view.get_by_role("region", name="Status").get_by_role("button", name="failed").focus()
@@ -93,14 +93,14 @@ async def test_a_value_filters_everything_and_its_chip_takes_that_back(look: Loo
     await expect(look.view.get_by_text(ALL)).to_be_visible()
 
 
-async def test_another_period_is_read_anew(look: Look, dashboard: str) -> None:
+async def test_choosing_another_period_reads_its_runs(look: Look, dashboard: str) -> None:
     await opened(look, dashboard)
     await look.view.get_by_label("Period").select_option("24 hours")
     await expect(look.view.get_by_role("heading", name="Runs per hour")).to_be_visible()
     await expect(look.view.get_by_text(ALL)).not_to_be_visible()
 
 
-async def test_a_part_of_many_runs_is_called_a_part(look: Look, tmp_path: Path) -> None:
+async def test_partial_data_is_marked_as_partial(look: Look, tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     async with running(SandboxOptions(seed_runs=720)) as sandbox:
         auth = {"kind": "api_key", "value": "sk-sandbox-demo", "token_url": f"{sandbox.url}/auth/token"}
@@ -124,7 +124,7 @@ async def test_further_runs_are_listed_page_by_page(look: Look, dashboard: str) 
     await expect(look.view.locator(".run-row")).to_have_count(50)
 
 
-async def test_its_numbers_are_those_of_aggregate_runs(look: Look, dashboard: str) -> None:
+async def test_numbers_equal_those_of_aggregate_runs(look: Look, dashboard: str) -> None:
     await opened(look, dashboard)
     async with Client(f"{dashboard}mcp") as client:
         answer = await call(client, "aggregate_runs", start="30d", measures=["median_ms", "total_tokens"])
@@ -171,7 +171,7 @@ async def test_a_run_opens_and_closes_by_keyboard(look: Look, dashboard: str) ->
     await expect(run).to_be_focused()
 
 
-async def test_it_follows_the_theme_while_it_is_open(look: Look, dashboard: str) -> None:
+async def test_the_theme_changes_while_the_dashboard_is_open(look: Look, dashboard: str) -> None:
     await opened(look, dashboard)
     paper = "getComputedStyle(document.documentElement).backgroundColor"
     light = await look.frame.evaluate(paper)
@@ -180,6 +180,6 @@ async def test_it_follows_the_theme_while_it_is_open(look: Look, dashboard: str)
     assert await look.frame.evaluate(paper) != light
 
 
-async def test_everything_it_asks_for_is_below_its_own_address(look: Look, dashboard: str) -> None:
+async def test_every_request_stays_below_the_address_of_the_dashboard(look: Look, dashboard: str) -> None:
     await opened(look, dashboard)
     assert {url.removeprefix(dashboard) for url in look.asked} == {"", "dashboard.html", "mcp"}

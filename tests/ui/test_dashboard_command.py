@@ -25,7 +25,7 @@ async def status(url: str, method: str = "GET", **headers: str) -> int:
 
 
 @pytest.mark.parametrize("page", [*PAGES, "mcp"])
-async def test_nobody_gets_in_who_does_not_know_the_address(dashboard: str, page: str) -> None:
+async def test_requests_without_the_secret_path_are_refused(dashboard: str, page: str) -> None:
     parts = urlsplit(dashboard)
     for path in (f"/{page}", f"/{'x' * (len(parts.path) - 2)}/{page}"):
         assert await status(f"{parts.scheme}://{parts.netloc}{path}") == 404
@@ -39,11 +39,11 @@ async def test_nobody_gets_in_who_does_not_know_the_address(dashboard: str, page
         pytest.param({"Host": "example.com"}, 421, id="another name for this machine"),
     ],
 )
-async def test_other_pages_cannot_call_it(dashboard: str, headers: dict[str, str], refusal: int) -> None:
+async def test_other_pages_cannot_call_the_dashboard(dashboard: str, headers: dict[str, str], refusal: int) -> None:
     assert await status(f"{dashboard}mcp", "POST", **{"Content-Type": "application/json"}, **headers) == refusal
 
 
-async def test_it_only_reads(dashboard: str) -> None:
+async def test_the_dashboard_only_reads(dashboard: str) -> None:
     async with Client(f"{dashboard}mcp") as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
     assert names >= {"compute_run_facets", "search_runs", "get_run"}
@@ -51,7 +51,7 @@ async def test_it_only_reads(dashboard: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_its_pages_are_kept_nowhere_and_framed_by_nobody_else(dashboard: str, page: str) -> None:
+async def test_pages_are_neither_cached_nor_framed(dashboard: str, page: str) -> None:
     async with httpx.AsyncClient() as client:
         headers = (await client.get(f"{dashboard}{page}")).headers
     assert headers["cache-control"] == "no-store"
@@ -62,7 +62,7 @@ async def test_its_pages_are_kept_nowhere_and_framed_by_nobody_else(dashboard: s
         assert headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
-async def test_it_opens_on_a_run(look: Look, dashboard: str) -> None:
+async def test_the_dashboard_can_open_on_a_run(look: Look, dashboard: str) -> None:
     async with Client(f"{dashboard}mcp") as client:
         run_id = (await call(client, "list_runs", limit=1)).structured["runs"][0]["id"]
     await look.page.goto(f"{dashboard}?run={run_id}")
@@ -79,7 +79,7 @@ async def test_the_browser_is_opened_at_the_address_that_is_printed(tmp_path: Pa
     assert url.endswith("/?run=a+run")
 
 
-async def test_a_page_says_when_it_is_not_served_any_more(look: Look) -> None:
+async def test_a_page_reports_that_its_server_has_stopped(look: Look) -> None:
     async with dashboard_process("--sandbox") as url:
         await look.page.goto(url)
         await expect(look.view.get_by_text("All 200 runs")).to_be_visible()

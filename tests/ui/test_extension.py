@@ -15,7 +15,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.ui import DASHBOARD, PAGES, RUN_VIEWER, document
 from tests.calls import call
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras, pytest.mark.slow]
 
 PAGE_OF = {
     "list_runs": DASHBOARD,
@@ -39,7 +39,7 @@ async def host(config: Config, mode: str) -> AsyncIterator[Client]:
         yield connected
 
 
-async def test_the_server_says_that_it_has_pages(config: Config) -> None:
+async def test_the_server_announces_the_ui_extension(config: Config) -> None:
     """Declare the extension from 2026-07-28 on; with older versions, hosts read the tools alone."""
     async with Client(build_server(config).mcp) as client:
         assert EXTENSION_ID in (client.server_capabilities.extensions or {})
@@ -69,7 +69,7 @@ async def test_pages_are_not_listed_among_the_runs(host: Client) -> None:
     assert all(str(one.uri).startswith("runs://") for one in (await host.list_resources()).resources)
 
 
-async def test_a_page_that_is_not_there_is_an_error(host: Client) -> None:
+async def test_an_unknown_page_is_an_error(host: Client) -> None:
     with pytest.raises(MCPError):
         await host.read_resource("ui://runs-mcp/nowhere.html")
 
@@ -90,7 +90,7 @@ async def test_answers_are_the_same_for_clients_that_show_pages_and_those_that_d
 
 
 @pytest.mark.parametrize("file", [page.file for page in PAGES])
-def test_a_page_is_whole_and_makes_no_markup_of_what_it_shows(file: str) -> None:
+def test_a_page_is_complete_and_shows_values_as_text(file: str) -> None:
     html = document(file)
     assert not LOADS.search(html)
     assert not INTO_MARKUP.search(html)

@@ -125,7 +125,7 @@ async def test_every_tool_with_a_page_is_shown_on_it(host: Host) -> None:
         await expect(host.look.view.get_by_role("heading", name=heading)).to_be_visible()
 
 
-async def test_a_page_introduces_itself_and_tells_its_height(host: Host) -> None:
+async def test_a_page_initializes_and_reports_its_height(host: Host) -> None:
     await host.show("compute_run_facets", {})
     await expect(host.look.view.get_by_role("heading", name="Over time")).to_be_visible()
     view = await host.look.page.evaluate("host.view()")
@@ -142,7 +142,7 @@ async def test_the_filters_of_a_call_are_those_of_the_dashboard(host: Host) -> N
     assert set(await view.locator(".run-row .badge").all_inner_texts()) == {"failed"}
 
 
-async def test_what_is_no_search_is_shown_as_it_was_answered(host: Host) -> None:
+async def test_answers_other_than_searches_are_shown_unchanged(host: Host) -> None:
     await host.show("find_runs", {"query": {"status": "failed"}, "limit": 4})
     view = host.look.view
     await expect(view.get_by_text("The 4 runs of the answer: what was asked is no search.")).to_be_visible()
@@ -185,7 +185,7 @@ async def test_a_run_is_followed_word_by_word_to_its_end(browser: Browser, scrip
         assert api.count("GET /runs/r1/stream") == 1
 
 
-async def test_a_run_that_nobody_started_is_looked_at_and_not_started(host: Host) -> None:
+async def test_opening_a_created_run_does_not_start_it(host: Host) -> None:
     listed = await call(host.client, "list_runs", status="created", limit=1)
     run_id = listed.structured["runs"][0]["id"]
     await host.show("get_run", {"run_id": run_id})
@@ -195,7 +195,7 @@ async def test_a_run_that_nobody_started_is_looked_at_and_not_started(host: Host
     assert (await call(host.client, "get_run", run_id=run_id)).structured["status"] == "created"
 
 
-async def test_what_runs_contain_stays_text(host: Host) -> None:
+async def test_contents_of_runs_are_shown_as_text(host: Host) -> None:
     run_id = await host.create(interaction="SummarizeText", data={"text": HOSTILE}, tags=[HOSTILE])
     failed = await host.create(interaction="AlwaysFails", data={"code": HOSTILE, "message": HOSTILE})
     view = host.look.view
@@ -258,12 +258,12 @@ async def test_a_host_that_calls_nothing_for_pages_sees_the_answer_alone(host: H
         pytest.param("search_runs", {"start": "yesterday"}, id="dashboard"),
     ],
 )
-async def test_a_failed_call_is_said_in_the_servers_words(host: Host, tool: str, arguments: dict[str, Any]) -> None:
+async def test_a_failed_call_shows_the_error_of_the_server(host: Host, tool: str, arguments: dict[str, Any]) -> None:
     answer = await host.show(tool, arguments)
     await expect(host.look.view.get_by_role("alert")).to_have_text(answer["content"][0]["text"])
 
 
-async def test_a_cancelled_call_is_said(host: Host) -> None:
+async def test_a_cancelled_call_is_shown_as_cancelled(host: Host) -> None:
     await host.show("get_run", {"run_id": "0" * 24})
     await host.look.page.evaluate("host.cancel()")
     await expect(host.look.view.get_by_role("alert")).to_have_text("The call was cancelled.")

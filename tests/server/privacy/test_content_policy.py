@@ -86,7 +86,7 @@ async def test_hidden_content_leaves_in_no_tool_resource_or_progress() -> None:
 
 
 @pytest.mark.parametrize("part", ["result", "parameters", "prompt"])
-async def test_a_resource_with_hidden_content_is_an_error_that_says_so(part: str) -> None:
+async def test_a_resource_with_hidden_content_is_an_error_that_names_the_policy(part: str) -> None:
     async with connected(content="none") as client:
         with pytest.raises(MCPError, match="not shown here"):
             await client.read_resource(f"runs://r1/{part}")
@@ -145,7 +145,7 @@ async def test_whole_content_is_shown_by_default() -> None:
         ({"redact": ["email", "/EMP-[0-9]{6}/"]}, "the content of runs is shown, without email, /EMP-[0-9]{6}/"),
     ],
 )
-async def test_check_reports_how_much_content_is_shown(server: dict[str, Any], shown: str) -> None:
+async def test_check_reports_the_content_policy(server: dict[str, Any], shown: str) -> None:
     about = Examination(None, AsyncExitStack())
     about.config = Config.model_validate({"server": server})
     assert (await privacy.look(about)).text == shown

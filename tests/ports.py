@@ -1,4 +1,4 @@
-"""Resources of this machine: the project's folder, and free ports."""
+"""Free ports of this machine, and the folder of the project."""
 
 import socket
 from pathlib import Path

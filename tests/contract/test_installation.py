@@ -49,7 +49,9 @@ def by_pip(wheel: Path, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("by", [by_uvx, by_pipx, by_pip])
-async def test_it_starts_and_is_whole(by: Callable[[Path, Path], list[str]], wheel: Path, tmp_path: Path) -> None:
+async def test_an_installed_package_starts_and_is_complete(
+    by: Callable[[Path, Path], list[str]], wheel: Path, tmp_path: Path
+) -> None:
     command, *arguments = by(wheel, tmp_path)
     assert run(command, *arguments, "--version") == f"runs-mcp, version {__version__}\n"
     server = StdioServerParameters(command=command, args=[*arguments, "serve", "--sandbox"], env=CLEAN, cwd=tmp_path)

@@ -29,7 +29,7 @@ async def test_a_batch_answers_every_input_in_order_with_its_own_outcome(client:
     assert answer.text.startswith("3 runs: 2 completed, 1 without a run.")
 
 
-async def test_a_batch_has_one_line_for_each_input_under_one_header(client: Client) -> None:
+async def test_a_batch_has_a_header_and_a_line_for_each_input(client: Client) -> None:
     inputs = [{"text": "Ann is ann@example.com"}, {}]
     answer = await call(client, "create_run", interaction="ExtractContacts", inputs=inputs)
     first, second = answer.structured["runs"]
@@ -41,14 +41,14 @@ async def test_a_batch_has_one_line_for_each_input_under_one_header(client: Clie
     assert len(lines) == header + 3
 
 
-async def test_several_runs_without_their_large_fields_show_the_facts_of_each(client: Client) -> None:
+async def test_runs_read_without_large_fields_show_the_facts_of_each(client: Client) -> None:
     run = (await call(client, "list_runs", limit=1, status="completed")).structured["runs"][0]
     answer = await call(client, "get_run", run_ids=[run["id"], "nowhere"], include=[])
     assert f"Run {run['id']}\nstatus completed · interaction {run['interaction']['name']}" in answer.text
     assert "nowhere: The Runs API found nothing there (404)" in answer.text
 
 
-async def test_a_batch_has_one_progress_that_counts_its_ends(client: Client) -> None:
+async def test_the_progress_of_a_batch_counts_the_ended_runs(client: Client) -> None:
     progress = Notifications()
     inputs = [{"text": mail} for mail in MAILS]
     await call(client, "create_run", interaction="ExtractContacts", inputs=inputs, progress=progress)
@@ -70,7 +70,7 @@ async def test_a_batch_executes_a_few_runs_at_a_time(client: Client) -> None:
     assert 1 < most <= AT_ONCE
 
 
-async def test_a_batch_that_takes_long_answers_with_what_has_ended_and_how_to_go_on(
+async def test_a_batch_beyond_its_deadline_returns_the_ended_runs_and_the_next_call(
     config: Config, connect: Connect
 ) -> None:
     impatient = config.model_copy(update={"streaming": StreamingSettings(max_wait_s=0.5)})
@@ -83,7 +83,7 @@ async def test_a_batch_that_takes_long_answers_with_what_has_ended_and_how_to_go
     assert answer.structured["next"].startswith(f'get_run(run_ids=["{ids[0]}", "{ids[1]}"]')
 
 
-async def test_a_batch_repeated_with_its_key_is_the_same_runs(client: Client) -> None:
+async def test_a_batch_repeated_with_its_key_returns_the_same_runs(client: Client) -> None:
     asked = {"interaction": "ExtractContacts", "inputs": [{"text": mail} for mail in MAILS[:3]]}
     key = f"batch-{client.protocol_version}"
     first = await call(client, "create_run", **asked, request_key=key)
@@ -93,7 +93,7 @@ async def test_a_batch_repeated_with_its_key_is_the_same_runs(client: Client) ->
     assert [one["id"] for one in again.structured["runs"]] == ids
 
 
-async def test_several_runs_are_read_in_one_call_and_a_missing_one_does_not_hide_the_others(client: Client) -> None:
+async def test_a_missing_run_does_not_hide_the_others_of_its_call(client: Client) -> None:
     page = await call(client, "list_runs", limit=3)
     ids = [run["id"] for run in page.structured["runs"]]
     answer = await call(client, "get_run", run_ids=[*ids, "nowhere"], include=["result"])
@@ -102,7 +102,7 @@ async def test_several_runs_are_read_in_one_call_and_a_missing_one_does_not_hide
     assert not answer.failed
 
 
-async def test_several_large_runs_share_the_budget_of_one(config: Config, connect: Connect) -> None:
+async def test_large_runs_of_a_call_share_the_budget_of_a_single_run(config: Config, connect: Connect) -> None:
     small = config.model_copy(update={"server": config.server.model_copy(update={"max_result_chars": 4_000})})
     async with connect(small) as client:
         text = {"text": "Word after word. " * 1_000}
@@ -126,7 +126,7 @@ async def test_several_large_runs_share_the_budget_of_one(config: Config, connec
         ("create_run", {"interaction": "x", "inputs": [{}], "stream": False}, "needs `stream`: true"),
     ],
 )
-async def test_what_a_call_about_several_runs_refuses(
+async def test_invalid_batches_are_rejected(
     client: Client, tool: str, arguments: dict[str, object], words: str
 ) -> None:
     answer = await call(client, tool, **arguments)

@@ -14,7 +14,7 @@ import pytest
 from anyio.abc import Process
 
 from tests.clients.processes import CLEAN
-from tests.here import free_ports
+from tests.ports import free_ports
 from tests.sandbox.sandbox_client import get, signed_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

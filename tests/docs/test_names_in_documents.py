@@ -38,5 +38,5 @@ def tools(document: Path) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 @pytest.mark.parametrize(("named", "there"), [(settings, SETTINGS), (variables, VARIABLES), (tools, TOOLS)])
-def test_what_is_named_is_there(document: Path, named: Callable[[Path], set[str]], there: set[str]) -> None:
+def test_names_in_documents_exist(document: Path, named: Callable[[Path], set[str]], there: set[str]) -> None:
     assert named(document) <= there

@@ -34,9 +34,9 @@ def calls(draw: some.DrawFn) -> tuple[str, dict[str, Any]]:
     return operation.name, draw(some.dictionaries(names, TYPICAL | ANYTHING, max_size=6))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(calls())
-async def test_every_call_is_answered(one: tuple[str, dict[str, Any]]) -> None:
+async def test_any_arguments_get_a_readable_answer(one: tuple[str, dict[str, Any]]) -> None:
     tool, arguments = one
     # No server listens there, so valid arguments are answered by a failure to connect.
     async with Client(build_server(Config(api=ApiSettings.model_validate(NOBODY))).mcp) as client:

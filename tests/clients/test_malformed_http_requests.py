@@ -10,7 +10,7 @@ from mcp_types import HEADER_MISMATCH
 from runs_mcp.server.tasks import EXTENSION
 from tests.calls import call
 from tests.clients.processes import http_process
-from tests.clients.test_bad_peers import NONSENSE
+from tests.clients.test_malformed_stdio_messages import NONSENSE
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ def raw(message: str | bytes) -> bytes:
 
 @pytest.mark.parametrize("headers", [JSON, JSON | MODERN], ids=["handshake", "2026-07-28"])
 @pytest.mark.parametrize("name", NONSENSE)
-async def test_nonsense_is_answered_and_nobody_else_notices(
+async def test_malformed_requests_are_answered_and_do_not_affect_other_clients(
     url: str, bystander: Client, name: str, headers: dict[str, str]
 ) -> None:
     async with httpx.AsyncClient(timeout=30) as client:
@@ -63,7 +63,7 @@ async def test_nonsense_is_answered_and_nobody_else_notices(
         pytest.param("PUT", JSON, b"{}", id="another method"),
     ],
 )
-async def test_a_request_that_is_no_mcp_is_refused(
+async def test_a_request_other_than_mcp_is_refused(
     url: str, bystander: Client, method: str, headers: dict[str, str], content: bytes
 ) -> None:
     async with httpx.AsyncClient(timeout=30) as client:

@@ -1,0 +1,71 @@
+"""The command line inside the process of the tests; `start_command` starts it in a process of its own."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from runs_mcp.cli.main import main
+from tests.clients.processes import CLEAN
+
+DONE, FAILED, USAGE = 0, 1, 2
+WITH_TOKEN = {**CLEAN, "COMPOSABLE_TOKEN": "a-token"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The exit code and output of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_command(*arguments: str, cwd: Path, env: Mapping[str, str] = CLEAN) -> Finished:
+    """Run `runs-mcp` in this process, which saves the seconds that an interpreter takes to import it.
+
+    Raises:
+        Exception: the error that would end the process with a traceback.
+    """
+    runner = CliRunner(env={**dict.fromkeys(os.environ), **env})
+    with chdir(cwd), _unchanged_logging():
+        result = runner.invoke(main, arguments, prog_name="runs-mcp", catch_exceptions=False)
+    return Finished(result.exit_code, result.stdout, result.stderr)
+
+
+def start_command(*arguments: str, cwd: Path, env: Mapping[str, str] = CLEAN) -> Finished:
+    """Run `runs-mcp` in a process of its own, with a standard input that is empty."""
+    command = [sys.executable, "-m", "runs_mcp", *arguments]
+    ended = subprocess.run(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    return Finished(ended.returncode, ended.stdout, ended.stderr)
+
+
+def configuration(folder: Path, settings: Any) -> str:
+    """Write a config.json, from settings or from text, and return its path."""
+    file = folder / "config.json"
+    file.write_text(settings if isinstance(settings, str) else json.dumps(settings), encoding="utf-8")
+    return str(file)
+
+
+@contextmanager
+def _unchanged_logging() -> Iterator[None]:
+    """Put back the handlers and levels that a command has set for its process."""
+    root = logging.getLogger()
+    loggers = [root, *(one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger))]
+    handlers, levels = root.handlers[:], [one.level for one in loggers]
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
