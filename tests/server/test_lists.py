@@ -387,7 +387,7 @@ async def test_where_find_is_closed_a_filter_that_no_search_expresses_is_refused
     async with find_closed("vertesia", 404) as client:
         answer = await call(client, "find_runs", query={"execution_time": {"$gt": 5}})
     assert answer.failed
-    assert "closes `find` to the server's credential (404)" in answer.text
+    assert "may not use MongoDB filters" in answer.text
     assert "status, interaction, environment and modelId" in answer.text
 
 
