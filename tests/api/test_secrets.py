@@ -149,7 +149,7 @@ def test_a_secret_that_a_stream_spreads_over_its_pieces_is_replaced(parts: list[
     assert shown == redactor.redact(text)
 
 
-def test_a_stream_holds_back_only_what_may_begin_a_secret() -> None:
+def test_a_stream_withholds_only_possible_beginnings_of_a_secret() -> None:
     redactor = Redactor()
     redactor.add("abcdefgh")
     stream = StreamRedactor(redactor)

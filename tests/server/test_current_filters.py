@@ -46,7 +46,7 @@ async def test_the_older_edition_neither_shows_nor_takes_the_current_filters(cli
     assert "takes one value" in several.text
 
 
-async def test_the_current_edition_lists_by_several_values_or_one(current: Client) -> None:
+async def test_the_current_edition_lists_by_single_and_several_values(current: Client) -> None:
     both = await call(current, "list_runs", status=["failed", "completed"], limit=100)
     assert {run["status"] for run in both.structured["runs"]} == {"failed", "completed"}
     one = await call(current, "list_runs", status="FAILED", limit=100)

@@ -176,7 +176,7 @@ async def test_with_all_of_them_closed_answers_stay_true(
     }
 
 
-async def test_a_filter_that_no_search_expresses_is_answered_with_what_works(platform: Platform) -> None:
+async def test_an_inexpressible_filter_is_refused_with_the_working_alternatives(platform: Platform) -> None:
     async with platform.client("find") as client:
         answer = await call(client, "find_runs", query={"execution_time": {"$gt": 2000}})
         where = await call(client, "aggregate_runs", where={"execution_time": {"$gt": 2000}}, measures=["runs"])

@@ -22,7 +22,7 @@ class CreateLimitError(Exception):
     """More runs than `server.create_limit` allows now."""
 
     def __init__(self, window: "Window", left: int, wanted: int, wait_s: int | None, free_at: datetime | None) -> None:
-        super().__init__(f"{wanted} runs are wanted, and {left} of {window.most} in any {window.name} are left")
+        super().__init__(f"{wanted} runs requested, {left} of {window.most} in any {window.name} left")
         self.window = window
         self.left = left
         self.wanted = wanted
