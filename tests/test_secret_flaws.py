@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -27,9 +26,7 @@ FILES = {
 COMMANDS = pytest.mark.parametrize("command", ["serve", "check"])
 
 
-def output_of(
-    command: str, folder: Path, settings: dict[str, Any], env: Mapping[str, str] = MappingProxyType({})
-) -> str:
+def output_of(command: str, folder: Path, settings: dict[str, Any], env: Mapping[str, str] = CLEAN) -> str:
     file = configuration(folder, {"api": {"base_url": "http://127.0.0.1:9/api/v1", "auth": settings}})
     result = run_command(command, "--config", file, cwd=folder, env={**CLEAN, **env})
     assert result.returncode == {"serve": USAGE, "check": FAILED}[command], result.stdout + result.stderr
