@@ -80,19 +80,19 @@ async def aggregate_runs(
     tokens per day, failures by error code."""
     here = services(call)
     reject_conditions_on_content(here.config.server, text=query, where=where)
-    filters = {
-        "query": query,
-        "name": name,
-        "status": status,
-        "interaction": await here.names.id_of("interaction", interaction),
-        "environment": await here.names.id_of("environment", environment),
-        "model": model,
-        "tags": tags,
-        "parent": parent,
-        "object": object,
-    }
+    filters = await here.names.in_filters(
+        query=query,
+        name=name,
+        status=status,
+        interaction=interaction,
+        environment=environment,
+        model=model,
+        tags=tags,
+        parent=parent,
+        object=object,
+    )
     question = Question(
-        filters={key: value for key, value in filters.items() if value is not MISSING and value != []},
+        filters=filters,
         where={} if where is MISSING else await here.names.ids_in(where),
         span=TimeSlice.between(start, end),
         by=[] if by is MISSING else list(dict.fromkeys(by)),

@@ -162,9 +162,8 @@ async def _follow(call: Call, run: Run) -> RunStream:
         raise ToolError(error_messages.not_started(run.id))
     if starts and here.config.server.confirm_create:
         await _confirm_start(call, run)
-        run = await here.runs.get_run(
-            run.id, include_prompt=False
-        )  # another client may have started it in the meantime
+        # Another client may have started it in the meantime.
+        run = await here.runs.get_run(run.id, include_prompt=False)
         starts = run.status == "created"
     taken = await here.create_limit.take() if starts else None
     if joined := here.followers.find(run.id):  # another call has begun to follow it in the meantime
