@@ -327,7 +327,7 @@ class RunsClient:
 
         Raises:
             InvalidArgumentError: a value of extended JSON has no plain form; nothing was sent.
-            FindClosedError: the operation is closed, and no search replaces it.
+            FindClosedError: the operation is closed, and no search replaced it; its `search` has the same meaning.
             RunsApiError: see the class.
         """
         query = plain_filter(query)
@@ -336,13 +336,9 @@ class RunsClient:
         try:
             return self._runs(await self._requester.call("POST", "/runs/find", body=body))
         except REFUSALS as error:
-            search = search_for(self.edition, query) if fallback and is_in_searches(select) else None
-            if search is None:
-                raise FindClosedError(
-                    "The credential may not use `find`, and no search has the same meaning",
-                    status=error.status,
-                    api_message=error.api_message,
-                ) from error
+            search = search_for(self.edition, query) if is_in_searches(select) else None
+            if search is None or not fallback:
+                raise FindClosedError(status=error.status, api_message=error.api_message, search=search) from error
         found = await self._requester.call("POST", "/runs/search", body=drop_unset(limit=limit, query=search))
         return [Run(select_fields(run.raw, select)) for run in self._runs(found)]
 
