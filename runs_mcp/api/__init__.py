@@ -3,7 +3,7 @@
 from runs_mcp.api.auth import Credential
 from runs_mcp.api.catalog import Catalog, Environment, Interaction, Resolution
 from runs_mcp.api.client import RunsClient, connect
-from runs_mcp.api.content_filter import ContentFilter, TextFilter
+from runs_mcp.api.content_filter import ContentFilter
 from runs_mcp.api.editions import EDITIONS, Edition
 from runs_mcp.api.errors import (
     REFUSALS,
@@ -29,7 +29,7 @@ from runs_mcp.api.filters import ListFilters, SearchFilters
 from runs_mcp.api.instrumentation import Exchange, Observe
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Ref, Run, RunError, TokenUse
 from runs_mcp.api.retry import OnWait
-from runs_mcp.api.stream import Chunk, Closed, Event
+from runs_mcp.api.stream import Chunk, Closed, Event, TextFilter
 from runs_mcp.api.transport import DefaultTransport
 from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 

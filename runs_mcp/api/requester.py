@@ -27,9 +27,9 @@ from runs_mcp.api.errors import (
 )
 from runs_mcp.api.instrumentation import InstrumentedTransport, Observe
 from runs_mcp.api.payloads import decode_json
-from runs_mcp.api.redaction import Redactor
+from runs_mcp.api.redaction import Redactor, StreamRedactor
 from runs_mcp.api.retry import OnWait, Sleep, retry
-from runs_mcp.api.stream import EVENT_STREAM, Event, read_events, redacted_events
+from runs_mcp.api.stream import EVENT_STREAM, Event, filter_events, read_events
 from runs_mcp.api.transport import DefaultTransport
 from runs_mcp.config.api_settings import ApiSettings
 
@@ -162,7 +162,7 @@ class Requester:
         try:
             body = response.aiter_bytes()
             async with aclosing(read_events(body, max_event_bytes=self.settings.max_response_bytes)) as events:
-                async for event in redacted_events(events, self.redactor):
+                async for event in filter_events(events, StreamRedactor(self.redactor)):
                     yield event
         except RunsApiError:
             raise
