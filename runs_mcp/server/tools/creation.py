@@ -44,8 +44,9 @@ class Creation:
             InputRequiredError: The call has to be answered with the question.
         """
         here, wanted = services(self.call), [one for one in planned if not one.failure]
-        tags = [await self._tags(one) for one in wanted]
-        await here.create_limit.require(sum([not await here.idempotent.knows(one) for one in tags]))
+        if here.create_limit.is_set:
+            tags = [await self._tags(one) for one in wanted]
+            await here.create_limit.require(sum([not await here.idempotent.knows(one) for one in tags]))
         if wanted:
             first = wanted[0].request
             data = None if first.data is MISSING or first.data_of else first.data
