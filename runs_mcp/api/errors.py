@@ -84,7 +84,7 @@ class FindClosedError(PermissionDeniedError):
     """A MongoDB filter that the credential may not use, and that no search replaces."""
 
     def __init__(self, *, status: int | None, api_message: str | None, search: Mapping[str, Any] | None = None) -> None:
-        reason = "" if search else ", and no search has the same meaning"
+        reason = ", and no search has the same meaning" if search is None else ""
         super().__init__(f"The credential may not use `find`{reason}", status=status, api_message=api_message)
         self.search = search
         """The filters of the search that has the same meaning; None if no search has it."""
