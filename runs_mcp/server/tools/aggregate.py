@@ -9,6 +9,7 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSc
 
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.aggregation import Question, aggregate
+from runs_mcp.server.aggregate.group_table import GROUPS, group_table
 from runs_mcp.server.aggregate.groups import NAMED, Dimension
 from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
@@ -16,7 +17,6 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Status
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
-from runs_mcp.server.render.group_table import GROUPS, group_table
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 

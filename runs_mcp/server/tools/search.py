@@ -12,6 +12,8 @@ from runs_mcp.server.aggregate.groups import NAMED
 from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.pages import find_cursor
+from runs_mcp.server.pages.found_page import fetch_found
 from runs_mcp.server.params import (
     MAX_PAGE,
     End,
@@ -31,8 +33,6 @@ from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
-from runs_mcp.server.runs import find_cursor
-from runs_mcp.server.runs.found_page import fetch_found
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
