@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 from mcp.server.context import ServerRequestContext
 from mcp_types import ElicitResult, LoggingLevel
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import MISSING
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
+from runs_mcp.server.patience import Patience
 from runs_mcp.server.permitted_tools import PermittedTools
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
@@ -20,8 +23,6 @@ from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.pages import Pages
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
-
-API_GRACE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,30 @@ class Call:
     """Lowest level of log messages requested by the client; None: no messages."""
     deadline: float = math.inf
     """Time on anyio's clock until which the call waits for runs and for answers to its questions."""
+    patience: Patience = field(default_factory=lambda: Patience(math.inf))
+    """The time from the start of the call to `deadline`, and the time that the API has beyond it."""
 
     @property
     def api_deadline(self) -> float:
         """Time until which the call waits for a response of the API, shortly after `deadline`."""
-        # A response within these two seconds is still useful, and most clients time out only after 60 s.
-        return self.deadline + API_GRACE_S
+        return self.deadline + self.patience.grace_s
+
+    def until(self, *, wait: bool, wait_s: float | MISSING) -> float:
+        """Return the time until which the call waits for a run, `wait_s` seconds from now but not beyond `deadline`."""
+        if not wait:
+            return -math.inf
+        return self.deadline if wait_s is MISSING else min(self.deadline, anyio.current_time() + wait_s)
 
     @property
     def modern(self) -> bool:
         """True if the client speaks 2026-07-28 or later, which has no requests from server to client."""
         return self.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def client_name(ctx: Request) -> str:
+    """Return the name that the client gives itself; empty if it gives none."""
+    params = ctx.session.client_params
+    return params.client_info.name if params else ""
 
 
 def services(call: Call) -> Services:

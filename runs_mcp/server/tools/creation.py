@@ -64,8 +64,8 @@ class Creation:
         async with heartbeats(Progress.of(self.call), services(self.call).config.streaming):
             return await self._create(planned)
 
-    async def several(self, planned: Sequence[PlannedRun], *, wait: bool) -> list[Outcome]:
-        """Return the outcomes of several runs, in their order; `wait` for their ends or the deadline of the call."""
+    async def several(self, planned: Sequence[PlannedRun], *, until: float) -> list[Outcome]:
+        """Return the outcomes of several runs, in their order, after waiting for their ends `until` a time."""
         here, progress = services(self.call), Progress.of(self.call)
         executing = anyio.CapacityLimiter(batch.AT_ONCE)
         following: dict[str, RunStream] = {}
@@ -74,7 +74,7 @@ class Creation:
             if one.failure:
                 raise ToolError(one.failure)
             if anyio.current_time() >= self.call.api_deadline:
-                raise NotSentError(here.config.streaming.max_wait_s)
+                raise NotSentError(self.call.patience.wait_s)
             run, follower = await self._create(one, limiter=executing)
             if follower:
                 following[run.id] = follower
@@ -83,9 +83,8 @@ class Creation:
         asks = [(one.label, partial(start, one)) for one in planned]
         async with heartbeats(progress, here.config.streaming):
             created = await batch.each("create_run", asks, changes=True)
-            if wait:
-                with here.waiting.until(self.call.deadline):
-                    await batch.watch(here.followers, created, following, progress)
+            with here.waiting.until(until):
+                await batch.watch(here.followers, created, following, progress)
         return created
 
     async def _create(
@@ -105,7 +104,7 @@ class Creation:
 
         tags = await self._tags(planned)
         pending = here.creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
-        return await pending.outcome(self.call.api_deadline, seconds=here.config.streaming.max_wait_s)
+        return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)
 
     async def _tags(self, planned: PlannedRun) -> CreateTags:
         key, caller = self.request_key, principal(self.call.request_context)

@@ -1,6 +1,5 @@
 """The tools that execute interactions: create a run, and follow its output."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -44,14 +43,14 @@ Like = Annotated[
     Field(
         min_length=1,
         max_length=batch.MOST,
-        description="Ids of runs to run again: interaction, data and settings are theirs, unless given",
+        description="Ids of runs to repeat, with their interaction, data and settings unless given",
     ),
 ]
 Models = Annotated[
     list[Name],
     Field(min_length=2, max_length=MOST_MODELS, description="Instead of model: compare these on one input"),
 ]
-DryRun = Annotated[bool, Field(description="Create nothing: show version, environment, model, and if data fits")]
+DryRun = Annotated[bool, Field(description="Create nothing: preview the run and check data")]
 Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
 NewTags = Annotated[Tags, AfterValidator(own_tags.require_free), Field(description="Tags for the run")]
@@ -59,13 +58,14 @@ ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result m
 RequestKey = Annotated[
     str,
     Field(
-        description="Key of your own; a repeated call with it returns the same run instead of a new one",
+        description="Your key: a repeated call with it returns the same run",
         pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
     ),
 ]
 Stream = Annotated[bool, Field(description="False executes in one blocking call")]
-Wait = Annotated[bool, Field(description="Wait for the end; false answers at once with the id")]
-WaitForText = Annotated[bool, Field(description="Wait for the end; false answers at once with the text so far")]
+Wait = Annotated[bool, Field(description="False answers at once with the id")]
+WaitSeconds = Annotated[float, Field(ge=0, description="Seconds to wait")]
+WaitForText = Annotated[bool, Field(description="False answers at once with the text so far")]
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
 
 
@@ -87,6 +87,7 @@ async def create_run(
     request_key: RequestKey | MISSING = MISSING,
     stream: Stream = True,
     wait: Wait = True,
+    wait_s: WaitSeconds | MISSING = MISSING,
     dry_run: DryRun = False,
 ) -> CallToolResult:
     """Run an interaction on a model and return the final run. Each call costs money and makes a new run; never repeat
@@ -109,8 +110,9 @@ async def create_run(
         return await dry_runs.preview(call, planned)
     creation = Creation(call, request_key, stream=stream)
     await creation.permit(planned)
+    until = call.until(wait=wait, wait_s=wait_s)
     if several.is_batch:
-        return _answer_batch(call, several, await creation.several(planned, wait=wait))
+        return _answer_batch(call, several, await creation.several(planned, until=until))
     run, follower = await creation.one(planned[0])
     if follower is None:
         answer = results.ended(call, run)
@@ -118,7 +120,7 @@ async def create_run(
         answer = results.accepted(call, run, as_task=wait)
     else:
         del run  # it can be large, and would be kept for as long as it is followed
-        answer = await _watch(call, follower, Progress.of(call))
+        answer = await _watch(call, follower, Progress.of(call), until=until)
     return answer if like is MISSING else results.paired(answer, like[0])
 
 
@@ -130,6 +132,7 @@ async def stream_run(
     offset: TextOffset = 0,
     tail: Tail | MISSING = MISSING,
     wait: WaitForText = True,
+    wait_s: WaitSeconds | MISSING = MISSING,
 ) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once if the run has ended."""
@@ -144,7 +147,8 @@ async def stream_run(
         if as_task:
             return results.accepted(call, run, as_task=True)
         del run  # it can be large, and would be kept for as long as it is followed
-    return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), wait=wait)
+    until = call.until(wait=wait, wait_s=wait_s)
+    return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), until=until)
 
 
 async def _follow(call: Call, run: Run) -> RunStream:
@@ -195,10 +199,10 @@ async def _confirm_start(call: Call, run: Run) -> None:
 
 
 async def _watch(
-    call: Call, follower: RunStream, progress: Progress, *, offset: int = 0, tail: int | None = None, wait: bool = True
+    call: Call, follower: RunStream, progress: Progress, *, until: float, offset: int = 0, tail: int | None = None
 ) -> CallToolResult:
     here = services(call)
-    with here.followers.watching(follower), here.waiting.until(call.deadline if wait else -math.inf):
+    with here.followers.watching(follower), here.waiting.until(until):
         await forward(follower, progress, here.config.streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
