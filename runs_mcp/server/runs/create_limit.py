@@ -104,13 +104,18 @@ class CreateLimit:
         self._counts = counts
         self._windows = windows(limit)
 
+    @property
+    def is_set(self) -> bool:
+        """True if runs are limited."""
+        return bool(self._windows)
+
     async def require(self, wanted: int) -> None:
         """Return if `wanted` runs may be started now; nothing is counted.
 
         Raises:
             CreateLimitError: They are more than the limit leaves.
         """
-        if not self._windows:
+        if not self.is_set:
             return
         minute, counts = await self._counts.read()
         if not any(window.left(counts, minute) < wanted for window in self._windows):
@@ -129,7 +134,7 @@ class CreateLimit:
         Raises:
             CreateLimitError: The limit is reached.
         """
-        if not self._windows:
+        if not self.is_set:
             return None
         while (minute := await self._counts.take(self._limit)) is None:
             await self.require(1)

@@ -61,10 +61,13 @@ def _parsed(value: Any, schema: Mapping[str, Any]) -> Any:
     if wanted is None or not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return value
     try:
-        parsed = json.loads(value)
+        parsed: Any = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    of_texts = schema.get("items", {}).get("type") == "string"
-    if type(parsed) is not wanted or (of_texts and not all(isinstance(item, str) for item in parsed)):
+    if schema.get("items", {}).get("type") == "string" and not _are_texts(parsed):
         return value
-    return parsed
+    return parsed if type(parsed) is wanted else value
+
+
+def _are_texts(parsed: Any) -> bool:
+    return isinstance(parsed, list) and all(isinstance(item, str) for item in parsed)
