@@ -17,6 +17,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
+from tests.calls import PATIENT
 
 # A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -83,7 +84,7 @@ Connect = Callable[[Config], AbstractAsyncContextManager[Client]]
 @pytest.fixture
 def connect(mode: str) -> Connect:
     """Return a function that connects a client to a server with some configuration."""
-    return lambda config: Client(build_server(config).mcp, mode=mode)
+    return lambda config: Client(build_server(config).mcp, mode=mode, client_info=PATIENT)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import anyio
 from mcp.server.context import ServerRequestContext
 from mcp_types import ElicitResult, LoggingLevel
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import MISSING
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
@@ -86,11 +85,9 @@ class Call:
         """Time until which the call waits for a response of the API, shortly after `deadline`."""
         return self.deadline + self.patience.grace_s
 
-    def until(self, *, wait: bool, wait_s: float | MISSING) -> float:
-        """Return the time until which the call waits for a run, `wait_s` seconds from now but not beyond `deadline`."""
-        if not wait:
-            return -math.inf
-        return self.deadline if wait_s is MISSING else min(self.deadline, anyio.current_time() + wait_s)
+    def until(self, seconds: float) -> float:
+        """Return the time until which the call waits for a run, `seconds` from now but not beyond `deadline`."""
+        return min(self.deadline, anyio.current_time() + seconds)
 
     @property
     def modern(self) -> bool:
@@ -102,6 +99,12 @@ def client_name(ctx: Request) -> str:
     """Return the name that the client gives itself; empty if it gives none."""
     params = ctx.session.client_params
     return params.client_info.name if params else ""
+
+
+def answers_questions(ctx: Request) -> bool:
+    """Return True if the client declares that it shows questions to people."""
+    declared = ctx.session.client_capabilities
+    return declared is not None and declared.elicitation is not None
 
 
 def services(call: Call) -> Services:

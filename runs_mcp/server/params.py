@@ -121,15 +121,15 @@ Status = Annotated[RunStatus, BeforeValidator(_lower)]
 Statuses = Annotated[list[RunStatus], BeforeValidator(_listed_lower), Field(description="Any of")]
 Models = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50, description="Model id, e.g. gpt-4o")]
 AnyTags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50, description="Tag of the runs")]
-Interaction = Annotated[Name, Field(description="Interaction id or name")]
-Environment = Annotated[Name, Field(description="Environment id or name")]
+Interaction = Annotated[Name, Field(description="Id or name")]
+Environment = Annotated[Name, Field(description="Id or name")]
 Model = Annotated[Name, Field(description="Model id, e.g. gpt-4o")]
 Tag = Annotated[Name, Field(description="Only runs with this tag")]
 Tags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50)]
 Parent = Annotated[
     Name,
     BeforeValidator(_parent),
-    Field(description="Id of the parent run, or false: only runs without a parent"),
+    Field(description="Id of the parent run, or false for runs without one"),
 ]
 Start = Annotated[
     datetime,

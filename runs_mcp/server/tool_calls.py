@@ -18,7 +18,7 @@ from mcp_types import (
 from pydantic_core import to_json
 
 from runs_mcp.server import elicitation
-from runs_mcp.server.context import Call, Request, client_name
+from runs_mcp.server.context import Call, Request, answers_questions, client_name
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
@@ -144,7 +144,9 @@ class ToolCalls:
 def _patience(operation: Operation | InteractionTool, ctx: Request) -> Patience:
     """Return the time that the client waits for a run; for reads, which can be repeated, the general time."""
     settings = ctx.lifespan_context.config.streaming
-    return patience_of(client_name(ctx), settings) if operation.executes else Patience(settings.max_wait_s)
+    if not operation.executes:
+        return Patience(settings.max_wait_s)
+    return patience_of(client_name(ctx), settings, answers_questions=answers_questions(ctx))
 
 
 async def _answer(

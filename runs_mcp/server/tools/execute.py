@@ -1,5 +1,6 @@
 """The tools that execute interactions: create a run, and follow its output."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
+from runs_mcp.server.patience import seconds_to_wait
 from runs_mcp.server.permissions.scopes import may_create
 from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
@@ -31,7 +33,7 @@ MOST_MODELS = 20
 """Largest number of models in a comparison."""
 
 JsonObject = dict[str, Any]
-WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]
+WhatToRun = Annotated[Name, Field(description="Id, Name, Name@3 or Name@draft")]
 Data = Annotated[JsonObject, Field(description="Input of the interaction; list_interactions shows it")]
 Inputs = Annotated[
     list[JsonObject],
@@ -63,9 +65,11 @@ RequestKey = Annotated[
     ),
 ]
 Stream = Annotated[bool, Field(description="False executes in one blocking call")]
-Wait = Annotated[bool, Field(description="False answers at once with the id")]
-WaitSeconds = Annotated[float, Field(ge=0, description="Seconds to wait")]
-WaitForText = Annotated[bool, Field(description="False answers at once with the text so far")]
+Wait = Annotated[bool, Field(description="False answers at once with the id", json_schema_extra={"default": True})]
+WaitForText = Annotated[
+    bool, Field(description="False answers at once with the text so far", json_schema_extra={"default": True})
+]
+WaitSeconds = Annotated[float, Field(ge=0, description="Seconds to wait; 0 answers at once")]
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
 
 
@@ -86,7 +90,7 @@ async def create_run(
     result_schema: ResultSchema | MISSING = MISSING,
     request_key: RequestKey | MISSING = MISSING,
     stream: Stream = True,
-    wait: Wait = True,
+    wait: Wait | MISSING = MISSING,
     wait_s: WaitSeconds | MISSING = MISSING,
     dry_run: DryRun = False,
 ) -> CallToolResult:
@@ -103,21 +107,22 @@ async def create_run(
         result_schema=result_schema,
     )
     several = Several(like, inputs, models)
-    require_consistent(asked, several, stream=stream, wait=wait)
+    seconds = seconds_to_wait(wait=wait, wait_s=wait_s)
+    require_consistent(asked, several, stream=stream, bounded=seconds < math.inf)
     environment_id = await services(call).names.id_of("environment", environment, must_exist=False)
     planned = await plan(call, replace(asked, environment_id=environment_id), several)
     if dry_run:
         return await dry_runs.preview(call, planned)
     creation = Creation(call, request_key, stream=stream)
     await creation.permit(planned)
-    until = call.until(wait=wait, wait_s=wait_s)
+    until = call.until(seconds)
     if several.is_batch:
         return _answer_batch(call, several, await creation.several(planned, until=until))
     run, follower = await creation.one(planned[0])
     if follower is None:
         answer = results.ended(call, run)
-    elif not wait or tasks.wanted(call):
-        answer = results.accepted(call, run, as_task=wait)
+    elif not seconds or tasks.wanted(call):
+        answer = results.accepted(call, run, as_task=bool(seconds))
     else:
         del run  # it can be large, and would be kept for as long as it is followed
         answer = await _watch(call, follower, Progress.of(call), until=until)
@@ -131,13 +136,13 @@ async def stream_run(
     run_id: RunId,
     offset: TextOffset = 0,
     tail: Tail | MISSING = MISSING,
-    wait: WaitForText = True,
+    wait: WaitForText | MISSING = MISSING,
     wait_s: WaitSeconds | MISSING = MISSING,
 ) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once if the run has ended."""
-    here = services(call)
-    as_task = wait and tasks.wanted(call)
+    here, seconds = services(call), seconds_to_wait(wait=wait, wait_s=wait_s)
+    as_task = bool(seconds) and tasks.wanted(call)
     follower = here.followers.find(run_id)
     if follower is None or as_task:
         run = await here.runs.get_run(run_id, include_prompt=False)
@@ -147,7 +152,7 @@ async def stream_run(
         if as_task:
             return results.accepted(call, run, as_task=True)
         del run  # it can be large, and would be kept for as long as it is followed
-    until = call.until(wait=wait, wait_s=wait_s)
+    until = call.until(seconds)
     return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), until=until)
 
 
