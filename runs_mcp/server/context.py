@@ -18,6 +18,7 @@ from runs_mcp.server.patience import Patience
 from runs_mcp.server.permissions.permitted_tools import PermittedTools
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
+from runs_mcp.server.runs.cut_off_creates import CutOffCreates, StartedCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
@@ -35,6 +36,7 @@ class Services:
     names: Names
     idempotent: IdempotentCreate
     creates: BackgroundCreates
+    cut_off: CutOffCreates
     create_limit: CreateLimit
     config: Config
     interactions: KnownInteractions
@@ -79,6 +81,8 @@ class Call:
     """Time on anyio's clock until which the call waits for runs and for answers to its questions."""
     patience: Patience = field(default_factory=lambda: Patience(math.inf))
     """The time from the start of the call to `deadline`, and the time that the API has beyond it."""
+    started: StartedCreates = field(default_factory=StartedCreates)
+    """The creates of the call, which a repeat gets if the call is cut off."""
 
     @property
     def api_deadline(self) -> float:
@@ -105,6 +109,17 @@ def answers_questions(ctx: Request) -> bool:
     """Return True if the client declares that it shows questions to people."""
     declared = ctx.session.client_capabilities
     return declared is not None and declared.elicitation is not None
+
+
+def session_id(ctx: Request) -> str:
+    """Return the id of the HTTP session; empty over stdio, which has one session, and in 2026-07-28, which has none."""
+    headers = getattr(ctx.request, "headers", None)
+    return str(headers.get("mcp-session-id", "")) if headers is not None else ""
+
+
+async def has_left(ctx: Request) -> bool:
+    """Return True if the client has closed the connection of its HTTP request."""
+    return ctx.request is not None and await ctx.request.is_disconnected()
 
 
 def services(call: Call) -> Services:

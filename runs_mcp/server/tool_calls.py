@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,7 +19,7 @@ from mcp_types import (
 from pydantic_core import to_json
 
 from runs_mcp.server import elicitation
-from runs_mcp.server.context import Call, Request, answers_questions, client_name
+from runs_mcp.server.context import Call, Request, answers_questions, client_name, has_left
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
@@ -120,7 +121,8 @@ class ToolCalls:
                 anyio.current_time() + patience.wait_s,
                 patience,
             )
-            async with Progress.during(call):
+            cut_off = ctx.lifespan_context.cut_off
+            async with cut_off.kept(call.started, partial(has_left, ctx)), Progress.during(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(patience.wait_s, changes=operation.changes))

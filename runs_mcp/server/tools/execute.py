@@ -113,12 +113,13 @@ async def create_run(
     planned = await plan(call, replace(asked, environment_id=environment_id), several)
     if dry_run:
         return await dry_runs.preview(call, planned)
-    creation = Creation(call, request_key, stream=stream)
-    await creation.permit(planned)
+    creation = Creation(call, planned, request_key, stream=stream)
+    await creation.take_over()
+    await creation.permit()
     until = call.until(seconds)
     if several.is_batch:
-        return _answer_batch(call, several, await creation.several(planned, until=until))
-    run, follower = await creation.one(planned[0])
+        return creation.answered(_answer_batch(call, several, await creation.several(until=until)))
+    run, follower = await creation.one()
     if follower is None:
         answer = results.ended(call, run)
     elif not seconds or tasks.wanted(call):
@@ -126,6 +127,7 @@ async def create_run(
     else:
         del run  # it can be large, and would be kept for as long as it is followed
         answer = await _watch(call, follower, Progress.of(call), until=until)
+    answer = creation.answered(answer)
     return answer if like is MISSING else results.paired(answer, like[0])
 
 
