@@ -71,8 +71,8 @@ async def running(
                     server.should_exit = server.force_exit = True
 
 
-async def serve(options: SandboxOptions, *, host: str, port: int, tell: Callable[[Sandbox], None]) -> None:
-    """Serve a sandbox until the process receives SIGINT, SIGTERM or SIGHUP; call `tell` once it can be reached.
+async def serve(options: SandboxOptions, *, host: str, port: int, on_start: Callable[[Sandbox], None]) -> None:
+    """Serve a sandbox until the process receives SIGINT, SIGTERM or SIGHUP; call `on_start` when it is ready.
 
     Raises:
         OSError: The port is taken or the file cannot be opened.
@@ -81,7 +81,7 @@ async def serve(options: SandboxOptions, *, host: str, port: int, tell: Callable
     received: list[signal.Signals] = []
     async with _application(options) as (app, executing):
         with _listening(host, port) as listener:
-            ready = partial(tell, _sandbox(host, listener))
+            ready = partial(on_start, _sandbox(host, listener))
             if sys.platform == "win32":  # whose event loop knows no signals
                 await NotifyingServer(_config(app), ready).serve([listener])
                 return

@@ -9,4 +9,4 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("part", PARTS, ids=" ".join)
 async def test_generated_parts_are_up_to_date(part: tuple[str, str]) -> None:
-    assert unchanging(written(*part)) == unchanging(await PARTS[part]()), "`python -m docs.generate` makes it anew"
+    assert unchanging(written(*part)) == unchanging(await PARTS[part]()), "`python -m docs.generate` updates it"

@@ -8,13 +8,13 @@ from runs_mcp.http.replicas import fleet
 
 
 @check("redis", after=("configuration",))
-async def redis(about: Examination) -> Finding:
+async def redis(state: Examination) -> Finding:
     """Connect to the Redis of `server.redis_url`, if that is set."""
-    url = about.config.server.redis_url
+    url = state.config.server.redis_url
     if url is None:
         return ok("not used: server.redis_url is not set", used=False)
     if password := urlsplit(url.get_secret_value()).password:
-        about.secrets.add(unquote(password))
-    replicas = fleet(about.config)
+        state.secrets.add(unquote(password))
+    replicas = fleet(state.config)
     version = await replicas.version() if replicas else None
     return ok(f"Redis {version} answers", used=True, version=version)

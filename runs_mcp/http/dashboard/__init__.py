@@ -25,8 +25,8 @@ PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
 """Gives a page an opaque origin, so that it can reach only its host, even when it is opened as a top-level page."""
 
 
-async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None]) -> None:
-    """Serve the dashboard until the process is stopped; `opened` receives its address."""
+async def serve(server: RunsServer, *, port: int, on_start: Callable[[str], None]) -> None:
+    """Serve the dashboard until the process is stopped; `on_start` receives its address."""
     # The token in the path is the only authentication, so other users of the machine cannot read runs.
     token = secrets.token_urlsafe(24)
     with socket.create_server((HOST, port)) as listener:
@@ -34,7 +34,7 @@ async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None])
         settings = uvicorn.Config(
             build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
         )
-        await NotifyingServer(settings, partial(opened, address)).serve(sockets=[listener])
+        await NotifyingServer(settings, partial(on_start, address)).serve(sockets=[listener])
 
 
 def build(server: RunsServer, token: str) -> Starlette:
