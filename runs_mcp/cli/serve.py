@@ -63,7 +63,7 @@ async def serve_over_stdio(config: Config) -> None:
     """
     connect(config.api)  # reports a missing credential now instead of at the first call
     # Spans cost CPU time for each request, so nothing observes requests unless traces are exported.
-    observers = Observers(exchanges=[tracing.traced]) if tracing.start() else NO_OBSERVERS
+    observers = Observers(exchanges=[tracing.trace_exchange]) if tracing.start() else NO_OBSERVERS
     await serve_stdio(build_server(config, observers))
 
 

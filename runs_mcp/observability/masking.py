@@ -15,7 +15,7 @@ MASK = "[secret]"
 _HIDDEN = re.compile(
     "["
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed; U+009B begins a terminal's command
-    r"\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # direction of writing: text reads otherwise than it is
+    r"\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # direction of writing: text would be displayed in another order
     r"\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # no width
     r"\u115f\u1160\u3164\uffa0"  # letters without a shape
     r"\u2028\u2029"  # ends of lines

@@ -91,7 +91,7 @@ async def test_requests_to_the_api_are_counted_by_operation_and_status_and_timed
 async def test_warnings_are_counted_by_logger() -> None:
     async with upstream.serving({}) as api, running(kept(api)) as at:
         assert at.service.metrics
-        with at.service.metrics.served(LOOPBACK, 0), without_redis("testing"):
+        with at.service.metrics.serve(LOOPBACK, 0), without_redis("testing"):
             raise OSError
         with without_redis("testing"):
             raise OSError
@@ -155,7 +155,7 @@ async def scraped() -> AsyncIterator[str]:
     """Yield the text of the metrics endpoint."""
     async with upstream.serving({}) as api, running(kept(api)) as at:
         assert at.service.metrics
-        with at.service.metrics.served("127.0.0.1", 0) as (host, port):
+        with at.service.metrics.serve("127.0.0.1", 0) as (host, port):
             yield (await at.http.get(f"http://{host}:{port}/metrics")).text
             assert (await at.get("/metrics")).status_code == 404, "not where callers can read them"
         with pytest.raises(httpx.ConnectError):

@@ -19,6 +19,7 @@ from runs_mcp.server.ui import inline_page
 from runs_mcp.startup import NotifyingServer
 
 HOST = "127.0.0.1"
+# No referrer, because the address of a page contains the token.
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 HOST_POLICY = {"connect-src": "'self'", "frame-src": "'self'"}
 PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
@@ -52,6 +53,7 @@ def build(server: RunsServer, token: str) -> Starlette:
 
 async def _host(_: Request) -> HTMLResponse:
     html = inline_page.document(files("runs_mcp.http") / "dashboard", "host.html", HOST_POLICY)
+    # A page that frames the host could make the user click on the dashboard (clickjacking).
     return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"})
 
 
