@@ -27,7 +27,7 @@ from runs_mcp.http.hosts import HostCheck
 from runs_mcp.http.limits import ConcurrencyLimit, RateLimit, SubscriptionLimit
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.message_ids import MessageIds
-from runs_mcp.http.replicas import fleet
+from runs_mcp.http.replicas import connect_fleet
 from runs_mcp.http.request_headers import RequestHeaders
 from runs_mcp.http.sessions import Sessions
 from runs_mcp.http.tenants import Build, Tenants, share_nothing
@@ -64,13 +64,13 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
     """
     metrics = Metrics() if config.server.http.metrics else None
     traced = tracing.start()
-    replicas = fleet(config)
-    share = replicas.sharing if replicas else share_nothing
+    replicas = connect_fleet(config)
+    share = replicas.shared_state if replicas else share_nothing
     tenants = Tenants(config, _observers(metrics, traced=traced), build=build, share=share)
     if metrics:
         metrics.gauge(calls=lambda: tenants.calls_in_flight, followed=lambda: tenants.runs_followed)
     sessions = Sessions(MessageIds(tenants), now=now)
-    limiter = replicas.rates() if replicas else GcraLimiter(now)
+    limiter = replicas.rate_limiter() if replicas else GcraLimiter(now)
     endpoint, watch = _with_authentication(_with_limits(sessions, config, limiter), config, sessions)
 
     @asynccontextmanager

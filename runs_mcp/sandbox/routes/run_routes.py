@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
 from runs_mcp.sandbox.execution import Database, Executions, LiveRun, now, text_of
 from runs_mcp.sandbox.routes.run_creation import RunFactory, conversation
-from runs_mcp.sandbox.routes.run_queries import counted, facet_fields, list_filters, optional, search_filters
+from runs_mcp.sandbox.routes.run_queries import facet_counts, facet_fields, list_filters, optional, search_filters
 from runs_mcp.sandbox.storage.mongo_filter import UnsupportedFilterError
 from runs_mcp.sandbox.storage.projection import InvalidSelectError, projection
 from runs_mcp.sandbox.storage.run_filters import Filters, SortKey
@@ -32,7 +32,7 @@ PING_S = 15
 
 @dataclass(frozen=True)
 class RunRoutes:
-    """The handlers of `/runs` and what they share."""
+    """The handlers of `/runs` and their shared state."""
 
     database: Database
     executions: Executions
@@ -54,7 +54,7 @@ class RunRoutes:
     async def get_run(self, request: Request) -> Response:
         """Handle `GET /runs/{run_id}`."""
         run = representations.whole_run(await self._run(request), contract_of(request), self.catalog)
-        return JSONResponse(_with_prompt_if_wanted(request, run))
+        return JSONResponse(_with_prompt_if_requested(request, run))
 
     async def create_run(self, request: Request) -> Response:
         """Handle `POST /runs` and `POST /execute`."""
@@ -100,7 +100,7 @@ class RunRoutes:
         found = await self.database.run(
             self.database.store.breakdown, search_filters(body.query), tags="tag" in fields.values()
         )
-        return JSONResponse(counted(found, fields, contract))
+        return JSONResponse(facet_counts(found, fields, contract))
 
     async def search_runs(self, request: Request) -> Response:
         """Handle `POST /runs/search`.
@@ -169,7 +169,7 @@ class RunRoutes:
             await self.executions.start(run, new=True).ended.wait()
             run = await self._get(run["id"])
         shown = representations.executed_run(run, contract, self.catalog)
-        return JSONResponse(_with_prompt_if_wanted(request, {**shown, **conversation(body, shown)}))
+        return JSONResponse(_with_prompt_if_requested(request, {**shown, **conversation(body, shown)}))
 
     def _pace(self) -> None:
         """Reject a request that would execute more runs at once than allowed, before anything is done."""
@@ -215,9 +215,9 @@ def _no_such_run(run_id: str) -> Refusal:
     return not_found(f"Run not found: {run_id}")
 
 
-def _with_prompt_if_wanted(request: Request, run: Document) -> Document:
-    wanted = read_query(request, request_bodies.GetParameters).include_prompt
-    return run if wanted else representations.without_prompt(run)
+def _with_prompt_if_requested(request: Request, run: Document) -> Document:
+    include_prompt = read_query(request, request_bodies.GetParameters).include_prompt
+    return run if include_prompt else representations.without_prompt(run)
 
 
 def _projection(select: Any) -> Any:
