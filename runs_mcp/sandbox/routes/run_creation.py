@@ -140,7 +140,7 @@ def _extras(body: StrictCreateBody | LooseCreateBody, schema: Document | None) -
 
 
 def conversation(body: CreateBody, run: Mapping[str, Any]) -> Document:
-    """Return the conversation that a create continues, with this run as its latest turn; empty if there is none."""
+    """Return the conversation that a create continues, with this run as its latest turn; empty if it continues none."""
     if not body.conversation:
         return {}
     earlier = body.conversation.get("turns", []) if isinstance(body.conversation, dict) else []
