@@ -146,7 +146,7 @@ class Api:
                 return
 
     async def write(self) -> None:
-        """Write to the open streams without end."""
+        """Write to the open streams until cancelled."""
         while True:
             await anyio.sleep(TICK_S)
             for stream in self._streams:

@@ -45,7 +45,7 @@ asyncio.run(main())
 """
 CHARS_PER_TOKEN = 4
 INTERACTION_TOOLS = (5, 20)
-"""Numbers of interactions that are tools of their own."""
+"""Numbers of interactions that are published as tools."""
 LISTED = {
     *(
         "id",
@@ -79,10 +79,10 @@ PAGES: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any] | None]] = 
 @report.write_option
 def main(*, write: bool) -> None:
     """Measure the size of tools and results."""
-    report.publish("tokens", anyio.run(measured), write=write)
+    report.publish("tokens", anyio.run(measure_tables), write=write)
 
 
-async def measured() -> str:
+async def measure_tables() -> str:
     """Return the three tables, in Markdown."""
     generated = {document.name: generated_tools(document) for document in DOCUMENTS}
     async with running(SandboxOptions()) as sandbox:

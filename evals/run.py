@@ -59,7 +59,7 @@ def main(*, agent: str, only: Sequence[str], jobs: int, report: Path | None) -> 
 
 
 def score(agent: str, question: Question) -> Score:
-    """Ask `agent` one question, with a new server."""
+    """Ask `agent` a question, with a new server."""
     with tempfile.TemporaryDirectory() as folder:
         log, started = Path(folder) / "calls.jsonl", time.perf_counter()
         answer = _answer(agent, question, [sys.executable, "-m", "evals.call_recorder", str(log)])

@@ -11,7 +11,9 @@ PACKAGE = structure.sources(structure.PACKAGE)
 
 def test_no_file_breaks_a_rule_that_it_kept_before() -> None:
     new = [
-        f"{one.path}:{one.line}: {one.rule}: {one.text}" for one in FINDINGS if f"{one.path} {one.rule}" not in KNOWN
+        f"{finding.path}:{finding.line}: {finding.rule}: {finding.text}"
+        for finding in FINDINGS
+        if f"{finding.path} {finding.rule}" not in KNOWN
     ]
     assert not new, "\n".join(new)
 
@@ -27,7 +29,7 @@ def test_modules_do_not_import_each_other_in_a_cycle() -> None:
 
 @pytest.mark.parametrize("source", PACKAGE, ids=lambda source: str(source.name))
 def test_functions_fit_on_a_screen(source: structure.Source) -> None:
-    long = {one.name for one in source.functions if (one.end_lineno or 0) - one.lineno >= 60}
+    long = {node.name for node in source.functions if (node.end_lineno or 0) - node.lineno >= 60}
     assert not long
 
 
