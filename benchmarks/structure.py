@@ -26,7 +26,16 @@ SOURCES = (PACKAGE, "tests", "evals", "benchmarks", "docs")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "prompts/*.md", "evals/*.md")
 TEXTS = (
     *("runs_mcp/server/ui/*.js", "runs_mcp/server/ui/*.html", "runs_mcp/http/dashboard/*.js", "manifest.json"),
-    *("server.json", ".github/**/*.md", ".github/**/*.yml", "deploy/*", "compose.yaml", "Dockerfile", ".ci/run"),
+    *(
+        "server.json",
+        ".github/**/*.md",
+        ".github/**/*.yml",
+        "deploy/*.*",
+        "deploy/**/*.yaml",
+        "compose.yaml",
+        "Dockerfile",
+        ".ci/run",
+    ),
     "benchmarks/servers/*.mjs",
 )
 """Files other than documents and Python that contain prose: pages, templates, comments of configuration files."""

@@ -42,7 +42,6 @@ PHRASES: Mapping[str, str] = {
     r"\banew\b": "use “again”, or the verb with “re-”",
     r"\bcomes? along\b": "use “is included”",
     r"\bwithout end\b": "use “until cancelled” or “without limit”",
-    r"\bfor (?:it|them)sel(?:f|ves)\b": "name the subject",
     r"\bnot told\b": "name the message or the field",
 }
 """Patterns, without regard to case, and advice."""

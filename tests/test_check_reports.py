@@ -1,6 +1,6 @@
 """The report of `runs-mcp check` on the operations of three credentials, each in a file of `check_reports/`.
 
-After an intended change, `python -m tests.test_check_reports` writes the files anew.
+After an intended change, `python -m tests.test_check_reports` writes the files again.
 """
 
 import json

@@ -8,7 +8,6 @@ import httpx
 from pydantic import MISSING, ValidationError
 
 from runs_mcp.api import filters
-from runs_mcp.api.auth import Credential
 from runs_mcp.api.catalog import Catalog
 from runs_mcp.api.content_filter import ContentFilter, filter_stream
 from runs_mcp.api.editions import Edition
@@ -21,11 +20,12 @@ from runs_mcp.api.errors import (
 )
 from runs_mcp.api.extended_json import plain_filter
 from runs_mcp.api.filters import ListFilters, SearchFilters
-from runs_mcp.api.instrumentation import Observe
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Run, total_of
 from runs_mcp.api.payloads import drop_unset
-from runs_mcp.api.requester import Requester, check_header
-from runs_mcp.api.retry import OnWait
+from runs_mcp.api.requests.auth import Credential
+from runs_mcp.api.requests.instrumentation import Observe
+from runs_mcp.api.requests.requester import Requester, check_header
+from runs_mcp.api.requests.retry import OnWait
 from runs_mcp.api.run_config import run_config
 from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
 from runs_mcp.api.stream import Event

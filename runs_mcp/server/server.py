@@ -39,10 +39,10 @@ from runs_mcp.server.middleware.crashes import contain_crash
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
+from runs_mcp.server.permissions.scopes import CallerInstructions, may_create, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
-from runs_mcp.server.scopes import CallerInstructions, may_create, principal
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from runs_mcp.api import RunsApiError
-from runs_mcp.api.redaction import Redactor, StreamRedactor
+from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
 from runs_mcp.config.api_settings import ApiSettings
 from tests.api.conftest import Open
 

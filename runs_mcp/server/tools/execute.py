@@ -13,6 +13,7 @@ from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
+from runs_mcp.server.permissions.scopes import may_create
 from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
 from runs_mcp.server.render.outcomes import Outcome
@@ -21,7 +22,6 @@ from runs_mcp.server.runs.idempotent_create import start_of
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.scopes import may_create
 from runs_mcp.server.tools import batch, dry_runs
 from runs_mcp.server.tools.creation import Creation
 from runs_mcp.server.tools.operation import operation

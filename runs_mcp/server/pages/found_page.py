@@ -9,7 +9,7 @@ from pydantic import MISSING
 
 from runs_mcp.api import FindClosedError, Run, RunsClient
 from runs_mcp.api.search_fallback import select_fields
-from runs_mcp.server.runs.pages import Pages
+from runs_mcp.server.pages.page import Pages
 
 
 @dataclass(frozen=True, slots=True)
