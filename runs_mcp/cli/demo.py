@@ -22,6 +22,7 @@ BAR_WIDTH = 36
 SAVE_CURSOR = "\x1b7"
 BACK_AND_ERASE = "\x1b8\x1b[K"
 SERVE_SANDBOX = ["-m", "runs_mcp", "serve", "--sandbox"]
+# A process of this interpreter instead of the script, which may not be on the PATH.
 SERVER = StdioServerParameters(command=sys.executable, args=SERVE_SANDBOX)
 NEXT_STEPS = """
 Connect a chat client: runs-mcp install --sandbox. Other clients take this in their configuration:

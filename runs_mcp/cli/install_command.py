@@ -58,6 +58,7 @@ def install(
     setup = _setup(config_file, url, sandbox=sandbox)
     options = _options(config_file, url, name, sandbox=sandbox)
     chosen = [_find(client)] if client else _choose(machine, options)
+    # The setup is complete before a client is changed, so that an error in it changes nothing.
     connections = [Connection(each, machine, name) for each in chosen]
     results = [_connect(connection, setup, print_only=print_only, start=not no_start) for connection in connections]
     if not all(results):

@@ -62,6 +62,7 @@ def sandbox(
         data=data,
         seed_runs=runs,
         seed=seed,
+        # click types a choice as `str`.
         events=cast(Literal["message", "chunk"], events),
         odd_interactions=odd_interactions,
         answers=_answers(closed),

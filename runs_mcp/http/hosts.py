@@ -32,8 +32,8 @@ class HostPattern:
     @classmethod
     def parse(cls, text: str) -> "HostPattern | None":
         """Return the pattern for `text`; None if `text` is malformed."""
-        found = _NAME.fullmatch(text.lower())
-        return cls(found["name"], found["port"]) if found else None
+        match = _NAME.fullmatch(text.lower())
+        return cls(match["name"], match["port"]) if match else None
 
     def matches(self, host: "HostPattern", *, default_ports: Iterable[int]) -> bool:
         """Return true if the pattern includes `host`, which has no wildcards. No port means any default port."""

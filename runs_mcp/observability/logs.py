@@ -51,7 +51,7 @@ def current(field: str) -> str | None:
 
 def visible(text: str) -> str:
     """Return `text` with characters that can reorder, hide or forge text replaced by their JSON escapes."""
-    return text if text.isascii() else _INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return text if text.isascii() else _INVISIBLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 class _JsonLine(logging.Formatter):

@@ -31,12 +31,12 @@ U+200C and U+200D are not included: Persian, the scripts of India and composed e
 
 def mask(text: str) -> str:
     """Return `text` with every JWT, API key, caller's key, bearer token and token parameter replaced."""
-    return _SECRET.sub(lambda found: f"{found['query'] or found['bearer'] or ''}{MASK}", text)
+    return _SECRET.sub(lambda match: f"{match['query'] or match['bearer'] or ''}{MASK}", text)
 
 
 def show_hidden(text: str) -> str:
     """Return `text` with hidden characters written out, e.g. `<U+202E>`; line feeds and tabs stay."""
-    return _HIDDEN.sub(lambda found: f"<U+{ord(found[0]):04X}>", text.replace("\r\n", "\n"))
+    return _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:

@@ -25,15 +25,15 @@ def lines(findings: Findings, *, verbose: bool = False) -> Iterator[str]:
     """Yield the verdict, then the problems that it does not name; or, if `verbose`, every check and their count."""
     yield verdict(findings)
     cause = _first_failure(findings)
-    shown = {
+    listed = {
         name: finding
         for name, finding in findings.items()
         if verbose or (finding.outcome in PROBLEMS and name != cause)
     }
-    width = max(map(len, shown), default=0)
-    if shown:
+    width = max(map(len, listed), default=0)
+    if listed:
         yield ""
-        yield from (line(name, finding, width=width) for name, finding in shown.items())
+        yield from (line(name, finding, width=width) for name, finding in listed.items())
     yield ""
     yield summary(findings) if verbose else f"{summary(findings)}. --verbose shows every check."
 

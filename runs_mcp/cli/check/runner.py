@@ -46,6 +46,7 @@ CHECKS: Sequence[Check] = (
     permissions.list_runs,
     permissions.get_run,
     permissions.search_runs,
+    # After the operations that replace them, whose results decide between a warning and a failure.
     permissions.find_runs,
     permissions.compute_run_facets,
     permissions.get_run_filter_options,

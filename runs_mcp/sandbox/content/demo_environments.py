@@ -50,6 +50,7 @@ class Environment:
             "description": f"Models of {self.name}.",
             "enabled_models": self.listed_models,
             "endpoint_url": f"https://{self.provider}.internal.example/never-show-this-url",
+            # Clients must not pass these values on; tests search their output for `never-show-this`.
             "apiKey": "never-show-this-key",
             "apikey_hint": "neve...-key",
             "config": {"secret": "never-show-this-config"},

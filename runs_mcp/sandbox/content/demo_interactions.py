@@ -12,6 +12,7 @@ from runs_mcp.sandbox.content.demo_work import JsonObject, Work
 
 Kind = Literal["stored", "sys", "app"]
 Status = Literal["draft", "published", "archived"]
+# A word and the space after it, so that the chunks of a text concatenate to the text.
 CHUNK = re.compile(r"\S+\s*|\s+")
 STORED_PREFIX = "oid:"
 
@@ -75,8 +76,8 @@ class InteractionCatalog:
         `@` and a version, `draft`, `latest` or a tag. The prefix `oid:` may precede either.
         """
         selector = selector.removeprefix(STORED_PREFIX)
-        if found := self._by_id.get(selector):
-            return found
+        if interaction := self._by_id.get(selector):
+            return interaction
         name, _, version = selector.partition("@")
         versions = [interaction for interaction in self.stored if interaction.name == name]
         if not versions:
@@ -352,6 +353,7 @@ ODD_INTERACTIONS: Sequence[Interaction] = (
         work=demo_work.total_invoice,
     ),
     _odd(3, "文書要約", description="文書を要約する。"),
+    # Two names that would make the same name of a tool.
     _odd(4, "ReviewText"),
     _odd(5, "review_text"),
     _odd(6, "BrokenInputSchema", properties={"text": {"$ref": "#/$defs/missing"}}),

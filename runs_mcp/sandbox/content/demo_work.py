@@ -148,4 +148,5 @@ def _words(text: str) -> list[str]:
 
 def _weight(sentence: str, frequency: Counter[str]) -> float:
     words = [word for word in _words(sentence) if word not in COMMON_WORDS]
+    # The constant keeps sentences of one or two frequent words from ranking first.
     return sum(frequency[word] for word in words) / (len(words) + 3)

@@ -32,6 +32,7 @@ ENVIRONMENT_WEIGHTS = (8, 5, 3, 1, 1)
 
 def generate(count: int, *, now: datetime, seed: int = SEED) -> Iterator[Document]:
     """Yield `count` runs that ended before `now`: the oldest first, parents before their children."""
+    # Each call of `rng` shifts all later values, and documents, tests and evals name runs by id: add no calls between.
     rng = random.Random(seed)
     reviews = min(LAST_NIGHTS_REVIEWS, count // 10)
     parents: list[str] = []

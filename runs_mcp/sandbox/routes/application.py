@@ -51,6 +51,7 @@ def build(
         Route("/token/issue", partial(_exchange_by_header, tokens), methods=["POST"]),
         Route("/healthz", _report_health, methods=["GET"]),
     ]
+    # Any web page may call: the keys of the sandbox are public, and clients in browsers can be tried with it.
     cors = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     return Starlette(
         routes=routes,
@@ -96,6 +97,7 @@ def _interaction_routes(catalog: CatalogRoutes) -> Routes:
         ("POST", "/interactions/export", "interaction_export", catalog.export_interactions),
         ("GET", "/interactions/names", "interaction_names", catalog.list_names),
     ]
+    # Fixed paths first: Starlette uses the first route that matches, and `{interaction_id}` matches all of them.
     return listings + [(method, path, "interactions", handler) for method, path, handler in routes]
 
 
@@ -123,6 +125,7 @@ async def _respond(
 
 async def _authorize(tokens: Tokens, permission: str, handler: Handler, request: Request) -> Response:
     """Return the response of `handler` if the caller has `permission`."""
+    # The parameter is for `EventSource` in browsers, which cannot send headers.
     token = _bearer(request) or request.query_params.get("access_token")
     granted = tokens.permissions(token) if token else None
     if granted is None:

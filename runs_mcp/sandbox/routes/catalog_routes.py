@@ -44,15 +44,15 @@ class CatalogRoutes:
         ]
         if body.is_skill is True:
             selected = []
-        shown = [
+        bodies = [
             representations.endpoint(
                 interaction, params_schema=body.include_params_schema, result_schema=body.include_result_schema
             )
             for interaction in selected
         ]
         if body.visibility is not MISSING:
-            shown = [entry for entry in shown if entry["visibility"] == body.visibility]
-        return JSONResponse(shown[body.offset : body.offset + body.limit])
+            bodies = [entry for entry in bodies if entry["visibility"] == body.visibility]
+        return JSONResponse(bodies[body.offset : body.offset + body.limit])
 
     async def export_interactions(self, request: Request) -> Response:
         """Handle `POST /interactions/export`."""
@@ -84,8 +84,8 @@ class CatalogRoutes:
             latest = self.catalog.latest(selected)
             version: Any = int(query.version) if query.version.isdecimal() else query.version
             selected = [interaction for interaction in selected if _has_version(interaction, latest, [version])]
-        shown = [representations.reference(interaction) for interaction in selected]
-        return JSONResponse(shown[query.offset : query.offset + query.limit])
+        bodies = [representations.reference(interaction) for interaction in selected]
+        return JSONResponse(bodies[query.offset : query.offset + query.limit])
 
     async def list_names(self, _: Request) -> Response:
         """Handle `GET /interactions/names`: the name of each interaction and the id of its latest version."""

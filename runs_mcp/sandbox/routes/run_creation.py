@@ -56,7 +56,7 @@ class RunFactory:
             data,
             environment=environment,
             model=model,
-            run_id=secrets.token_hex(12),
+            run_id=secrets.token_hex(12),  # 24 hexadecimal digits, as on the platform
             created=datetime.now(UTC),
         )
         config = {**body.config.model_dump(exclude_unset=True), "environment": environment.id, "model": model}
@@ -126,6 +126,7 @@ def _data(sent: Any) -> Mapping[str, Any]:
 
 def _extras(body: StrictCreateBody | LooseCreateBody, schema: Document | None) -> Document:
     """Return the fields of a run that only some requests set."""
+    # Clients send the option in either place; one of them is enough to skip the check of the result.
     skipped = False in (body.do_validate, body.config.do_validate)
     settings: Document = {} if skipped or schema is None else {"schema": schema}
     if body.prompts:

@@ -24,8 +24,8 @@ def projection(select: str | None) -> Callable[[Document], dict[str, Any]]:
     if included and [name for name in excluded if name not in ("id", "_id")]:
         raise InvalidSelectError("select cannot both include and exclude fields")
     if included:
-        wanted = included if excluded else ["id", *included]
-        return lambda document: _included(document, ["id" if name == "_id" else name for name in wanted])
+        kept = included if excluded else ["id", *included]
+        return lambda document: _included(document, ["id" if name == "_id" else name for name in kept])
     return lambda document: _excluded(document, excluded)
 
 

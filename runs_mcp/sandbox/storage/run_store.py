@@ -22,6 +22,7 @@ from runs_mcp.sandbox.storage.run_schema import COLUMNS, LISTED, dump
 Document = dict[str, Any]
 
 INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind, tag_set) VALUES ({'?, ' * len(COLUMNS)}?, ?)"
+# Filters come from models, and one that SQL cannot narrow would block the store for all callers.
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_CHECKS = 256
 
@@ -163,8 +164,8 @@ class RunStore:
     def _grouped(self, column: str, condition: str, values: Sequence[Any]) -> list[tuple[Any, int]]:
         # The + keeps SQLite from using the index of the column instead of the index of a filter.
         by = f"r.{column}" if condition == "1" else f"+r.{column}"
-        counted = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {condition} GROUP BY {by}"
-        rows = self._database.execute(f"SELECT k.kind, count FROM ({counted}) c JOIN kinds k ON k.id = c.kind", values)
+        grouped = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {condition} GROUP BY {by}"
+        rows = self._database.execute(f"SELECT k.kind, count FROM ({grouped}) c JOIN kinds k ON k.id = c.kind", values)
         return [(json.loads(kind), count) for kind, count in rows]
 
     def _candidates(self, query: Mapping[str, Any], filters: Filters) -> Iterator[Document]:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from runs_mcp.sandbox.wire.refusal import bad_request, invalid
 
 DATE = re.compile("[0-9]{8}")
+# Versions of `x-api-version` are dates, so numbers compare like versions.
 RESULT_PARTS_SINCE = 20250925
 STRICT_SINCE = 20260803
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -116,12 +117,14 @@ def read(shape: type[Shape], value: Mapping[str, Any], contract: Contract) -> Sh
         try:
             return shape.model_validate(loose)
         except ValidationError as error:
+            # Each pass removes one part that does not fit, so the loop ends.
             place = error.errors()[0]["loc"]
             if error.errors()[0]["type"] == "missing" or not _remove(loose, place):
                 raise invalid(_first_problem(error)) from None
 
 
 def _reject_constant(constant: str) -> None:
+    # `json` reads NaN and Infinity, which JSON does not have (RFC 8259, section 6).
     raise ValueError(constant)
 
 

@@ -11,20 +11,21 @@ from runs_mcp.sandbox.wire.contract import Contract
 
 Document = dict[str, Any]
 REFERENCES = ("interaction", "environment", "account", "project")
+# The token counts of the reference document; newer fields are in the strict contract only.
 LOOSE_TOKEN_USE = ("prompt", "result", "total")
 TTL_DAYS = 90
 
 
 def whole_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
     """Return a run as `GET /runs/{run_id}` returns it."""
-    shown = {name: value for name, value in run.items() if name != EXECUTION_SETTINGS}
+    body = {name: value for name, value in run.items() if name != EXECUTION_SETTINGS}
     if "result" in run:
-        shown["result"] = _result(run["result"], contract)
+        body["result"] = _result(run["result"], contract)
     if contract.strict:
-        return shown | _strict_fields(run, catalog)
+        return body | _strict_fields(run, catalog)
     if use := run.get("token_use"):
-        shown["token_use"] = {name: use[name] for name in LOOSE_TOKEN_USE if name in use}
-    return shown
+        body["token_use"] = {name: use[name] for name in LOOSE_TOKEN_USE if name in use}
+    return body
 
 
 def listed_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
@@ -34,8 +35,8 @@ def listed_run(run: Document, contract: Contract, catalog: InteractionCatalog) -
 
 def executed_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
     """Return a run as create returns it: ids replace most references, and the strict contract always has a result."""
-    shown = with_ids(whole_run(run, contract, catalog), ("interaction", "account", "project"))
-    return {"result": [], **shown} if contract.strict else shown
+    body = with_ids(whole_run(run, contract, catalog), ("interaction", "account", "project"))
+    return {"result": [], **body} if contract.strict else body
 
 
 def without_prompt(run: Mapping[str, Any]) -> Document:
@@ -51,12 +52,12 @@ def with_ids(run: Document, names: Iterable[str] = REFERENCES) -> Document:
 
 def endpoint(interaction: Interaction, *, params_schema: bool, result_schema: bool) -> Document:
     """Return an interaction as `POST /interactions/endpoints` returns it."""
-    shown = {name: value for name, value in reference(interaction).items() if name not in ("parent", "updated_at")}
+    body = {name: value for name, value in reference(interaction).items() if name not in ("parent", "updated_at")}
     if params_schema:
-        shown["params_schema"] = interaction.input_schema
+        body["params_schema"] = interaction.input_schema
     if result_schema and interaction.result_schema is not None:
-        shown["result_schema"] = interaction.result_schema
-    return shown
+        body["result_schema"] = interaction.result_schema
+    return body
 
 
 def reference(interaction: Interaction) -> Document:

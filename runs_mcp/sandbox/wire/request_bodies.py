@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_LIMIT = 1_000
+# `sqlite3` raises OverflowError for integers of more than 64 bits.
 MAX_OFFSET = 2**31
 DEFAULT_LIMIT = 100
 
@@ -27,6 +28,7 @@ Strings = Annotated[list[str], Field(default_factory=list)]
 RunStatus = Literal["created", "processing", "completed", "failed"]
 
 
+# `defer_build`: a model is built at its first use, so that a sandbox starts faster.
 class Body(BaseModel):
     """A body that rejects unknown keys and values of wrong types."""
 
