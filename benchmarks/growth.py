@@ -86,16 +86,16 @@ async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
         for number in range(rounds + 1):
             for call, (tool, arguments) in CALLS.items():
                 for size, server in servers.items():
-                    one = await server.measure(tool, arguments, callers=1, seconds=seconds)
+                    measurement = await server.measure(tool, arguments, callers=1, seconds=seconds)
                     if number:  # the first round warms up
-                        turns[call, size].add(one)
+                        turns[call, size].add(measurement)
     heads = ["runs in the sandbox"]
     for size in sizes:
         heads += [f"{size:,}: CPU ms", "p50 ms"]
     rows = []
     for call in CALLS:
         costs = [turns[call, size] for size in sizes]
-        cells = [cell for one in costs for cell in (f"{one.cpu_ms:.2f}", f"{one.percentile(50):.2f}")]
+        cells = [cell for cost in costs for cell in (f"{cost.cpu_ms:.2f}", f"{cost.percentile(50):.2f}")]
         rows.append([call, *cells, f"{costs[-1].cpu_ms / costs[0].cpu_ms:.2f}"])
     return report.table([*heads, "CPU, last / first"], rows)
 
@@ -121,7 +121,7 @@ async def by_calls(calls: int) -> str:
     heads = [f"{calls:,} calls, {CALLERS} callers", "protocol"]
     for what in ("CPU ms a call", "p50 ms", "memory, MiB"):
         heads += [f"{what}, 2nd eighth", "last"]
-    return report.table([*heads, "bytes a call kept", "open files"], [_grown(*one) for one in slices.items()])
+    return report.table([*heads, "bytes a call kept", "open files"], [_grown(*slice_) for slice_ in slices.items()])
 
 
 async def _slice(server: Server, calls: int) -> Slice:
@@ -134,7 +134,7 @@ async def _slice(server: Server, calls: int) -> Slice:
 
 def _grown(place: Place, slices: Sequence[Slice]) -> Sequence[str]:
     early, late = slices[1], slices[-1]
-    between = sum(one.measurement.calls for one in slices[2:])
+    between = sum(slice_.measurement.calls for slice_ in slices[2:])
     return [
         *(place.over, place.era),
         *_ratio(early.measurement.cpu_ms, late.measurement.cpu_ms, 2),

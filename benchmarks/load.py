@@ -101,7 +101,7 @@ async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Depl
         urls = [f"http://{LOOPBACK}:{port}" for port, _ in started]
         port = urlsplit(await stack.enter_async_context(nginx(folder, urls))).port
         assert port
-        masters = [one.pid for one in psutil.Process().children() if one.name() == "nginx"]
+        masters = [process.pid for process in psutil.Process().children() if process.name() == "nginx"]
         yield Deployment(port, replicas, [Usage(pid) for pid in masters])
 
 
@@ -141,10 +141,10 @@ class Load:
         used = [(now - before) / outcome.seconds for now, before in zip(self._busy(), busy, strict=True)]
         outcome.busy, outcome.proxy_busy = used[: len(at.replicas)], sum(used[len(at.replicas) :])
         outcome.client_busy = (process_time() - driving) / outcome.seconds
-        outcome.memory_mib = [one.memory_mib() for one in at.replicas]
+        outcome.memory_mib = [replica.memory_mib() for replica in at.replicas]
 
     def _busy(self) -> Sequence[float]:
-        return [one.busy_s() for one in (*self._at.replicas, *self._at.proxies)]
+        return [process.busy_s() for process in (*self._at.replicas, *self._at.proxies)]
 
     async def _follow(self, number: int, opening: anyio.Event) -> None:
         """Create a run and follow it until it ends."""
@@ -205,19 +205,19 @@ async def _all(events: Sequence[anyio.Event]) -> None:
 
 def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
     """Return the row for a setup."""
-    reads = [one for tool, taken in outcome.latencies_ms.items() if tool != "create_run" for one in taken]
+    reads = [latency for tool, taken in outcome.latencies_ms.items() if tool != "create_run" for latency in taken]
     created, delays = outcome.latencies_ms["create_run"], outcome.received.delays_ms
     lost = outcome.expected - len(delays)
     return [
         setup.name,
         f"{(len(reads) + len(created)) / outcome.seconds:,.0f}",
         f"{outcome.connected_s:.1f}",
-        *(f"{percentile(one, 50):,.0f} / {percentile(one, 99):,.0f}" for one in (reads, created, delays)),
+        *(f"{percentile(values, 50):,.0f} / {percentile(values, 99):,.0f}" for values in (reads, created, delays)),
         f"{outcome.errors.total()}",
         f"{lost}, {outcome.received.out_of_order}",
-        " ".join(f"{one:.2f}" for one in outcome.busy),
+        " ".join(f"{busy:.2f}" for busy in outcome.busy),
         f"{outcome.proxy_busy:.2f}, {outcome.client_busy:.2f}",
-        " ".join(f"{one:.0f}" for one in outcome.memory_mib),
+        " ".join(f"{memory:.0f}" for memory in outcome.memory_mib),
     ]
 
 

@@ -154,9 +154,11 @@ async def serving(peer: Peer, environment: Environment) -> AsyncIterator[tuple[i
     """Start a server over HTTP; yield its port and process."""
     [port] = free_ports(1)
     command = peer.at(port)
-    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment) as one:
+    async with await anyio.open_process(
+        command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment
+    ) as process:
         try:
             await listening(port)
-            yield port, one
+            yield port, process
         finally:
-            one.kill()
+            process.kill()

@@ -47,10 +47,13 @@ def table(call: str, over: Transport, callers: Sequence[int], turns: Turns) -> s
     for number in callers:
         heads += [f"p50 / p99 ms, {number} caller{'s' * (number > 1)}", "calls/s"]
     rows: dict[Place, list[str]] = defaultdict(list)
-    for (place, _), one in turns.items():
-        rows[place] += [f"{one.percentile(50):.2f} / {one.percentile(99):.1f}", f"{one.calls_s:,.0f}"]
+    for (place, _), measurement in turns.items():
+        rows[place] += [
+            f"{measurement.percentile(50):.2f} / {measurement.percentile(99):.1f}",
+            f"{measurement.calls_s:,.0f}",
+        ]
     whole = {place: _whole(turns, place, callers) for place in rows}
-    ours = {place.era: one for place, one in whole.items() if place.peer == OURS}
+    ours = {place.era: measurement for place, measurement in whole.items() if place.peer == OURS}
     lines = [
         [place.peer.name, place.era, *cells, *_costs(whole[place], ours.get(place.era))]
         for place, cells in rows.items()

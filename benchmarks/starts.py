@@ -76,9 +76,9 @@ def _row(name: str, start: Start, ours: Start) -> Sequence[str]:
 
 def _medians(taken: Sequence[Start]) -> Start:
     return Start(
-        median(one.listed_ms for one in taken),
-        median(one.called_ms for one in taken),
-        median(one.memory_mib for one in taken),
+        median(start.listed_ms for start in taken),
+        median(start.called_ms for start in taken),
+        median(start.memory_mib for start in taken),
     )
 
 

@@ -81,7 +81,7 @@ class Crowd:
 def stream_ids(number: int, chunks: int, per_s: int) -> Sequence[str]:
     """Return ids of runs that deliver `chunks` chunks, `per_s` per second, once all their streams are open."""
     group = uuid4().hex
-    return [f"stream-{group}-{one}x{chunks}x{per_s}x{number}" for one in range(number)]
+    return [f"stream-{group}-{index}x{chunks}x{per_s}x{number}" for index in range(number)]
 
 
 async def one_stream(of: Sequence[Place], rounds: int, chunks: int, per_s: int) -> str:
@@ -96,7 +96,9 @@ async def one_stream(of: Sequence[Place], rounds: int, chunks: int, per_s: int) 
                 [run] = stream_ids(1, chunks, per_s)
                 await server.session.call("stream_run", {"run_id": run}, received[place].reader())
     heads = ["one stream", "over", "protocol", "p50 ms", "p99", "notifications a chunk", "lost, out of order"]
-    return report.table(heads, [_one_row(place, one, rounds * chunks) for place, one in received.items()])
+    return report.table(
+        heads, [_one_row(place, chunks_of_place, rounds * chunks) for place, chunks_of_place in received.items()]
+    )
 
 
 def _one_row(place: Place, received: Received, chunks: int) -> Sequence[str]:
@@ -161,10 +163,10 @@ async def many_streams(of: Sequence[Place], streams: int, chunks: int, per_s: in
             report.progress(f"{streams:,} streams, {place.peer.name}, {place.over}, {place.era}")
             async with start_server(place, environment) as server:
                 crowds[place] = await crowd(server, streams=streams, chunks=chunks, per_s=per_s)
-    ours = {place.era: one for place, one in crowds.items() if place.peer == OURS and place.over == "HTTP"}
+    ours = {place.era: measured for place, measured in crowds.items() if place.peer == OURS and place.over == "HTTP"}
     heads = [f"{streams:,} streams, each {chunks} chunks at {per_s} a second", "over", "protocol", "p50 ms", "p99"]
     heads += ["lost, out of order", "all open after s", "CPU µs a chunk", "KiB a stream", "the client was busy"]
-    return report.table(heads, [_crowd_row(place, one, ours.get(place.era)) for place, one in crowds.items()])
+    return report.table(heads, [_crowd_row(place, measured, ours.get(place.era)) for place, measured in crowds.items()])
 
 
 def _crowd_row(place: Place, crowd: Crowd, ours: Crowd | None) -> Sequence[str]:

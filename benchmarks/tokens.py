@@ -120,8 +120,8 @@ def tokens(value: Any) -> int:
 
 def tools_row(name: str, tools: Sequence[dict[str, Any]], ours: Sequence[dict[str, Any]]) -> str:
     """Return a row of the first table; its last cell is the ratio of `ours` to `tools`."""
-    properties = [one for tool in tools for one in tool["inputSchema"].get("properties", {}).values()]
-    described = sum("description" in one for one in properties)
+    properties = [schema for tool in tools for schema in tool["inputSchema"].get("properties", {}).values()]
+    described = sum("description" in schema for schema in properties)
     return (
         f"| {name} | {tokens(tools):,} | {max(map(tokens, tools)):,} | {described} of {len(properties)} "
         f"| {tokens(ours) / tokens(tools):.2f} |"

@@ -25,11 +25,11 @@ from benchmarks.streams import AT_ONCE, Crowd, Received, crowd, stream_ids
 CALLERS, CALLS_EACH = 8, 10
 CHUNKS, PER_S = 100, 50
 FIGURES: Mapping[str, Callable[[Crowd], float]] = {
-    "CPU µs a chunk": lambda one: one.cpu_us_a_chunk,
-    "p50 ms": lambda one: percentile(one.received.delays_ms, 50),
-    "p99 ms": lambda one: percentile(one.received.delays_ms, 99),
-    "KiB a stream": lambda one: one.kib_a_stream,
-    "lost, out of order": lambda one: one.lost + one.received.out_of_order,
+    "CPU µs a chunk": lambda crowd: crowd.cpu_us_a_chunk,
+    "p50 ms": lambda crowd: percentile(crowd.received.delays_ms, 50),
+    "p99 ms": lambda crowd: percentile(crowd.received.delays_ms, 99),
+    "KiB a stream": lambda crowd: crowd.kib_a_stream,
+    "lost, out of order": lambda crowd: crowd.lost + crowd.received.out_of_order,
 }
 """Figures of a thousand streams."""
 
@@ -62,12 +62,15 @@ async def one_stream(of: Sequence[Peer], over: Transport, rounds: int) -> str:
         for number in range(rounds):
             report.progress(f"one stream over {over}, round {number + 1} of {rounds}")
             for place, server in servers.items():
-                received[place].append(one := Received())
+                received[place].append(chunks := Received())
                 [run] = stream_ids(1, 2 * CHUNKS, 2 * PER_S)
-                await server.session.call("stream_run", {"run_id": run}, one.reader())
+                await server.session.call("stream_run", {"run_id": run}, chunks.reader())
     rows = []
     for percent in (50, 99):
-        delays = {place: median(percentile(one.delays_ms, percent) for one in ones) for place, ones in received.items()}
+        delays = {
+            place: median(percentile(each.delays_ms, percent) for each in rounds_of)
+            for place, rounds_of in received.items()
+        }
         name = f"a chunk of one stream, p{percent} ms"
         rows += [_row(name, place, of[1], delays) for place in received if place.peer == of[0]]
     return _table(of, rows)
@@ -83,7 +86,7 @@ async def many_streams(of: Sequence[Peer], over: Transport, rounds: int, streams
                 async with start_server(place, environment) as server:
                     crowds[place].append(await crowd(server, streams=streams, chunks=CHUNKS, per_s=PER_S))
     rows = [
-        _row(f"{streams:,} streams, {name}", place, of[1], {one: median(map(figure, crowds[one])) for one in crowds})
+        _row(f"{streams:,} streams, {name}", place, of[1], {key: median(map(figure, crowds[key])) for key in crowds})
         for name, figure in FIGURES.items()
         for place in crowds
         if place.peer == of[0]
@@ -108,7 +111,7 @@ async def measure_tables(other: Path, *, over: Sequence[Transport], rounds: int,
         replace(OURS, name="this version"),
         replace(OURS, name="the other", command=(str(other), "serve")),
     ]
-    at_once = [replace(one, settings=AT_ONCE.settings) for one in pair]
+    at_once = [replace(peer, settings=AT_ONCE.settings) for peer in pair]
     tables = []
     for transport in over:
         tables.append(await processor_time(pair, transport, rounds))
