@@ -32,7 +32,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(get_args(Scope)),
-    help="Permission of the caller; can be repeated. Default: runs:read, or with --overlap the scopes NAME has.",
+    help="Permission of the caller; can be repeated. Default: runs:read, or with --overlap the scopes of NAME.",
 )
 @click.option("--days", type=click.IntRange(1), help="Days until the key expires. Default: never.")
 @click.option("--overlap", type=click.IntRange(0), help="Hours for which the existing keys of NAME stay valid.")

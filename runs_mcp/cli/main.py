@@ -70,6 +70,6 @@ def main() -> None:
     Connect a chat, your account:   write config.json, then runs-mcp check, then runs-mcp install CLIENT
     Browse runs:                    runs-mcp dashboard
 
-    Settings come from config.json (see runs-mcp config-schema) and from RUNS_MCP_… variables, which win.
+    Settings come from config.json (see runs-mcp config-schema) and from RUNS_MCP_… variables, which take precedence.
     Exit codes: 0 success, 1 failure, 2 error in the configuration or the command line.
     """

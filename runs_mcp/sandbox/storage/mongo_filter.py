@@ -51,7 +51,7 @@ class _Pattern:
         return id(self)
 
     def __deepcopy__(self, _: Any) -> "_Pattern":
-        return self  # mgqpy copies the filter, and a compiled pattern cannot be copied
+        return self  # mgqpy copies filters, and a compiled pattern is immutable
 
 
 def build_matcher(query: Document) -> Callable[[Document], bool]:
