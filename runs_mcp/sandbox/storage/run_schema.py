@@ -10,7 +10,7 @@ from typing import Any
 
 Document = dict[str, Any]
 
-# Indexes of filters end in `kind` and `tag_set`, so that filtered facets are counted from the index without reading the table.
+# Indexes of filters end in `kind` and `tag_set`, so that facets are counted without reading the table.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT NOT NULL UNIQUE, odd INTEGER NOT NULL, status TEXT, interaction TEXT, interaction_name TEXT, environment TEXT,

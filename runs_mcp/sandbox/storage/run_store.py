@@ -22,7 +22,7 @@ from runs_mcp.sandbox.storage.run_schema import COLUMNS, LISTED, dump
 Document = dict[str, Any]
 
 INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind, tag_set) VALUES ({'?, ' * len(COLUMNS)}?, ?)"
-# Filters come from models, and one that SQL cannot narrow would block the store for all callers.
+# Filters come from models, and a filter that SQL cannot narrow would block the store for all callers.
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_CHECKS = 256
 
