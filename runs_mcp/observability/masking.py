@@ -27,8 +27,8 @@ _HIDDEN = re.compile(
 
 U+200C and U+200D are not included: Persian, the scripts of India and composed emoji need them.
 """
-_PLAIN = re.compile(r"[\t\n -~\xa0-\xac\xae-\u061b]*")
-"""A text of Latin, Greek, Cyrillic and Hebrew letters without hidden characters."""
+_PLAIN = re.compile(r"[\t\n -~\xa0-\xac\xae-\u061b\u2010-\u2027\u20ac]*+")
+"""Text of European scripts and Hebrew, with their punctuation, without hidden characters."""
 
 
 def mask(text: str) -> str:
@@ -38,7 +38,7 @@ def mask(text: str) -> str:
 
 def show_hidden(text: str) -> str:
     """Return `text` with hidden characters written out, e.g. `<U+202E>`; line feeds and tabs stay."""
-    # A match of plain text takes a third of the time of a search for hidden characters.
+    # A match takes a fraction of the time of a search, and most texts are plain.
     if _PLAIN.fullmatch(text):
         return text
     return _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text.replace("\r\n", "\n"))
