@@ -221,7 +221,7 @@ async def test_two_calls_that_were_cut_off_are_two_runs(platform: Platform, api:
 
 
 async def test_a_batch_is_resumed(platform: Platform, api: Upstream) -> None:
-    batch = {"interaction": "i", "inputs": [{"n": 1}, {"n": 2}, {"n": 3}]}
+    batch: dict[str, Any] = {"interaction": "i", "inputs": [{"n": 1}, {"n": 2}, {"n": 3}]}
     async with connected(build_server(configured(api)).mcp) as client:
         await cut_off(client, platform, 3, **batch)
         answer = await repeated(client, platform, **batch)
