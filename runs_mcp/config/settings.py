@@ -54,7 +54,7 @@ class ServerSettings(Section):
     create_limit: CreateLimitSettings = CreateLimitSettings()
     repeat_s: float = Field(default=60, ge=0)
     """Seconds after a call that creates runs was cut off (the client timed out, cancelled or disconnected) within which
-    the same call by the same session gets the same runs. 0: every call creates new ones."""
+    the same call by the same session gets the same runs. 0: every call creates new runs."""
     interaction_tools: InteractionToolSettings = InteractionToolSettings()
     content: Literal["full", "none"] = "full"
     """`none`: no tool, resource, page or progress message shows prompts, parameters, results or error messages of runs;

@@ -1,4 +1,4 @@
-"""The memory of calls that were cut off: for how long, for how many, and for whom."""
+"""The memory of calls that were cut off: how long it lasts, and which calls it has."""
 
 import anyio
 import pytest

@@ -75,7 +75,7 @@ def test_a_client_that_answers_questions_waits_for_people() -> None:
         pytest.param(True, 0, math.inf, id="0 for unset, as models in strict mode write it"),
     ],
 )
-def test_a_call_says_how_long_it_waits(wait: bool | MISSING, wait_s: float | MISSING, seconds: float) -> None:
+def test_wait_and_wait_s_set_the_seconds(wait: bool | MISSING, wait_s: float | MISSING, seconds: float) -> None:
     assert seconds_to_wait(wait=wait, wait_s=wait_s) == seconds
 
 
@@ -125,7 +125,7 @@ async def test_no_seconds_answer_at_once(tool: str, arguments: dict[str, Any]) -
         pytest.param({"wait_s": 3, "stream": False}, "`wait_s` need `stream`", id="a wait for a request that blocks"),
     ],
 )
-async def test_a_wait_that_cannot_be_is_rejected(arguments: dict[str, Any], names: str) -> None:
+async def test_an_invalid_wait_is_rejected(arguments: dict[str, Any], names: str) -> None:
     async with connected("patient") as client:
         answer = await call(client, "create_run", interaction="i", **arguments)
     assert answer.failed

@@ -41,7 +41,7 @@ async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: C
 
 
 @pytest.mark.anyio
-async def test_an_empty_argument_is_an_unset_one(client: Client) -> None:
+async def test_an_empty_argument_gets_its_default(client: Client) -> None:
     unset = await client.get_prompt("compare_models", {"interaction": "ContractReview"})
     assert await client.get_prompt("compare_models", {"interaction": "ContractReview", "since": ""}) == unset
 

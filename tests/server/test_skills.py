@@ -56,7 +56,7 @@ async def test_every_skill_is_listed_as_its_file_is(client: Client) -> None:
 
 
 @pytest.mark.parametrize("mode", [MODERN])
-async def test_the_server_declares_skills_and_says_how_long_they_may_be_kept(client: Client) -> None:
+async def test_skills_are_declared_and_cacheable(client: Client) -> None:
     assert client.server_capabilities.extensions is not None
     assert client.server_capabilities.extensions["io.modelcontextprotocol/skills"] == {}
     listed = await ask(client, "skills/list")
@@ -75,9 +75,7 @@ async def test_the_server_declares_skills_and_says_how_long_they_may_be_kept(cli
         pytest.param("skills/list", {"cursor": "x"}, id="an invalid cursor"),
     ],
 )
-async def test_a_request_for_what_does_not_exist_is_refused(
-    client: Client, method: str, params: dict[str, str]
-) -> None:
+async def test_an_unknown_skill_or_cursor_is_rejected(client: Client, method: str, params: dict[str, str]) -> None:
     with pytest.raises(MCPError) as refused:
         await ask(client, method, **params)
     assert refused.value.code == INVALID_PARAMS

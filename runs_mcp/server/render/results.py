@@ -124,7 +124,7 @@ def still_going(call: Call, follower: RunStream, offset: int, tail: int | None =
 
 
 def repeated(result: CallToolResult) -> CallToolResult:
-    """Return the result of a call that repeats one that was cut off, with a note about its runs."""
+    """Return the result of a call that repeats a call that was cut off, with a note about its runs."""
     structured = {"repeated": REPEATED, **(result.structured_content or {})}
     content = [TextContent(type="text", text=REPEATED), *result.content]
     return result.model_copy(update={"content": content, "structured_content": structured})

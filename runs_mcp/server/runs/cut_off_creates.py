@@ -16,7 +16,7 @@ from runs_mcp.server.runs.background_create import PendingCreate
 MOST = 100
 """Calls that are remembered, each with its runs; the oldest is forgotten first."""
 SETTLE_S = 0.1
-"""Seconds for which a call waits while an equal one goes on: the cancellation of that one may be on its way."""
+"""Seconds for which a call waits while an equal call goes on, whose cancellation may be on its way."""
 HasLeft = Callable[[], Awaitable[bool]]
 """Tells if the client of a call has closed the connection on which it waits for the answer."""
 

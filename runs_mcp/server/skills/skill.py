@@ -26,7 +26,7 @@ class Skill:
 
     @property
     def description(self) -> str:
-        """What the skill does, and when to use it."""
+        """Purpose of the skill, and when to use it."""
         return str(self.front_matter["description"])
 
     @property
