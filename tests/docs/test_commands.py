@@ -83,12 +83,15 @@ def configuration_for(block: Block) -> str:
 
 
 def spoken() -> Iterator[Span]:
-    """Commands in sentences and tables."""
+    """Commands in sentences and tables, each at the first place that names it."""
+    places = dict[str, str]()
     for document in GUIDES:
         for span in code(document):
             first, *rest = span.text.split(" ")
             if rest and Path(first).name in PROGRAMS:
-                yield from (Span(span.place, command) for command in commands(span.text))
+                for command in commands(span.text):
+                    places.setdefault(command, span.place)
+    return (Span(place, command) for command, place in places.items())
 
 
 @pytest.mark.anyio
