@@ -34,7 +34,8 @@ TRIED_ELSEWHERE = [
     TriedElsewhere(r"^mcp-publisher ", "a program and an account", "tests/contract/test_registry.py"),
     TriedElsewhere(r"^(\.venv/bin/)?pytest\b", "these are the tests", ".ci/run"),
     TriedElsewhere(r"^apt-get install ", "it takes root", ".ci/packages"),
-    TriedElsewhere(r"^docker compose ", "it takes Docker", "tests/deploy/test_container.py"),
+    TriedElsewhere(r"^docker ", "it takes Docker", "tests/deploy/test_container.py"),
+    TriedElsewhere(r"^kubectl ", "it takes a cluster", "tests/deploy/test_kubernetes.py"),
     TriedElsewhere(r"^claude mcp add --transport http ", "it takes Claude Code", "tests/deploy/behind_nginx.py"),
     TriedElsewhere(
         r"^(claude|gemini|qwen|codex|opencode|copilot|code) .*https://runs",
