@@ -38,8 +38,8 @@ class Log:
 def callers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Keys of callers, by their names."""
     file = tmp_path_factory.mktemp("keys") / "keys.json"
-    scopes = {"ci": ("runs:read",), "stranger": ("runs:read",), "writer": ("runs:read", "runs:create")}
-    return {"": str(file), **{name: keys.add(file, name, allowed) for name, allowed in scopes.items()}}
+    readers = {name: keys.add(file, name, ("runs:read",)) for name in ("ci", "stranger")}
+    return {"": str(file), **readers, "writer": keys.add(file, "writer", ("runs:read", "runs:create"))}
 
 
 @pytest.fixture(scope="module")
