@@ -177,7 +177,7 @@ def test_a_stream_withholds_only_possible_beginnings_of_a_secret() -> None:
     assert stream.end() == "ab"
 
 
-async def test_no_piece_of_a_run_holds_it(router: respx.MockRouter, open_client: Open) -> None:
+async def test_no_streamed_chunk_contains_the_secret(router: respx.MockRouter, open_client: Open) -> None:
     run = {"id": "r1", "result": f"It is {OPAQUE}.", OPAQUE: [json.dumps(OPAQUE)]}
     router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(200, json=run))
     async with open_client(auth={"kind": "token", "value": OPAQUE}) as client:

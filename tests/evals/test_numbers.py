@@ -17,7 +17,7 @@ async def test_every_answer_is_right_in_two_calls_and_few_characters() -> None:
     assert len(scores) == len({one.id for one in QUESTIONS}) == 20
 
 
-def test_a_wrong_or_costly_answer_is_seen() -> None:
+def test_a_wrong_or_costly_answer_is_reported() -> None:
     scores = [Score("median", right=False, answer="about 3", ours=Cost(3, 100), generated=Cost(7, 9_000))]
     assert "wrong: median: about 3" in table(scores)
     assert "9,000" in table(scores)

@@ -224,7 +224,7 @@ async def test_a_session_belongs_to_its_subject_and_not_to_its_client(url: str, 
     assert (await asked(url, issuer.token(sub="alice", client_id="editor"), session)).status_code == 200
 
 
-async def test_streams_end_when_their_token_expires_and_the_session_goes_on_with_the_next(
+async def test_streams_end_when_their_token_expires_and_the_session_continues_with_the_next_token(
     config: Config, issuer: Issuer
 ) -> None:
     async with serving(configured(config, issuer, leeway_s=30)) as url, sdk_http_client() as http:
@@ -361,7 +361,7 @@ async def test_unknown_key_ids_do_not_flood_the_issuer(own: Issuer) -> None:
     assert own.fetches == 2
 
 
-async def test_keys_are_fetched_again_after_a_while_and_used_for_an_hour_if_they_cannot_be(own: Issuer) -> None:
+async def test_keys_are_refetched_after_a_while_and_used_for_an_hour_if_that_fails(own: Issuer) -> None:
     clock = Clock()
     keys = KeysAtUrl(f"{own.url}/jwks", now=clock)
     kid = own.kids["RS256"]

@@ -188,7 +188,7 @@ async def found(api: httpx.AsyncClient, **body: Any) -> list[JsonObject]:
     return runs
 
 
-async def test_find_evaluates_the_names_of_runs_over_http(api: httpx.AsyncClient) -> None:
+async def test_find_filters_by_the_nested_fields_of_runs(api: httpx.AsyncClient) -> None:
     [run] = await found(api, query={"status": "failed", "error.code": "context_length_exceeded"}, limit=1)
     assert run["status"] == "failed"
     assert run["error"]["code"] == "context_length_exceeded"
