@@ -30,6 +30,8 @@ class Edition:
     """Whether `search` takes `select` and `sort`."""
     interaction_endpoints: bool
     """Whether `/interactions/endpoints` lists the interactions with their schemas; else `/interactions/export` does."""
+    changes_runs: bool
+    """Whether runs can be updated and deleted."""
     facets: Mapping[str, tuple[str, str]]
     """Our name of a facet → the API's name and field."""
 
@@ -45,6 +47,7 @@ COMPOSABLE = Edition(
     current_filters=False,
     search_options=False,
     interaction_endpoints=False,
+    changes_runs=False,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),
@@ -66,6 +69,7 @@ VERTESIA = Edition(
     current_filters=True,
     search_options=True,
     interaction_endpoints=True,
+    changes_runs=True,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),

@@ -1,5 +1,5 @@
 """Elicitation: questions to the person behind the client, in both eras. The server asks which of several things was
-meant, and for a confirmation before it executes runs.
+meant, and for a confirmation before it executes or deletes runs.
 
 2026-07-28: the call returns the question, and the client repeats the call with the answer and with state that the SDK
 seals. Before: the server asks while the call waits. Clients without elicitation get an error that says what to pass.
@@ -49,7 +49,7 @@ Answer = str | Unanswered
 
 
 class NotConfirmedError(Exception):
-    """Raised if the user did not confirm an operation that executes a run; the text gives the reason."""
+    """Raised if the user did not confirm an operation that executes or deletes runs; the text gives the reason."""
 
 
 class InputRequiredError(Exception):
@@ -142,6 +142,28 @@ async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequ
             raise NotConfirmedError(error_messages.not_confirmed(action, reason))
         case answer if answer != CONFIRMED:
             raise NotConfirmedError(error_messages.not_confirmed(action, Unanswered.DECLINED))
+
+
+async def confirm_deletion(call: Call, run_ids: Sequence[str]) -> None:
+    """Wait until a person has agreed to delete runs.
+
+    A client that cannot ask deletes without confirmation, unless `server.confirm_create` is on.
+
+    Raises:
+        NotConfirmedError: The user did not agree.
+        InputRequiredError: The call must return the question.
+    """
+    number = "1 run" if len(run_ids) == 1 else f"{len(run_ids)} runs"
+    message = f"Delete {number} ({tables.listed(run_ids)})? Deleted runs cannot be restored."
+    question = Question(CONFIRM, message, {CONFIRMED: "Delete", "no": "Keep"}, default=CONFIRMED)
+    match await ask(call, question):
+        case Unanswered.UNREACHABLE:
+            if services(call).config.server.confirm_create:
+                raise NotConfirmedError(error_messages.not_deleted(Unanswered.UNREACHABLE))
+        case Unanswered() as reason:
+            raise NotConfirmedError(error_messages.not_deleted(reason))
+        case answer if answer != CONFIRMED:
+            raise NotConfirmedError(error_messages.not_deleted(Unanswered.DECLINED))
 
 
 async def question_about(error: BaseException, call: Call) -> Question | None:

@@ -25,7 +25,7 @@ from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SingleUse
-from runs_mcp.server.scopes import CREATE, may_create
+from runs_mcp.server.scopes import has_scope
 from runs_mcp.server.tools.arguments import UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 
@@ -99,8 +99,8 @@ class ToolCalls:
         if operation is None:
             known = ", ".join(await self._known())
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name!r}. Known: {known}.")
-        if operation.changes and not may_create(ctx):
-            return results.failure(error_messages.not_allowed(operation.name, CREATE))
+        if not has_scope(ctx, operation.scope):
+            return results.failure(error_messages.not_allowed(operation.name, operation.scope))
         try:
             arguments = operation.clean(params.arguments or {})
         except UnknownArgumentError as error:
@@ -127,7 +127,7 @@ class ToolCalls:
 
     def _is_permitted(self, tool: Operation | InteractionTool, ctx: Request) -> bool:
         operation = tool.name if tool.name in self._operations else "create_run"
-        return operation in ctx.lifespan_context.permitted and (may_create(ctx) or not tool.changes)
+        return operation in ctx.lifespan_context.permitted and has_scope(ctx, tool.scope)
 
     def _over_limits(self, ctx: Request, arguments: Mapping[str, Any]) -> str | None:
         limits = ctx.lifespan_context.config.server

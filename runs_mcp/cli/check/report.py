@@ -95,7 +95,7 @@ def _features(found: Found) -> Iterator[str]:
         offered = found["tools"].facts["offered"]
         replaced = [name for name in offered if name in found and "replaced_by" in found[name].facts]
         working = [name for name in offered if name in replaced or not _is_warned_of(name, found)]
-        yield f"{len(working)} of {len(OPERATIONS)} tools"
+        yield f"{len(working)} of {len({*offered, *(one.name for one in OPERATIONS)})} tools"
         if replaced:
             yield f"{len(replaced)} in a reduced form"
         if "create_run" not in offered:

@@ -3,7 +3,7 @@
 Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers with a message.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types import INVALID_REQUEST
@@ -14,14 +14,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.message import message_of, params_of, refuse
 from runs_mcp.server.render import error_messages
-from runs_mcp.server.scopes import CREATE, caller_of
+from runs_mcp.server.scopes import caller_of
 
 
 class StepUp:
-    """Refuses calls of tools that execute runs if the caller lacks the scope, and forwards all other requests."""
+    """Refuses calls of tools whose scope the caller lacks, and forwards all other requests."""
 
-    def __init__(self, app: ASGIApp, tools: Collection[str], challenge: Challenge) -> None:
-        """Store the names of the `tools` that need the scope `runs:create`."""
+    def __init__(self, app: ASGIApp, tools: Mapping[str, str], challenge: Challenge) -> None:
+        """Store the scope of each of the `tools` that need more than the scope to read."""
         self._app = app
         self._tools = tools
         self._challenge = challenge
@@ -30,11 +30,12 @@ class StepUp:
         """Serve a request."""
         caller, message = caller_of(scope), message_of(scope)
         tool = _called(scope, message)
-        if caller is None or CREATE in caller.scopes or tool not in self._tools:
+        needed = self._tools.get(tool)
+        if caller is None or needed is None or needed in caller.scopes:
             await self._app(scope, receive, send)
             return
-        reason = error_messages.not_allowed(tool, CREATE)
-        wanted = self._challenge.insufficient({CREATE}, caller.scopes)
+        reason = error_messages.not_allowed(tool, needed)
+        wanted = self._challenge.insufficient({needed}, caller.scopes)
         refusal = refuse(403, reason, code=INVALID_REQUEST, message=message, www_authenticate=wanted)
         await refusal(scope, receive, send)
 

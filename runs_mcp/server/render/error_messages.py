@@ -31,6 +31,7 @@ from runs_mcp.server.runs.create_limit import CreateLimitError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
+from runs_mcp.server.scopes import CREATE
 
 log = logging.getLogger(__name__)
 
@@ -157,10 +158,24 @@ def not_confirmed(action: Literal["create", "start"], reason: str) -> str:
     )
 
 
+def not_deleted(reason: str) -> str:
+    """Return the refusal of a deletion that was not confirmed, for `reason`."""
+    return (
+        f"No run was deleted: {reason}. A person has to confirm the deletion. {NOTHING_SENT} Do not call again unless "
+        "they ask for it."
+    )
+
+
+def change_unanswered(run_id: str) -> str:
+    """Return the outcome of a change of a run that the API has not answered, or whose answer was lost."""
+    return f'It is not known whether this run was changed: get_run(run_id="{run_id}") shows it.'
+
+
 def not_allowed(tool: str, scope: str) -> str:
     """Return the refusal of a call that the scopes of the caller do not allow."""
+    unchanged = NO_RUN if scope == CREATE else NO_CHANGE
     return (
-        f"{tool} needs the scope {scope}, which this caller does not have. {NOTHING_SENT} {NO_RUN} "
+        f"{tool} needs the scope {scope}, which this caller does not have. {NOTHING_SENT} {unchanged} "
         "The operator of the server can grant it; it cannot be overridden by an argument."
     )
 

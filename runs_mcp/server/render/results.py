@@ -41,6 +41,11 @@ RUN_PAGE = {
     },
     "required": ["runs"],
 }
+CHANGED_RUNS = {
+    "type": "object",
+    "properties": {"runs": {"type": "array", "items": ANY_OBJECT}},
+    "required": ["runs"],
+}
 FOUND_RUNS = {
     "type": "object",
     "properties": {

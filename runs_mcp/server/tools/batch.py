@@ -18,8 +18,6 @@ from runs_mcp.server.runs.stream_hub import FollowingError, StreamHub
 
 AT_ONCE = 8
 """Runs of one call that are created, executed or read at the same time."""
-MOST = 50
-"""Most runs in one call."""
 
 EXPECTED = (
     *(RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError),

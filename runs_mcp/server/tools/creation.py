@@ -23,9 +23,6 @@ from runs_mcp.server.scopes import principal
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.run_plan import PlannedRun
 
-MOST_NAMED = 3
-"""Interactions, models and environments that a question names."""
-
 
 @dataclass(frozen=True, slots=True)
 class Creation:
@@ -121,10 +118,5 @@ def _facts(requests: Sequence[RunRequest]) -> list[str]:
         name: dict.fromkeys(str(value) for one in requests if (value := getattr(one, name)) is not MISSING)
         for name in ("model", "environment_id", "interaction_tag")
     }
-    shown = [f"{name.removesuffix('_id')} {_listed(list(values))}" for name, values in named.items() if values]
-    return [f"{number} of {_listed(list(dict.fromkeys(one.label for one in requests)))}", *shown]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"{', '.join(map(tables.cell, names[:MOST_NAMED]))}{more}"
+    shown = [f"{name.removesuffix('_id')} {tables.listed(list(values))}" for name, values in named.items() if values]
+    return [f"{number} of {tables.listed(list(dict.fromkeys(one.label for one in requests)))}", *shown]

@@ -21,8 +21,8 @@ from runs_mcp.server.runs.idempotent_create import start_of
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.scopes import may_create
-from runs_mcp.server.tools import batch, dry_runs
+from runs_mcp.server.scopes import CREATE, has_scope
+from runs_mcp.server.tools import dry_runs
 from runs_mcp.server.tools.creation import Creation
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.tools.run_plan import Several, plan, require_consistent
@@ -36,14 +36,14 @@ WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Nam
 Data = Annotated[JsonObject, Field(description="Input of the interaction; list_interactions shows it")]
 Inputs = Annotated[
     list[JsonObject],
-    Field(min_length=1, max_length=batch.MOST, description="Instead of data: the inputs of many runs"),
+    Field(min_length=1, max_length=params.MAX_BATCH, description="Instead of data: the inputs of many runs"),
 ]
 Like = Annotated[
     list[Annotated[Name, AfterValidator(params.run_id)]],
     BeforeValidator(params.listed),
     Field(
         min_length=1,
-        max_length=batch.MOST,
+        max_length=params.MAX_BATCH,
         description="Ids of runs to run again: interaction, data and settings are theirs, unless given",
     ),
 ]
@@ -69,7 +69,7 @@ WaitForText = Annotated[bool, Field(description="Wait for the end; false answers
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
 
 
-@operation("POST /runs", title="Create a run", output=results.RUN, page=RUN_VIEWER, changes=True)
+@operation("POST /runs", title="Create a run", output=results.RUN, page=RUN_VIEWER, scope=CREATE)
 async def create_run(
     call: Call,
     *,
@@ -158,7 +158,7 @@ async def _follow(call: Call, run: Run) -> RunStream:
     """
     here = services(call)
     starts = run.status == "created"
-    if starts and (here.config.server.read_only or not may_create(call.request_context)):
+    if starts and (here.config.server.read_only or not has_scope(call.request_context, CREATE)):
         raise ToolError(error_messages.not_started(run.id))
     if starts and here.config.server.confirm_create:
         await _confirm_start(call, run)

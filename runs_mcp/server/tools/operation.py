@@ -9,8 +9,10 @@ from typing import Any
 from mcp_types import CallToolResult, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, create_model
 
+from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call
 from runs_mcp.server.params import FREE_TEXT
+from runs_mcp.server.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.tools import arguments
 
 ToolFunction = Callable[..., Awaitable[CallToolResult]]
@@ -29,13 +31,18 @@ class Operation:
     """The parameters of the function, which validate the arguments of a call."""
     free_text: frozenset[str]
     """Parameters in which every text is meant literally, "null" included."""
-    changes: bool
-    """True if each call executes something; such tools are left out for callers who may only read."""
+    scope: Scope
+    """The scope that a caller needs."""
 
     @property
     def name(self) -> str:
         """The tool's name, which is the function's."""
         return self.published.name
+
+    @property
+    def changes(self) -> bool:
+        """True if each call executes runs."""
+        return self.scope == CREATE
 
     def clean(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of `given` that are set.
@@ -61,19 +68,20 @@ def operation(
     title: str,
     output: dict[str, Any],
     page: str | None = None,
-    changes: bool = False,
+    scope: Scope = READ,
     may_start: bool = False,
 ) -> Callable[[ToolFunction], Operation]:
     """Return a decorator that makes a function the tool of `endpoint`; its docstring is the description models read.
 
     `output` is the JSON schema of the structured result, and `page` the URI of the page that hosts may show it on.
-    `changes` marks a tool that executes runs. `may_start` marks a tool that does so only for a run not yet started:
-    it is not read-only, yet open to callers who may only read, and refuses to start a run for them.
+    `scope` is the scope that callers need: `CREATE` for a tool that executes runs, `MANAGE` for a tool that changes or
+    deletes runs. `may_start` marks a tool that executes only a run not yet started: it is not read-only, yet open to
+    callers who may only read, and refuses to start a run for them.
     """
     hints = ToolAnnotations(
-        read_only_hint=not (changes or may_start),
-        destructive_hint=False,
-        idempotent_hint=not changes,
+        read_only_hint=scope == READ and not may_start,
+        destructive_hint=scope == MANAGE,
+        idempotent_hint=scope != CREATE,
         open_world_hint=True,
     )
 
@@ -88,7 +96,7 @@ def operation(
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
         )
-        return Operation(endpoint, function, published, model, free_text, changes)
+        return Operation(endpoint, function, published, model, free_text, scope)
 
     return wrap
 

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
-from pydantic import MISSING, AfterValidator, BeforeValidator, Field
+from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
@@ -19,6 +19,7 @@ from runs_mcp.server.params import (
     Offset,
     Parent,
     RunId,
+    RunIds,
     Status,
     Statuses,
     Tag,
@@ -35,11 +36,6 @@ Include = Annotated[
     list[Part],
     BeforeValidator(params.listed),
     Field(description="Large fields to return; default all"),
-]
-RunIds = Annotated[
-    list[Annotated[params.Name, AfterValidator(params.run_id)]],
-    BeforeValidator(params.listed),
-    Field(min_length=1, max_length=batch.MOST, description="Ids of several runs"),
 ]
 Compare = Annotated[bool, Field(description="Only the differences between run_ids")]
 FilterField = Annotated[
