@@ -61,11 +61,15 @@ def configuration(folder: Path, settings: Any) -> str:
 def _unchanged_logging() -> Iterator[None]:
     """Put back the handlers and levels that a command has set for its process."""
     root = logging.getLogger()
-    loggers = [root, *(one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger))]
-    handlers, levels = root.handlers[:], [one.level for one in loggers]
+    handlers, levels = root.handlers[:], {logger: logger.level for logger in _loggers()}
     try:
         yield
     finally:
         root.handlers[:] = handlers
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for logger in _loggers():
+            logger.setLevel(levels.get(logger, logging.NOTSET))
+
+
+def _loggers() -> list[logging.Logger]:
+    root = logging.getLogger()
+    return [root, *(logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger))]

@@ -199,7 +199,7 @@ async def test_operations_that_others_replace_are_only_warned_of(folder: Path, e
     assert report.exit_code(found) == 0
 
 
-async def test_an_operation_is_not_replaced_by_one_that_is_closed_too(folder: Path) -> None:
+async def test_a_closed_operation_is_not_replaced_by_another_closed_operation(folder: Path) -> None:
     closed = reply({"error": "Forbidden"}, 403)
     found = await asking(folder, {"POST /runs/find": closed, "POST /runs/search": closed})
     assert failures(found) == {"search_runs", "find_runs"}

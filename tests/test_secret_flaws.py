@@ -1,13 +1,13 @@
 """Secrets that cannot be right, wherever they stand: `serve` and `check` say exactly what is wrong with them."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from runs_mcp.cli.main import main
+from tests.clients.processes import CLEAN
+from tests.command_line import FAILED, USAGE, configuration, run_command
 
 FLAWS = {
     "quotes": ('"a-token"', 'the secret is wrapped in quotes ("); remove them'),
@@ -26,12 +26,11 @@ FILES = {
 COMMANDS = pytest.mark.parametrize("command", ["serve", "check"])
 
 
-def output_of(command: str, folder: Path, settings: dict[str, Any], env: dict[str, str] | None = None) -> str:
-    file = folder / "config.json"
-    file.write_text(json.dumps({"api": {"base_url": "http://127.0.0.1:9/api/v1", "auth": settings}}), encoding="utf-8")
-    result = CliRunner().invoke(main, [command, "--config", str(file)], env=env)
-    assert result.exit_code == {"serve": 2, "check": 1}[command], result.output
-    return " ".join(result.output.split())
+def output_of(command: str, folder: Path, settings: dict[str, Any], env: Mapping[str, str] = CLEAN) -> str:
+    file = configuration(folder, {"api": {"base_url": "http://127.0.0.1:9/api/v1", "auth": settings}})
+    result = run_command(command, "--config", file, cwd=folder, env={**CLEAN, **env})
+    assert result.returncode == {"serve": USAGE, "check": FAILED}[command], result.stdout + result.stderr
+    return " ".join((result.stdout + result.stderr).split())
 
 
 @COMMANDS

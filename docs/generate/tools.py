@@ -48,7 +48,7 @@ EXAMPLES = {
             {"interaction": "ClassifySentiment", "data": {"text": "I love it"}, "environment": "Staging"},
         ),
         Example(
-            "What a call would do:",
+            "A preview:",
             {"interaction": "ClassifySentiment", "inputs": [{"text": "I love it"}, {}], "dry_run": True},
         ),
         Example("Left to itself:", SLOW),

@@ -11,7 +11,7 @@ from runs_mcp.api.errors import ProtocolError
 from runs_mcp.api.filters import quote_segment
 from runs_mcp.api.models import Ref
 from runs_mcp.api.payloads import drop_unset
-from runs_mcp.api.requester import Requester
+from runs_mcp.api.requests.requester import Requester
 
 PAGE = 200
 """Interactions of one request."""

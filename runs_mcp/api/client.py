@@ -8,7 +8,6 @@ import httpx
 from pydantic import MISSING, ValidationError
 
 from runs_mcp.api import filters
-from runs_mcp.api.auth import Credential
 from runs_mcp.api.catalog import Catalog
 from runs_mcp.api.content_filter import ContentFilter, filter_stream
 from runs_mcp.api.editions import Edition
@@ -21,11 +20,12 @@ from runs_mcp.api.errors import (
 )
 from runs_mcp.api.extended_json import plain_filter
 from runs_mcp.api.filters import ListFilters, SearchFilters
-from runs_mcp.api.instrumentation import Observe
 from runs_mcp.api.models import Bucket, Facets, FilterOption, Run, total_of
 from runs_mcp.api.payloads import drop_unset
-from runs_mcp.api.requester import Requester, check_header
-from runs_mcp.api.retry import OnWait
+from runs_mcp.api.requests.auth import Credential
+from runs_mcp.api.requests.instrumentation import Observe
+from runs_mcp.api.requests.requester import Requester, check_header
+from runs_mcp.api.requests.retry import OnWait
 from runs_mcp.api.run_config import run_config
 from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
 from runs_mcp.api.stream import Event
@@ -247,7 +247,7 @@ class RunsClient:
     async def update_run(self, run_id: str, *, tags: Sequence[str]) -> None:
         """Replace the tags of a run. `PUT /runs/{run_id}`, only where `edition.changes_runs`.
 
-        The API has no condition such as `If-Match`: tags that somebody else set since they were read are lost. The
+        The API has no condition such as `If-Match`: tags that another client has set since they were read are lost. The
         request is never repeated once it may have arrived.
 
         Args:
@@ -360,7 +360,7 @@ class RunsClient:
 
         Raises:
             InvalidArgumentError: a value of extended JSON has no plain form; nothing was sent.
-            FindClosedError: the operation is closed, and no search replaces it.
+            FindClosedError: the operation is closed, and no search replaced it; its `search` has the same meaning.
             RunsApiError: see the class.
         """
         query = plain_filter(query)
@@ -369,13 +369,9 @@ class RunsClient:
         try:
             return self._runs(await self._requester.call("POST", "/runs/find", body=body))
         except REFUSALS as error:
-            search = search_for(self.edition, query) if fallback and is_in_searches(select) else None
-            if search is None:
-                raise FindClosedError(
-                    "The credential may not use `find`, and no search has the same meaning",
-                    status=error.status,
-                    api_message=error.api_message,
-                ) from error
+            search = search_for(self.edition, query) if is_in_searches(select) else None
+            if search is None or not fallback:
+                raise FindClosedError(status=error.status, api_message=error.api_message, search=search) from error
         found = await self._requester.call("POST", "/runs/search", body=drop_unset(limit=limit, query=search))
         return [Run(select_fields(run.raw, select)) for run in self._runs(found)]
 

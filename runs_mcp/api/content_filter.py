@@ -5,17 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from runs_mcp.api.models import Run
-from runs_mcp.api.stream import Chunk, Closed, Event
-
-
-class TextFilter(Protocol):
-    """A filter for one text that arrives in pieces."""
-
-    def feed(self, piece: str) -> str:
-        """Return the filtered text that is certain after `piece`; the rest is returned later."""
-
-    def end(self) -> str:
-        """Return the filtered rest, after the last piece."""
+from runs_mcp.api.stream import Chunk, Closed, Event, TextFilter, filter_events
 
 
 class ContentFilter(Protocol):
@@ -37,13 +27,9 @@ async def filter_stream(
 ) -> AsyncIterator[AsyncIterator[Event]]:
     """Yield the events of `stream` with filtered text only: the raw data of an event is replaced."""
     async with stream as events:
-        yield _filter_events(events, text)
+        yield _without_data(filter_events(events, text))
 
 
-async def _filter_events(events: AsyncIterator[Event], text: TextFilter) -> AsyncIterator[Event]:
+async def _without_data(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
     async for event in events:
-        shown = text.feed(event.text) if isinstance(event, Chunk) else text.end()
-        if shown:
-            yield Chunk(shown, shown)
-        if isinstance(event, Closed):
-            yield Closed({})
+        yield Chunk(event.text, event.text) if isinstance(event, Chunk) else Closed({})

@@ -19,7 +19,8 @@ RunsApiError
 └─ StreamInterruptedError    a stream that ended without `close`
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 
 class RunsApiError(Exception):
@@ -80,7 +81,13 @@ class PermissionDeniedError(RunsApiError):
 
 
 class FindClosedError(PermissionDeniedError):
-    """A MongoDB filter that the credential may not use, and that means the same as no search."""
+    """A MongoDB filter that the credential may not use, and that no search replaces."""
+
+    def __init__(self, *, status: int | None, api_message: str | None, search: Mapping[str, Any] | None = None) -> None:
+        reason = ", and no search has the same meaning" if search is None else ""
+        super().__init__(f"The credential may not use `find`{reason}", status=status, api_message=api_message)
+        self.search = search
+        """The filters of the search that has the same meaning; None if no search has it."""
 
 
 class NotFoundError(RunsApiError):

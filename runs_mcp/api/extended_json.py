@@ -39,7 +39,7 @@ def _read(read: Callable[[Any], Any], name: str, written: Any) -> Any:
     try:
         return read(written)
     except (TypeError, ValueError, KeyError, OverflowError):
-        raise InvalidArgumentError(f"`query`: {name} does not hold a value of extended JSON") from None
+        raise InvalidArgumentError(f"`query`: {name} does not hold a value of extended JSON; use plain JSON") from None
 
 
 def _date(written: Any) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from runs_mcp.api.errors import ResponseTooLargeError, StreamInterruptedError
 from runs_mcp.api.payloads import decode_json
-from runs_mcp.api.redaction import Redactor, StreamRedactor
 
 CHUNK_EVENTS = frozenset({"", "message", "chunk"})
 EVENT_STREAM = "text/event-stream"
@@ -60,15 +59,24 @@ async def read_events(body: AsyncIterator[bytes], *, max_event_bytes: int) -> As
     raise StreamInterruptedError("The stream ended before it was closed")
 
 
-async def redacted_events(events: AsyncIterator[Event], redactor: Redactor) -> AsyncGenerator[Event]:
-    """Yield `events` without the secrets in use in their texts, also where a secret is spread over several events.
+class TextFilter(Protocol):
+    """A filter for one text that arrives in pieces."""
 
-    What may begin a secret is yielded with the next event. It is not yielded if the stream breaks off.
+    def feed(self, piece: str) -> str:
+        """Return the filtered text that is certain after `piece`; the rest is returned later."""
+
+    def end(self) -> str:
+        """Return the filtered rest, after the last piece."""
+
+
+async def filter_events(events: AsyncIterator[Event], text: TextFilter) -> AsyncGenerator[Event]:
+    """Yield `events` with filtered texts, also where a match is spread over several events.
+
+    Text that the filter withholds is yielded with a later event. It is not yielded if the stream breaks off.
     """
-    text = StreamRedactor(redactor)
     async for event in events:
         if isinstance(event, Closed):
-            if rest := text.rest():
+            if rest := text.end():
                 yield Chunk(rest, rest)
             yield event
         elif shown := text.feed(event.text):

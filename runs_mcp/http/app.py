@@ -39,7 +39,7 @@ from runs_mcp.observability.request_id import RequestId
 from runs_mcp.observability.tracing import CallersTrace
 from runs_mcp.server.gcra import GcraLimiter, RateLimiter
 from runs_mcp.server.middleware.observers import Observers
-from runs_mcp.server.scopes import READ
+from runs_mcp.server.permissions.scopes import READ
 from runs_mcp.server.server import build_server
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 

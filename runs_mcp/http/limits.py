@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runs_mcp.http.message import is_request, message_of, params_of, refuse
 from runs_mcp.observability.caller_name import name_of
 from runs_mcp.server.gcra import RateLimiter
+from runs_mcp.server.permissions.scopes import caller_of
 from runs_mcp.server.resources.subscriptions import MAX_CALLER_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS
-from runs_mcp.server.scopes import caller_of
 
 FULL_RETRY_S = 1
 """Value of Retry-After, in seconds, if a limit of concurrent requests is reached."""

@@ -13,8 +13,8 @@ from runs_mcp.api import SetupError, connect
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
+from runs_mcp.server.permissions.scopes import caller_of
 from runs_mcp.server.runs.shared_state import SharedState
-from runs_mcp.server.scopes import caller_of
 from runs_mcp.server.server import RunsServer, build_server
 
 log = logging.getLogger(__name__)

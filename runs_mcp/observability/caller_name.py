@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-from runs_mcp.server.scopes import caller_of
+from runs_mcp.server.permissions.scopes import caller_of
 
 
 def name_of(scope: Scope) -> str:

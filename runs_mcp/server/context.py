@@ -12,12 +12,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
-from runs_mcp.server.permitted_tools import PermittedTools
+from runs_mcp.server.pages.page import Pages
+from runs_mcp.server.permissions.permitted_tools import PermittedTools
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
-from runs_mcp.server.runs.pages import Pages
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
 

@@ -15,7 +15,7 @@ from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.middleware.observers import Observers
 from runs_mcp.server.middleware.secret_filter import filtered_logs
-from runs_mcp.server.permitted_tools import PermittedTools
+from runs_mcp.server.permissions.permitted_tools import PermittedTools
 from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates

@@ -25,8 +25,8 @@ from yaml import YAMLError
 
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.observability.masking import one_line
-from runs_mcp.server import cursor
 from runs_mcp.server.context import Request
+from runs_mcp.server.pages import cursor
 
 
 class Argument(BaseModel):

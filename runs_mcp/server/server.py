@@ -1,5 +1,6 @@
 """The MCP server: the SDK's low-level `Server`, with a named handler for each method."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,10 +40,10 @@ from runs_mcp.server.middleware.crashes import contain_crash
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
+from runs_mcp.server.permissions.scopes import READ, CallerInstructions, has_scope, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
-from runs_mcp.server.scopes import READ, CallerInstructions, has_scope, principal
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
@@ -51,12 +52,11 @@ from runs_mcp.server.tools.operation import Operation
 
 NAME = "runs-mcp"
 WEBSITE = "https://github.com/runs-mcp/runs-mcp"
+_TRIANGLE = """<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>\
+<path fill='#6b5cff' d='M3 2l10 6-10 6z'/></svg>"""
 # Data, so that a host shows the icon without a request; short, since every result of 2026-07-28 repeats it.
 ICON = Icon(
-    src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
-    "%3Cpath fill='%236b5cff' d='M3 2l10 6-10 6z'/%3E%3C/svg%3E",
-    mime_type="image/svg+xml",
-    sizes=["any"],
+    src=f"data:image/svg+xml;base64,{b64encode(_TRIANGLE.encode()).decode()}", mime_type="image/svg+xml", sizes=["any"]
 )
 FIVE_MINUTES_MS = 300_000
 CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {

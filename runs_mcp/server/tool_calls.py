@@ -17,15 +17,16 @@ from mcp_types import (
 )
 from pydantic_core import to_json
 
-from runs_mcp.server import cursor, elicitation
+from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, Request
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
+from runs_mcp.server.pages import cursor
+from runs_mcp.server.permissions.scopes import has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SingleUse
-from runs_mcp.server.scopes import has_scope
 from runs_mcp.server.tools.arguments import UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 

@@ -148,7 +148,7 @@ async def test_a_failed_page_fails_the_scan() -> None:
         await RunScan(failing, lambda _: None, 10).run(TimeSlice(), within_s=5)
 
 
-async def test_a_scan_reports_how_many_runs_it_has_read_of_how_many() -> None:
+async def test_a_scan_reports_the_read_and_the_matching_runs() -> None:
     api, said = FakeRuns(list(range(0, 1_230_000, 100)), 1_000), list[str]()
 
     async def say(text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import respx
 
 from runs_mcp.api import RunsClient
-from runs_mcp.api.requester import Requester
+from runs_mcp.api.requests.requester import Requester
 from runs_mcp.config.api_settings import ApiSettings
 
 BASE = {

@@ -13,8 +13,8 @@ import pytest
 import respx
 
 from runs_mcp.api import AuthenticationError, Credential, CredentialError, ProtocolError, UnavailableError, connect
-from runs_mcp.api.auth import Tokens
-from runs_mcp.api.redaction import Redactor
+from runs_mcp.api.requests.auth import Tokens
+from runs_mcp.api.requests.redaction import Redactor
 from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from tests.api.conftest import BASE, Open
 

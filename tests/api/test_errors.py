@@ -18,7 +18,7 @@ from runs_mcp.api import (
     RunsApiError,
     UnavailableError,
 )
-from runs_mcp.api.error_responses import error_of_exception
+from runs_mcp.api.requests.error_responses import error_of_exception
 from tests.api.conftest import Open
 
 pytestmark = pytest.mark.anyio

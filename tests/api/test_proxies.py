@@ -3,7 +3,7 @@
 import pytest
 
 from runs_mcp.api import ProxySettingsError, connect
-from runs_mcp.api.proxies import Proxies
+from runs_mcp.api.requests.proxies import Proxies
 
 API = "https://api.example.com/api/v1/runs"
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from runs_mcp.api import RunsApiError
-from runs_mcp.api.redaction import Redactor, StreamRedactor
+from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
 from runs_mcp.config.api_settings import ApiSettings
 from tests.api.conftest import Open
 
@@ -145,11 +145,11 @@ def test_a_secret_that_a_stream_spreads_over_its_pieces_is_replaced(parts: list[
     redactor.add(OPAQUE)
     text, stream = " ".join(parts), StreamRedactor(redactor)
     ends = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
-    shown = "".join(stream.feed(text[start:end]) for start, end in pairwise(ends)) + stream.rest()
+    shown = "".join(stream.feed(text[start:end]) for start, end in pairwise(ends)) + stream.end()
     assert shown == redactor.redact(text)
 
 
-def test_a_stream_holds_back_only_what_may_begin_a_secret() -> None:
+def test_a_stream_withholds_only_possible_beginnings_of_a_secret() -> None:
     redactor = Redactor()
     redactor.add("abcdefgh")
     stream = StreamRedactor(redactor)
@@ -161,7 +161,7 @@ def test_a_stream_holds_back_only_what_may_begin_a_secret() -> None:
         "[secret]!",
         "",
     ]
-    assert stream.rest() == "ab"
+    assert stream.end() == "ab"
 
 
 async def test_no_piece_of_a_run_holds_it(router: respx.MockRouter, open_client: Open) -> None:

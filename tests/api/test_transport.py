@@ -26,7 +26,7 @@ from runs_mcp.api import (
     UnavailableError,
     connect,
 )
-from runs_mcp.api.transport import send_once
+from runs_mcp.api.requests.transport import send_once
 from runs_mcp.config.api_settings import ApiSettings
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.clients.processes import CLEAN, SERVE
-from tests.clients.test_malformed_stdio_messages import HELLO, Peer
+from tests.clients.stdio_peer import HELLO, Peer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

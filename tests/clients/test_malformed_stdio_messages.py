@@ -1,22 +1,15 @@
 """Clients that send nonsense over stdio: the process lives, and answers the next good message."""
 
 import json
-import sys
 from collections.abc import AsyncIterator
-from subprocess import DEVNULL, PIPE
 from typing import Any
 
-import anyio
 import pytest
-from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 
-from tests.clients.processes import CLEAN, SERVE
+from tests.clients.processes import SERVE
+from tests.clients.stdio_peer import CALL, HELLO, Peer, started
 
 pytestmark = pytest.mark.anyio
-
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "peer", "version": "1"}}
-CALL = {"jsonrpc": "2.0", "id": "x", "method": "tools/call"}
 
 
 def call_with(**params: Any) -> str:
@@ -53,41 +46,11 @@ NONSENSE: dict[str, str | bytes] = {
 }
 
 
-class Peer:
-    """A process of the server, and what it says."""
-
-    def __init__(self, process: Process) -> None:
-        assert process.stdout
-        self.process = process
-        self._said = BufferedByteReceiveStream(process.stdout)
-
-    async def send(self, message: str | bytes) -> None:
-        """Send a line as it is."""
-        assert self.process.stdin
-        await self.process.stdin.send((message.encode() if isinstance(message, str) else message) + b"\n")
-
-    async def next(self) -> dict[str, Any]:
-        """The next thing it says."""
-        return dict(json.loads(await self._said.receive_until(b"\n", 10_000_000)))
-
-    async def answer_to(self, request_id: str) -> dict[str, Any]:
-        """The answer to a request; others before it are passed over."""
-        while (said := await self.next()).get("id") != request_id:
-            pass
-        return said
-
-
 @pytest.fixture(scope="module")
 async def peer(anyio_backend: str) -> AsyncIterator[Peer]:
-    """One server for all the nonsense, past its handshake."""
-    command = [sys.executable, *SERVE]
-    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
-        peer = Peer(process)
-        await peer.send(json.dumps({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": HELLO}))
-        await peer.answer_to("hello")
-        await peer.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+    """One server for all the nonsense."""
+    async with started(SERVE) as peer:
         yield peer
-        process.terminate()
 
 
 @pytest.mark.parametrize("name", NONSENSE)

@@ -11,8 +11,8 @@ from mcp.client import Client
 
 from tests.calls import call
 from tests.clients.processes import http_process
+from tests.clients.stdio_peer import HELLO
 from tests.clients.test_malformed_http_requests import JSON
-from tests.clients.test_malformed_stdio_messages import HELLO
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

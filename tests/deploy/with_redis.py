@@ -223,9 +223,7 @@ async def test_runs_started_at_once_never_exceed_the_limit(redis: Redis) -> None
     assert sum(counts.values()) == 19
 
 
-async def test_without_redis_a_replica_counts_what_it_started_itself(
-    redis: Redis, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_without_redis_a_replica_counts_its_own_runs(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     async with (
         upstream.serving(ENDED) as api,
         replicas(limited(sharing(api, redis.url), per_hour=3), 2) as [first, second],

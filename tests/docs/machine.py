@@ -115,7 +115,8 @@ class Machine:
 def servers(configuration: Any) -> Iterator[list[str]]:
     """Yield the commands in the configuration of a client."""
     for key in SERVERS:
-        for server in configuration.get(key, {}).values():
+        found = configuration.get(key, {})
+        for server in found.values() if isinstance(found, dict) else ():
             if command := server.get("command", server.get("cmd")):
                 yield [*(command if isinstance(command, list) else [command]), *server.get("args", [])]
 

@@ -44,6 +44,7 @@ def listing(status: int) -> Tool:
     return Tool("list_runs", {}, {"GET /runs": reply({"message": "No"}, status)})
 
 
+DATED = [{"id": f"r{minute}", "created_at": f"2026-11-19T14:{minute}:00Z"} for minute in range(10, 50)]
 HOW: dict[str, Provoked] = {
     "runs-mcp: command not found": Terminal("PATH=/nonexistent; runs-mcp"),
     "No such command '…'": Terminal("runs-mcp serv"),
@@ -117,6 +118,20 @@ HOW: dict[str, Provoked] = {
     ),
     "The Runs API did not accept the server's credential (401).": listing(401),
     "The server's credential may not do this (403).": listing(403),
+    "The server's credential may not use MongoDB filters, and no search has the same meaning as this one.": Tool(
+        "find_runs", {"query": {"execution_time": {"$gt": 5}}}, {"POST /runs/find": reply({"message": "No"}, 403)}
+    ),
+    "Others may exist: the credential may not list the values that runs have, …": Tool(
+        "get_run_filter_options",
+        {"field": "tag"},
+        {"GET /runs/filter-options/tag": reply({}, 403), "GET /runs": reply([{"id": "r1", "tags": ["a"]}])},
+    ),
+    "Incomplete: only … runs were counted, and more match; narrow the filters, e.g. by start": Tool(
+        "compute_run_facets",
+        {"facets": ["models"]},
+        {"POST /runs/facets": reply({}, 403), "POST /runs/find": reply({}, 403), "POST /runs/search": reply(DATED)},
+        {"server": {"max_scan": 20}},
+    ),
     "The Runs API found nothing there (404).": listing(404),
     "The Runs API rejected the request (…).": listing(422),
     "The Runs API is limiting its rate (429).": listing(429),

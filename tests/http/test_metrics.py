@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runs_mcp import __version__
-from runs_mcp.api.instrumentation import path_template
+from runs_mcp.api.requests.instrumentation import path_template
 from runs_mcp.config.settings import Config
 from runs_mcp.redis.connection import without_redis
 from tests import upstream

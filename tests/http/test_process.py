@@ -98,7 +98,7 @@ async def test_a_request_without_its_body_is_a_408() -> None:
     assert (b"connection", b"close") in sent[0]["headers"]
 
 
-async def test_told_to_stop_the_service_waits_for_creates_whose_callers_left_and_logs_unfinished_runs() -> None:
+async def test_a_stopping_service_waits_for_abandoned_creates_and_logs_unfinished_runs() -> None:
     asked, told = anyio.Event(), anyio.Event()
 
     async def create(_: Request) -> Response:

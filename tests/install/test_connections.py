@@ -153,9 +153,7 @@ def test_files_of_other_formats_are_left_to_the_user(tmp_path: Path, client: str
         ),
     ],
 )
-def test_the_preview_is_what_to_paste(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], client: str, text: str
-) -> None:
+def test_the_preview_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str], client: str, text: str) -> None:
     connect(client, tmp_path).preview(SANDBOX)
     printed = capsys.readouterr()
     assert printed.out == text

@@ -115,7 +115,7 @@ def machine(host: Host, home: Path) -> Machine:
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: str(host.client))
 @pytest.mark.timeout(300)
-async def test_the_host_connects_to_what_install_added(
+async def test_the_host_connects_to_the_installed_entry(
     host: Host, tmp_path: Path, url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     used, client = machine(host, tmp_path), find(host.client)

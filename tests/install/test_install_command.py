@@ -147,7 +147,7 @@ def test_a_file_that_does_not_parse_is_not_changed(home: Path) -> None:
         pytest.param(["--remove"], "--remove needs the name of a client", id="no client to remove from"),
     ],
 )
-def test_usage_errors_say_what_to_do(home: Path, arguments: list[str], says: str) -> None:
+def test_usage_errors_name_the_remedy(home: Path, arguments: list[str], says: str) -> None:
     (home / "wrong.json").write_text('{"api": {"editon": "x"}}', encoding="utf-8")
     refused = run(*arguments)
     assert refused.exit_code == USAGE
@@ -211,7 +211,7 @@ def test_without_a_name_a_terminal_is_asked(
     assert {name for name, file in files.items() if file.exists() and "runs" in file.read_text()} == connected
 
 
-def test_an_error_of_one_client_does_not_stop_the_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_a_client_does_not_stop_the_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / ".claude.json").write_text("{", encoding="utf-8")
     (home / ".cursor").mkdir()
     monkeypatch.setattr("runs_mcp.cli.install_command.is_interactive", lambda: True)

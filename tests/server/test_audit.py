@@ -63,7 +63,7 @@ def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("as_task", [False, True], ids=["answered", "as a task"])
-async def test_a_run_that_is_created_and_started_has_one_line(
+async def test_a_created_and_started_run_has_a_single_line(
     config: Config, caplog: pytest.LogCaptureFixture, way: str, *, as_task: bool
 ) -> None:
     caplog.set_level(logging.INFO, "runs_mcp.observability.audit")
@@ -74,7 +74,7 @@ async def test_a_run_that_is_created_and_started_has_one_line(
     assert {line["interaction"] for line in audited(caplog)} == {"SlowWriter"}
 
 
-async def test_a_run_that_another_client_created_has_one_line_once_it_is_started(
+async def test_a_run_of_another_client_has_a_single_line_after_its_start(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "runs_mcp.observability.audit")

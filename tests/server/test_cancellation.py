@@ -1,10 +1,8 @@
 """A caller that cancels or disconnects: what was asked of the API for it is closed, not left to run its course."""
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from subprocess import DEVNULL, PIPE
 
 import anyio
 import pytest
@@ -14,7 +12,7 @@ from starlette.responses import Response
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN
-from tests.clients.test_malformed_stdio_messages import CALL, HELLO, Peer
+from tests.clients.stdio_peer import CALL, Peer, started
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import TOKEN, Replies, Upstream, reply
@@ -87,11 +85,5 @@ async def test_a_cancelled_aggregate_asks_the_api_for_nothing_more_and_is_never_
 async def served(api: Upstream) -> AsyncIterator[Peer]:
     """A server in front of `api`, in a process of its own, past its handshake."""
     environment = {**CLEAN, "RUNS_MCP_API__BASE_URL": f"{api.url}/api/v1", "RUNS_MCP_API__AUTH__VALUE": TOKEN}
-    command = [sys.executable, "-m", "runs_mcp", "serve"]
-    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment) as process:
-        peer = Peer(process)
-        await peer.send(json.dumps({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": HELLO}))
-        await peer.answer_to("hello")
-        await peer.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+    async with started(("-m", "runs_mcp", "serve"), environment) as peer:
         yield peer
-        process.terminate()

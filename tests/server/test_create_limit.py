@@ -62,7 +62,7 @@ async def test_beyond_the_limit_a_create_is_refused_with_the_time_when_it_is_pos
     assert " UTC, in 6" in refused.text
 
 
-async def test_a_batch_larger_than_what_is_left_creates_nothing(config: Config) -> None:
+async def test_a_batch_above_the_remaining_limit_creates_no_run(config: Config) -> None:
     async with serving(config, per_hour=100, per_day=5) as client:
         await call(client, "create_run", **CREATE)
         before = (await call(client, "compute_run_facets")).structured["total"]
@@ -79,7 +79,7 @@ async def test_a_batch_larger_than_what_is_left_creates_nothing(config: Config) 
         assert not (await call(client, "create_run", interaction="ExtractContacts", inputs=[CREATE["data"]] * 4)).failed
 
 
-async def test_a_batch_larger_than_the_limit_is_told_to_be_smaller(config: Config) -> None:
+async def test_a_batch_above_the_whole_limit_asks_for_a_smaller_batch(config: Config) -> None:
     async with serving(config, per_hour=2) as client:
         refused = await call(client, "create_run", interaction="ExtractContacts", inputs=[CREATE["data"]] * 3)
     assert "That many are never possible in one call: ask for fewer." in refused.text
@@ -96,7 +96,7 @@ async def test_typed_tools_count(config: Config) -> None:
     assert "server.create_limit.per_hour" in second.text
 
 
-async def test_nobody_is_asked_to_confirm_what_the_limit_refuses(config: Config, mode: str) -> None:
+async def test_runs_above_the_limit_are_refused_without_a_question(config: Config, mode: str) -> None:
     person = Person(confirm="yes")
     confirming = config.model_copy(update={"server": config.server.model_copy(update={"confirm_create": True})})
     async with asking(limited(confirming, per_hour=1), mode, person) as client:

@@ -1,4 +1,4 @@
-"""Dry runs: they tell what a run would use and whether its data fits, and create nothing."""
+"""Dry runs: they resolve a run, check its data, and create nothing."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -86,7 +86,9 @@ async def test_the_invalid_field_is_named(client: Client, data: dict[str, Any], 
         ({"interaction": "ClassifySentiment", "model": "unheard-of"}, "has no model unheard-of"),
     ],
 )
-async def test_what_would_fail_is_told(client: Client, arguments: dict[str, Any], words: str) -> None:
+async def test_a_dry_run_reports_the_problems_of_the_create(
+    client: Client, arguments: dict[str, Any], words: str
+) -> None:
     answer = await dry(client, **arguments, data=SAID)
     assert words in answer.structured["runs"][0]["failure"]
     assert words in answer.text
@@ -105,14 +107,14 @@ async def test_earlier_runs_inputs_and_models_have_a_line_each(client: Client) -
     assert [one["model"] for one in models.structured["runs"]] == ["gpt-4o", "gpt-4o-mini"]
 
 
-async def test_without_the_catalogue_it_says_what_it_does_not_know() -> None:
+async def test_without_the_catalogue_the_unknown_facts_are_named() -> None:
     closed = SandboxOptions(answers=closed_operations(["interactions"]), seed_runs=20)
     async with running(closed) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
         async with Client(build_server(config).mcp) as client:
             answer = await dry(client, interaction="ClassifySentiment", data=SAID)
     assert answer.structured["runs"][0]["input"] == "not checked"
-    assert "The API does not tell what it would use" in answer.text
+    assert "The API does not resolve interactions" in answer.text
 
 
 CIRCULAR = {"type": "object", "properties": {"next": {"$ref": "#"}}}
@@ -127,7 +129,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("schema", "reason"), UNUSABLE.values(), ids=UNUSABLE)
-async def test_an_unusable_schema_is_not_checked_and_says_why(schema: dict[str, Any], reason: str) -> None:
+async def test_an_unusable_schema_is_not_checked_and_the_reason_is_given(schema: dict[str, Any], reason: str) -> None:
     exported = [{"id": "i1", "name": "Odd", "prompts": [{"template": {"inputSchema": schema}}]}]
     resolved = {"id": "i1", "name": "Odd", "version": 1, "resolved": {"model": "gpt-4o"}}
     replies: upstream.Replies = {

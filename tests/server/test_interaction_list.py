@@ -12,7 +12,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import SandboxOptions, closed_operations, running
 from runs_mcp.server import build_server
-from runs_mcp.server.render.interaction_results import input_summary
+from runs_mcp.server.interactions.interaction_results import input_summary
 from tests.calls import call
 from tests.conftest import Connect
 

@@ -383,15 +383,15 @@ async def test_where_find_is_closed_no_call_is_offered_to_a_tool_that_is_not_pub
     assert "next" not in answer.structured
 
 
-async def test_where_find_is_closed_a_filter_that_no_search_expresses_is_refused_with_what_one_can() -> None:
+async def test_where_find_is_closed_an_inexpressible_filter_is_refused_with_the_expressible_fields() -> None:
     async with find_closed("vertesia", 404) as client:
         answer = await call(client, "find_runs", query={"execution_time": {"$gt": 5}})
     assert answer.failed
-    assert "closes `find` to the server's credential (404)" in answer.text
+    assert "may not use MongoDB filters" in answer.text
     assert "status, interaction, environment and modelId" in answer.text
 
 
-async def test_an_api_that_refuses_to_tell_the_end_is_not_said_to_be_at_its_end(connect: Connect) -> None:
+async def test_a_list_whose_end_is_unknown_does_not_claim_the_end(connect: Connect) -> None:
     replies = [reply(RUNS[:3]), reply({"error": "unknown operator: $nin"}, 400)]
     async with upstream.serving({"POST /runs/find": replies}) as api, connect(configured(api)) as client:
         answer = await call(client, "find_runs", query={}, limit=10)

@@ -24,7 +24,7 @@ from runs_mcp.observability.logs import FIELDS
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.server import build_server, context
 from runs_mcp.server.params import MAX_BATCH
-from runs_mcp.server.permitted_tools import permits
+from runs_mcp.server.permissions.permitted_tools import permits
 from runs_mcp.server.runs.own_tags import PREFIX
 from runs_mcp.server.tools import MANAGE_OPERATIONS
 from runs_mcp.server.tools.batch import AT_ONCE
@@ -32,7 +32,7 @@ from tests import upstream
 from tests.calls import call
 from tests.http.callers import calling, serving
 from tests.http.service import Endpoint
-from tests.server.test_elicitation import Person
+from tests.server.test_elicitation import Person, asking
 from tests.upstream import reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -137,7 +137,7 @@ async def test_a_missing_run_does_not_affect_the_others(
         await runs.get_run(run_id)
 
 
-async def test_each_changed_run_has_one_line_in_the_audit_log(
+async def test_the_audit_log_has_a_line_for_every_changed_run(
     managed: Config, run_id: str, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "runs_mcp.observability.audit")
@@ -157,7 +157,7 @@ async def test_a_person_confirms_deletions_where_the_client_can_ask(
     managed: Config, runs: RunsClient, run_id: str, mode: str, answer: str | None
 ) -> None:
     person = Person(**({"confirm": answer} if answer else {}))
-    async with Client(build_server(managed).mcp, mode=mode, elicitation_callback=person) as client:
+    async with asking(managed, mode, person) as client:
         deleted = await call(client, "delete_runs", run_ids=[run_id])
     assert person.asked[0].message == f"Delete 1 run ({run_id})? Deleted runs cannot be restored."
     assert deleted.failed is (answer != "yes")

@@ -81,7 +81,7 @@ async def test_every_result_names_the_server_with_its_icon_and_website() -> None
     stamp = (listed.meta or {})["io.modelcontextprotocol/serverInfo"]
     assert stamp["name"] == "runs-mcp"
     assert stamp["websiteUrl"].startswith("https://")
-    assert stamp["icons"][0]["src"].startswith("data:image/svg+xml,")
+    assert stamp["icons"][0]["src"].startswith("data:image/svg+xml;base64,")
 
 
 async def test_a_run_reads_whole_and_its_parts_alone(client: Client) -> None:

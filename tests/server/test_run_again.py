@@ -42,7 +42,7 @@ async def whole(client: Client, run_id: str) -> dict[str, Any]:
     return (await call(client, "get_run", run_id=run_id)).structured
 
 
-async def test_forty_failed_runs_run_again_in_one_call(client: Client) -> None:
+async def test_forty_failed_runs_are_repeated_in_a_single_call(client: Client) -> None:
     inputs = [{"message": f"broken {number}"} for number in range(40)]
     failed = await call(client, "create_run", interaction="AlwaysFails", inputs=inputs)
     ids = [one["id"] for one in failed.structured["runs"]]
@@ -121,7 +121,7 @@ async def test_a_repetition_need_not_be_waited_for(client: Client) -> None:
     assert "do not create it again" in answer.text
 
 
-async def test_one_input_runs_on_several_models_and_the_results_are_compared(client: Client) -> None:
+async def test_an_input_runs_on_several_models_and_the_results_are_compared(client: Client) -> None:
     models = ["gpt-4o", "gpt-4o-mini", "unheard-of"]
     answer = await call(client, "create_run", like=await made(client), models=models)
     assert len(answer.structured["compared"]) == 2
@@ -151,9 +151,7 @@ async def test_a_person_confirms_by_name_and_number(config: Config, mode: str) -
 
 
 @pytest.mark.parametrize("privacy", [{"content": "none"}, {"redact": ["email"]}], ids=["hidden", "redacted"])
-async def test_content_that_is_not_shown_is_repeated_whole_and_shown_to_no_one(
-    config: Config, privacy: dict[str, Any]
-) -> None:
+async def test_hidden_content_is_repeated_whole_and_stays_hidden(config: Config, privacy: dict[str, Any]) -> None:
     secret = {"text": "Ann is ann@example.com"}
     async with Client(build_server(config).mcp) as open_client:
         old = await made(open_client, "ExtractContacts", data=secret)
@@ -259,7 +257,7 @@ async def test_a_run_that_cannot_be_repeated_does_not_affect_the_others(earlier:
     assert words in among.text.splitlines()[3]
 
 
-async def test_a_deleted_interaction_is_told_for_its_line() -> None:
+async def test_a_deleted_interaction_is_reported_in_its_line() -> None:
     gone = reply({"message": "Interaction not found: i1"}, 404)
     async with beside(GOOD | {"id": "old"}, create=gone) as (client, _):
         alone, among = await repeated(client)
@@ -267,7 +265,7 @@ async def test_a_deleted_interaction_is_told_for_its_line() -> None:
         assert 'It says: "Interaction not found: i1". No run was created. list_interactions shows' in text
 
 
-async def test_what_the_earlier_run_lacks_can_be_passed() -> None:
+async def test_arguments_that_the_earlier_run_lacks_can_be_passed() -> None:
     hidden = {"id": "old", "status": "failed", "interaction": {"id": "i1", "name": "Review"}}
     async with beside(hidden) as (client, api):
         answer = await call(client, "create_run", like="old", data={"text": "b"})

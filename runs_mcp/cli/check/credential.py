@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from runs_mcp.api import AuthenticationError, RunsApiError, connect
-from runs_mcp.api.auth import SecretSource, find_token_url, open_to_others
+from runs_mcp.api.requests.auth import SecretSource, find_token_url, open_to_others
 from runs_mcp.cli.check.examination import Examination, Wire
 from runs_mcp.cli.check.explanations import happened
 from runs_mcp.cli.check.findings import STEP_S, Finding, check, failed, ok, skipped, warning

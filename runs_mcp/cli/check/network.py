@@ -20,8 +20,8 @@ from anyio.lowlevel import current_token
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from runs_mcp.api import ProxySettingsError
-from runs_mcp.api.proxies import Proxies
-from runs_mcp.api.transport import load_trust
+from runs_mcp.api.requests.proxies import Proxies
+from runs_mcp.api.requests.transport import load_trust
 from runs_mcp.cli.check.examination import Examination, Hop
 from runs_mcp.cli.check.explanations import NETWORK, TRUST
 from runs_mcp.cli.check.findings import Finding, Look, check, failed, ok, skipped, warning

@@ -11,7 +11,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.findings import Check, Finding, check, failed, ok
-from runs_mcp.server.permitted_tools import permits
+from runs_mcp.server.permissions.permitted_tools import permits
 
 START_S = 15.0
 """Seconds for a process to start and answer; few clients wait longer."""

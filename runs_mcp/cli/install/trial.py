@@ -1,4 +1,4 @@
-"""A trial of an entry: the server is started or called as the client would do it, and its tools are listed."""
+"""A trial of an entry: the server is started or called as the client does it, and its tools are listed."""
 
 import tempfile
 from pathlib import Path

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from runs_mcp.config.http_settings import AuthenticationSettings, JwtAuthSettings
 from runs_mcp.http.auth.metadata import metadata_url
-from runs_mcp.server.scopes import CREATE, MANAGE, READ
+from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 
 
 class Challenge:

@@ -5,7 +5,7 @@ from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 from starlette.routing import Route
 
 from runs_mcp.config.http_settings import JwtAuthSettings
-from runs_mcp.server.scopes import CREATE, MANAGE, READ
+from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 
 _URL = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
 """Issuers are compared as strings (RFC 8414, section 3.3), so no slash is added to a URL without a path."""

@@ -16,7 +16,7 @@ from runs_mcp.config.settings import Config, ProfileSettings
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.jwks import PAUSE_S
 from runs_mcp.observability import logs
-from runs_mcp.server.scopes import KEY, Caller
+from runs_mcp.server.permissions.scopes import KEY, Caller
 
 log = logging.getLogger(__name__)
 

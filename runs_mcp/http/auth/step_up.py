@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.message import message_of, params_of, refuse
+from runs_mcp.server.permissions.scopes import caller_of
 from runs_mcp.server.render import error_messages
-from runs_mcp.server.scopes import caller_of
 
 
 class StepUp:

@@ -14,8 +14,8 @@ from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
+from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.runs.name_resolver import UnclearNameError
-from runs_mcp.server.scopes import CREATE
 from runs_mcp.server.tools import arguments
 from runs_mcp.server.tools.execute import create_run
 

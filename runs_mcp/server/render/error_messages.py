@@ -26,12 +26,12 @@ from runs_mcp.api import (
     UnavailableError,
 )
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
+from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
 from runs_mcp.server.runs.create_limit import CreateLimitError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.scopes import CREATE
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from runs_mcp.server.render import results, tables
 
 FITS, MISFIT, UNCHECKED = "fits", "does not fit", "not checked"
 NOTHING = "Dry run: nothing was created."
-FROM_CATALOGUE = "The API does not tell what it would use; this is what the call and the catalogue say."
+FROM_CATALOGUE = "The API does not resolve interactions; this preview comes from the call and the catalogue."
 COLUMNS = ("label", "interaction", "version", "environment", "model", "input")
 
 
@@ -33,7 +33,7 @@ class Preview:
     failure: str = ""
     """The reason why the run cannot be created."""
     resolved: bool = True
-    """False if the API does not tell what it would use."""
+    """False if the API does not resolve interactions."""
 
 
 def answer(call: Call, previews: Sequence[Preview]) -> CallToolResult:

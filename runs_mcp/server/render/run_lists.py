@@ -8,12 +8,12 @@ from pydantic_core import to_json
 
 from runs_mcp.api import Run
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.pages.find_cursor import query_after
+from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.render import results, tables
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.truncate import Cut, fit
-from runs_mcp.server.runs.find_cursor import query_after
-from runs_mcp.server.runs.pages import Page
 
 NOT_IN_LISTS = {*results.DOCUMENTS, "account", "project"}
 SMALLEST_ROW_CHARS = 600

@@ -22,8 +22,9 @@ from mcp_types import (
 )
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
-from runs_mcp.server import cursor, params
+from runs_mcp.server import params
 from runs_mcp.server.context import Request
+from runs_mcp.server.pages import cursor
 from runs_mcp.server.privacy.content_policy import NOT_SHOWN
 from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices

@@ -25,10 +25,10 @@ from mcp_types import (
 from runs_mcp.api import NotFoundError, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Request
+from runs_mcp.server.permissions.scopes import principal
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.uris import PARTS, SCHEME
-from runs_mcp.server.scopes import principal
 
 MOST_UNSENT = 1_000
 MAX_SUBSCRIPTIONS = 100

@@ -22,7 +22,7 @@ class CreateLimitError(Exception):
     """More runs than `server.create_limit` allows now."""
 
     def __init__(self, window: "Window", left: int, wanted: int, wait_s: int | None, free_at: datetime | None) -> None:
-        super().__init__(f"{wanted} runs are wanted, and {left} of {window.most} in any {window.name} are left")
+        super().__init__(f"{wanted} runs requested, {left} of {window.most} in any {window.name} left")
         self.window = window
         self.left = left
         self.wanted = wanted
@@ -104,13 +104,18 @@ class CreateLimit:
         self._counts = counts
         self._windows = windows(limit)
 
+    @property
+    def is_set(self) -> bool:
+        """True if runs are limited."""
+        return bool(self._windows)
+
     async def require(self, wanted: int) -> None:
         """Return if `wanted` runs may be started now; nothing is counted.
 
         Raises:
             CreateLimitError: They are more than the limit leaves.
         """
-        if not self._windows:
+        if not self.is_set:
             return
         minute, counts = await self._counts.read()
         if not any(window.left(counts, minute) < wanted for window in self._windows):
@@ -129,7 +134,7 @@ class CreateLimit:
         Raises:
             CreateLimitError: The limit is reached.
         """
-        if not self._windows:
+        if not self.is_set:
             return None
         while (minute := await self._counts.take(self._limit)) is None:
             await self.require(1)

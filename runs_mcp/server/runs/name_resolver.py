@@ -6,7 +6,7 @@ import time
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import MISSING
 
@@ -78,6 +78,19 @@ class Names:
         if found is None:
             raise UnclearNameError(f"`{field}`: {_unknown(given, directory)}", field, given)
         return found
+
+    async def in_filters(self, **filters: Any) -> dict[str, Any]:
+        """Return the filters that are set, with names of interactions and environments replaced by their ids.
+
+        Raises:
+            UnclearNameError: see `id_of`.
+            RunsApiError: see `id_of`.
+        """
+        given = {name: value for name, value in filters.items() if value is not MISSING}
+        for field in get_args(Named):
+            if field in given:
+                given[field] = await self.id_of(field, given[field])
+        return given
 
     async def ids_in(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return a MongoDB filter with names of interactions and environments replaced by their ids.

@@ -48,7 +48,7 @@ class RunPollers:
 
     @asynccontextmanager
     async def watching(self, runs: Mapping[str, str]) -> AsyncIterator[None]:
-        """Publish each change of status of `runs`, the ids of runs by the URIs to publish, while the block lasts.
+        """Publish each change of status of `runs` (ids by the URIs to publish) for the duration of the block.
 
         The block begins after the first poll of every run, so that no later change is missed, or after
         `LONGEST_FIRST_LOOK_S` if the API does not answer.

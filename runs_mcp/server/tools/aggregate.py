@@ -9,6 +9,7 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSc
 
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.aggregation import Question, aggregate
+from runs_mcp.server.aggregate.group_table import GROUPS, group_table
 from runs_mcp.server.aggregate.groups import NAMED, Dimension
 from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
@@ -16,7 +17,6 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Status
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
-from runs_mcp.server.render.group_table import GROUPS, group_table
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -80,19 +80,19 @@ async def aggregate_runs(
     tokens per day, failures by error code."""
     here = services(call)
     reject_conditions_on_content(here.config.server, text=query, where=where)
-    filters = {
-        "query": query,
-        "name": name,
-        "status": status,
-        "interaction": await here.names.id_of("interaction", interaction),
-        "environment": await here.names.id_of("environment", environment),
-        "model": model,
-        "tags": tags,
-        "parent": parent,
-        "object": object,
-    }
+    filters = await here.names.in_filters(
+        query=query,
+        name=name,
+        status=status,
+        interaction=interaction,
+        environment=environment,
+        model=model,
+        tags=tags,
+        parent=parent,
+        object=object,
+    )
     question = Question(
-        filters={key: value for key, value in filters.items() if value is not MISSING and value != []},
+        filters=filters,
         where={} if where is MISSING else await here.names.ids_in(where),
         span=TimeSlice.between(start, end),
         by=[] if by is MISSING else list(dict.fromkeys(by)),

@@ -36,7 +36,7 @@ def clean(given: Mapping[str, Any], schema: Mapping[str, Any], free_text: Collec
         if name not in properties:
             _ignore_or_refuse(name, properties)
         elif value is not None and (name in required or not _means_unset(value, free=name in free_text)):
-            cleaned[name] = _parsed(value, properties[name].get("type"))
+            cleaned[name] = _parsed(value, properties[name])
     return cleaned
 
 
@@ -55,13 +55,19 @@ def _means_unset(value: Any, *, free: bool) -> bool:
     return isinstance(value, list | dict) and not value
 
 
-def _parsed(value: Any, type_name: str | None) -> Any:
-    """Return the object or list that a text holds, where the parameter takes such; any other value as it is."""
-    wanted = _PYTHON_TYPES.get(type_name or "")
+def _parsed(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return the object or list that a text holds, where the parameter takes it; any other value as it is."""
+    wanted = _PYTHON_TYPES.get(schema.get("type", ""))
     if wanted is None or not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return value
     try:
-        parsed = json.loads(value)
+        parsed: Any = json.loads(value)
     except (ValueError, RecursionError):
         return value
+    if schema.get("items", {}).get("type") == "string" and not _are_texts(parsed):
+        return value
     return parsed if type(parsed) is wanted else value
+
+
+def _are_texts(parsed: Any) -> bool:
+    return isinstance(parsed, list) and all(isinstance(item, str) for item in parsed)

@@ -12,6 +12,7 @@ from pydantic import MISSING
 from runs_mcp.api import Run
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.permissions.scopes import principal
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import tables
 from runs_mcp.server.render.outcomes import Outcome
@@ -19,7 +20,6 @@ from runs_mcp.server.runs.background_create import NotSentError
 from runs_mcp.server.runs.idempotent_create import CreateTags, start_of
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
-from runs_mcp.server.scopes import principal
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.run_plan import PlannedRun
 
@@ -41,8 +41,9 @@ class Creation:
             InputRequiredError: The call has to be answered with the question.
         """
         here, wanted = services(self.call), [one for one in planned if not one.failure]
-        tags = [await self._tags(one) for one in wanted]
-        await here.create_limit.require(sum([not await here.idempotent.knows(one) for one in tags]))
+        if here.create_limit.is_set:
+            tags = [await self._tags(one) for one in wanted]
+            await here.create_limit.require(sum([not await here.idempotent.knows(one) for one in tags]))
         if wanted:
             first = wanted[0].request
             data = None if first.data is MISSING or first.data_of else first.data

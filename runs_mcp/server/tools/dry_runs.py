@@ -104,7 +104,7 @@ async def _resolved(call: Call, request: RunRequest, listed: Interaction | None)
 
 
 async def _resolves(call: Call, listed: Interaction) -> bool:
-    """Return True if the API tells what a run of the newest version would use, so that it lacks only a version."""
+    """Return True if the API resolves a run of the newest version, so that it lacks only a version."""
     try:
         await services(call).runs.catalog.resolve_interaction(listed.endpoint)
     except RunsApiError:

@@ -13,6 +13,7 @@ from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
+from runs_mcp.server.permissions.scopes import CREATE, has_scope
 from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
 from runs_mcp.server.render.outcomes import Outcome
@@ -21,7 +22,6 @@ from runs_mcp.server.runs.idempotent_create import start_of
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.scopes import CREATE, has_scope
 from runs_mcp.server.tools import dry_runs
 from runs_mcp.server.tools.creation import Creation
 from runs_mcp.server.tools.operation import operation
@@ -162,9 +162,8 @@ async def _follow(call: Call, run: Run) -> RunStream:
         raise ToolError(error_messages.not_started(run.id))
     if starts and here.config.server.confirm_create:
         await _confirm_start(call, run)
-        run = await here.runs.get_run(
-            run.id, include_prompt=False
-        )  # another client may have started it in the meantime
+        # Another client may have started it in the meantime.
+        run = await here.runs.get_run(run.id, include_prompt=False)
         starts = run.status == "created"
     taken = await here.create_limit.take() if starts else None
     if joined := here.followers.find(run.id):  # another call has begun to follow it in the meantime

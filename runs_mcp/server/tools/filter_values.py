@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import MISSING
-
 from runs_mcp.api import REFUSALS, FilterOption, RunsApiError, RunsClient
 from runs_mcp.server.aggregate.groups import READERS, Dimension
 from runs_mcp.server.params import RunStatus
@@ -41,15 +39,14 @@ async def of(runs: RunsClient, field: str, filters: Mapping[str, Any]) -> Filter
     Raises:
         RunsApiError: The values cannot be read.
     """
-    given = {name: value for name, value in filters.items() if value is not MISSING}
     try:
-        used = await runs.get_filter_options(field, **given)
+        used = await runs.get_filter_options(field, **filters)
     except REFUSALS:
-        known = await _known(runs, field, given)
+        known = await _known(runs, field, filters)
         if known is None:
             raise
         return FilterValues(known, complete=False)
-    if given or field not in IN_ENVIRONMENTS:
+    if filters or field not in IN_ENVIRONMENTS:
         return FilterValues(used)
     return FilterValues(_merged(used, await _catalogued(runs, field, count=0)))
 

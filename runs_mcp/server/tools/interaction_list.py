@@ -8,8 +8,8 @@ from pydantic import MISSING, Field
 from runs_mcp.api import Interaction, Resolution, Run, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.interactions import interaction_results
 from runs_mcp.server.params import Name, Offset
-from runs_mcp.server.render import interaction_results
 from runs_mcp.server.tools.operation import operation
 
 One = Annotated[Name, Field(description="Id or name: its schemas, defaults and an example")]

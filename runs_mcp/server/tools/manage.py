@@ -14,9 +14,9 @@ from runs_mcp.observability import audit
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import RunIds, Tags
+from runs_mcp.server.permissions.scopes import MANAGE
 from runs_mcp.server.render import error_messages, outcomes, results
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.scopes import MANAGE
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.operation import operation
 
@@ -36,8 +36,8 @@ async def update_run(
     add_tags: AddedTags | MISSING = MISSING,
     remove_tags: RemovedTags | MISSING = MISSING,
 ) -> CallToolResult:
-    """Add tags to runs and remove tags from them. The whole list of tags is written, so a tag that somebody else
-    changes at the same moment can be lost."""
+    """Add tags to runs and remove tags from them. The API replaces the whole list of tags, so a tag that another
+    client changes at the same moment can be lost."""
     added = [] if add_tags is MISSING else add_tags
     removed = [] if remove_tags is MISSING else remove_tags
     if not added and not removed:

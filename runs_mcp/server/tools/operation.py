@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call
 from runs_mcp.server.params import FREE_TEXT
-from runs_mcp.server.scopes import CREATE, MANAGE, READ
+from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.tools import arguments
 
 ToolFunction = Callable[..., Awaitable[CallToolResult]]

@@ -1,7 +1,7 @@
 """Tools that read runs: the list, whole runs, and the values of filters."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from mcp_types import CallToolResult
 from pydantic import MISSING, BeforeValidator, Field
@@ -63,14 +63,14 @@ async def list_runs(
 ) -> CallToolResult:
     """List runs (LLM executions), most recently updated first, filtered exactly. For text or dates use search_runs."""
     here = services(call)
-    filters: dict[str, Any] = {
-        "interaction": await here.names.id_of("interaction", interaction),
-        "status": params.sole(status),
-        "model": params.sole(model),
-        "environment": await here.names.id_of("environment", environment),
-        "tag": params.sole(tag),
-        "parent": False if parent == "false" else parent,
-    }
+    filters = await here.names.in_filters(
+        interaction=interaction,
+        status=params.sole(status),
+        model=params.sole(model),
+        environment=environment,
+        tag=params.sole(tag),
+        parent=False if parent == "false" else parent,
+    )
     page = await here.list_pages.fetch(partial(here.runs.list_runs, **filters), limit=limit, offset=offset)
     hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
     return run_lists.page(call, page, hint=hint)
@@ -120,14 +120,14 @@ async def get_run_filter_options(
 ) -> CallToolResult:
     """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
     here = services(call)
-    filters: dict[str, Any] = {
-        "interaction": await here.names.id_of("interaction", interaction),
-        "status": status,
-        "model": model,
-        "environment": await here.names.id_of("environment", environment),
-        "tag": tag,
-        "parent": False if parent == "false" else parent,
-    }
+    filters = await here.names.in_filters(
+        interaction=interaction,
+        status=status,
+        model=model,
+        environment=environment,
+        tag=tag,
+        parent=False if parent == "false" else parent,
+    )
     values = await filter_values.of(here.runs, field, filters)
     shown = [value for value in values.options if not own_tags.is_own(value.name or value.id or "")]
     return value_counts.options(call, field, shown, complete=values.complete)

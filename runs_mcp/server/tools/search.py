@@ -12,6 +12,8 @@ from runs_mcp.server.aggregate.groups import NAMED
 from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.pages import find_cursor
+from runs_mcp.server.pages.found_page import fetch_found
 from runs_mcp.server.params import (
     MAX_PAGE,
     End,
@@ -31,8 +33,6 @@ from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
-from runs_mcp.server.runs import find_cursor
-from runs_mcp.server.runs.found_page import fetch_found
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -95,30 +95,26 @@ async def search_runs(
     find_runs. Numbers: aggregate_runs."""
     here = services(call)
     reject_conditions_on_content(here.config.server, text=query)
-    filters: dict[str, Any] = {
-        "status": status,
-        "interaction": await here.names.id_of("interaction", interaction),
-        "environment": await here.names.id_of("environment", environment),
-        "model": model,
-    }
-    others: dict[str, Any] = {
-        "query": query,
-        "name": name,
-        "tags": tags,
-        "parent": parent,
-        "object": object,
-        "exclude_tags": exclude_tags,
-        "finish_reason": finish_reason,
-        "created_by": created_by,
-        "is_root": is_root,
-        "run_ids": run_ids,
-        "workflow_run_ids": workflow_run_ids,
-    }
+    filters = await here.names.in_filters(
+        query=query,
+        name=name,
+        status=status,
+        interaction=interaction,
+        environment=environment,
+        model=model,
+        tags=tags,
+        parent=parent,
+        object=object,
+        exclude_tags=exclude_tags,
+        finish_reason=finish_reason,
+        created_by=created_by,
+        is_root=is_root,
+        run_ids=run_ids,
+        workflow_run_ids=workflow_run_ids,
+    )
     if sort is not MISSING:
-        return await _sorted(
-            call, {**filters, **others}, TimeSlice.between(start, end), sort, limit=limit, offset=offset
-        )
-    search = partial(here.runs.search_runs, **filters, **others, start=start, end=end)
+        return await _sorted(call, filters, TimeSlice.between(start, end), sort, limit=limit, offset=offset)
+    search = partial(here.runs.search_runs, **filters, start=start, end=end)
     page = await here.search_pages.fetch(search, limit=limit, offset=offset)
     hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
     return run_lists.page(call, page, hint=hint)
@@ -162,21 +158,21 @@ async def compute_run_facets(
     """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
     here = services(call)
     reject_conditions_on_content(here.config.server, text=query)
-    filters = {
-        "query": query,
-        "name": name,
-        "status": status,
-        "interaction": await here.names.id_of("interaction", interaction),
-        "environment": await here.names.id_of("environment", environment),
-        "model": model,
-        "tags": tags,
-        "parent": parent,
-        "object": object,
-    }
+    filters = await here.names.in_filters(
+        query=query,
+        name=name,
+        status=status,
+        interaction=interaction,
+        environment=environment,
+        model=model,
+        tags=tags,
+        parent=parent,
+        object=object,
+    )
     counted = await count_facets(
         here.runs,
         facets,
-        {key: value for key, value in filters.items() if value is not MISSING},
+        filters,
         TimeSlice.between(start, end),
         most=here.config.server.max_scan,
         within_s=here.config.streaming.max_wait_s,
@@ -193,7 +189,7 @@ async def _sorted(
     here = services(call)
     page = await sort_runs(
         here.runs,
-        {key: value for key, value in filters.items() if value is not MISSING},
+        filters,
         span,
         sort,
         offset=offset,

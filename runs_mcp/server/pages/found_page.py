@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import MISSING
 
 from runs_mcp.api import FindClosedError, Run, RunsClient
-from runs_mcp.api.extended_json import plain_filter
-from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
-from runs_mcp.server.runs.pages import Pages
+from runs_mcp.api.search_fallback import select_fields
+from runs_mcp.server.pages.page import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,10 @@ async def fetch_found(
     """
     try:
         found = await runs.find_runs(query, limit=limit + 1, select=select, fallback=False)
-    except FindClosedError:
-        search = search_for(runs.edition, plain_filter(query)) if is_in_searches(select) else None
-        if search is None:
+    except FindClosedError as error:
+        if error.search is None:
             raise
-        return await _fetch_searched(runs, pages, search, limit=limit, select=select)
+        return await _fetch_searched(runs, pages, error.search, limit=limit, select=select)
     return FoundPage(found[:limit], further=len(found) > limit)
 
 

@@ -80,14 +80,14 @@ class StreamRedactor:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """Return what can be shown after `piece` has arrived."""
+        """Return the text that can be shown after `piece`."""
         text = self._redactor.redact(self._held + piece)
         end = self._redactor.open_end(text)
         self._held = text[end:]
         return text[:end]
 
-    def rest(self) -> str:
-        """Return what was held back, at the end of the text."""
+    def end(self) -> str:
+        """Return the held rest, at the end of the text."""
         held, self._held = self._held, ""
         return held
 

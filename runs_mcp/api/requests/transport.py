@@ -20,7 +20,7 @@ from aiohttp import (
 from httpx_aiohttp import AiohttpTransport
 from typing_extensions import override
 
-from runs_mcp.api.proxies import Proxies
+from runs_mcp.api.requests.proxies import Proxies
 
 KEEP_ALIVE_S = 5
 AS_WE_SET_THEM = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")

@@ -14,9 +14,7 @@ import httpx
 from pydantic_core import to_json
 
 from runs_mcp import __version__
-from runs_mcp.api.auth import Tokens, find_token_url
 from runs_mcp.api.editions import EDITIONS, Edition
-from runs_mcp.api.error_responses import created_run_id, error_of_body, error_of_exception, error_of_response
 from runs_mcp.api.errors import (
     InvalidArgumentError,
     ProtocolError,
@@ -25,12 +23,14 @@ from runs_mcp.api.errors import (
     SetupError,
     StreamInterruptedError,
 )
-from runs_mcp.api.instrumentation import InstrumentedTransport, Observe
 from runs_mcp.api.payloads import decode_json
-from runs_mcp.api.redaction import Redactor
-from runs_mcp.api.retry import OnWait, Sleep, retry
-from runs_mcp.api.stream import EVENT_STREAM, Event, read_events, redacted_events
-from runs_mcp.api.transport import DefaultTransport
+from runs_mcp.api.requests.auth import Tokens, find_token_url
+from runs_mcp.api.requests.error_responses import created_run_id, error_of_body, error_of_exception, error_of_response
+from runs_mcp.api.requests.instrumentation import InstrumentedTransport, Observe
+from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
+from runs_mcp.api.requests.retry import OnWait, Sleep, retry
+from runs_mcp.api.requests.transport import DefaultTransport
+from runs_mcp.api.stream import EVENT_STREAM, Event, filter_events, read_events
 from runs_mcp.config.api_settings import ApiSettings
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Requester:
         try:
             body = response.aiter_bytes()
             async with aclosing(read_events(body, max_event_bytes=self.settings.max_response_bytes)) as events:
-                async for event in redacted_events(events, self.redactor):
+                async for event in filter_events(events, StreamRedactor(self.redactor)):
                     yield event
         except RunsApiError:
             raise

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import AuthenticationError, CredentialError, RunsApiError
-from runs_mcp.api.redaction import Redactor
+from runs_mcp.api.requests.redaction import Redactor
 from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Requests to the API over HTTP: credential, transport, retry, and errors of the answers."""

@@ -1,0 +1,1 @@
+"""Pages of lists, and the cursors that continue them."""

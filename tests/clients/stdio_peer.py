@@ -1,0 +1,54 @@
+"""A server over stdio, with each line that is sent to it written by the test."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from subprocess import DEVNULL, PIPE
+from typing import Any
+
+import anyio
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from tests.clients.processes import CLEAN
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "peer", "version": "1"}}
+CALL = {"jsonrpc": "2.0", "id": "x", "method": "tools/call"}
+
+
+class Peer:
+    """A process of the server, and what it says."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout
+        self.process = process
+        self._said = BufferedByteReceiveStream(process.stdout)
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a line as it is."""
+        assert self.process.stdin
+        await self.process.stdin.send((message.encode() if isinstance(message, str) else message) + b"\n")
+
+    async def next(self) -> dict[str, Any]:
+        """The next thing it says."""
+        return dict(json.loads(await self._said.receive_until(b"\n", 10_000_000)))
+
+    async def answer_to(self, request_id: str) -> dict[str, Any]:
+        """The answer to a request; others before it are passed over."""
+        while (said := await self.next()).get("id") != request_id:
+            pass
+        return said
+
+
+@asynccontextmanager
+async def started(arguments: Sequence[str], environment: Mapping[str, str] = CLEAN) -> AsyncIterator[Peer]:
+    """A server in a process of its own, past its handshake."""
+    command = [sys.executable, *arguments]
+    async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment) as process:
+        peer = Peer(process)
+        await peer.send(json.dumps({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": HELLO}))
+        await peer.answer_to("hello")
+        await peer.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        yield peer
+        process.terminate()
