@@ -28,6 +28,7 @@ PARTS: dict[tuple[str, str], Part] = {
     ("prompts.md", "prompts"): partial(made, prompts.document),
     ("streaming.md", "still going"): tools.still_going,
     ("tools.md", "tools"): tools.document,
+    ("tools.md", "tools of server.manage"): tools.changes,
     ("tools.md", "resources"): tools.resources,
 }
 """What is made, by document and name: it stands between `<!-- made: NAME -->` and `<!-- end -->`."""

@@ -1,6 +1,6 @@
 """The tools as docs/tools.md has them, made of what clients are given, with calls that a sandbox answered."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,8 @@ from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import running
 from runs_mcp.server import build_server
 from runs_mcp.server.render.results import written_call
-from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
+from runs_mcp.server.tools.operation import Operation
 
 A_RUN, STARTED = "3bed2520a5ff6bac89812ca3", "RUN_ID"
 """A run that every sandbox starts with, and the placeholder for the run that an earlier example started."""
@@ -84,6 +85,12 @@ EXAMPLES = {
             },
         )
     ],
+    "update_run": [
+        Example(
+            "Tags that a run has or lacks already stay as they are:", {"run_ids": [A_RUN], "add_tags": ["reviewed"]}
+        ),
+    ],
+    "delete_runs": [Example("Each run has an outcome of its own:", {"run_ids": [A_RUN, "nope"]})],
     "compute_run_facets": [
         Example("One interaction, by two facets:", {"interaction": "ContractReview", "facets": ["status", "models"]})
     ],
@@ -97,11 +104,21 @@ RESOURCES = (
 
 
 async def document() -> str:
-    """A section for each tool."""
+    """A section for each tool that is published by default."""
+    return await _sections(OPERATIONS, Config(api=ApiSettings()))
+
+
+async def changes() -> str:
+    """A section for each tool of `server.manage`."""
+    manage = {"api": {"edition": "vertesia"}, "server": {"manage": True}}
+    return await _sections(MANAGE_OPERATIONS, Config.model_validate(manage))
+
+
+async def _sections(operations: Sequence[Operation], config: Config) -> str:
     lines: list[str] = []
-    async with _client() as client:
+    async with _client(config) as client:
         started = ""
-        for operation in OPERATIONS:
+        for operation in operations:
             lines += [*_reference(operation.published, operation.endpoint)]
             for example in EXAMPLES[operation.name]:
                 arguments = {name: started if one == STARTED else one for name, one in example.arguments.items()}
@@ -122,7 +139,7 @@ async def still_going() -> str:
         del total
         arrived.append(f"progress {progress:g}: {message or ''}")
 
-    async with _client(StreamingSettings(max_wait_s=2)) as client:
+    async with _client(Config(streaming=StreamingSettings(max_wait_s=2))) as client:
         answer = await client.call_tool("create_run", arguments, progress_callback=note)
     text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
     return "\n".join(_fenced(written_call("create_run", arguments), "\n".join([*arrived, "", text])))
@@ -131,7 +148,7 @@ async def still_going() -> str:
 async def resources() -> str:
     """Resources, and what each reads as."""
     lines = ["| resource | reads as |", "|---|---|"]
-    async with _client() as client:
+    async with _client(Config()) as client:
         for uri in RESOURCES:
             [content] = (await client.read_resource(uri)).contents
             assert isinstance(content, TextResourceContents)
@@ -140,11 +157,10 @@ async def resources() -> str:
 
 
 @asynccontextmanager
-async def _client(streaming: StreamingSettings | None = None) -> AsyncIterator[Client]:
+async def _client(config: Config) -> AsyncIterator[Client]:
     async with running() as sandbox:
-        api = sandbox_api(sandbox.url, ApiSettings())
-        config = Config(api=api, streaming=streaming or StreamingSettings())
-        async with Client(build_server(config).mcp) as client:
+        api = sandbox_api(sandbox.url, config.api)
+        async with Client(build_server(config.model_copy(update={"api": api})).mcp) as client:
             yield client
 
 

@@ -175,7 +175,8 @@ class Config(BaseSettings):
     @property
     def manages(self) -> bool:
         """True if some callers are offered the tools of `server.manage`."""
-        return self.server.manage or any(profile.manage for profile in self.profiles.values())
+        servers = [self.of(profile).server for profile in (None, *self.profiles)]
+        return any(one.manage and not one.read_only for one in servers)
 
     @property
     def serves_unmatched_callers(self) -> bool:

@@ -121,7 +121,7 @@ class ToolCalls:
             async with Progress.during(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
-                return results.failure(error_messages.no_answer(max_wait_s, changes=operation.changes))
+                return results.failure(error_messages.no_answer(max_wait_s, scope=operation.scope))
 
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
@@ -158,7 +158,7 @@ async def _answer(
         return results.failure(str(refused))
     if question and answer and not isinstance(answer, elicitation.Unanswered):
         return await _answer(operation, {**arguments, question.key: answer}, call)
-    return results.failure(error_messages.explain(operation.name, failed, changes=operation.changes))
+    return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope))
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:

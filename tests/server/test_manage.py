@@ -25,6 +25,7 @@ from runs_mcp.sandbox import Sandbox
 from runs_mcp.server import build_server, context
 from runs_mcp.server.params import MAX_BATCH
 from runs_mcp.server.permissions.permitted_tools import permits
+from runs_mcp.server.render import outcomes
 from runs_mcp.server.runs.own_tags import PREFIX
 from runs_mcp.server.tools import MANAGE_OPERATIONS
 from runs_mcp.server.tools.batch import AT_ONCE
@@ -43,6 +44,12 @@ MANAGED = {one.name for one in MANAGE_OPERATIONS}
 
 def configured(api: ApiSettings, **server: Any) -> Config:
     return Config.model_validate({"api": api, "server": {"manage": True, **server}})
+
+
+def audited(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, Any]]]:
+    """Return the lines of the audit log: their events and fields."""
+    lines = [(one.message, getattr(one, FIELDS)) for one in caplog.records if hasattr(one, FIELDS)]
+    return [line for line in lines if line[0].startswith("run ")]
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ async def test_tags_are_added_and_removed_and_the_tags_of_the_server_stay(
     async with Client(build_server(managed).mcp, mode=mode) as client:
         answer = await call(client, "update_run", run_ids=[run_id], add_tags=["b", "c"], remove_tags=["a", "unknown"])
     assert not answer.failed, answer.text
-    assert answer.text.splitlines()[0].startswith("1 runs: 1 updated. (vertesia")
+    assert answer.text.splitlines()[0].startswith("1 run: 1 updated. (vertesia")
     assert answer.text.splitlines()[2] == f"{run_id} | updated | tags: b, c"
     assert answer.structured["runs"] == [{"id": run_id, "tags": ["b", "c"], "outcome": "updated"}]
     assert list((await runs.get_run(run_id)).tags) == ["b", own, "c"]
@@ -145,11 +152,25 @@ async def test_the_audit_log_has_a_line_for_every_changed_run(
         for _ in range(2):
             await call(client, "update_run", run_ids=[run_id, "nowhere"], add_tags=["c"], remove_tags=["a"])
         await call(client, "delete_runs", run_ids=[run_id, "nowhere"])
-    lines = [(one.message, getattr(one, FIELDS)) for one in caplog.records if hasattr(one, FIELDS)]
-    assert [line for line in lines if line[0].startswith("run ")] == [
-        ("run updated", {"run_id": run_id, "added": ["c"], "removed": ["a"], "caller": "local"}),
-        ("run deleted", {"run_id": run_id, "caller": "local"}),
+    assert audited(caplog) == [
+        ("run update", {"run_id": run_id, "added": ["c"], "removed": ["a"], "outcome": "done", "caller": "local"}),
+        ("run deletion", {"run_id": run_id, "outcome": "done", "caller": "local"}),
     ]
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", None])
+async def test_a_person_confirms_new_tags_where_the_client_can_ask(
+    managed: Config, runs: RunsClient, run_id: str, mode: str, answer: str | None
+) -> None:
+    person = Person(**({"confirm": answer} if answer else {}))
+    before = (await runs.get_run(run_id)).tags
+    async with asking(managed, mode, person) as client:
+        updated = await call(client, "update_run", run_ids=[run_id], add_tags=["c"], remove_tags=["a"])
+    assert person.asked[0].message == f"Change the tags of 1 run ({run_id}): add c, remove a?"
+    assert updated.failed is (answer != "yes")
+    if updated.failed:
+        assert updated.text.startswith("No run was updated: the person who was asked declined.")
+        assert (await runs.get_run(run_id)).tags == before
 
 
 @pytest.mark.parametrize("answer", ["yes", "no", None])
@@ -176,21 +197,62 @@ async def test_a_client_that_cannot_ask_deletes_nothing_where_confirmation_is_re
     assert (await runs.get_run(run_id)).id == run_id
 
 
-@pytest.mark.parametrize("status", [500, 503])
-async def test_a_change_whose_outcome_is_unknown_is_sent_once_and_reported_as_such(mode: str, status: int) -> None:
+async def cut(_: Request) -> Response:
+    """Close the connection before the whole response was sent."""
+    return Response(b"{", headers={"content-length": "100"})
+
+
+@pytest.mark.parametrize("answer", [reply({}, 500), reply({}, 503), cut], ids=["500", "503", "connection lost"])
+async def test_a_change_of_unknown_outcome_is_sent_once_reported_and_logged(
+    mode: str, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "runs_mcp.observability.audit")
     failing = {
         "GET /runs/r1": reply({"id": "r1", "tags": []}),
-        "PUT /runs/r1": reply({}, status),
-        "DELETE /runs/r1": reply({}, status),
+        "PUT /runs/r1": answer,
+        "DELETE /runs/r1": answer,
     }
     async with upstream.serving(failing) as api:
         config = configured(api.api.model_copy(update={"edition": "vertesia"}))
         async with Client(build_server(config).mcp, mode=mode) as client:
             updated = await call(client, "update_run", run_ids=["r1"], add_tags=["x"])
             deleted = await call(client, "delete_runs", run_ids=["r1"])
-        for answer in (updated, deleted):
-            assert 'It is not known whether this run was changed: get_run(run_id="r1") shows it.' in answer.text
+        for one in (updated, deleted):
+            assert "It is not known whether this run was changed. Do not repeat it before get_run shows" in one.text
+            assert "Nothing was changed" not in one.text
         assert (api.count("PUT /runs/r1"), api.count("DELETE /runs/r1")) == (1, 1)
+    assert audited(caplog) == [
+        ("run update", {"run_id": "r1", "added": ["x"], "outcome": "unknown", "caller": "local"}),
+        ("run deletion", {"run_id": "r1", "outcome": "unknown", "caller": "local"}),
+    ]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409])
+async def test_a_refused_change_is_reported_and_not_logged(
+    mode: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "runs_mcp.observability.audit")
+    refusing = {
+        "GET /runs/r1": reply({"id": "r1", "tags": []}),
+        "PUT /runs/r1": reply({}, status),
+        "DELETE /runs/r1": reply({}, status),
+    }
+    async with upstream.serving(refusing) as api:
+        config = configured(api.api.model_copy(update={"edition": "vertesia"}))
+        async with Client(build_server(config).mcp, mode=mode) as client:
+            updated = await call(client, "update_run", run_ids=["r1"], add_tags=["x"])
+            deleted = await call(client, "delete_runs", run_ids=["r1"])
+    assert all("Nothing was changed." in one.text for one in (updated, deleted))
+    assert audited(caplog) == []
+
+
+async def test_a_crash_does_not_claim_that_nothing_was_changed(
+    managed: Config, run_id: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "changed", lambda *_, **__: 1 / 0)
+    async with Client(build_server(managed).mcp, mode=mode) as client:
+        answer = await call(client, "delete_runs", run_ids=[run_id])
+    assert "It is not known whether this run was changed." in answer.text
 
 
 async def test_a_caller_needs_the_scope_to_manage(managed: Config, tmp_path: Path, run_id: str, mode: str) -> None:
@@ -248,7 +310,7 @@ async def test_a_call_that_runs_out_of_time_sends_no_further_changes(
             answer = await call(client, "delete_runs", run_ids=run_ids)
         over.set()
     failures = [one["failure"] for one in answer.structured["runs"]]
-    assert all(failure.startswith("It is not known whether") for failure in failures[:AT_ONCE])
+    assert all("It is not known whether this run was changed" in failure for failure in failures[:AT_ONCE])
     assert failures[AT_ONCE].startswith("The Runs API has not answered within 0.3 s. Nothing was changed.")
     assert api.count(f"DELETE /runs/{run_ids[AT_ONCE]}") == 0
 

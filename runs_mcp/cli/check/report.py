@@ -16,6 +16,7 @@ USAGE_CHECKS = ("configuration", "tools", "privacy")
 MARKS = {Outcome.OK: "✓", Outcome.WARNING: "!", Outcome.FAILED: "✗", Outcome.SKIPPED: "–"}  # noqa: RUF001 - a dash
 COLOURS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red", Outcome.SKIPPED: "bright_black"}
 NOUNS = {Outcome.OK: "ok", Outcome.WARNING: "to watch", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
+CHANGING = {"create_run", "update_run", "delete_runs"}
 PROBLEMS = (Outcome.FAILED, Outcome.WARNING)
 
 Found = Mapping[str, Finding]
@@ -98,9 +99,9 @@ def _features(found: Found) -> Iterator[str]:
         yield f"{len(working)} of {len({*offered, *(one.name for one in OPERATIONS)})} tools"
         if replaced:
             yield f"{len(replaced)} in a reduced form"
-        if "create_run" not in offered:
+        if CHANGING.isdisjoint(offered):
             yield "read-only server"
-        elif "create_run" not in working:
+        elif CHANGING.isdisjoint(working):
             yield "read-only credential"
     if "latency" in found and "median_ms" in found["latency"].facts:
         yield f"{found['latency'].facts['median_ms']} ms"

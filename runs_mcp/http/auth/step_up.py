@@ -11,6 +11,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runs_mcp.config import http_settings
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.message import message_of, params_of, refuse
 from runs_mcp.server.permissions.scopes import caller_of
@@ -20,7 +21,7 @@ from runs_mcp.server.render import error_messages
 class StepUp:
     """Refuses calls of tools whose scope the caller lacks, and forwards all other requests."""
 
-    def __init__(self, app: ASGIApp, tools: Mapping[str, str], challenge: Challenge) -> None:
+    def __init__(self, app: ASGIApp, tools: Mapping[str, http_settings.Scope], challenge: Challenge) -> None:
         """Store the scope of each of the `tools` that need more than the scope to read."""
         self._app = app
         self._tools = tools

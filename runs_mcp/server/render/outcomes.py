@@ -81,7 +81,8 @@ def changed(call: Call, outcomes: Sequence[Outcome], *, done: str) -> CallToolRe
     ]
     failures = sum(one.run is None for one in outcomes)
     counted = [f"{len(outcomes) - failures} {done}", *([f"{failures} failed"] if failures else [])]
-    head = f"{len(outcomes)} runs: {', '.join(counted)}. ({results.origin(call, None)})"
+    number = "1 run" if len(outcomes) == 1 else f"{len(outcomes)} runs"
+    head = f"{number}: {', '.join(counted)}. ({results.origin(call, None)})"
     structured = {"runs": documents, "workspace": services(call).workspace}
     return results.answer("\n".join([head, "id | outcome", *lines]), structured)
 

@@ -12,7 +12,7 @@ from pydantic import MISSING
 from runs_mcp.api import Run
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.permissions.scopes import principal
+from runs_mcp.server.permissions.scopes import CREATE, principal
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import tables
 from runs_mcp.server.render.outcomes import Outcome
@@ -80,7 +80,7 @@ class Creation:
 
         asks = [(one.label, partial(start, one)) for one in planned]
         async with heartbeats(progress, here.config.streaming):
-            created = await batch.each("create_run", asks, changes=True)
+            created = await batch.each("create_run", asks, scope=CREATE)
             if wait:
                 with here.waiting.until(self.call.deadline):
                     await batch.watch(here.followers, created, following, progress)

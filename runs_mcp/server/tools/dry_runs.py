@@ -13,6 +13,7 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.known_interactions import Listing
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
+from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, previews
 from runs_mcp.server.render.previews import FITS, MISFIT, UNCHECKED, Preview
@@ -61,7 +62,7 @@ async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -
         listed = _listed(listing, request)
         resolved = await _resolved(call, request, listed)
     except (UnclearNameError, NotFoundError, InvalidRequestError) as error:
-        return Preview(label=planned.label, failure=error_messages.explain("create_run", error, changes=True))
+        return Preview(label=planned.label, failure=error_messages.explain("create_run", error, scope=CREATE))
     return _described(planned, listed, resolved)
 
 

@@ -1,6 +1,7 @@
 """The tools of `server.manage`: change the tags of runs, and delete runs."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Annotated
 
@@ -9,13 +10,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
 from pydantic import MISSING, AfterValidator, Field
 
-from runs_mcp.api import InvalidArgumentError, Run, RunsApiError
+from runs_mcp.api import InvalidArgumentError, Run
 from runs_mcp.observability import audit
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import RunIds, Tags
 from runs_mcp.server.permissions.scopes import MANAGE
-from runs_mcp.server.render import error_messages, outcomes, results
+from runs_mcp.server.render import error_messages, outcomes, results, tables
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.operation import operation
@@ -44,6 +45,7 @@ async def update_run(
         raise InvalidArgumentError("Give `add_tags`, `remove_tags` or both")
     if both := next((tag for tag in added if tag in removed), None):
         raise InvalidArgumentError(f"{both!r} is both in `add_tags` and in `remove_tags`")
+    await elicitation.confirm_change(call, "update", _question(run_ids, added, removed))
     retag = partial(_retag, call, added=added, removed=removed)
     return outcomes.changed(call, await _each(call, run_ids, retag), done="updated")
 
@@ -51,46 +53,62 @@ async def update_run(
 @operation("DELETE /runs/{run_id}", title="Delete runs", output=results.CHANGED_RUNS, scope=MANAGE)
 async def delete_runs(call: Call, *, run_ids: RunIds) -> CallToolResult:
     """Delete runs for good, with their input, prompt and result. Only on explicit request of the user."""
-    await elicitation.confirm_deletion(call, list(dict.fromkeys(run_ids)))
+    question = f"Delete {_named(run_ids)}? Deleted runs cannot be restored."
+    await elicitation.confirm_change(call, "delete", question)
     return outcomes.changed(call, await _each(call, run_ids, partial(_delete, call)), done="deleted")
 
 
 async def _each(call: Call, run_ids: Sequence[str], change: Change) -> list[outcomes.Outcome]:
     """Return the outcome of `change` for each run; a failure leaves the others alone."""
-    asks = [(run_id, partial(_in_time, call, run_id, change)) for run_id in dict.fromkeys(run_ids)]
-    return await batch.each(call.name, asks, changes=False)
-
-
-async def _in_time(call: Call, run_id: str, change: Change) -> Run:
-    """Return the run after `change`, which the time of the call bounds.
-
-    Raises:
-        ToolError: It is not known whether the run was changed, or there was no time left to change it.
-        RunsApiError: The run was not changed.
-    """
-    if anyio.current_time() >= call.api_deadline:
-        raise ToolError(error_messages.no_answer(services(call).config.streaming.max_wait_s))
-    try:
-        with anyio.CancelScope(deadline=call.api_deadline):
-            return await change(run_id)
-    except RunsApiError as error:
-        if not error.outcome_unknown:
-            raise
-    raise ToolError(error_messages.change_unanswered(run_id))
+    asks = [(run_id, partial(change, run_id)) for run_id in dict.fromkeys(run_ids)]
+    return await batch.each(call.name, asks, scope=MANAGE)
 
 
 async def _retag(call: Call, run_id: str, *, added: Sequence[str], removed: Sequence[str]) -> Run:
-    """Return a run with its new tags; a run whose tags are these already is not written."""
+    """Return a run with its new tags, which include those of the server; write them only if they differ."""
     runs = services(call).runs
-    run = await runs.unfiltered.get_run(run_id, include_prompt=False)
+    run = await _read(call, run_id)
     tags = [*(tag for tag in run.tags if tag not in removed), *(tag for tag in added if tag not in run.tags)]
     if tags != list(run.tags):
-        await runs.update_run(run_id, tags=tags)
-        audit.record_update(run_id, added=added, removed=removed)
+        line = audit.recorded_update(run_id, added=added, removed=removed)
+        await _send(call, line, partial(runs.update_run, run_id, tags=tags))
     return runs.filter_run(Run({"id": run_id, "tags": tags}))
 
 
 async def _delete(call: Call, run_id: str) -> Run:
-    await services(call).runs.delete_run(run_id)
-    audit.record_deletion(run_id)
+    await _send(call, audit.recorded_deletion(run_id), partial(services(call).runs.delete_run, run_id))
     return Run({"id": run_id})
+
+
+async def _read(call: Call, run_id: str) -> Run:
+    """Return a run with its content, since its tags are written again, within the time of the call."""
+    with anyio.CancelScope(deadline=call.api_deadline):
+        return await services(call).runs.unfiltered.get_run(run_id, include_prompt=False)
+    raise ToolError(error_messages.no_answer(services(call).config.streaming.max_wait_s))
+
+
+async def _send(call: Call, line: AbstractContextManager[None], change: Callable[[], Awaitable[None]]) -> None:
+    """Send `change` once, within the time of the call, and write its `line` of the audit log.
+
+    Raises:
+        ToolError: There was no time left to send it, or the API has not answered in time.
+        RunsApiError: See the class; `outcome_unknown` tells whether the run may have been changed.
+    """
+    most_s = services(call).config.streaming.max_wait_s
+    if anyio.current_time() >= call.api_deadline:
+        raise ToolError(error_messages.no_answer(most_s))
+    with anyio.CancelScope(deadline=call.api_deadline), line:
+        return await change()
+    raise ToolError(error_messages.change_unanswered(most_s))
+
+
+def _question(run_ids: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> str:
+    """Return the question that a person answers before tags are changed."""
+    changes = [f"{verb} {tables.listed(tags)}" for verb, tags in (("add", added), ("remove", removed)) if tags]
+    return f"Change the tags of {_named(run_ids)}: {', '.join(changes)}?"
+
+
+def _named(run_ids: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(run_ids))
+    number = "1 run" if len(unique) == 1 else f"{len(unique)} runs"
+    return f"{number} ({tables.listed(unique)})"

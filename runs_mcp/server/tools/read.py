@@ -100,7 +100,7 @@ async def get_run(
     asks = {one: partial(read, one) for one in run_ids}
     if compare and len(asks) == 1:
         raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
-    read_runs = await batch.each("get_run", asks.items(), changes=False)
+    read_runs = await batch.each("get_run", asks.items())
     if compare:
         return comparison.compared(call, read_runs, include=parts)
     return outcomes.several(call, read_runs, include=parts, tail=last)
