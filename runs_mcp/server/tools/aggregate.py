@@ -16,7 +16,7 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import End, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
-from runs_mcp.server.tools.filter_arguments import CommonSearchArguments
+from runs_mcp.server.tools.filter_arguments import SearchArguments
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -61,7 +61,7 @@ async def aggregate_runs(
     where: Where | MISSING = MISSING,
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
-    **filtered_by: Unpack[CommonSearchArguments],
+    **filtered_by: Unpack[SearchArguments],
 ) -> CallToolResult:
     """Count, sum, average and rank runs by group, exactly, in one call. Start here for any number: slowest model,
     tokens per day, failures by error code."""

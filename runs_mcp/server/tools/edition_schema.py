@@ -21,7 +21,7 @@ def _fit(tool: str, properties: dict[str, Any], edition: Edition) -> None:
         facets["items"]["enum"] = [name for name in facets["items"]["enum"] if name in edition.facets]
     if edition.current_filters:
         return
-    if tool == "search_runs":
+    if CURRENT_SEARCH_FILTERS.issubset(properties):
         for name in CURRENT_SEARCH_FILTERS:
             del properties[name]
     if tool == "list_runs":

@@ -78,7 +78,7 @@ def operation(
     `scope` is the scope that callers need: `CREATE` for a tool that executes runs, `MANAGE` for a tool that changes or
     deletes runs. `may_start` marks a tool that executes only a run not yet started: it is not read-only, yet open to
     callers who may only read, and refuses to start a run for them. `filters_as_in` names a tool that describes the
-    filters, which spares the tokens of describing them again.
+    filters, to which the description refers instead of describing them again.
     """
     hints = ToolAnnotations(
         read_only_hint=scope == READ and not may_start,
@@ -92,8 +92,8 @@ def operation(
         published = Tool(
             name=function.__name__,
             title=title,
-            description=" ".join((function.__doc__ or "").split()),
-            input_schema=_plain(model.model_json_schema(), _filters(function), filters_as_in),
+            description=_description(function, filters_as_in),
+            input_schema=_plain(model.model_json_schema(), _filters(function) if filters_as_in else ()),
             output_schema=output,
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
@@ -139,14 +139,20 @@ def _metadata(annotation: Any) -> list[Any]:
     return found
 
 
-def _plain(schema: dict[str, Any], filters: Collection[str], as_in: str | None) -> dict[str, Any]:
+def _description(function: ToolFunction, filters_as_in: str | None) -> str:
+    """Return the docstring of a function on one line, and the tool that describes its filters."""
+    described = " ".join((function.__doc__ or "").split())
+    return f"{described} Filters: as in {filters_as_in}." if filters_as_in else described
+
+
+def _plain(schema: dict[str, Any], described_elsewhere: Collection[str]) -> dict[str, Any]:
     """Return `schema` without the titles that pydantic derives from names, which cost tokens and add nothing.
 
-    `filters` are shortened if the tool `as_in` describes them.
+    Parameters that are `described_elsewhere` keep their types alone.
     """
     properties = {
-        name: _as_in(as_in, parameter)
-        if as_in and name in filters
+        name: _type_of(parameter)
+        if name in described_elsewhere
         else {key: value for key, value in parameter.items() if key != "title"}
         for name, parameter in schema["properties"].items()
     }
@@ -154,9 +160,8 @@ def _plain(schema: dict[str, Any], filters: Collection[str], as_in: str | None) 
     return {"type": "object", "properties": properties, **required, "additionalProperties": False}
 
 
-def _as_in(tool: str, parameter: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the type of a parameter with a reference to the tool that describes it."""
-    if "enum" in parameter:
-        return {"type": parameter["type"], "enum": parameter["enum"]}
+def _type_of(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the type of a parameter, with its values or the type of its items if it has them."""
+    values = {"enum": parameter["enum"]} if "enum" in parameter else {}
     items = {"items": {"type": parameter["items"]["type"]}} if "items" in parameter else {}
-    return {"type": parameter["type"], **items, "description": f"As in {tool}"}
+    return {"type": parameter["type"], **values, **items}
