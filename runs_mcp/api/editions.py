@@ -32,6 +32,8 @@ class Edition:
     """Whether `/interactions/endpoints` lists the interactions with their schemas; else `/interactions/export` does."""
     changes_runs: bool
     """Whether runs can be updated and deleted."""
+    inference_profiles: bool
+    """Whether runs hold the inference profile that they were created with."""
     facets: Mapping[str, tuple[str, str]]
     """Our name of a facet → the API's name and field."""
 
@@ -48,6 +50,7 @@ COMPOSABLE = Edition(
     search_options=False,
     interaction_endpoints=False,
     changes_runs=False,
+    inference_profiles=False,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),
@@ -70,6 +73,7 @@ VERTESIA = Edition(
     search_options=True,
     interaction_endpoints=True,
     changes_runs=True,
+    inference_profiles=True,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),

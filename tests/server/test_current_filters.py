@@ -1,7 +1,8 @@
 """Filters and fields of the current contract: only in the edition that has them."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+import math
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ def test_the_tools_of_each_edition_cost_few_tokens(edition: str) -> None:
     assert max(tokens([tool]) for tool in tools) <= MOST_TOKENS_A_TOOL
 
 
+OPENAI = "66b2f0c2e4b0a1b2c3d4e001"
 WORKFLOW = {"run_id": "wf-run-1", "workflow_id": "wf-1"}
 FILTERS: dict[str, tuple[some.SearchStrategy[Any], Callable[[dict[str, Any], Any], bool]]] = {
     "exclude_tags": (
@@ -123,6 +125,14 @@ async def test_the_older_edition_neither_shows_nor_takes_the_current_filters(cli
     assert "takes one value" in several.text
 
 
+@pytest.mark.parametrize("given", ["broken", ["broken"]], ids=["a value", "a list"])
+async def test_a_wrong_status_is_named_by_its_parameter(client: Client, current: Client, given: Any) -> None:
+    for connected in (client, current):
+        answer = await call(connected, "list_runs", status=given)
+        assert answer.failed
+        assert answer.text.startswith("`status`: Input should be 'created', 'processing', 'completed' or 'failed'")
+
+
 async def test_the_current_edition_lists_by_single_and_several_values(current: Client) -> None:
     both = await call(current, "list_runs", status=["failed", "completed"], limit=100)
     assert {run["status"] for run in both.structured["runs"]} == {"failed", "completed"}
@@ -140,7 +150,12 @@ async def test_the_current_edition_searches_by_its_filters(current: Client) -> N
     assert all(tag not in run["tags"] for run in without.structured["runs"])
 
 
-async def test_tokens_of_caches_and_reported_costs_are_shown_and_summed(current: Client) -> None:
+async def documents_of(api: ApiSettings, **filters: Any) -> list[dict[str, Any]]:
+    async with connect(api) as runs:
+        return [dict(run.raw) for run in await runs.search_runs(limit=1000, **filters)]
+
+
+async def test_the_cost_and_the_tokens_of_caches_are_shown(current: Client) -> None:
     priced = await call(current, "search_runs", status="completed", model="gpt-4o", limit=1)
     run = priced.structured["runs"][0]
     answer = await call(current, "get_run", run_id=run["id"])
@@ -148,5 +163,69 @@ async def test_tokens_of_caches_and_reported_costs_are_shown_and_summed(current:
     assert "prompt" in answer.structured
     without = await call(current, "get_run", run_id=run["id"], include=["result"])
     assert "prompt" not in json.loads(json.dumps(without.structured))
-    sums = await call(current, "aggregate_runs", measures=["cached_tokens", "cache_write_tokens", "cost"])
-    assert sums.structured["total"].keys() == {"cached_tokens", "cache_write_tokens", "cost"}
+
+
+@pytest.mark.parametrize("by", [[], ["model"], ["inference_profile"], ["inference_profile", "interaction"], ["day"]])
+async def test_sums_of_cached_tokens_and_reported_costs_are_those_of_the_runs(
+    platform: ApiSettings, by: list[str]
+) -> None:
+    documents = await documents_of(platform, environment=OPENAI)
+    used = [run["token_use"] for run in documents if "token_use" in run]
+    assert all("provider_cost_usd" in one for one in used)
+    assert any(one.get("prompt_cache_write") for one in used)
+    asked = {"by": by, "measures": ["cached_tokens", "cache_write_tokens", "cost"], "limit": 200}
+    async with Client(build_server(Config(api=platform)).mcp) as client:
+        told = (await call(client, "aggregate_runs", environment=OPENAI, **asked)).structured
+    assert told["total"] == sums(documents)
+    groups = grouped(documents, by)
+    assert {tuple(group["by"].values()) for group in told["groups"]} == set(groups)
+    for group in told["groups"]:
+        assert {name: group[name] for name in asked["measures"]} == sums(groups[tuple(group["by"].values())])
+
+
+def sums(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the sums over the token use of some runs, computed without the product."""
+    used = [run["token_use"] for run in documents if "token_use" in run]
+    cost = math.fsum(one["provider_cost_usd"] for one in used)
+    return {
+        "cached_tokens": sum(one.get("prompt_cached", 0) for one in used),
+        "cache_write_tokens": sum(one.get("prompt_cache_write", 0) for one in used),
+        "cost": pytest.approx(cost, abs=1e-8) if used else None,
+    }
+
+
+def grouped(documents: Sequence[dict[str, Any]], by: Sequence[str]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Return the runs of each group by its labels; without dimensions there are no groups."""
+    labels: dict[str, Callable[[dict[str, Any]], str]] = {
+        "model": lambda run: run["modelId"],
+        "inference_profile": lambda run: run.get("inference_profile", {}).get("name", "none"),
+        "interaction": lambda run: run["interaction"]["name"],
+        "day": lambda run: run["created_at"][:10],
+    }
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for run in documents if by else ():
+        groups.setdefault(tuple(labels[name](run) for name in by), []).append(run)
+    return groups
+
+
+async def test_a_run_shows_the_inference_profile_that_it_was_created_with(current: Client) -> None:
+    made = await call(
+        current,
+        "create_run",
+        interaction="ClassifySentiment",
+        data={"text": "Good."},
+        config={"inference_profile": "66d4f0c2e4b0a1b2c3d4f102"},
+    )
+    answer = await call(current, "get_run", run_id=made.structured["id"])
+    assert "inference profile: Cheap drafts (66d4f0c2e4b0a1b2c3d4f102)" in answer.text
+    assert answer.structured["inference_profile"]["profile"]["model"] == answer.structured["modelId"] == "gpt-4o-mini"
+
+
+async def test_the_older_edition_has_no_inference_profiles(client: Client) -> None:
+    by = next(one for one in (await client.list_tools()).tools if one.name == "aggregate_runs").input_schema
+    assert "inference_profile" not in json.dumps(by)
+    answer = await call(client, "aggregate_runs", by=["inference_profile"])
+    assert answer.failed
+    assert "the composable edition has no inference profiles" in answer.text
+    runs = (await call(client, "list_runs", limit=100)).structured["runs"]
+    assert not [run for run in runs if "inference_profile" in run]

@@ -22,6 +22,7 @@ def whole_run(run: Document, contract: Contract, catalog: InteractionCatalog) ->
         shown["result"] = _result(run["result"], contract)
     if contract.strict:
         return shown | _strict_fields(run, catalog)
+    shown.pop("inference_profile", None)
     if use := run.get("token_use"):
         shown["token_use"] = {name: use[name] for name in LOOSE_TOKEN_USE if name in use}
     return shown

@@ -220,7 +220,9 @@ def waiting_time(seconds: float) -> str:
 def _invalid_arguments(error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in problem["loc"])
+        # A list of values may be given as a single value, which has no index.
+        named = problem["loc"][:-1] if problem["loc"][-1:] == (0,) else problem["loc"]
+        where = ".".join(map(str, named))
         what = problem["msg"].removeprefix("Value error, ")
         given = problem["input"]
         got = (

@@ -6,6 +6,7 @@ from typing import Any
 
 from runs_mcp.api import EDITIONS, Edition
 from runs_mcp.api.filters import CURRENT_SEARCH_FILTERS, REPEATABLE
+from runs_mcp.server.aggregate.groups import PROFILE
 from runs_mcp.server.tools.operation import Operation
 
 
@@ -19,6 +20,8 @@ def fit_to_edition(operation: Operation, edition: str) -> Operation:
 def _fit(tool: str, properties: dict[str, Any], edition: Edition) -> None:
     if facets := properties.get("facets"):
         facets["items"]["enum"] = [name for name in facets["items"]["enum"] if name in edition.facets]
+    if (by := properties.get("by")) and not edition.inference_profiles:
+        by["items"]["enum"] = [name for name in by["items"]["enum"] if name != PROFILE]
     if edition.current_filters:
         return
     if CURRENT_SEARCH_FILTERS.issubset(properties):
