@@ -99,6 +99,8 @@ def lower(value: Any) -> Any:
 
 FREE_TEXT = "free text"
 """Metadata of parameters in which every text is literal, so that "null" does not mean "not set"."""
+NULLABLE = "nullable"
+"""Metadata of parameters for which null is a value."""
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")]

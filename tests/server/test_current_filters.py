@@ -173,14 +173,15 @@ async def test_sums_of_cached_tokens_and_reported_costs_are_those_of_the_runs(
     used = [run["token_use"] for run in documents if "token_use" in run]
     assert all("provider_cost_usd" in one for one in used)
     assert any(one.get("prompt_cache_write") for one in used)
-    asked = {"by": by, "measures": ["cached_tokens", "cache_write_tokens", "cost"], "limit": 200}
+    measures = ["cached_tokens", "cache_write_tokens", "cost"]
     async with Client(build_server(Config(api=platform)).mcp) as client:
-        told = (await call(client, "aggregate_runs", environment=OPENAI, **asked)).structured
+        answer = await call(client, "aggregate_runs", environment=OPENAI, by=by, measures=measures, limit=200)
+    told = answer.structured
     assert told["total"] == sums(documents)
     groups = grouped(documents, by)
     assert {tuple(group["by"].values()) for group in told["groups"]} == set(groups)
     for group in told["groups"]:
-        assert {name: group[name] for name in asked["measures"]} == sums(groups[tuple(group["by"].values())])
+        assert {name: group[name] for name in measures} == sums(groups[tuple(group["by"].values())])
 
 
 def sums(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, previews
 from runs_mcp.server.render.previews import FITS, MISFIT, UNCHECKED, Preview
-from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.name_resolver import UnclearNameError, is_in_code
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.run_plan import PlannedRun
@@ -67,12 +67,12 @@ async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -
 
 
 def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
-    """Return the interaction of a request from the catalogue; None if the catalogue cannot be read.
+    """Return the interaction of a request from the catalogue; None if the catalogue cannot be read, or lacks its kind.
 
     Raises:
         UnclearNameError: None or several have its name.
     """
-    if listing is None:
+    if listing is None or is_in_code(str(request.interaction)):
         return None
     try:
         return listing.find(str(request.interaction))

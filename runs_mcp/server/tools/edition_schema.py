@@ -11,10 +11,12 @@ from runs_mcp.server.tools.operation import Operation
 
 
 def fit_to_edition(operation: Operation, edition: str) -> Operation:
-    """Return `operation` with a published schema that holds only what `edition` offers."""
+    """Return `operation` with the parameters and values that `edition` offers."""
     schema = deepcopy(operation.published.input_schema)
     _fit(operation.name, schema["properties"], EDITIONS[edition])
-    return replace(operation, published=operation.published.model_copy(update={"input_schema": schema}))
+    published = operation.published.model_copy(update={"input_schema": schema})
+    nullable = operation.nullable if EDITIONS[edition].null_schema else frozenset[str]()
+    return replace(operation, published=published, nullable=nullable)
 
 
 def _fit(tool: str, properties: dict[str, Any], edition: Edition) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
-from pydantic import MISSING, AfterValidator, BeforeValidator, Field
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
@@ -55,7 +55,11 @@ DryRun = Annotated[bool, Field(description="Create nothing: show version, enviro
 Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
 NewTags = Annotated[Tags, AfterValidator(own_tags.require_free), Field(description="Tags for the run")]
-ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result must fit")]
+ResultSchema = Annotated[
+    JsonObject | None,
+    params.NULLABLE,
+    WithJsonSchema({"type": "object", "additionalProperties": True, "description": "JSON schema the result must fit"}),
+]
 RequestKey = Annotated[
     str,
     Field(

@@ -11,7 +11,7 @@ from pydantic import MISSING, BaseModel, ConfigDict, create_model
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call
-from runs_mcp.server.params import FREE_TEXT
+from runs_mcp.server.params import FREE_TEXT, NULLABLE
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.tools import arguments
 
@@ -31,6 +31,8 @@ class Operation:
     """The parameters of the function, which validate the arguments of a call."""
     free_text: frozenset[str]
     """Parameters in which every text is meant literally, "null" included."""
+    nullable: frozenset[str]
+    """Parameters for which null is a value."""
     scope: Scope
     """The scope that a caller needs."""
 
@@ -50,7 +52,7 @@ class Operation:
         Raises:
             UnknownArgumentError: The tool has no argument of some name.
         """
-        return arguments.clean(given, self.published.input_schema, self.free_text)
+        return arguments.clean(given, self.published.input_schema, self.free_text, self.nullable)
 
     async def call(self, call: Call, cleaned: Mapping[str, Any]) -> CallToolResult:
         """Call the function with arguments that `clean` returned.
@@ -88,7 +90,7 @@ def operation(
     )
 
     def wrap(function: ToolFunction) -> Operation:
-        model, free_text = _argument_model(function)
+        model, marked = _argument_model(function)
         published = Tool(
             name=function.__name__,
             title=title,
@@ -98,7 +100,7 @@ def operation(
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
         )
-        return Operation(endpoint, function, published, model, free_text, scope)
+        return Operation(endpoint, function, published, model, marked[FREE_TEXT], marked[NULLABLE], scope)
 
     return wrap
 
@@ -109,8 +111,8 @@ def operations_in(*modules: ModuleType) -> Iterator[Operation]:
         yield from (value for value in vars(module).values() if isinstance(value, Operation))
 
 
-def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], frozenset[str]]:
-    """Return the model of a function's keyword parameters, and the names of those that take free text."""
+def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], Mapping[str, frozenset[str]]]:
+    """Return the model of a function's keyword parameters, and the names of those with each mark."""
     fields: dict[str, Any] = {
         parameter.name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
         for parameter in inspect.signature(function, eval_str=True).parameters.values()
@@ -118,8 +120,11 @@ def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], frozenset[
     }
     fields |= {name: (annotation | MISSING, MISSING) for name, annotation in _filters(function).items()}
     model = create_model(f"{function.__name__}_arguments", __config__=ConfigDict(protected_namespaces=()), **fields)
-    free_text = frozenset(name for name, (annotation, _) in fields.items() if FREE_TEXT in _metadata(annotation))
-    return model, free_text
+    marked = {
+        mark: frozenset(name for name, (annotation, _) in fields.items() if mark in _metadata(annotation))
+        for mark in (FREE_TEXT, NULLABLE)
+    }
+    return model, marked
 
 
 def _filters(function: ToolFunction) -> dict[str, Any]:
