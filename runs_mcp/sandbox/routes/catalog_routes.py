@@ -1,6 +1,7 @@
 """The operations on interactions and environments: one method each."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,13 @@ class CatalogRoutes:
             ]
         )
 
+    async def compute_facets(self, request: Request) -> Response:
+        """Handle `POST /interactions/facets`, of all interactions."""
+        body = await read_body(request, catalog_bodies.InteractionFacetsBody)
+        shown = [representations.reference(one) for one in self.catalog.stored]
+        counted = {facet.name: _buckets(one[facet.field] for one in shown) for facet in body.facets}
+        return JSONResponse({**counted, "total": len(shown)})
+
     async def get_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}`."""
         found = self._find(request)
@@ -169,12 +177,23 @@ class CatalogRoutes:
         models = [one for one in models if set(query.tags) <= set(one["tags"])]
         return JSONResponse(models)
 
+    async def list_trainable_models(self, request: Request) -> Response:
+        """Handle `GET /environments/{environment_id}/trainable-models`: the sandbox has none."""
+        _environment(request)
+        return JSONResponse([])
+
     def _find(self, request: Request) -> Interaction:
         selector = request.path_params["interaction_id"]
         found = self.catalog.find(selector)
         if found is None:
             raise not_found(f"Interaction not found: {selector}")
         return found
+
+
+def _buckets(values: Iterable[Any]) -> list[Document]:
+    """Return the number of times that each value occurs; a list counts for each of its values."""
+    counts = Counter(part for value in values for part in (value if isinstance(value, list) else [value]))
+    return [{"_id": value, "count": count} for value, count in counts.most_common()]
 
 
 def _environment(request: Request) -> Any:
