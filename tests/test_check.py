@@ -131,8 +131,10 @@ async def test_every_check_passes_in_front_of_a_sandbox(sandbox: Sandbox, folder
     exchange = {"composable": "/auth/token", "vertesia": "/token/issue"}[edition]
     auth = {"kind": "api_key", "value": DEMO_KEY, "token_url": sandbox.url + exchange}
     api = {"base_url": f"{sandbox.url}/api/v1", "edition": edition, "auth": auth}
-    found = await examined(folder, {"api": api})
-    assert {name for name, one in found.items() if one.outcome is not Outcome.OK} == {"tls"}
+    manage = edition == "vertesia"
+    found = await examined(folder, {"api": api, "server": {"manage": manage}})
+    only_managed = set() if manage else {"update_run", "delete_runs"}
+    assert {name for name, one in found.items() if one.outcome is not Outcome.OK} == {"tls", *only_managed}
     assert found["tls"].text == "plain http, to this machine"
     assert found["credential"].facts["project"] == "Demo"
     assert found["contract"].facts == {"configured": edition, "by_shape": edition}
@@ -285,6 +287,28 @@ async def test_the_permission_to_create_runs_is_read_from_the_token(
     found = await asking(folder, {}, auth={"value": token(**claims)})
     assert found["create_run"].outcome is outcome
     assert "not tried" in found["create_run"].text
+
+
+@pytest.mark.parametrize(
+    ("manage", "permissions", "outcome", "words"),
+    [
+        (False, ["run:write"], Outcome.SKIPPED, "server.manage is off"),
+        (True, None, Outcome.SKIPPED, "the token lists no permissions"),
+        (True, ["run:read"], Outcome.WARNING, "the token lacks run:write"),
+        (True, ["run:write"], Outcome.OK, "the token holds run:write"),
+    ],
+)
+async def test_the_permission_to_change_runs_is_read_from_the_token_and_nothing_is_changed(
+    folder: Path, *, manage: bool, permissions: list[str] | None, outcome: Outcome, words: str
+) -> None:
+    claims = {} if permissions is None else {"permissions": permissions}
+    async with upstream.serving(GOOD) as served:
+        api = {"base_url": f"{served.url}/api/v1", "edition": "vertesia", "auth": {"value": token(**claims)}}
+        found = await examined(folder, {"api": api, "server": {"manage": manage}})
+    for tool in ("update_run", "delete_runs"):
+        assert found[tool].outcome is outcome
+        assert words in found[tool].text
+    assert not [one for one in served.asked if one.startswith(("PUT", "DELETE"))]
 
 
 async def test_without_runs_the_edition_cannot_be_verified(folder: Path) -> None:

@@ -37,7 +37,14 @@ async def reported(credential: str, folder: Path) -> str:
     async with running(SandboxOptions(answers=answers)) as started:
         auth = {"kind": "api_key", "value": key, "token_url": f"{started.url}/token/issue"}
         file = folder / "config.json"
-        file.write_text(json.dumps({"api": {"base_url": f"{started.url}/api/v1", "edition": "vertesia", "auth": auth}}))
+        file.write_text(
+            json.dumps(
+                {
+                    "api": {"base_url": f"{started.url}/api/v1", "edition": "vertesia", "auth": auth},
+                    "server": {"manage": True},
+                }
+            )
+        )
         file.chmod(0o600)
         found: dict[str, Finding] = {}
         here = [one for one in CHECKS if not one.name.startswith("protocol_")]

@@ -127,7 +127,7 @@ class _Server(uvicorn.Server):
 async def serving(replies: Replies, *, date: bool = True) -> AsyncIterator[Upstream]:
     """Yield an upstream that answers with `replies`, with a `Date` header if `date` is true."""
     upstream = Upstream(replies)
-    app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST"])])
+    app = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST", "PUT", "DELETE"])])
     async with listening(lambda _: app, date=date) as upstream.url:
         yield upstream
 

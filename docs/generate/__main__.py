@@ -31,6 +31,7 @@ PARTS: dict[tuple[str, str], Part] = {
     ("prompts.md", "prompts"): partial(call, prompts.document),
     ("streaming.md", "still going"): tools.still_going,
     ("tools.md", "tools"): tools.document,
+    ("tools.md", "tools of server.manage"): tools.changes,
     ("tools.md", "resources"): tools.resources,
 }
 """The generated parts, by document and name. A part is between `<!-- made: NAME -->` and `<!-- end -->`."""

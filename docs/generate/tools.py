@@ -1,6 +1,6 @@
 """The reference of tools in docs/tools.md, generated from the published tools, with calls that a sandbox answered."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,8 @@ from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import running
 from runs_mcp.server import build_server
 from runs_mcp.server.render.results import written_call
-from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
+from runs_mcp.server.tools.operation import Operation
 
 SAMPLE_RUN, STARTED_RUN = "3bed2520a5ff6bac89812ca3", "RUN_ID"
 """The id of a run of every sandbox, and the placeholder for the id of the run that an earlier example started."""
@@ -84,6 +85,13 @@ EXAMPLES = {
             },
         )
     ],
+    "update_run": [
+        Example(
+            "Tags that a run has or lacks already stay as they are:",
+            {"run_ids": [SAMPLE_RUN], "add_tags": ["reviewed"]},
+        ),
+    ],
+    "delete_runs": [Example("Each run has an outcome of its own:", {"run_ids": [SAMPLE_RUN, "nope"]})],
     "compute_run_facets": [
         Example(
             "Two facets of the runs of an interaction:",
@@ -100,11 +108,21 @@ RESOURCES = (
 
 
 async def document() -> str:
-    """Return a section for each tool."""
+    """Return a section for each tool that is published by default."""
+    return await _sections(OPERATIONS, Config(api=ApiSettings()))
+
+
+async def changes() -> str:
+    """Return a section for each tool of `server.manage`."""
+    manage = {"api": {"edition": "vertesia"}, "server": {"manage": True}}
+    return await _sections(MANAGE_OPERATIONS, Config.model_validate(manage))
+
+
+async def _sections(operations: Sequence[Operation], config: Config) -> str:
     lines: list[str] = []
-    async with _client() as client:
+    async with _client(config) as client:
         started = ""
-        for operation in OPERATIONS:
+        for operation in operations:
             lines += [*_reference(operation.published, operation.endpoint)]
             for example in EXAMPLES[operation.name]:
                 arguments = {
@@ -127,7 +145,7 @@ async def still_going() -> str:
         del total
         notifications.append(f"progress {progress:g}: {message or ''}")
 
-    async with _client(StreamingSettings(max_wait_s=2)) as client:
+    async with _client(Config(streaming=StreamingSettings(max_wait_s=2))) as client:
         answer = await client.call_tool("create_run", arguments, progress_callback=record)
     text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
     return "\n".join(_fenced(written_call("create_run", arguments), "\n".join([*notifications, "", text])))
@@ -136,7 +154,7 @@ async def still_going() -> str:
 async def resources() -> str:
     """Return a table of resources with their contents."""
     lines = ["| resource | content |", "|---|---|"]
-    async with _client() as client:
+    async with _client(Config()) as client:
         for uri in RESOURCES:
             [content] = (await client.read_resource(uri)).contents
             assert isinstance(content, TextResourceContents)
@@ -145,11 +163,10 @@ async def resources() -> str:
 
 
 @asynccontextmanager
-async def _client(streaming: StreamingSettings | None = None) -> AsyncIterator[Client]:
+async def _client(config: Config) -> AsyncIterator[Client]:
     async with running() as sandbox:
-        api = sandbox_api(sandbox.url, ApiSettings())
-        config = Config(api=api, streaming=streaming or StreamingSettings())
-        async with Client(build_server(config).mcp) as client:
+        api = sandbox_api(sandbox.url, config.api)
+        async with Client(build_server(config.model_copy(update={"api": api})).mcp) as client:
             yield client
 
 

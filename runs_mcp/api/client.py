@@ -248,6 +248,39 @@ class RunsClient:
             return self._run(created)
         return await self.get_run(failed)
 
+    async def update_run(self, run_id: str, *, tags: Sequence[str]) -> None:
+        """Replace the tags of a run. `PUT /runs/{run_id}`, only where `edition.changes_runs`.
+
+        The API has no condition such as `If-Match`: tags that another client has set since they were read are lost. The
+        request is never repeated once it may have arrived.
+
+        Args:
+            run_id: Id of the run.
+            tags: All tags that the run is to have; empty for none.
+
+        Raises:
+            InvalidArgumentError: `run_id` is empty, `.` or `..`, or the edition lacks the operation; nothing was sent.
+            NotFoundError: there is no such run.
+            RunsApiError: see the class. `outcome_unknown` tells whether the tags may have been replaced.
+        """
+        path = self._changed_path(run_id)
+        await self._requester.call("PUT", path, body={"tags": list(tags)}, writes=True)
+
+    async def delete_run(self, run_id: str) -> None:
+        """Delete a run for good. `DELETE /runs/{run_id}`, only where `edition.changes_runs`.
+
+        The request is never repeated once it may have arrived.
+
+        Args:
+            run_id: Id of the run.
+
+        Raises:
+            InvalidArgumentError: `run_id` is empty, `.` or `..`, or the edition lacks the operation; nothing was sent.
+            NotFoundError: there is no such run.
+            RunsApiError: see the class. `outcome_unknown` tells whether the run may have been deleted.
+        """
+        await self._requester.call("DELETE", self._changed_path(run_id), writes=True)
+
     def stream_run(self, run_id: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Open the stream of a run: `Chunk` for each piece of text, then `Closed`. `GET /runs/{run_id}/stream`.
 
@@ -372,6 +405,16 @@ class RunsClient:
         """
         path = "/interactions/names" if kind == "interaction" else "/environments"
         return [FilterOption.read(option) for option in _items(await self._requester.call("GET", path))]
+
+    def _changed_path(self, run_id: str) -> str:
+        """Return the path of a run that is to be changed.
+
+        Raises:
+            InvalidArgumentError: `run_id` is no path segment, or the edition cannot change runs.
+        """
+        if not self.edition.changes_runs:
+            raise InvalidArgumentError(f"The edition {self.edition.name} cannot change or delete runs")
+        return f"/runs/{filters.quote_segment(run_id)}"
 
     def _runs(self, answer: Any) -> list[Run]:
         return [self.filter_run(Run(run)) for run in _items(answer) if isinstance(run, Mapping)]

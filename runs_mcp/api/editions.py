@@ -30,6 +30,12 @@ class Edition:
     """Whether `search` takes `select` and `sort`."""
     interaction_endpoints: bool
     """Whether `/interactions/endpoints` lists the interactions with their schemas; else `/interactions/export` does."""
+    null_schema: bool
+    """Whether the `result_schema` of a create may be null, which is no schema."""
+    changes_runs: bool
+    """Whether runs can be updated and deleted."""
+    inference_profiles: bool
+    """Whether runs hold the inference profile that they were created with."""
     facets: Mapping[str, tuple[str, str]]
     """Our name of a facet → the API's name and field."""
 
@@ -45,6 +51,9 @@ COMPOSABLE = Edition(
     current_filters=False,
     search_options=False,
     interaction_endpoints=False,
+    null_schema=False,
+    changes_runs=False,
+    inference_profiles=False,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),
@@ -66,6 +75,9 @@ VERTESIA = Edition(
     current_filters=True,
     search_options=True,
     interaction_endpoints=True,
+    null_schema=True,
+    changes_runs=True,
+    inference_profiles=True,
     facets=MappingProxyType(
         {
             "environments": ("environments", "environment"),

@@ -68,7 +68,9 @@ class SearchFilters(TypedDict, total=False):
     """Ids of executions of workflows."""
 
 
-CURRENT_SEARCH_FILTERS = ("exclude_tags", "finish_reason", "created_by", "is_root", "run_ids", "workflow_run_ids")
+CURRENT_SEARCH_FILTERS = frozenset(
+    {"exclude_tags", "finish_reason", "created_by", "is_root", "run_ids", "workflow_run_ids"}
+)
 """Filters of a search that only the current contract has."""
 REPEATABLE = ("status", "model", "tag")
 """Filters of a list that take several values in the current contract."""
@@ -105,7 +107,7 @@ def search_query(edition: Edition, filters: SearchFilters) -> dict[str, Any]:
     Raises:
         InvalidArgumentError: the edition lacks a filter.
     """
-    unknown = [] if edition.current_filters else [name for name in CURRENT_SEARCH_FILTERS if name in filters]
+    unknown = [] if edition.current_filters else [name for name in filters if name in CURRENT_SEARCH_FILTERS]
     if any(drop_unset(**filters).get(name) is not None for name in unknown):
         raise InvalidArgumentError(f"The {edition.name} edition has no filter {', '.join(unknown)}")
     return {

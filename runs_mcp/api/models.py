@@ -84,6 +84,12 @@ class Run:
         return _reference(self.raw.get("account"))
 
     @property
+    def inference_profile(self) -> Ref | None:
+        """The inference profile that it was created with, by its name if it has no id."""
+        profile = _reference(self.raw.get("inference_profile"))
+        return Ref(profile.name, profile.name) if profile and profile.id is None else profile
+
+    @property
     def project(self) -> Ref | None:
         """The project that it belongs to."""
         return _reference(self.raw.get("project"))

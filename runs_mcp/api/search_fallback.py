@@ -132,6 +132,7 @@ CURRENT_TRANSLATIONS: Mapping[str, Translate] = {
     "id": partial(_among, "run_ids"),
     "finish_reason": partial(_equal, "finish_reason"),
     "created_by": partial(_equal, "created_by"),
+    "workflow.run_id": partial(_among, "workflow_run_ids"),
     "tags": _current_tags,
     "parent": _current_parent,
 }

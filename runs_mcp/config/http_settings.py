@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from runs_mcp.config.addresses import host_and_port, is_http, is_unencrypted
 from runs_mcp.config.api_settings import AnyCase, Section
 
-Scope = Literal["runs:read", "runs:create"]
+Scope = Literal["runs:read", "runs:create", "runs:manage"]
 """Permissions of callers of the HTTP endpoint: to read runs, and to execute interactions."""
 
 

@@ -44,7 +44,9 @@ class ServerSettings(Section):
     """Settings of the MCP server."""
 
     read_only: bool = False
-    """Publish only tools that change nothing, which excludes `create_run`."""
+    """Publish only tools that change nothing, which excludes `create_run` and the tools of `server.manage`."""
+    manage: bool = False
+    """Publish `update_run`, which changes tags, and `delete_runs`. Only with the edition `vertesia`."""
     tools: tuple[str, ...] | None = None
     """Names of the tools to publish. All by default."""
     create_tag: bool = True
@@ -112,6 +114,8 @@ class ProfileSettings(Section):
     """The Runs API for these callers. Setting `base_url` or `edition` also requires `auth`."""
     read_only: bool | None = None
     """See `server.read_only`."""
+    manage: bool | None = None
+    """See `server.manage`."""
     tools: tuple[str, ...] | None = None
     """See `server.tools`."""
     create_limit: CreateLimitSettings | None = None
@@ -176,6 +180,12 @@ class Config(BaseSettings):
     """Groups of callers of `serve --http` with their own credential, project or tools, by name."""
 
     @property
+    def manages(self) -> bool:
+        """True if some callers are offered the tools of `server.manage`."""
+        servers = [self.of(profile).server for profile in (None, *self.profiles)]
+        return any(one.manage and not one.read_only for one in servers)
+
+    @property
     def serves_unmatched_callers(self) -> bool:
         """True if callers that match no profile are served."""
         return not self.profiles or self.server.http.without_profile == "serve"
@@ -189,7 +199,7 @@ class Config(BaseSettings):
         if profile is None:
             return self
         own = self.profiles[profile]
-        server = {name: getattr(own, name) for name in ("read_only", "tools", "create_limit")}
+        server = {name: getattr(own, name) for name in ("read_only", "manage", "tools", "create_limit")}
         server = {name: value for name, value in server.items() if value is not None}
         return self.model_copy(
             update={

@@ -39,8 +39,9 @@ from runs_mcp.observability.request_id import RequestId
 from runs_mcp.observability.tracing import TraceContext
 from runs_mcp.server.gcra import GcraLimiter, RateLimiter
 from runs_mcp.server.middleware.observers import Observers
+from runs_mcp.server.permissions.scopes import READ
 from runs_mcp.server.server import build_server
-from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 
 PATH = "/mcp"
 Clock = Callable[[], float]
@@ -134,7 +135,7 @@ def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
     # Many clients drop the body or the Authorization header when they follow a redirect, so /mcp/ is a route as well.
     routes = [Route(path, endpoint=checked) for path in (PATH, f"{PATH}/")]
     if isinstance(settings.http.auth, JwtAuthSettings):
-        routes += metadata_routes(settings.http.auth)
+        routes += metadata_routes(settings.http.auth, manages=tenants.config.manages)
     return routes
 
 
@@ -153,8 +154,9 @@ def _with_limits(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
     settings = config.server
     app = SubscriptionLimit(app)
     if not isinstance(settings.http.auth, NoAuthSettings):
-        changing = {operation.name for operation in OPERATIONS if operation.changes}
-        app = StepUp(app, changing, Challenge(settings.http.auth))
+        offered = [*OPERATIONS, *(MANAGE_OPERATIONS if config.manages else ())]
+        needed = {operation.name: operation.scope for operation in offered if operation.scope != READ}
+        app = StepUp(app, needed, Challenge(settings.http.auth))
     if settings.http.rate_limit or any(profile.rate_limit for profile in config.profiles.values()):
         app = RateLimit(app, limiter, settings.http.rate_limit)
     # Half, so that a single caller with many streams cannot lock out the others.

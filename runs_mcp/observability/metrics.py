@@ -18,9 +18,9 @@ from typing_extensions import override
 
 from runs_mcp import __version__
 from runs_mcp.api import Exchange, RunsApiError
-from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 
-TOOLS = frozenset(operation.name for operation in OPERATIONS)
+TOOLS = frozenset(operation.name for operation in (*OPERATIONS, *MANAGE_OPERATIONS))
 EVENT_STREAM = "text/event-stream"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Upper bounds of the buckets of latencies."""

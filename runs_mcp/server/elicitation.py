@@ -1,5 +1,5 @@
 """Elicitation: questions to the person behind the client, in both eras. The server asks which of several things was
-meant, and for a confirmation before it executes runs.
+meant, and for a confirmation before it executes, changes or deletes runs.
 
 2026-07-28: the call returns the question, and the client repeats the call with the answer and with state that the SDK
 seals. Before: the server asks while the call waits. Clients without elicitation get an error that says what to pass.
@@ -36,7 +36,7 @@ SHOWN_DATA_CHARS = 200
 
 
 class Unanswered(StrEnum):
-    """Reasons why a question has no answer, which complete the sentence "No run was created: …"."""
+    """Reasons why a question has no answer, which complete a sentence such as "No run was created: …"."""
 
     DECLINED = "the person who was asked declined"
     CANCELLED = "the person who was asked closed the question without an answer"
@@ -49,7 +49,7 @@ Answer = str | Unanswered
 
 
 class NotConfirmedError(Exception):
-    """Raised if the user did not confirm an operation that executes a run; the text gives the reason."""
+    """Raised if the user did not confirm an operation that changes something; the text gives the reason."""
 
 
 class InputRequiredError(Exception):
@@ -142,6 +142,26 @@ async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequ
             raise NotConfirmedError(error_messages.not_confirmed(action, reason))
         case answer if answer != CONFIRMED:
             raise NotConfirmedError(error_messages.not_confirmed(action, Unanswered.DECLINED))
+
+
+async def confirm_change(call: Call, action: Literal["update", "delete"], message: str) -> None:
+    """Wait until a person has answered `message`, the question about a change of runs, with yes.
+
+    If the client cannot ask, the change goes ahead, unless `server.confirm_create` requires a person.
+
+    Raises:
+        NotConfirmedError: The user did not agree.
+        InputRequiredError: The call must return the question.
+    """
+    answers = {CONFIRMED: action.capitalize(), "no": f"Do not {action}"}
+    match await ask(call, Question(CONFIRM, message, answers, default=CONFIRMED)):
+        case Unanswered.UNREACHABLE:
+            if services(call).config.server.confirm_create:
+                raise NotConfirmedError(error_messages.not_changed(action, Unanswered.UNREACHABLE))
+        case Unanswered() as reason:
+            raise NotConfirmedError(error_messages.not_changed(action, reason))
+        case answer if answer != CONFIRMED:
+            raise NotConfirmedError(error_messages.not_changed(action, Unanswered.DECLINED))
 
 
 async def question_about(error: BaseException, call: Call) -> Question | None:

@@ -15,6 +15,8 @@ HINTS = {
     "list_interactions": "shows which interactions can be run, and the input of each",
     "create_run": "executes an interaction, which costs money: never repeat it because an answer was slow",
     "stream_run": "follows a run that is still going",
+    "update_run": "adds and removes tags of runs",
+    "delete_runs": "deletes runs for good: only on request of the user",
 }
 
 

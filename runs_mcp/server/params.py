@@ -9,6 +9,8 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSc
 Value = TypeVar("Value")
 
 MAX_PAGE = 100
+MAX_BATCH = 50
+"""Most runs in one call."""
 MAX_FOUND = 1_000
 MAX_AGE = timedelta(days=36_500)
 MS_PER_S = 1_000
@@ -97,9 +99,16 @@ def lower(value: Any) -> Any:
 
 FREE_TEXT = "free text"
 """Metadata of parameters in which every text is literal, so that "null" does not mean "not set"."""
+NULLABLE = "nullable"
+"""Metadata of parameters for which null is a value."""
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")]
+RunIds = Annotated[
+    list[Annotated[Name, AfterValidator(run_id)]],
+    BeforeValidator(listed),
+    Field(min_length=1, max_length=MAX_BATCH, description="Ids of several runs"),
+]
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Most runs")]
 FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Most runs; over 100 only with select")]
 Offset = Annotated[int, Field(ge=0, description="Runs to skip")]

@@ -26,6 +26,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
 from runs_mcp import __version__
+from runs_mcp.api import EDITIONS
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, InteractionToolSettings
 from runs_mcp.server import prompts, ui
@@ -39,14 +40,14 @@ from runs_mcp.server.middleware.crashes import contain_crash
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
-from runs_mcp.server.permissions.scopes import CallerInstructions, may_create, principal
+from runs_mcp.server.permissions.scopes import READ, CallerInstructions, has_scope, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.skills import Skills
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
-from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from runs_mcp.server.tools.edition_schema import fit_to_edition
 from runs_mcp.server.tools.operation import Operation
 
@@ -171,7 +172,7 @@ def build_server(
 
 def _instructions(config: Config, tools: Sequence[Operation], ctx: Request) -> str:
     """Return the instructions for the tools that the caller and the credential may use."""
-    allowed = [one.name for one in tools if may_create(ctx) or not one.changes]
+    allowed = [one.name for one in tools if has_scope(ctx, one.scope)]
     return instructions(config, [name for name in allowed if name in ctx.lifespan_context.permitted])
 
 
@@ -196,20 +197,38 @@ def _middleware(
 
 
 def selected(config: Config) -> Sequence[Operation]:
-    """Return the operations that `server.read_only` and `server.tools` select.
+    """Return the operations that `server.read_only`, `server.manage` and `server.tools` select.
 
     Raises:
-        ConfigError: `server.tools` names a tool that does not exist.
+        ConfigError: `server.tools` names a tool that does not exist, or the edition lacks the operations of
+            `server.manage`.
     """
     wanted = config.server.tools
-    names = {operation.name for operation in OPERATIONS}
-    if unknown := set(wanted or ()) - names:
+    operations = [*OPERATIONS, *_managing(config)]
+    names = [operation.name for operation in operations]
+    if unknown := set(wanted or ()).difference(names):
         raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. There are {', '.join(names)}.")
     return [
         fit_to_edition(operation, config.api.edition)
-        for operation in OPERATIONS
-        if (wanted is None or operation.name in wanted) and not (config.server.read_only and operation.changes)
+        for operation in operations
+        if (wanted is None or operation.name in wanted) and not (config.server.read_only and operation.scope != READ)
     ]
+
+
+def _managing(config: Config) -> Sequence[Operation]:
+    """Return the operations that `server.manage` adds.
+
+    Raises:
+        ConfigError: The edition lacks them.
+    """
+    if not config.server.manage:
+        return ()
+    if not EDITIONS[config.api.edition].changes_runs:
+        raise ConfigError(
+            f"server.manage: the edition {config.api.edition} has no operations that change or delete runs. Set "
+            "api.edition to vertesia, or server.manage to false."
+        )
+    return MANAGE_OPERATIONS
 
 
 def _discovery(

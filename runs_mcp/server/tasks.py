@@ -130,4 +130,4 @@ async def _run(ctx: Request, task_id: str) -> Run:
     except (ValueError, NotFoundError):
         raise MCPError(INVALID_PARAMS, f"There is no task {task_id!r}: tasks are runs, by their ids.") from None
     except RunsApiError as error:
-        raise MCPError(INTERNAL_ERROR, error_messages.explain("tasks/get", error, changes=False)) from None
+        raise MCPError(INTERNAL_ERROR, error_messages.explain("tasks/get", error)) from None

@@ -24,7 +24,7 @@ from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
 from runs_mcp.server.patience import Patience, patience_of
-from runs_mcp.server.permissions.scopes import CREATE, may_create
+from runs_mcp.server.permissions.scopes import has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
@@ -102,8 +102,8 @@ class ToolCalls:
         if operation is None:
             known = ", ".join(await self._known())
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name!r}. Known: {known}.")
-        if operation.changes and not may_create(ctx):
-            return results.failure(error_messages.not_allowed(operation.name, CREATE))
+        if not has_scope(ctx, operation.scope):
+            return results.failure(error_messages.not_allowed(operation.name, operation.scope))
         try:
             arguments = operation.clean(params.arguments or {})
         except UnknownArgumentError as error:
@@ -125,14 +125,14 @@ class ToolCalls:
             async with cut_off.kept(call.started, partial(has_left, ctx)), Progress.during(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
-                return results.failure(error_messages.no_answer(patience.wait_s, changes=operation.changes))
+                return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
 
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
 
     def _is_permitted(self, tool: Operation | InteractionTool, ctx: Request) -> bool:
         operation = tool.name if tool.name in self._operations else "create_run"
-        return operation in ctx.lifespan_context.permitted and (may_create(ctx) or not tool.changes)
+        return operation in ctx.lifespan_context.permitted and has_scope(ctx, tool.scope)
 
     def _over_limits(self, ctx: Request, arguments: Mapping[str, Any]) -> str | None:
         limits = ctx.lifespan_context.config.server
@@ -170,7 +170,7 @@ async def _answer(
         return results.failure(str(refused))
     if question and answer and not isinstance(answer, elicitation.Unanswered):
         return await _answer(operation, {**arguments, question.key: answer}, call)
-    return results.failure(error_messages.explain(operation.name, failed, changes=operation.changes))
+    return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope))
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:

@@ -26,6 +26,8 @@ OPERATIONS = [
     "search_runs",
     "find_runs",
     "get_filter_options",
+    "update_run",
+    "delete_run",
 ]
 
 
@@ -67,7 +69,7 @@ async def test_user_code_that_type_checks_runs() -> None:
 def test_each_operation_documents_its_api_call_arguments_and_errors(name: str) -> None:
     method = getattr(RunsClient, name)
     documentation = inspect.getdoc(method) or ""
-    assert re.search(r"`(GET|POST) /runs", documentation)
+    assert re.search(r"`(GET|POST|PUT|DELETE) /runs", documentation)
     assert "Raises:" in documentation
     for parameter in list(inspect.signature(method).parameters)[1:]:
         assert f"{parameter}: " in documentation

@@ -202,6 +202,16 @@ CASES: list[Any] = [
         None,
         id="filter options",
     ),
+    pytest.param(
+        ("vertesia",),
+        lambda c: c.update_run("r1", tags=["a", "b"]),
+        "PUT",
+        "/runs/r1",
+        {},
+        {"tags": ["a", "b"]},
+        id="update",
+    ),
+    pytest.param(("vertesia",), lambda c: c.delete_run("r1"), "DELETE", "/runs/r1", {}, None, id="delete"),
 ]
 
 

@@ -53,6 +53,16 @@ if (today) {
   got.endpoints = await client.interactions.listEndpoints({ includes: ["ClassifySentiment"], include_params_schema: true, include_result_schema: true });
   got.versionsByName = await client.interactions.listVersionsByName("SummarizeText");
   got.resolved = await client.interactions.resolve("SummarizeText@2", { environment: OPENAI });
+  const run = { id: got.created.id, account: "a", project: "p" };
+  const going = { run, environment: OPENAI, options: {}, tools: [] };
+  got.cloned = await client.runs.clone({ source_run_id: run.id, workflow: { run_id: "wf-run-clone", workflow_id: "wf-clone" } });
+  got.clone = await client.runs.retrieve(got.cloned.id);
+  got.toolResults = await client.runs.sendToolResults({ ...going, results: [{ tool_use_id: "t1", content: "12 degrees", is_error: false }] });
+  got.userMessage = await client.runs.sendUserMessage({ ...going, conversation: got.toolResults.conversation, message: "Thank you" });
+  got.slot = await client.interactions.requestSlot({ interaction: "ClassifySentiment", environment_id: OPENAI });
+  got.asynchronous = await client.interactions.executeAsync({ type: "interaction", interaction: "ClassifySentiment", data: { text } });
+  got.interactionFacets = await client.interactions.computeFacets({ facets: [{ name: "statuses", field: "status" }] });
+  got.trainable = await client.environments.listTrainableModels(OPENAI);
   const catalog = client.interactions.catalog;
   got.catalog = await catalog.list();
   got.stored = await catalog.listStoredInteractions();

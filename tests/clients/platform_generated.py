@@ -9,6 +9,12 @@ from typing import Any
 
 from vertesia_client import Client  # type: ignore[import-not-found]  # installed in an environment of its own
 from vertesia_client.openapi.exceptions import ApiException  # type: ignore[import-not-found]
+from vertesia_client.openapi.models.async_execution_payload import (  # type: ignore[import-not-found]
+    AsyncExecutionPayload,
+)
+from vertesia_client.openapi.models.async_interaction_execution_payload import (  # type: ignore[import-not-found]
+    AsyncInteractionExecutionPayload,
+)
 from vertesia_client.openapi.models.interactions_export_payload_versions_inner import (  # type: ignore[import-not-found]
     InteractionsExportPayloadVersionsInner,
 )
@@ -96,6 +102,15 @@ def interactions(client: Client) -> dict[str, Any]:
         "resolved": api.resolve_interaction("SummarizeText@2", environment=OPENAI, model="gpt-4o-mini"),
         "versions": api.list_interaction_versions(SUMMARY),
         "versions_by_name": api.list_interaction_versions_by_name("SummarizeText"),
+        "facets": api.compute_interaction_facets(
+            compute_interaction_facet_payload={"facets": [{"name": "statuses", "field": "status"}]}
+        ),
+        "slot": api.request_interaction_rate_limit_slot(rate_limit_request_payload={"interaction": "SummarizeText"}),
+        "asynchronous": api.execute_interaction_async(
+            async_execution_payload=AsyncExecutionPayload(
+                AsyncInteractionExecutionPayload(type="interaction", interaction="SummarizeText", data={"text": "One."})
+            )
+        ),
         "forks": api.list_interaction_forks(SUMMARY),
         "tags": api.list_interaction_tags(),
         "stored": api.list_stored_catalog_interactions(),
@@ -120,6 +135,7 @@ def environments(client: Client) -> dict[str, Any]:
         "environments": api.list_environments(),
         "every_environment": api.list_environments(all=True),
         "environment": api.get_environment(OPENAI),
+        "trainable": api.list_environment_trainable_models(OPENAI),
         "models": api.list_environment_models(OPENAI, text="mini"),
     }
 

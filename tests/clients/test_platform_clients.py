@@ -141,6 +141,21 @@ async def test_operations_that_only_the_current_client_has(got: dict[str, Any]) 
     assert got["stored"]
 
 
+@pytest.mark.parametrize("got", ["new"], indirect=True)
+async def test_the_platform_client_copies_runs_and_continues_conversations(got: dict[str, Any]) -> None:
+    clone = got["clone"]
+    assert (clone["id"], clone["status"]) == (got["cloned"]["id"], "created")
+    assert clone["parameters"] == got["created"]["parameters"]
+    assert clone["workflow"] == {"run_id": "wf-run-clone", "workflow_id": "wf-clone"}
+    assert got["toolResults"]["result"] == [{"type": "text", "value": "12 degrees"}]
+    assert got["userMessage"]["result"] == [{"type": "text", "value": "Thank you"}]
+    assert len(got["userMessage"]["conversation"]["turns"]) == 2
+    assert got["slot"] == {"delay_ms": 0}
+    assert got["asynchronous"].keys() == {"runId", "workflowId"}
+    assert sum(bucket["count"] for bucket in got["interactionFacets"]["statuses"]) == got["interactionFacets"]["total"]
+    assert got["trainable"] == []
+
+
 @pytest.fixture(scope="module")
 async def generated(sandbox: Sandbox) -> dict[str, Any]:
     """The answers that the generated Python client got, each of which it checked against its own models."""
@@ -181,6 +196,10 @@ async def test_the_generated_client_reads_interactions_and_environments(generate
     assert generated["executed_by_id"]["result"] == generated["executed_endpoint"]["result"]
     assert len(generated["every_environment"]) == len(generated["environments"]) + 1
     assert [one["id"] for one in generated["models"]] == ["gpt-4o-mini"]
+    assert generated["facets"]["total"] > 0
+    assert generated["slot"] == {"delay_ms": 0}
+    assert generated["asynchronous"]["runId"]
+    assert generated["trainable"] == []
 
 
 @pytest.fixture(scope="module")

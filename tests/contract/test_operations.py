@@ -15,7 +15,8 @@ from runs_mcp.sandbox.routes.application import API, build
 from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
 from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.server import build_server
-from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
+from runs_mcp.server.tools.filter_arguments import SearchArguments
 from tests.calls import call
 
 DOCUMENTED = {
@@ -28,11 +29,16 @@ DOCUMENTED = {
     "POST /runs/find",
     "GET /runs/filter-options/{field}",
     "POST /interactions/endpoints",
+    "PUT /runs/{run_id}",
+    "DELETE /runs/{run_id}",
 }
 CHARS_PER_TOKEN = 4
 MOST_TOKENS = 4_500
 MOST_TOKENS_A_TOOL = 700
-TOOLS = [pytest.param(operation.published, id=operation.name) for operation in OPERATIONS]
+ALL = (*OPERATIONS, *MANAGE_OPERATIONS)
+TOOLS = [pytest.param(operation.published, id=operation.name) for operation in ALL]
+SEARCH_FILTERS = set(SearchArguments.__annotations__)
+MANAGED = {operation.name for operation in MANAGE_OPERATIONS}
 
 
 def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
@@ -43,12 +49,12 @@ def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
         for route in application.routes
         for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
     }
-    assert {operation.endpoint for operation in OPERATIONS} == DOCUMENTED == routes & DOCUMENTED
+    assert {operation.endpoint for operation in ALL} == DOCUMENTED == routes & DOCUMENTED
 
 
 def test_names_are_unique() -> None:
-    names = [operation.name for operation in OPERATIONS]
-    assert len(names) == len(set(names)) == 10
+    assert len({operation.name for operation in OPERATIONS}) == len(OPERATIONS) == 10
+    assert len({operation.name for operation in ALL}) == len(ALL)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -66,17 +72,18 @@ def test_everything_is_described(tool: Tool) -> None:
     assert tool.title
     assert tool.description
     assert "  " not in tool.description
+    elsewhere = SEARCH_FILTERS if tool.description.endswith("Filters: as in search_runs.") else set()
     for name, parameter in tool.input_schema["properties"].items():
-        assert parameter.get("description") or parameter.get("enum"), name
+        assert parameter.get("description") or parameter.get("enum") or name in elsewhere, name
 
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_all_four_hints_are_given(tool: Tool) -> None:
     assert tool.annotations
     changes = tool.name == "create_run"
-    assert tool.annotations.read_only_hint is (tool.name not in {"create_run", "stream_run"})
+    assert tool.annotations.read_only_hint is (tool.name not in {"create_run", "stream_run", *MANAGED})
     assert tool.annotations.idempotent_hint is not changes
-    assert tool.annotations.destructive_hint is False
+    assert tool.annotations.destructive_hint is (tool.name in MANAGED)
     assert tool.annotations.open_world_hint is True
 
 

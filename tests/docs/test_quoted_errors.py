@@ -25,6 +25,7 @@ BEARER = {"Authorization": "Bearer KEY"}
 OPEN = {"http": {"auth": {"kind": "none"}}}
 EXPIRED = jwt.encode({"exp": datetime.now(UTC) - timedelta(days=1)}, "a" * 32)
 CREATE = {"interaction": "66a1f0c2e4b0a1b2c3d40001"}
+MANAGED = {"api": {"edition": "vertesia"}, "server": {"manage": True}}
 CREATED = {"id": "r1", "status": "created"}
 ENVIRONMENTS = [{"id": "e1", "name": "Staging", "count": 1}, {"id": "e2", "name": "Staging", "count": 2}]
 
@@ -168,6 +169,12 @@ HOW: dict[str, Provoked] = {
         "create_run", CREATE, settings={"server": {"confirm_create": True}}
     ),
     "create_run needs the scope runs:create, which this caller does not have.": Request(BEARER, tool="create_run"),
+    "No run was deleted: …. A person has to confirm it.": Tool(
+        "delete_runs", {"run_ids": ["r1"]}, settings={**MANAGED, "server": {"manage": True, "confirm_create": True}}
+    ),
+    "It is not known whether this run was changed.": Tool(
+        "delete_runs", {"run_ids": ["r1"]}, {"DELETE /runs/r1": lost}, MANAGED
+    ),
     "At most … runs may be started in any hour (server.create_limit.per_hour)": Tool(
         "create_run", {**CREATE, "inputs": [{}, {}]}, settings={"server": {"create_limit": {"per_hour": 1}}}
     ),

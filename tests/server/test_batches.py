@@ -6,7 +6,8 @@ import pytest
 from mcp.client import Client
 
 from runs_mcp.config.settings import Config, StreamingSettings
-from runs_mcp.server.tools.batch import AT_ONCE, MOST
+from runs_mcp.server.params import MAX_BATCH
+from runs_mcp.server.tools.batch import AT_ONCE
 from tests.calls import Notifications, call
 from tests.conftest import Connect
 
@@ -119,9 +120,9 @@ async def test_large_runs_of_a_call_share_the_budget_of_a_single_run(config: Con
         ("get_run", {}, "exactly one of `run_id` and `run_ids`"),
         ("get_run", {"run_id": "a", "run_ids": ["b"]}, "exactly one of `run_id` and `run_ids`"),
         ("get_run", {"run_ids": []}, "exactly one of `run_id` and `run_ids`"),
-        ("get_run", {"run_ids": ["a"] * (MOST + 1)}, "`run_ids`"),
+        ("get_run", {"run_ids": ["a"] * (MAX_BATCH + 1)}, "`run_ids`"),
         ("get_run", {"run_ids": ["../secrets"]}, "not a run id"),
-        ("create_run", {"interaction": "x", "inputs": [{}] * (MOST + 1)}, "`inputs`"),
+        ("create_run", {"interaction": "x", "inputs": [{}] * (MAX_BATCH + 1)}, "`inputs`"),
         ("create_run", {"interaction": "x", "inputs": [{}], "data": {"a": 1}}, "`inputs` replaces `data`"),
         ("create_run", {"interaction": "x", "inputs": [{}], "stream": False}, "needs `stream`: true"),
     ],

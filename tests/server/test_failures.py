@@ -14,6 +14,7 @@ from runs_mcp.api import (
     RunsApiError,
     UnavailableError,
 )
+from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.render.error_messages import explain
 from runs_mcp.server.runs.stream_hub import FollowingError
 
@@ -82,17 +83,17 @@ CASES = [
 
 @pytest.mark.parametrize(("error", "text"), CASES)
 def test_a_failed_read_names_the_cause_and_the_next_step(error: RunsApiError, text: str) -> None:
-    assert explain("get_run", error, changes=False) == text
+    assert explain("get_run", error) == text
 
 
 def test_a_rejected_create_states_that_no_run_was_created() -> None:
     error = InvalidRequestError("", status=400)
-    assert "No run was created." in explain("create_run", error, changes=True)
+    assert "No run was created." in explain("create_run", error, scope=CREATE)
 
 
 def test_a_create_with_a_lost_response_asks_to_search_before_retrying() -> None:
     error = ApiTimeoutError("The Runs API did not answer in time (ReadTimeout)", outcome_unknown=True)
-    assert explain("create_run", error, changes=True) == (
+    assert explain("create_run", error, scope=CREATE) == (
         "The Runs API did not answer in time (ReadTimeout). It is not known whether a run was created. "
         "Before you create it again, call list_runs(limit=5), which shows the newest runs."
     )
@@ -100,14 +101,14 @@ def test_a_create_with_a_lost_response_asks_to_search_before_retrying() -> None:
 
 def test_a_run_whose_stream_fails_is_reported_as_existing() -> None:
     error = FollowingError("r1", UnavailableError("", status=503))
-    assert explain("create_run", error, changes=True) == (
+    assert explain("create_run", error, scope=CREATE) == (
         "Run r1 was accepted, but following it failed. The Runs API failed (503). "
         'Do not create it again: get_run(run_id="r1") shows its status.'
     )
 
 
 def test_an_internal_error_reveals_no_details_to_the_model(caplog: pytest.LogCaptureFixture) -> None:
-    text = explain("get_run", ZeroDivisionError("token=secret"), changes=False)
+    text = explain("get_run", ZeroDivisionError("token=secret"))
     assert text == "`get_run` failed inside the server; its log has the details. Nothing was changed."
     assert "get_run crashed" in caplog.text
 
@@ -123,4 +124,4 @@ def test_an_internal_error_reveals_no_details_to_the_model(caplog: pytest.LogCap
 )
 def test_retry_delays_are_phrased_with_units(seconds: float, text: str) -> None:
     error = UnavailableError("", status=503, retry_safe=True, retry_after_s=seconds)
-    assert explain("list_runs", error, changes=False).endswith(f"Try again in {text}.")
+    assert explain("list_runs", error).endswith(f"Try again in {text}.")

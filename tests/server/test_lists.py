@@ -415,3 +415,19 @@ async def visited(client: Client, tool: str, **arguments: Any) -> list[str]:
         answer = await call(client, tool, **_arguments(answer.structured["next"]))
         found += ids(answer)
     return found
+
+
+@pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
+async def test_rows_name_interaction_and_environment_without_their_other_fields(connect: Connect, tool: str) -> None:
+    interaction = {"id": "i1", "name": "Review", "endpoint": "Review", "version": 3}
+    environment = {"id": "e1", "name": "Production", "provider": "openai"}
+    long = {"description": "x" * 500, "updated_at": "2026-01-15T09:00:00.000Z"}
+    runs = [{**run, "interaction": interaction | long, "environment": environment | long} for run in RUNS]
+    async with (
+        upstream.serving({"GET /runs": paged(runs), "POST /runs/search": paged(runs)}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, tool, limit=50)
+    assert "cut" not in answer.structured
+    assert all(row["interaction"] == interaction for row in answer.structured["runs"])
+    assert all(row["environment"] == environment for row in answer.structured["runs"])

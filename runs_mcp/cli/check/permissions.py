@@ -1,6 +1,6 @@
 """Checks of the permissions of the credential, one per operation, with requests that change nothing.
 
-No run is ever created.
+No run is ever created, changed or deleted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,8 +16,11 @@ from runs_mcp.cli.check.findings import Check, Finding, check, ok, skipped, warn
 NO_RUN = "0" * 24
 """An id that belongs to no run."""
 EXECUTE = "interaction:execute"
+WRITE = "run:write"
 NOT_OFFERED = "not offered: server.tools or server.read_only excludes it"
+NOT_MANAGED = "not offered: server.manage is off, or server.tools or server.read_only excludes it"
 NOT_TRIED = "not tried, since it would create a run"
+NOT_CHANGED = "not tried, since it would change a run"
 
 
 class Replacement(NamedTuple):
@@ -136,13 +139,36 @@ async def create_run(state: Examination) -> Finding:
     """`POST /runs` is never sent, since runs cost money; the permissions in the token are read instead."""
     if "create_run" not in state.offered:
         return skipped(NOT_OFFERED)
+    return _untried(state, NOT_TRIED, EXECUTE, instead="set server.read_only")
+
+
+@check("update_run", after=("credential", "tools"))
+async def update_run(state: Examination) -> Finding:
+    """`PUT /runs/{run_id}` is never sent; the permissions in the token are read instead."""
+    return _change(state, "update_run")
+
+
+@check("delete_runs", after=("credential", "tools"))
+async def delete_runs(state: Examination) -> Finding:
+    """`DELETE /runs/{run_id}` is never sent; the permissions in the token are read instead."""
+    return _change(state, "delete_runs")
+
+
+def _change(state: Examination, tool: str) -> Finding:
+    if tool not in state.offered:
+        return skipped(NOT_MANAGED)
+    return _untried(state, NOT_CHANGED, WRITE, instead="turn server.manage off")
+
+
+def _untried(state: Examination, reason: str, permission: str, *, instead: str) -> Finding:
+    """Return the finding for an operation that changes something, from the permissions in the token."""
     permissions = state.credential.permissions
     if permissions is None:
-        return skipped(f"{NOT_TRIED}, and the token lists no permissions")
-    if EXECUTE in permissions:
-        return ok(f"{NOT_TRIED}; the token holds {EXECUTE}")
-    fix = f"Grant {EXECUTE} to {state.source}, or set server.read_only. Until then clients are not offered this tool."
-    return warning(f"{NOT_TRIED}; the token lacks {EXECUTE}", fix)
+        return skipped(f"{reason}, and the token lists no permissions")
+    if permission in permissions:
+        return ok(f"{reason}; the token holds {permission}")
+    fix = f"Grant {permission} to {state.source}, or {instead}. Until then clients are not offered this tool."
+    return warning(f"{reason}; the token lacks {permission}", fix)
 
 
 def _refused(tool: str, error: RunsApiError, state: Examination) -> Finding:

@@ -16,6 +16,7 @@ USAGE_CHECKS = ("configuration", "tools", "privacy")
 MARKS = {Outcome.OK: "✓", Outcome.WARNING: "!", Outcome.FAILED: "✗", Outcome.SKIPPED: "–"}  # noqa: RUF001 - a dash
 COLOURS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red", Outcome.SKIPPED: "bright_black"}
 NOUNS = {Outcome.OK: "ok", Outcome.WARNING: "with a warning", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
+CHANGING = {"create_run", "update_run", "delete_runs"}
 PROBLEMS = (Outcome.FAILED, Outcome.WARNING)
 
 Findings = Mapping[str, Finding]
@@ -97,12 +98,12 @@ def _features(findings: Findings) -> Iterator[str]:
         offered = findings["tools"].facts["offered"]
         replaced = [name for name in offered if name in findings and "replaced_by" in findings[name].facts]
         working = [name for name in offered if name in replaced or not _has_warning(name, findings)]
-        yield f"{len(working)} of {len(OPERATIONS)} tools"
+        yield f"{len(working)} of {len({*offered, *(operation.name for operation in OPERATIONS)})} tools"
         if replaced:
             yield f"{len(replaced)} in a reduced form"
-        if "create_run" not in offered:
+        if CHANGING.isdisjoint(offered):
             yield "read-only server"
-        elif "create_run" not in working:
+        elif CHANGING.isdisjoint(working):
             yield "read-only credential"
     if "latency" in findings and "median_ms" in findings["latency"].facts:
         yield f"{findings['latency'].facts['median_ms']} ms"

@@ -53,6 +53,8 @@ CHECKS: Sequence[Check] = (
     permissions.list_interactions,
     catalog_tools.interaction_tools,
     permissions.create_run,
+    permissions.update_run,
+    permissions.delete_runs,
     permissions.stream_run,
     server_start.handshake,
     server_start.stateless,

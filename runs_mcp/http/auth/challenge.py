@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from runs_mcp.config.http_settings import AuthenticationSettings, JwtAuthSettings
 from runs_mcp.http.auth.metadata import metadata_url
-from runs_mcp.server.permissions.scopes import CREATE, READ
+from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 
 
 class Challenge:
@@ -33,7 +33,7 @@ class Challenge:
         # A client requests a new token with exactly these scopes, so its current scopes are included ("Scope Challenge
         # Handling" of MCP 2026-07-28); otherwise it would lose them.
         description = f"Needed: {', '.join(sorted(needed))}"
-        scope = _joined({*needed, *({READ, CREATE} & {*held})})
+        scope = _joined({*needed, *({READ, CREATE, MANAGE} & {*held})})
         return self._header({"error": "insufficient_scope", "error_description": description, "scope": scope})
 
     def _header(self, parameters: dict[str, str]) -> str:

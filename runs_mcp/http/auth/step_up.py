@@ -3,7 +3,7 @@
 Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers with a message.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types import INVALID_REQUEST
@@ -11,17 +11,18 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runs_mcp.config import http_settings
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.message import message_of, params_of, refuse
-from runs_mcp.server.permissions.scopes import CREATE, caller_of
+from runs_mcp.server.permissions.scopes import caller_of
 from runs_mcp.server.render import error_messages
 
 
 class StepUp:
-    """Middleware that refuses calls of tools that execute runs if the caller lacks the scope."""
+    """Middleware that refuses calls of tools whose scope the caller lacks."""
 
-    def __init__(self, app: ASGIApp, tools: Collection[str], challenge: Challenge) -> None:
-        """Store the names of the `tools` that need the scope `runs:create`."""
+    def __init__(self, app: ASGIApp, tools: Mapping[str, http_settings.Scope], challenge: Challenge) -> None:
+        """Store the scope of each of the `tools` that need more than the scope to read."""
         self._app = app
         self._tools = tools
         self._challenge = challenge
@@ -30,11 +31,12 @@ class StepUp:
         """Serve a request."""
         caller, message = caller_of(scope), message_of(scope)
         tool = _called_tool(scope, message)
-        if caller is None or CREATE in caller.scopes or tool not in self._tools:
+        needed = self._tools.get(tool)
+        if caller is None or needed is None or needed in caller.scopes:
             await self._app(scope, receive, send)
             return
-        reason = error_messages.not_allowed(tool, CREATE)
-        challenge = self._challenge.insufficient({CREATE}, caller.scopes)
+        reason = error_messages.not_allowed(tool, needed)
+        challenge = self._challenge.insufficient({needed}, caller.scopes)
         refusal = refuse(403, reason, code=INVALID_REQUEST, message=message, www_authenticate=challenge)
         await refusal(scope, receive, send)
 

@@ -9,6 +9,7 @@ from runs_mcp.sandbox.access import ACCOUNT, PROJECT
 from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment, find_environment
 from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS, Interaction
 from runs_mcp.sandbox.content.demo_work import ModelError
+from runs_mcp.sandbox.content.inference_profiles import profile_of
 from runs_mcp.sandbox.content.sample_inputs import INPUTS, contract
 
 Document = dict[str, Any]
@@ -76,6 +77,8 @@ def _run(rng: random.Random, interaction: Interaction, created: datetime, data: 
     )
     run["tags"] = sorted(rng.sample(TAG_CHOICES, rng.choice((0, 1, 1, 2))))
     run["config"]["temperature"] = rng.choice((0, 0.2, 0.7, 1))
+    if (profile := profile_of(environment.id, run["modelId"])) and _digit(run["id"]) % 2:
+        run["inference_profile"] = profile.snapshot("project")
     if rng.random() < CREATED_SHARE:
         return run
     run["updated_at"] = timestamp(created + timedelta(milliseconds=took_ms))

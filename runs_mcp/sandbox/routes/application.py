@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from runs_mcp.sandbox.access import EXECUTE, READ, READ_ENVIRONMENTS, READ_INTERACTIONS, WRITE, Tokens
 from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
+from runs_mcp.sandbox.routes.conversation_routes import ConversationRoutes
 from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.sandbox.sandbox_options import GROUPS, FixedAnswer, Operation
 from runs_mcp.sandbox.wire.refusal import Refusal
@@ -37,7 +38,13 @@ def build(
     runs: RunRoutes, catalog: CatalogRoutes, tokens: Tokens, answers: Mapping[Operation, FixedAnswer]
 ) -> Starlette:
     """Return the application; `answers` replace the responses of the operations that are their keys."""
-    table = [*_run_routes(runs), *_interaction_routes(catalog), *_environment_routes(catalog)]
+    conversations = ConversationRoutes(runs.database, runs.executions, runs.factory, runs.catalog)
+    table = [
+        *_conversation_routes(conversations),  # before the routes of runs, whose last segments can be any text
+        *_run_routes(runs),
+        *_interaction_routes(catalog),
+        *_environment_routes(catalog),
+    ]
     routes = [
         Route(
             API + path,
@@ -58,6 +65,16 @@ def build(
         middleware=[cors],
         exception_handlers={Refusal: _respond_to_refusal, HTTPException: _respond_to_http_error},
     )
+
+
+def _conversation_routes(conversations: ConversationRoutes) -> Routes:
+    return [
+        ("POST", "/runs/clone", "create_run", conversations.clone_run),
+        ("POST", "/runs/tool-results", "create_run", conversations.send_tool_results),
+        ("POST", "/runs/user-message", "create_run", conversations.send_user_message),
+        ("POST", "/execute/async", "create_run", conversations.execute_async),
+        ("POST", "/execute/rate-limit/request", "create_run", conversations.request_slot),
+    ]
 
 
 def _run_routes(runs: RunRoutes) -> Routes:
@@ -82,6 +99,7 @@ def _interaction_routes(catalog: CatalogRoutes) -> Routes:
     routes: list[tuple[str, str, Handler]] = [
         ("GET", "/interactions", catalog.list_interactions),
         ("GET", "/interactions/tags", catalog.list_tags),
+        ("POST", "/interactions/facets", catalog.compute_facets),
         ("GET", "/interactions/resolve/{interaction_id}", catalog.resolve_interaction),
         ("GET", "/interactions/versions/{interaction_id}", catalog.list_versions),
         ("GET", "/interactions/catalog", catalog.list_catalog),
@@ -106,6 +124,7 @@ def _environment_routes(catalog: CatalogRoutes) -> Routes:
         ("GET", "/environments", "environments", catalog.list_environments),
         ("GET", "/environments/{environment_id}", "environments", catalog.get_environment),
         ("GET", "/environments/{environment_id}/models", "environments", catalog.list_models),
+        ("GET", "/environments/{environment_id}/trainable-models", "environments", catalog.list_trainable_models),
     ]
 
 

@@ -1,6 +1,7 @@
 """The operations on interactions and environments: one method each."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +110,13 @@ class CatalogRoutes:
             ]
         )
 
+    async def compute_facets(self, request: Request) -> Response:
+        """Handle `POST /interactions/facets`, of all interactions."""
+        body = await read_body(request, catalog_bodies.InteractionFacetsBody)
+        shown = [representations.reference(one) for one in self.catalog.stored]
+        counted = {facet.name: _buckets(one[facet.field] for one in shown) for facet in body.facets}
+        return JSONResponse({**counted, "total": len(shown)})
+
     async def get_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}`."""
         interaction = self._find(request)
@@ -204,12 +212,23 @@ class CatalogRoutes:
         models = [model for model in models if set(query.tags) <= set(model["tags"])]
         return JSONResponse(models)
 
+    async def list_trainable_models(self, request: Request) -> Response:
+        """Handle `GET /environments/{environment_id}/trainable-models`: the sandbox has none."""
+        _environment(request)
+        return JSONResponse([])
+
     def _find(self, request: Request) -> Interaction:
         selector = request.path_params["interaction_id"]
         interaction = self.catalog.find(selector)
         if interaction is None:
             raise not_found(f"Interaction not found: {selector}")
         return interaction
+
+
+def _buckets(values: Iterable[Any]) -> list[Document]:
+    """Return the number of times that each value occurs; a list counts for each of its values."""
+    counts = Counter(part for value in values for part in (value if isinstance(value, list) else [value]))
+    return [{"_id": value, "count": count} for value, count in counts.most_common()]
 
 
 def _environment(request: Request) -> Any:

@@ -17,6 +17,7 @@ from runs_mcp.sandbox.content.demo_interactions import (
     InteractionCatalog,
     temporary,
 )
+from runs_mcp.sandbox.content.inference_profiles import InferenceProfile, find_profile
 from runs_mcp.sandbox.schema_check import SchemaChecker
 from runs_mcp.sandbox.storage.run_schema import EXECUTION_SETTINGS
 from runs_mcp.sandbox.wire.refusal import Refusal, bad_request, not_found
@@ -50,7 +51,8 @@ class RunFactory:
                 details="; ".join(problems),
             )
         schema = await self._result_schema(body)
-        environment, model = environment_and_model(body.config.environment, body.config.model)
+        profile = _profile(body)
+        environment, model = environment_and_model(body.config.environment, body.config.model, profile)
         run = samples.new_run(
             interaction,
             data,
@@ -60,7 +62,8 @@ class RunFactory:
             created=datetime.now(UTC),
         )
         config = {**body.config.model_dump(exclude_unset=True), "environment": environment.id, "model": model}
-        return {**run, "tags": body.tags, "config": config, **_extras(body, schema)}
+        used = {"inference_profile": profile.snapshot("request")} if profile else {}
+        return {**run, "tags": body.tags, "config": config, **used, **_extras(body, schema)}
 
     def interaction(self, body: CreateBody, version: str | None) -> Interaction:
         """Return the interaction that `body` names.
@@ -93,12 +96,17 @@ class RunFactory:
         return schema
 
 
-def environment_and_model(environment_id: Any, model: Any) -> tuple[Environment, str]:
-    """Return the environment and model that a request names, or their defaults.
+def environment_and_model(
+    environment_id: Any, model: Any, profile: InferenceProfile | None = None
+) -> tuple[Environment, str]:
+    """Return the environment and model that a request names, else those of its profile, else the defaults.
 
     Raises:
         Refusal: the environment or model does not exist.
     """
+    if profile and environment_id is MISSING:
+        environment_id = profile.environment
+        model = profile.model if model is MISSING else model
     environment = DEFAULT_ENVIRONMENT if environment_id is MISSING else find_environment(environment_id)
     if environment is None or not environment.usable:
         raise bad_request(f"Environment not found: {environment_id}")
@@ -106,6 +114,15 @@ def environment_and_model(environment_id: Any, model: Any) -> tuple[Environment,
     if chosen not in environment.models:
         raise bad_request(f"{environment.name} has no model {chosen}: {', '.join(environment.models)}.")
     return environment, chosen
+
+
+def _profile(body: StrictCreateBody | LooseCreateBody) -> InferenceProfile | None:
+    named = body.config.inference_profile if isinstance(body, StrictCreateBody) else MISSING
+    if named is MISSING or named is None:
+        return None
+    if profile := find_profile(named):
+        return profile
+    raise bad_request(f"Inference profile not found: {named}")
 
 
 def _data(sent: Any) -> Mapping[str, Any]:

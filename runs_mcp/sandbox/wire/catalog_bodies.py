@@ -1,6 +1,6 @@
 """The bodies and query parameters of the operations on interactions and environments."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, BeforeValidator, Field
 
@@ -30,6 +30,20 @@ class InteractionParameters(Parameters):
     environment: str | MISSING = MISSING
     limit: Limit = DEFAULT_LIMIT
     offset: Offset = 0
+
+
+class InteractionFacet(Body):
+    """A field of interactions to count."""
+
+    name: str
+    field: Literal["status", "tags", "version", "visibility"]
+
+
+class InteractionFacetsBody(Body):
+    """The body of the facets of interactions."""
+
+    facets: list[InteractionFacet]
+    query: dict[str, Any] | MISSING = MISSING
 
 
 class EndpointsBody(Body):

@@ -23,6 +23,7 @@ def whole_run(run: Document, contract: Contract, catalog: InteractionCatalog) ->
         body["result"] = _result(run["result"], contract)
     if contract.strict:
         return body | _strict_fields(run, catalog)
+    body.pop("inference_profile", None)
     if use := run.get("token_use"):
         body["token_use"] = {name: use[name] for name in LOOSE_TOKEN_USE if name in use}
     return body

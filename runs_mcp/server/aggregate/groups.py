@@ -11,16 +11,28 @@ from runs_mcp.api import Ref, Run
 from runs_mcp.server.aggregate.measures import FAILED, Measure, Number, Observation, Tally
 from runs_mcp.server.runs import own_tags
 
+PROFILE: Literal["inference_profile"] = "inference_profile"
 Dimension = Literal[
-    "model", "interaction", "environment", "status", "error", "tag", "finish_reason", "hour", "day", "week"
+    "model",
+    "interaction",
+    "environment",
+    "inference_profile",
+    "status",
+    "error",
+    "tag",
+    "finish_reason",
+    "hour",
+    "day",
+    "week",
 ]
 NAMED: Sequence[Literal["interaction", "environment"]] = ("interaction", "environment")
-"""The dimensions whose values have an id and a name."""
+"""The dimensions whose values have an id and a name that the API can look up."""
 TIMES: frozenset[Dimension] = frozenset({"hour", "day", "week"})
 FIELDS: Mapping[Dimension, str] = {
     "model": "modelId",
     "interaction": "interaction",
     "environment": "environment",
+    PROFILE: PROFILE,
     "error": "error",
     "tag": "tags",
     "finish_reason": "finish_reason",
@@ -53,7 +65,7 @@ class Groups:
         self.by = tuple(by)
         self.total = Tally()
         self.tallies: dict[Key, Tally] = {}
-        self._names: dict[Dimension, dict[str, str]] = {dimension: {} for dimension in NAMED}
+        self._names: dict[Dimension, dict[str, str]] = {dimension: {} for dimension in (*NAMED, PROFILE)}
 
     def add(self, run: Run, observation: Observation) -> None:
         """Count `run` in each group that it belongs to, and once in the total."""
@@ -187,6 +199,7 @@ READERS: Mapping[Dimension, Callable[[Run], Iterable[Ref]]] = {
     "model": lambda run: _one(run.model_id),
     "interaction": lambda run: _reference(run.interaction),
     "environment": lambda run: _reference(run.environment),
+    PROFILE: lambda run: _reference(run.inference_profile),
     "status": lambda run: _one(run.status),
     "error": _error,
     "tag": _tags,

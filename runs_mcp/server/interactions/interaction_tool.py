@@ -9,10 +9,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, Tool, ToolAnnotations
 
 from runs_mcp.api import Interaction, InvalidArgumentError, Run
+from runs_mcp.config.http_settings import Scope
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
+from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.tools import arguments
 from runs_mcp.server.tools.execute import create_run
@@ -44,6 +46,7 @@ class InteractionTool:
     """Name of the object with the options of the run."""
     result_schema: Mapping[str, Any] | None
     """JSON Schema of `output` in the structured result; None if there is no such field."""
+    scope: Scope = CREATE
     changes: bool = True
     executes: bool = True
 

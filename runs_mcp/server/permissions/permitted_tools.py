@@ -12,11 +12,13 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 2.0
 """Seconds for which a list of tools waits for the exchange of an API key."""
-EXECUTE, READ, READ_INTERACTIONS = "interaction:execute", "run:read", "interaction:read"
+EXECUTE, READ, WRITE, READ_INTERACTIONS = "interaction:execute", "run:read", "run:write", "interaction:read"
 SUFFICIENT: Mapping[str, Set[str]] = {
     "create_run": {EXECUTE},
     "stream_run": {EXECUTE, READ},
     "list_interactions": {READ_INTERACTIONS, READ},
+    "update_run": {WRITE},
+    "delete_runs": {WRITE},
 }
 """Permissions of which a tool needs one; the others need `READ`."""
 

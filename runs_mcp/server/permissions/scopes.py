@@ -12,6 +12,7 @@ from runs_mcp.server.context import Request
 
 READ: Scope = "runs:read"
 CREATE: Scope = "runs:create"
+MANAGE: Scope = "runs:manage"
 KEY = "runs_mcp.caller"
 """Key of the caller in the ASGI scope of a request."""
 
@@ -45,10 +46,10 @@ def principal(ctx: Request) -> str | None:
     return None if known is None else json.dumps([known.profile, known.name])
 
 
-def may_create(ctx: Request) -> bool:
-    """Return True if the scopes of the caller allow it to execute runs."""
+def has_scope(ctx: Request, scope: Scope) -> bool:
+    """Return True if the caller has `scope`, or callers are not authenticated. The endpoint requires `READ` of all."""
     known = caller(ctx)
-    return known is None or CREATE in known.scopes
+    return known is None or scope in {READ, *known.scopes}
 
 
 class CallerInstructions:

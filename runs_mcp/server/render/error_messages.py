@@ -2,7 +2,7 @@
 
 import difflib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Literal
 
@@ -25,7 +25,9 @@ from runs_mcp.api import (
     StreamInterruptedError,
     UnavailableError,
 )
+from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
+from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
 from runs_mcp.server.runs.create_limit import CreateLimitError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
@@ -37,6 +39,16 @@ log = logging.getLogger(__name__)
 NOTHING_SENT = "Nothing was sent."
 NO_CHANGE = "Nothing was changed."
 NO_RUN = "No run was created."
+CHANGE_UNKNOWN = (
+    "It is not known whether this run was changed. Do not repeat it before get_run shows the run as it is now."
+)
+UNKNOWN: Mapping[Scope, str] = {
+    READ: NO_CHANGE,
+    CREATE: "It is not known whether a run was created. Before you create it again, call list_runs(limit=5), which "
+    "shows the newest runs.",
+    MANAGE: CHANGE_UNKNOWN,
+}
+"""The effect of a failed call that may have been sent, by the scope of its tool."""
 NOBODY_TO_ASK = (
     "This server requires that a person confirms each new run (server.confirm_create), and this client cannot ask. "
     f"{NOTHING_SENT} {NO_RUN} Connect with a client that supports elicitation, or ask the operator to turn the setting "
@@ -52,30 +64,30 @@ LONGEST_IN_SECONDS = 120
 LONGEST_IN_MINUTES = 120
 
 
-def explain(tool: str, error: BaseException, *, changes: bool) -> str:
-    """Return what `error` means to the model that called `tool`; `changes`: the tool can create runs."""
+def explain(tool: str, error: BaseException, *, scope: Scope = READ) -> str:
+    """Return what `error` means to the model that called `tool`, which needs `scope`."""
     match error:
         case ValidationError():
             return f"{_invalid_arguments(error)} {NOTHING_SENT}"
         case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
         case UnclearNameError() | UnknownCostError():
-            return f"{error} {NO_RUN if changes else NO_CHANGE}"
+            return f"{error} {_unchanged(scope)}"
         case LostCreateError() | RequestKeyConflictError() | CreateContinuesError() | NotSentError() | FollowingError():
             return _explain_create(error)
         case CreateLimitError():
             return over_create_limit(error)
         case FindClosedError():
             return f"{FIND_CLOSED} {NO_CHANGE}"
+        case RunsApiError(outcome_unknown=True) if scope != READ:
+            return f"{_what_happened(error)} {UNKNOWN[scope]}"
         case RunsApiError():
-            return " ".join(
-                [_what_happened(error), _what_changed(error, changes=changes), _what_next(error, changes=changes)]
-            )
+            return f"{_what_happened(error)} {_unchanged(scope)} {_what_next(error, scope)}"
         case ToolError():
             return str(error)
         case _:
             log.error("%s crashed", tool, exc_info=error)
-            return f"`{tool}` failed inside the server; its log has the details. {_what_changed(None, changes=changes)}"
+            return f"`{tool}` failed inside the server; its log has the details. {UNKNOWN[scope]}"
 
 
 def _explain_create(
@@ -92,7 +104,7 @@ def _explain_create(
         case CreateContinuesError(tags=tags, seconds=seconds):
             return create_continues(tags, seconds)
         case NotSentError(seconds=seconds):
-            return no_answer(seconds, changes=True)
+            return no_answer(seconds, scope=CREATE)
         case RequestKeyConflictError(run_id=run_id):
             used = f"run {run_id}" if run_id else "a run that is being created"
             return f"This request_key was used for a different request ({used}): use another key. {NO_RUN}"
@@ -124,9 +136,9 @@ def too_large(size: int, most: int) -> str:
     )
 
 
-def no_answer(seconds: float, *, changes: bool = False) -> str:
+def no_answer(seconds: float, *, scope: Scope = READ) -> str:
     """Return the answer to a call that the API has not answered within `seconds`, before it sent any change."""
-    unchanged = f"{NO_CHANGE} {NO_RUN}" if changes else NO_CHANGE
+    unchanged = f"{NO_CHANGE} {NO_RUN}" if scope == CREATE else NO_CHANGE
     return f"The Runs API has not answered within {seconds:g} s. {unchanged} Try again later."
 
 
@@ -157,10 +169,23 @@ def not_confirmed(action: Literal["create", "start"], reason: str) -> str:
     )
 
 
-def not_allowed(tool: str, scope: str) -> str:
+def not_changed(action: Literal["update", "delete"], reason: str) -> str:
+    """Return the refusal of a change of runs that was not confirmed, for `reason`."""
+    return (
+        f"No run was {action}d: {reason}. A person has to confirm it. {NO_CHANGE} Do not call again unless they ask "
+        "for it."
+    )
+
+
+def change_unanswered(seconds: float) -> str:
+    """Return the outcome of a change of a run that was sent and that the API has not answered within `seconds`."""
+    return f"The Runs API has not answered within {seconds:g} s. {CHANGE_UNKNOWN}"
+
+
+def not_allowed(tool: str, scope: Scope) -> str:
     """Return the refusal of a call that the scopes of the caller do not allow."""
     return (
-        f"{tool} needs the scope {scope}, which this caller does not have. {NOTHING_SENT} {NO_RUN} "
+        f"{tool} needs the scope {scope}, which this caller does not have. {NOTHING_SENT} {_unchanged(scope)} "
         "The operator of the server can grant it; it cannot be overridden by an argument."
     )
 
@@ -195,7 +220,9 @@ def waiting_time(seconds: float) -> str:
 def _invalid_arguments(error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in problem["loc"])
+        # A list of values may be given as a single value, which has no index.
+        named = problem["loc"][:-1] if problem["loc"][-1:] == (0,) else problem["loc"]
+        where = ".".join(map(str, named))
         what = problem["msg"].removeprefix("Value error, ")
         given = problem["input"]
         got = (
@@ -227,23 +254,17 @@ def _what_happened(error: RunsApiError) -> str:
             return f"{_sentence(str(error))}{said}"
 
 
-def _what_changed(error: RunsApiError | None, *, changes: bool) -> str:
-    if not changes:
-        return NO_CHANGE
-    if error is None or error.outcome_unknown:
-        return "It is not known whether a run was created."
-    return NO_RUN
+def _unchanged(scope: Scope) -> str:
+    return NO_RUN if scope == CREATE else NO_CHANGE
 
 
-def _what_next(error: RunsApiError, *, changes: bool) -> str:
+def _what_next(error: RunsApiError, scope: Scope) -> str:
     match error:
-        case _ if changes and error.outcome_unknown:
-            return "Before you create it again, call list_runs(limit=5), which shows the newest runs."
         case AuthenticationError():
             return "Someone with access to the server's configuration must renew it; `runs-mcp check` says how."
         case PermissionDeniedError():
             return "This operation needs another credential; other operations may still work."
-        case NotFoundError() if changes:
+        case NotFoundError() if scope == CREATE:
             return "list_interactions shows the interactions that can be run."
         case NotFoundError():
             return "list_runs shows the ids of runs."

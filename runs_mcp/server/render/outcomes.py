@@ -1,7 +1,7 @@
 """Outcomes of several runs in one call: a line for each, or each run with its documents."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import portable_json, results, tables
 from runs_mcp.server.render.truncate import Cut
+from runs_mcp.server.runs import own_tags
 
 SMALLEST_RUN_CHARS = 300
 PAIR = ("like", "id", "status", "took", "tokens", "error")
@@ -69,6 +70,31 @@ def pairs(call: Call, outcomes: Sequence[Outcome], *, follow_up: str = "") -> Ca
         **({"next": follow_up} if follow_up else {}),
     }
     return results.answer("\n".join([_head(call, outcomes), " | ".join(PAIR), *lines, *ending]), structured)
+
+
+def changed(call: Call, outcomes: Sequence[Outcome], *, done: str) -> CallToolResult:
+    """Return one line for each run that was to be changed: `done` and its tags if it has any, or the failure."""
+    documents = [_change(one, done) for one in outcomes]
+    lines = [
+        f"{tables.cell(one.label)} | {one_line(one.failure) or done}{_tags_of(document)}"
+        for one, document in zip(outcomes, documents, strict=True)
+    ]
+    failures = sum(one.run is None for one in outcomes)
+    counted = [f"{len(outcomes) - failures} {done}", *([f"{failures} failed"] if failures else [])]
+    number = "1 run" if len(outcomes) == 1 else f"{len(outcomes)} runs"
+    head = f"{number}: {', '.join(counted)}. ({results.origin(call, None)})"
+    structured = {"runs": documents, "workspace": services(call).workspace}
+    return results.answer("\n".join([head, "id | outcome", *lines]), structured)
+
+
+def _change(one: Outcome, done: str) -> dict[str, Any]:
+    if one.run is None:
+        return {"id": one.label, "outcome": "failed", "failure": one.failure}
+    return {**own_tags.without_own(one.run.raw), "outcome": done}
+
+
+def _tags_of(document: Mapping[str, Any]) -> str:
+    return f" | tags: {', '.join(map(tables.cell, document['tags'])) or 'none'}" if "tags" in document else ""
 
 
 def _pair(one: Outcome) -> dict[str, Any]:

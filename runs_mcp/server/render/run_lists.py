@@ -16,6 +16,9 @@ from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.truncate import Cut, fit
 
 NOT_IN_LISTS = {*results.DOCUMENTS, "account", "project"}
+REFERENCES = ("interaction", "environment")
+IN_REFERENCES = ("id", "name", "endpoint", "version", "provider")
+"""Fields of references in rows. Others, such as descriptions and times of changes, would take the room of the runs."""
 SMALLEST_ROW_CHARS = 600
 """A row of this size is never cut, however many rows a list has."""
 END = "End of list."
@@ -26,7 +29,7 @@ def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
     """Return a page of runs as a table; `hint` says how to find runs if the page is empty."""
     if not listed.runs:
         return _empty(call, listed.offset, hint)
-    rows = cut_rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in listed.runs])
+    rows = cut_rows(call, [(run.id, row_of(run)) for run in listed.runs])
     following: dict[str, Any] = {}
     if listed.more:
         following = {"next_offset": listed.next_offset, "next": results.same_call(call, offset=listed.next_offset)}
@@ -80,7 +83,7 @@ def found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cu
     """Return the rows that `find` shows of `runs`, each cut to its share of the characters of a result."""
     if selection:
         return cut_rows(call, [(run.id, selection.apply(results.document_of(run))) for run in runs])
-    return cut_rows(call, [(run.id, results.document_of(run, without=NOT_IN_LISTS)) for run in runs])
+    return cut_rows(call, [(run.id, row_of(run)) for run in runs])
 
 
 def rows_that_fit(call: Call, runs: Sequence[Run], selection: Selection) -> Sequence[Run]:
@@ -94,6 +97,16 @@ def rows_that_fit(call: Call, runs: Sequence[Run], selection: Selection) -> Sequ
         if room < 0:
             return runs[: max(number, 1)]
     return runs
+
+
+def row_of(run: Run) -> dict[str, Any]:
+    """Return the fields of a run that a row of a list holds."""
+    document = results.document_of(run, without=NOT_IN_LISTS)
+    return {name: _reference(value) if name in REFERENCES else value for name, value in document.items()}
+
+
+def _reference(value: Any) -> Any:
+    return {name: value[name] for name in IN_REFERENCES if name in value} if isinstance(value, Mapping) else value
 
 
 def cut_rows(call: Call, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Cut]:

@@ -13,6 +13,7 @@ Columns = Mapping[str, Sequence[str]]
 """The text of each row, by the name of the column."""
 MAX_CELL_CHARS = 160
 MAX_ERROR_CHARS = 80
+MOST_NAMED = 3
 MS_PER_S = 1_000
 LONGEST_IN_SECONDS = 120
 
@@ -77,6 +78,12 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first few of `names`, and the number of the others."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(map(cell, names[:MOST_NAMED]))}{more}"
 
 
 def cell(value: Any, longest: int = MAX_CELL_CHARS) -> str:

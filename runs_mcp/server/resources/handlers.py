@@ -61,7 +61,7 @@ async def list_runs(ctx: Request, asked: PaginatedRequestParams | None) -> ListR
     try:
         runs = await ctx.lifespan_context.runs.list_runs(limit=size, offset=offset)
     except RunsApiError as error:
-        raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/list", error, changes=False)) from None
+        raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/list", error)) from None
     after, most = offset + len(runs), ctx.lifespan_context.config.server.listed_runs
     following = cursor.encode(after) if len(runs) == size and after < most else None
     return ListResourcesResult(resources=[_resource(run) for run in runs], next_cursor=following, ttl_ms=0)
@@ -95,7 +95,7 @@ class Reader:
         except ValueError as error:
             raise MCPError(INVALID_PARAMS, str(error), {"uri": asked.uri}) from None
         except RunsApiError as error:
-            text = error_messages.explain("resources/read", error, changes=False)
+            text = error_messages.explain("resources/read", error)
             raise MCPError(INTERNAL_ERROR, text, {"uri": asked.uri}) from None
         text = portable_json.dumps(value)
         contents = TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)

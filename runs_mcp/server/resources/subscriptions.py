@@ -184,7 +184,7 @@ async def _require_run(ctx: Request, run_id: str) -> None:
     except NotFoundError:
         raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
     except RunsApiError as error:
-        raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/subscribe", error, changes=False)) from None
+        raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/subscribe", error)) from None
 
 
 def _run_id(uri: str) -> str | None:

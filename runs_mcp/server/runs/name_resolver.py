@@ -20,6 +20,8 @@ MOST_CANDIDATES = 8
 NEWEST_RUNS = 100
 STORED = "oid:"
 """Prefix of a stored interaction, in front of its id or name; runs hold the id alone."""
+VERSION = "@"
+"""Separates the name of an interaction from a version or tag."""
 _SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+:.+")
 
 
@@ -74,6 +76,8 @@ class Names:
         if found is None and not must_exist:
             directory = await self._catalogue_or(directory, field)
             found = _match(field, given, directory.options)
+        if found is None and field == "interaction" and VERSION in given:
+            return await self._version(given)
         # An unknown name is never sent: the API would return an empty list, which reads as "no runs".
         if found is None:
             raise UnclearNameError(f"`{field}`: {_unknown(given, directory)}", field, given)
@@ -114,6 +118,21 @@ class Names:
             return (await self._directory(field)).options
         except (RunsApiError, UnclearNameError):
             return ()
+
+    async def _version(self, given: str) -> str:
+        """Return the id of a version of an interaction, such as `Review@3`. Each version has its own id.
+
+        Raises:
+            UnclearNameError: the API does not tell the id.
+        """
+        try:
+            resolved = await self._runs.catalog.resolve_interaction(given)
+        except REFUSALS:
+            resolved = None
+        if resolved is None or not resolved.id:
+            text = f"`interaction`: the id of {given!r} is unknown. Pass the id of the version, or the name without it."
+            raise UnclearNameError(text, "interaction", given)
+        return resolved.id.removeprefix(STORED)
 
     async def _ids_in_condition(self, name: str, condition: Any) -> Any:
         match name, condition:
@@ -206,6 +225,11 @@ def _match(field: Named, given: str, options: Sequence[FilterOption]) -> str | N
         text = f"`{field}`: {len(candidates)} have the name {given}: {_listed(candidates)}. Pass an id."
         raise UnclearNameError(text, field, given, candidates)
     return next(iter(by_id), None)
+
+
+def is_in_code(interaction: str) -> bool:
+    """Return True if a selector names an interaction that is not stored: `sys:…`, `app:…` or `tmp:…`."""
+    return interaction.startswith(("sys:", "app:", "tmp:"))
 
 
 def composed(name: str | None) -> str:

@@ -36,7 +36,8 @@ class RunRequest:
     model: str | MISSING = MISSING
     config: Mapping[str, Any] | MISSING = MISSING
     interaction_tag: str | MISSING = MISSING
-    result_schema: Mapping[str, Any] | MISSING = MISSING
+    result_schema: Mapping[str, Any] | MISSING | None = MISSING
+    """None: no schema, not even that of the interaction."""
     tags: Sequence[str] | MISSING = MISSING
     shown_interaction: str = ""
     """Name of the interaction for people, where `interaction` is an id."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from runs_mcp.server.tools import aggregate, execute, interaction_list, read, search
+from runs_mcp.server.tools import aggregate, execute, interaction_list, manage, read, search
 from runs_mcp.server.tools.operation import Operation, operations_in
 
 OPERATIONS: Sequence[Operation] = tuple(operations_in(read, execute, search, aggregate, interaction_list))
-"""Every operation there is, in the order they are listed to clients."""
+"""The operations that are published by default, in the order in which clients list them."""
+MANAGE_OPERATIONS: Sequence[Operation] = tuple(operations_in(manage))
+"""The operations that `server.manage` adds."""

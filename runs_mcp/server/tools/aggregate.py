@@ -6,17 +6,18 @@ from typing import Annotated, Any, Unpack, get_args
 from mcp_types import CallToolResult
 from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 
+from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.aggregation import Question, aggregate
 from runs_mcp.server.aggregate.group_table import GROUPS, group_table
-from runs_mcp.server.aggregate.groups import NAMED, Dimension
+from runs_mcp.server.aggregate.groups import NAMED, PROFILE, Dimension
 from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import End, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
-from runs_mcp.server.tools.filter_arguments import CommonSearchArguments
+from runs_mcp.server.tools.filter_arguments import SearchArguments
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -61,12 +62,14 @@ async def aggregate_runs(
     where: Where | MISSING = MISSING,
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
-    **filtered_by: Unpack[CommonSearchArguments],
+    **filtered_by: Unpack[SearchArguments],
 ) -> CallToolResult:
     """Count, sum, average and rank runs by group, exactly, in one call. Start here for any number: slowest model,
     tokens per day, failures by error code."""
     server = services(call)
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING), where=where)
+    if by is not MISSING and PROFILE in by and not server.runs.edition.inference_profiles:
+        raise InvalidArgumentError(f"`by`: the {server.runs.edition.name} edition has no inference profiles")
     filters = await server.names.in_filters(filtered_by)
     question = Question(
         filters=filters,

@@ -22,19 +22,29 @@ class UnknownArgumentError(Exception):
     """A tool has no argument of this name; the text names the nearest one."""
 
 
-def clean(given: Mapping[str, Any], schema: Mapping[str, Any], free_text: Collection[str]) -> dict[str, Any]:
+def clean(
+    given: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    free_text: Collection[str] = (),
+    nullable: Collection[str] = (),
+) -> dict[str, Any]:
     """Return the arguments that are set, with objects and lists parsed where they were sent as JSON text.
 
-    `schema` is the input schema of the tool, `free_text` the parameters in which every text is meant literally.
+    `schema` is the input schema of the tool, `free_text` the parameters in which every text is meant literally, and
+    `nullable` those for which null is a value, provided that it is the only null: some clients write null for each
+    argument that is not set.
 
     Raises:
         UnknownArgumentError: The tool has no argument of some name.
     """
     properties, required = schema["properties"], schema.get("required", ())
-    cleaned = {}
+    cleaned: dict[str, Any] = {}
+    nulls = [name for name, value in given.items() if value is None]
     for name, value in given.items():
         if name not in properties:
             _ignore_or_refuse(name, properties)
+        elif name in nullable and nulls == [name]:
+            cleaned[name] = None
         elif value is not None and (name in required or not _means_unset(value, free=name in free_text)):
             cleaned[name] = _parsed(value, properties[name])
     return cleaned

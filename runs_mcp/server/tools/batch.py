@@ -7,6 +7,8 @@ import anyio
 from mcp.server.mcpserver.exceptions import ToolError
 
 from runs_mcp.api import Run, RunsApiError
+from runs_mcp.config.http_settings import Scope
+from runs_mcp.server.permissions.scopes import CREATE, READ
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.outcomes import Outcome
@@ -18,8 +20,6 @@ from runs_mcp.server.runs.stream_hub import FollowingError, StreamHub
 
 AT_ONCE = 8
 """Runs of one call that are created, executed or read at the same time."""
-MOST = 50
-"""Most runs in one call."""
 
 EXPECTED = (
     *(RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError),
@@ -29,13 +29,13 @@ EXPECTED = (
 Ask = Callable[[], Awaitable[Run]]
 
 
-async def each(tool: str, asks: Iterable[tuple[str, Ask]], *, changes: bool) -> list[Outcome]:
+async def each(tool: str, asks: Iterable[tuple[str, Ask]], *, scope: Scope = READ) -> list[Outcome]:
     """Return the outcome of each of `asks`, by their labels and in their order; a failure leaves the others alone."""
     at_once = anyio.CapacityLimiter(AT_ONCE)
     labelled = [(Outcome(label), ask) for label, ask in asks]
     async with anyio.create_task_group() as tasks:
         for outcome, ask in labelled:
-            tasks.start_soon(partial(_one, tool, outcome, ask, at_once, changes=changes))
+            tasks.start_soon(partial(_one, tool, outcome, ask, at_once, scope=scope))
     return [outcome for outcome, _ in labelled]
 
 
@@ -52,7 +52,7 @@ async def watch(
             await follower.ended.wait()
         if follower.error:
             cause = FollowingError(follower.run_id, follower.error)
-            outcome.run, outcome.failure = None, error_messages.explain("create_run", cause, changes=True)
+            outcome.run, outcome.failure = None, error_messages.explain("create_run", cause, scope=CREATE)
         outcome.run = follower.run or outcome.run
         ended = sum(one.run is None or one.run.is_final for one in outcomes)
         status = outcome.run.status if outcome.run else "unknown"
@@ -64,9 +64,9 @@ async def watch(
                 tasks.start_soon(wait_for, outcome, follower)
 
 
-async def _one(tool: str, outcome: Outcome, ask: Ask, at_once: anyio.CapacityLimiter, *, changes: bool) -> None:
+async def _one(tool: str, outcome: Outcome, ask: Ask, at_once: anyio.CapacityLimiter, *, scope: Scope) -> None:
     async with at_once:
         try:
             outcome.run = await ask()
         except EXPECTED as error:
-            outcome.failure = error_messages.explain(tool, error, changes=changes)
+            outcome.failure = error_messages.explain(tool, error, scope=scope)

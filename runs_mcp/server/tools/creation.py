@@ -15,7 +15,7 @@ from pydantic import MISSING
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, client_name, services, session_id
-from runs_mcp.server.permissions.scopes import principal
+from runs_mcp.server.permissions.scopes import CREATE, principal
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import results, tables
 from runs_mcp.server.render.outcomes import Outcome
@@ -25,9 +25,6 @@ from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.run_plan import PlannedRun
-
-MOST_NAMED = 3
-"""Interactions, models and environments that a question names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ class Creation:
 
         asks = [(one.label, partial(start, one)) for one in self.planned]
         async with heartbeats(progress, here.config.streaming):
-            created = await batch.each("create_run", asks, changes=True)
+            created = await batch.each("create_run", asks, scope=CREATE)
             with here.waiting.until(until):
                 await batch.watch(here.followers, created, following, progress)
         return created
@@ -178,10 +175,5 @@ def _facts(requests: Sequence[RunRequest]) -> list[str]:
         name: dict.fromkeys(str(value) for one in requests if (value := getattr(one, name)) is not MISSING)
         for name in ("model", "environment_id", "interaction_tag")
     }
-    shown = [f"{name.removesuffix('_id')} {_listed(list(values))}" for name, values in named.items() if values]
-    return [f"{number} of {_listed(list(dict.fromkeys(one.label for one in requests)))}", *shown]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"{', '.join(map(tables.cell, names[:MOST_NAMED]))}{more}"
+    shown = [f"{name.removesuffix('_id')} {tables.listed(list(values))}" for name, values in named.items() if values]
+    return [f"{number} of {tables.listed(list(dict.fromkeys(one.label for one in requests)))}", *shown]

@@ -13,10 +13,11 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.known_interactions import Listing
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
+from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, previews
 from runs_mcp.server.render.previews import FITS, MISFIT, UNCHECKED, Preview
-from runs_mcp.server.runs.name_resolver import UnclearNameError
+from runs_mcp.server.runs.name_resolver import UnclearNameError, is_in_code
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.run_plan import PlannedRun
@@ -61,17 +62,17 @@ async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -
         listed = _listed(listing, request)
         resolved = await _resolved(call, request, listed)
     except (UnclearNameError, NotFoundError, InvalidRequestError) as error:
-        return Preview(label=planned.label, failure=error_messages.explain("create_run", error, changes=True))
+        return Preview(label=planned.label, failure=error_messages.explain("create_run", error, scope=CREATE))
     return _described(planned, listed, resolved)
 
 
 def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
-    """Return the interaction of a request from the catalogue; None if the catalogue cannot be read.
+    """Return the interaction of a request from the catalogue; None if the catalogue cannot be read, or lacks its kind.
 
     Raises:
         UnclearNameError: None or several have its name.
     """
-    if listing is None:
+    if listing is None or is_in_code(str(request.interaction)):
         return None
     try:
         return listing.find(str(request.interaction))

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
-from pydantic import MISSING, AfterValidator, BeforeValidator, Field
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
 from runs_mcp.server.patience import seconds_to_wait
-from runs_mcp.server.permissions.scopes import may_create
+from runs_mcp.server.permissions.scopes import CREATE, has_scope
 from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
 from runs_mcp.server.render.outcomes import Outcome
@@ -23,7 +23,7 @@ from runs_mcp.server.runs.idempotent_create import start_of
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.tools import batch, dry_runs
+from runs_mcp.server.tools import dry_runs
 from runs_mcp.server.tools.creation import Creation
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.tools.run_plan import Several, plan, require_consistent
@@ -37,14 +37,14 @@ WhatToRun = Annotated[Name, Field(description="Id, Name, Name@3 or Name@draft")]
 Data = Annotated[JsonObject, Field(description="Input of the interaction; list_interactions shows it")]
 Inputs = Annotated[
     list[JsonObject],
-    Field(min_length=1, max_length=batch.MOST, description="Instead of data: the inputs of many runs"),
+    Field(min_length=1, max_length=params.MAX_BATCH, description="Instead of data: the inputs of many runs"),
 ]
 Like = Annotated[
     list[Annotated[Name, AfterValidator(params.run_id)]],
     BeforeValidator(params.listed),
     Field(
         min_length=1,
-        max_length=batch.MOST,
+        max_length=params.MAX_BATCH,
         description="Ids of runs to repeat, with their interaction, data and settings unless given",
     ),
 ]
@@ -56,7 +56,11 @@ DryRun = Annotated[bool, Field(description="Create nothing: preview the run and 
 Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
 NewTags = Annotated[Tags, AfterValidator(own_tags.require_free), Field(description="Tags for the run")]
-ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result must fit")]
+ResultSchema = Annotated[
+    JsonObject | None,
+    params.NULLABLE,
+    WithJsonSchema({"type": "object", "additionalProperties": True, "description": "JSON schema the result must fit"}),
+]
 RequestKey = Annotated[
     str,
     Field(
@@ -73,7 +77,7 @@ WaitSeconds = Annotated[float, Field(ge=0, description="Seconds to wait; 0 answe
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
 
 
-@operation("POST /runs", title="Create a run", output=results.RUN, page=RUN_VIEWER, changes=True)
+@operation("POST /runs", title="Create a run", output=results.RUN, page=RUN_VIEWER, scope=CREATE)
 async def create_run(
     call: Call,
     *,
@@ -169,7 +173,7 @@ async def _follow(call: Call, run: Run) -> RunStream:
     """
     here = services(call)
     starts = run.status == "created"
-    if starts and (here.config.server.read_only or not may_create(call.request_context)):
+    if starts and (here.config.server.read_only or not has_scope(call.request_context, CREATE)):
         raise ToolError(error_messages.not_started(run.id))
     if starts and here.config.server.confirm_create:
         await _confirm_start(call, run)

@@ -73,8 +73,11 @@ class OptionArguments(_ExactArguments, total=False):
     tag: Tag
 
 
-class CommonSearchArguments(TypedDict, total=False):
-    """Filters of every search, count and aggregation, besides `start` and `end`."""
+class SearchArguments(TypedDict, total=False):
+    """Filters of every search, count and aggregation, besides `start` and `end`.
+
+    Those from `exclude_tags` on are only for an edition with `current_filters`.
+    """
 
     query: Text
     name: RunName
@@ -85,11 +88,6 @@ class CommonSearchArguments(TypedDict, total=False):
     tags: AllTags
     parent: Parents
     object: LinkedObject
-
-
-class SearchArguments(CommonSearchArguments, total=False):
-    """Filters of `search_runs`. Those added here are only for an edition with `current_filters`."""
-
     exclude_tags: ExcludedTags
     finish_reason: FinishReason
     created_by: Creator

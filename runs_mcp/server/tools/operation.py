@@ -9,8 +9,10 @@ from typing import Any, get_args, get_type_hints
 from mcp_types import CallToolResult, Tool, ToolAnnotations
 from pydantic import MISSING, BaseModel, ConfigDict, create_model
 
+from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call
-from runs_mcp.server.params import FREE_TEXT
+from runs_mcp.server.params import FREE_TEXT, NULLABLE
+from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.tools import arguments
 
 ToolFunction = Callable[..., Awaitable[CallToolResult]]
@@ -29,8 +31,10 @@ class Operation:
     """The parameters of the function, which validate the arguments of a call."""
     free_text: frozenset[str]
     """Parameters in which every text is meant literally, "null" included."""
-    changes: bool
-    """True if each call executes something; such tools are left out for callers who may only read."""
+    nullable: frozenset[str]
+    """Parameters for which null is a value."""
+    scope: Scope
+    """The scope that a caller needs."""
 
     may_start: bool = False
     """True if a call can execute a run that is not started."""
@@ -45,13 +49,18 @@ class Operation:
         """The tool's name, which is the function's."""
         return self.published.name
 
+    @property
+    def changes(self) -> bool:
+        """True if each call executes runs."""
+        return self.scope == CREATE
+
     def clean(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of `given` that are set.
 
         Raises:
             UnknownArgumentError: The tool has no argument of some name.
         """
-        return arguments.clean(given, self.published.input_schema, self.free_text)
+        return arguments.clean(given, self.published.input_schema, self.free_text, self.nullable)
 
     async def call(self, call: Call, cleaned: Mapping[str, Any]) -> CallToolResult:
         """Call the function with arguments that `clean` returned.
@@ -69,36 +78,37 @@ def operation(
     title: str,
     output: dict[str, Any],
     page: str | None = None,
-    changes: bool = False,
+    scope: Scope = READ,
     may_start: bool = False,
     filters_as_in: str | None = None,
 ) -> Callable[[ToolFunction], Operation]:
     """Return a decorator that makes a function the tool of `endpoint`; its docstring is the description models read.
 
     `output` is the JSON schema of the structured result, and `page` the URI of the page that hosts may show it on.
-    `changes` marks a tool that executes runs. `may_start` marks a tool that does so only for a run not yet started:
-    it is not read-only, yet open to callers who may only read, and refuses to start a run for them. `filters_as_in`
-    names a tool that describes the filters, which spares the tokens of describing them again.
+    `scope` is the scope that callers need: `CREATE` for a tool that executes runs, `MANAGE` for a tool that changes or
+    deletes runs. `may_start` marks a tool that executes only a run not yet started: it is not read-only, yet open to
+    callers who may only read, and refuses to start a run for them. `filters_as_in` names a tool that describes the
+    filters, to which the description refers instead of describing them again.
     """
     hints = ToolAnnotations(
-        read_only_hint=not (changes or may_start),
-        destructive_hint=False,
-        idempotent_hint=not changes,
+        read_only_hint=scope == READ and not may_start,
+        destructive_hint=scope == MANAGE,
+        idempotent_hint=scope != CREATE,
         open_world_hint=True,
     )
 
     def wrap(function: ToolFunction) -> Operation:
-        model, free_text = _argument_model(function)
+        model, marked = _argument_model(function)
         published = Tool(
             name=function.__name__,
             title=title,
-            description=" ".join((function.__doc__ or "").split()),
-            input_schema=_plain(model.model_json_schema(), _filters(function), filters_as_in),
+            description=_description(function, filters_as_in),
+            input_schema=_plain(model.model_json_schema(), _filters(function) if filters_as_in else ()),
             output_schema=output,
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
         )
-        return Operation(endpoint, function, published, model, free_text, changes, may_start)
+        return Operation(endpoint, function, published, model, marked[FREE_TEXT], marked[NULLABLE], scope, may_start)
 
     return wrap
 
@@ -109,8 +119,8 @@ def operations_in(*modules: ModuleType) -> Iterator[Operation]:
         yield from (value for value in vars(module).values() if isinstance(value, Operation))
 
 
-def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], frozenset[str]]:
-    """Return the model of a function's keyword parameters, and the names of those that take free text."""
+def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], Mapping[str, frozenset[str]]]:
+    """Return the model of a function's keyword parameters, and the names of those with each mark."""
     fields: dict[str, Any] = {
         parameter.name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
         for parameter in inspect.signature(function, eval_str=True).parameters.values()
@@ -118,8 +128,11 @@ def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], frozenset[
     }
     fields |= {name: (annotation | MISSING, MISSING) for name, annotation in _filters(function).items()}
     model = create_model(f"{function.__name__}_arguments", __config__=ConfigDict(protected_namespaces=()), **fields)
-    free_text = frozenset(name for name, (annotation, _) in fields.items() if FREE_TEXT in _metadata(annotation))
-    return model, free_text
+    marked = {
+        mark: frozenset(name for name, (annotation, _) in fields.items() if mark in _metadata(annotation))
+        for mark in (FREE_TEXT, NULLABLE)
+    }
+    return model, marked
 
 
 def _filters(function: ToolFunction) -> dict[str, Any]:
@@ -139,14 +152,20 @@ def _metadata(annotation: Any) -> list[Any]:
     return found
 
 
-def _plain(schema: dict[str, Any], filters: Collection[str], as_in: str | None) -> dict[str, Any]:
+def _description(function: ToolFunction, filters_as_in: str | None) -> str:
+    """Return the docstring of a function on one line, and the tool that describes its filters."""
+    described = " ".join((function.__doc__ or "").split())
+    return f"{described} Filters: as in {filters_as_in}." if filters_as_in else described
+
+
+def _plain(schema: dict[str, Any], described_elsewhere: Collection[str]) -> dict[str, Any]:
     """Return `schema` without the titles that pydantic derives from names, which cost tokens and add nothing.
 
-    `filters` are shortened if the tool `as_in` describes them.
+    Parameters that are `described_elsewhere` keep their types alone.
     """
     properties = {
-        name: _as_in(as_in, parameter)
-        if as_in and name in filters
+        name: _type_of(parameter)
+        if name in described_elsewhere
         else {key: value for key, value in parameter.items() if key != "title"}
         for name, parameter in schema["properties"].items()
     }
@@ -154,9 +173,8 @@ def _plain(schema: dict[str, Any], filters: Collection[str], as_in: str | None) 
     return {"type": "object", "properties": properties, **required, "additionalProperties": False}
 
 
-def _as_in(tool: str, parameter: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the type of a parameter with a reference to the tool that describes it."""
-    if "enum" in parameter:
-        return {"type": parameter["type"], "enum": parameter["enum"]}
+def _type_of(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the type of a parameter, with its values or the type of its items if it has them."""
+    values = {"enum": parameter["enum"]} if "enum" in parameter else {}
     items = {"items": {"type": parameter["items"]["type"]}} if "items" in parameter else {}
-    return {"type": parameter["type"], **items, "description": f"As in {tool}"}
+    return {"type": parameter["type"], **values, **items}

@@ -4,12 +4,12 @@ from functools import partial
 from typing import Annotated, Literal, Unpack
 
 from mcp_types import CallToolResult
-from pydantic import MISSING, AfterValidator, BeforeValidator, Field
+from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import Limit, Offset, RunId, Tail
+from runs_mcp.server.params import Limit, Offset, RunId, RunIds, Tail
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.tools import batch, filter_values
@@ -22,11 +22,6 @@ Include = Annotated[
     list[Part],
     BeforeValidator(params.listed),
     Field(description="Large fields to return; default all"),
-]
-RunIds = Annotated[
-    list[Annotated[params.Name, AfterValidator(params.run_id)]],
-    BeforeValidator(params.listed),
-    Field(min_length=1, max_length=batch.MOST, description="Ids of several runs"),
 ]
 Compare = Annotated[bool, Field(description="Only the differences between run_ids")]
 FilterField = Annotated[
@@ -75,7 +70,7 @@ async def get_run(
     reads = {each_id: partial(read, each_id) for each_id in run_ids}
     if compare and len(reads) == 1:
         raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
-    read_runs = await batch.each("get_run", reads.items(), changes=False)
+    read_runs = await batch.each("get_run", reads.items())
     if compare:
         return comparison.compared(call, read_runs, include=parts)
     return outcomes.several(call, read_runs, include=parts, tail=last)

@@ -92,7 +92,7 @@ async def _repeated(call: Call, given: RunRequest, run_ids: Sequence[str]) -> li
     read = here.runs.unfiltered.get_run  # what is filtered is for readers: it must not become the input of a run
     asks = [(one, partial(read, one, include_prompt=False)) for one in run_ids]
     async with heartbeats(Progress.of(call), here.config.streaming):
-        earlier = await batch.each("create_run", asks, changes=False)
+        earlier = await batch.each("create_run", asks)
     numbers = range(1, len(earlier) + 1) if len(earlier) > 1 else [None]
     return [_repeat(given, one, number) for one, number in zip(earlier, numbers, strict=True)]
 

@@ -20,7 +20,7 @@ from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
-from runs_mcp.server.tools.filter_arguments import CommonSearchArguments, SearchArguments
+from runs_mcp.server.tools.filter_arguments import SearchArguments
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -85,16 +85,16 @@ async def find_runs(
     return run_lists.found(call, query, shown, selection, left=further)
 
 
-@operation("POST /runs/facets", title="Count runs", output=results.FACETS, page=DASHBOARD)
+@operation("POST /runs/facets", title="Count runs", output=results.FACETS, page=DASHBOARD, filters_as_in="search_runs")
 async def compute_run_facets(
     call: Call,
     *,
     facets: FacetNames | MISSING = MISSING,
     start: Start | MISSING = MISSING,
     end: End | MISSING = MISSING,
-    **filtered_by: Unpack[CommonSearchArguments],
+    **filtered_by: Unpack[SearchArguments],
 ) -> CallToolResult:
-    """Count runs by status, interaction, model, environment, tag, under the filters of search_runs."""
+    """Count runs by status, interaction, model, environment, tag."""
     server = services(call)
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING))
     filters = await server.names.in_filters(filtered_by)
