@@ -1,0 +1,69 @@
+"""The frameworks, with the versions that are tested; docs/frameworks.md shows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.clients import node
+from tests.clients.interpreter import python_with
+from tests.ports import ROOT
+
+Transport = Literal["stdio", "http"]
+TRANSPORTS: tuple[Transport, ...] = ("stdio", "http")
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFramework:
+    """A framework from PyPI, used by the module `name` of `tests.hosts.python`."""
+
+    name: str
+    title: str
+    requirement: str
+    outlasts_s: float = 5
+    """Seconds that the long run takes: more than the framework waits for an answer by default, if it waits for less
+    than a minute."""
+
+    @property
+    def version(self) -> str:
+        """Return the version that is installed."""
+        return self.requirement.rpartition("==")[2]
+
+    @property
+    def command(self) -> list[str]:
+        """Return the command that starts the program; installs the framework if it is not."""
+        return [str(python_with(self.requirement)), "-m", f"tests.hosts.python.{self.name}"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFramework:
+    """A framework from npm, used by the program `name` in `tests/hosts/node`."""
+
+    name: str
+    title: str
+    package: str
+    version: str
+    outlasts_s: float = 5
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Versions of further packages."""
+
+    @property
+    def command(self) -> list[str]:
+        """Return the command that starts the program, copied to where its imports are found."""
+        folder = node.installed(f"framework-{self.name}", {self.package: self.version, **self.beside})
+        for name in (f"{self.name}.mjs", "session.mjs"):
+            text = (ROOT / "tests" / "hosts" / "node" / name).read_text(encoding="utf-8")
+            (folder / name).write_text(text, encoding="utf-8")
+        return [str(node.BIN / "node"), str(folder / f"{self.name}.mjs")]
+
+
+Framework = PythonFramework | NodeFramework
+PYTHON = [
+    PythonFramework("openai_agents", "OpenAI Agents SDK (Python)", "openai-agents==0.24.0", outlasts_s=7),
+    PythonFramework("pydantic_ai", "Pydantic AI", "pydantic-ai-slim[mcp]==2.68.0"),
+    PythonFramework("langchain", "LangChain (Python)", "langchain-mcp-adapters==0.3.2"),
+    PythonFramework("google_adk", "Google ADK", "google-adk[mcp]==2.13.0", outlasts_s=7),
+    PythonFramework("fastmcp", "FastMCP", "fastmcp==4.2.3"),
+    PythonFramework("llama_index", "LlamaIndex", "llama-index-tools-mcp==0.6.0", outlasts_s=32),
+    PythonFramework("agno", "Agno", "agno[mcp]==3.1.10", outlasts_s=12),
+]
+NODE: list[NodeFramework] = []
