@@ -20,8 +20,8 @@ class PythonFramework:
     title: str
     requirement: str
     outlasts_s: float = 5
-    """Seconds that the long run takes: more than the framework waits for an answer by default, if it waits for less
-    than a minute."""
+    """Seconds that the long run takes: more than the framework waits for an answer by default, if it waits at most
+    a minute."""
 
     @property
     def version(self) -> str:
@@ -66,4 +66,9 @@ PYTHON = [
     PythonFramework("llama_index", "LlamaIndex", "llama-index-tools-mcp==0.6.0", outlasts_s=32),
     PythonFramework("agno", "Agno", "agno[mcp]==3.1.10", outlasts_s=12),
 ]
-NODE: list[NodeFramework] = []
+NODE = [
+    NodeFramework("ai_sdk", "AI SDK", "@ai-sdk/mcp", "2.0.99"),
+    NodeFramework("mastra", "Mastra", "@mastra/mcp", "2.0.0", outlasts_s=62),
+    NodeFramework("openai_agents_js", "OpenAI Agents SDK (JavaScript)", "@openai/agents", "0.20.0", outlasts_s=62),
+    NodeFramework("langchain_js", "LangChain (JavaScript)", "@langchain/mcp-adapters", "1.1.4", outlasts_s=62),
+]

@@ -1,4 +1,4 @@
-"""The results of the frameworks, as docs/frameworks.md shows them: `python -m tests.hosts.results` measures them anew."""
+"""The results of the frameworks that docs/frameworks.md shows; `python -m tests.hosts.results` measures them anew."""
 
 import json
 import re

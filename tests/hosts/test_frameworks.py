@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -27,10 +26,10 @@ TEXT_ONLY_ERRORS = {"llama_index"}
 @pytest.fixture(scope="module", params=SESSIONS)
 async def session(
     request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[Framework, Transport, Observation]]:
+) -> tuple[Framework, Transport, Observation]:
     """A framework, a transport, and their session with the server."""
     framework, transport = request.param
-    yield framework, transport, await observed(framework, transport, tmp_path_factory.mktemp("session"))
+    return framework, transport, await observed(framework, transport, tmp_path_factory.mktemp("session"))
 
 
 Session = tuple[Framework, Transport, Observation]
