@@ -31,7 +31,11 @@ class PythonFramework:
     @property
     def command(self) -> list[str]:
         """Return the command that starts the program; installs the framework if it is not."""
-        return [str(python_with(self.requirement)), "-m", f"tests.hosts.python.{self.name}"]
+        return self.program(self.name)
+
+    def program(self, name: str) -> list[str]:
+        """Return the command that starts the module `name` in the environment of this framework."""
+        return [str(python_with(self.requirement)), "-m", f"tests.hosts.python.{name}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,25 @@ class NodeFramework:
 
     @property
     def command(self) -> list[str]:
-        """Return the command that starts the program, copied to where its imports are found."""
+        """Return the command that starts the program; installs the framework if it is not."""
+        return self.program(self.name)
+
+    def program(self, name: str) -> list[str]:
+        """Return the command that starts the program `name`, copied to where its imports are found."""
         folder = node.installed(f"framework-{self.name}", {self.package: self.version, **self.beside})
-        for name in (f"{self.name}.mjs", "session.mjs"):
-            text = (ROOT / "tests" / "hosts" / "node" / name).read_text(encoding="utf-8")
-            (folder / name).write_text(text, encoding="utf-8")
-        return [str(node.BIN / "node"), str(folder / f"{self.name}.mjs")]
+        for file in (ROOT / "tests" / "hosts" / "node").glob("*.mjs"):
+            (folder / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+        return [str(node.BIN / "node"), str(folder / f"{name}.mjs")]
 
 
 Framework = PythonFramework | NodeFramework
+
+
+def find(name: str) -> Framework:
+    """Return the framework with a name."""
+    return next(framework for framework in (*PYTHON, *NODE) if framework.name == name)
+
+
 PYTHON = [
     PythonFramework("openai_agents", "OpenAI Agents SDK (Python)", "openai-agents==0.24.0", outlasts_s=7),
     PythonFramework("pydantic_ai", "Pydantic AI", "pydantic-ai-slim[mcp]==2.68.0"),
