@@ -1,7 +1,7 @@
 """The frameworks, with the versions that are tested; docs/frameworks.md shows them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from tests.clients import node
@@ -37,6 +37,10 @@ class PythonFramework:
         """Return the command that starts the module `name` in the environment of this framework."""
         return [str(python_with(self.requirement)), "-m", f"tests.hosts.python.{name}"]
 
+    def script(self, code: str) -> list[str]:
+        """Return the command that runs code in the environment of this framework."""
+        return [str(python_with(self.requirement)), "-c", code]
+
 
 @dataclass(frozen=True, slots=True)
 class NodeFramework:
@@ -47,8 +51,6 @@ class NodeFramework:
     package: str
     version: str
     outlasts_s: float = 5
-    beside: Mapping[str, str] = field(default_factory=dict)
-    """Versions of further packages."""
 
     @property
     def command(self) -> list[str]:
@@ -57,18 +59,33 @@ class NodeFramework:
 
     def program(self, name: str) -> list[str]:
         """Return the command that starts the program `name`, copied to where its imports are found."""
-        folder = node.installed(f"framework-{self.name}", {self.package: self.version, **self.beside})
         for file in (ROOT / "tests" / "hosts" / "node").glob("*.mjs"):
-            (folder / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
-        return [str(node.BIN / "node"), str(folder / f"{name}.mjs")]
+            (self._folder / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+        return [str(node.BIN / "node"), str(self._folder / f"{name}.mjs")]
+
+    def script(self, code: str) -> list[str]:
+        """Return the command that runs code where the imports of this framework are found."""
+        file = self._folder / "script.mjs"
+        file.write_text(code, encoding="utf-8")
+        return [str(node.BIN / "node"), str(file)]
+
+    @property
+    def _folder(self) -> Path:
+        return node.installed(f"framework-{self.name}", {self.package: self.version})
 
 
+UNMEASURED = [
+    PythonFramework("crewai", "CrewAI", "crewai-tools[mcp]==1.15.30"),
+    PythonFramework("strands", "Strands", "strands-agents==1.62.0"),
+    PythonFramework("semantic_kernel", "Semantic Kernel", "semantic-kernel[mcp]==1.45.0"),
+]
+"""Frameworks whose code in docs/frameworks.md is run, and nothing else."""
 Framework = PythonFramework | NodeFramework
 
 
 def find(name: str) -> Framework:
     """Return the framework with a name."""
-    return next(framework for framework in (*PYTHON, *NODE) if framework.name == name)
+    return next(framework for framework in (*PYTHON, *NODE, *UNMEASURED) if framework.name == name)
 
 
 PYTHON = [

@@ -69,7 +69,7 @@ class Observation:
     created: int
     """Number of runs that were created."""
     peers: set[tuple[str, str]]
-    """Name and protocol version of the client, if it connected over HTTP."""
+    """Name and protocol version of the client, if it connected over HTTP; the URL of the server is `URL`."""
 
 
 async def observed(framework: Framework, transport: Transport, folder: Path) -> Observation:
@@ -92,7 +92,8 @@ async def observed(framework: Framework, transport: Transport, folder: Path) -> 
         finished = await anyio.run_process(command, check=False, cwd=ROOT, env=ENVIRONMENT)
         assert finished.returncode == 0, finished.stderr.decode()
         words = [f"word{number}" for number in range(1, chunks + 1)]
-        return Observation(json.loads(finished.stdout), words, await _created(sandbox, tag), peers.seen)
+        seen = {(name.replace(url, "URL"), protocol) for name, protocol in peers.seen}
+        return Observation(json.loads(finished.stdout), words, await _created(sandbox, tag), seen)
 
 
 @asynccontextmanager
