@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import click
 
-from docs.generate import install_guide, prompts, settings, tools
+from docs.generate import frameworks, install_guide, prompts, settings, tools
 
 DOCS = Path(__file__).parents[1]
 A_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
@@ -24,6 +24,7 @@ async def made(write: Callable[[], str]) -> str:
 
 PARTS: dict[tuple[str, str], Part] = {
     ("configuration.md", "settings"): partial(made, settings.document),
+    ("frameworks.md", "results"): partial(made, frameworks.document),
     ("install.md", "clients"): partial(made, install_guide.guide),
     ("prompts.md", "prompts"): partial(made, prompts.document),
     ("streaming.md", "still going"): tools.still_going,

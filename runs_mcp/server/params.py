@@ -85,26 +85,14 @@ def short_list(description: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "array", "items": {"type": "string"}, "description": description})
 
 
-def sole(values: list[Any] | MISSING) -> Any:
-    """Return the only one of `values`; several as they are."""
-    return values[0] if values is not MISSING and len(values) == 1 else values
-
-
 def given(value: Value | MISSING) -> Value | None:
     """Return `value`, or None for a parameter that was not set."""
     return None if value is MISSING else value
 
 
-def _lower(value: Any) -> Any:
+def lower(value: Any) -> Any:
+    """Return a text in lower case, since some models write `COMPLETED`; other values unchanged."""
     return value.lower() if isinstance(value, str) else value
-
-
-def _listed_lower(value: Any) -> Any:
-    return [_lower(one) for one in listed(value)] if isinstance(value, str | list) else value
-
-
-def _parent(value: Any) -> Any:
-    return "false" if value is False else value
 
 
 FREE_TEXT = "free text"
@@ -117,20 +105,11 @@ FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Most runs; ov
 Offset = Annotated[int, Field(ge=0, description="Runs to skip")]
 Tail = Annotated[int, Field(ge=1, le=1_000_000, description="Last n characters of large fields")]
 RunStatus = Literal["created", "processing", "completed", "failed"]
-Status = Annotated[RunStatus, BeforeValidator(_lower)]
-Statuses = Annotated[list[RunStatus], BeforeValidator(_listed_lower), Field(description="Any of")]
-Models = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50, description="Model id, e.g. gpt-4o")]
-AnyTags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50, description="Tag of the runs")]
+Status = Annotated[RunStatus, BeforeValidator(lower)]
 Interaction = Annotated[Name, Field(description="Interaction id or name")]
 Environment = Annotated[Name, Field(description="Environment id or name")]
 Model = Annotated[Name, Field(description="Model id, e.g. gpt-4o")]
-Tag = Annotated[Name, Field(description="Only runs with this tag")]
 Tags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50)]
-Parent = Annotated[
-    Name,
-    BeforeValidator(_parent),
-    Field(description="Id of the parent run, or false: only runs without a parent"),
-]
 Start = Annotated[
     datetime,
     BeforeValidator(moment),

@@ -68,7 +68,7 @@ def test_a_resource_and_a_prompt_arrive_where_the_framework_has_them(session: Se
         assert f'get_run(run_id="{record["run_id"]}")' in record["prompt"]
 
 
-def test_the_result_is_the_one_in_the_documentation(session: Session) -> None:
+def test_the_table_of_results_is_up_to_date(session: Session) -> None:
     framework, transport, seen = session
     row: dict[str, Any] = COMMITTED[framework.name]
     assert row["version"] == framework.version

@@ -79,14 +79,14 @@ class Names:
             raise UnclearNameError(f"`{field}`: {_unknown(given, directory)}", field, given)
         return found
 
-    async def in_filters(self, **filters: Any) -> dict[str, Any]:
-        """Return the filters that are set, with names of interactions and environments replaced by their ids.
+    async def in_filters(self, filters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the filters of a list or search with names of interactions and environments replaced by their ids.
 
         Raises:
             UnclearNameError: see `id_of`.
             RunsApiError: see `id_of`.
         """
-        given = {name: value for name, value in filters.items() if value is not MISSING}
+        given = dict(filters)
         for field in get_args(Named):
             if field in given:
                 given[field] = await self.id_of(field, given[field])

@@ -1,13 +1,13 @@
 """An operation of the Runs API as a tool: a typed function, and what a client is told about it."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from mcp_types import CallToolResult, Tool, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import MISSING, BaseModel, ConfigDict, create_model
 
 from runs_mcp.server.context import Call
 from runs_mcp.server.params import FREE_TEXT
@@ -63,12 +63,14 @@ def operation(
     page: str | None = None,
     changes: bool = False,
     may_start: bool = False,
+    filters_as_in: str | None = None,
 ) -> Callable[[ToolFunction], Operation]:
     """Return a decorator that makes a function the tool of `endpoint`; its docstring is the description models read.
 
     `output` is the JSON schema of the structured result, and `page` the URI of the page that hosts may show it on.
     `changes` marks a tool that executes runs. `may_start` marks a tool that does so only for a run not yet started:
-    it is not read-only, yet open to callers who may only read, and refuses to start a run for them.
+    it is not read-only, yet open to callers who may only read, and refuses to start a run for them. `filters_as_in`
+    names a tool that describes the filters, which spares the tokens of describing them again.
     """
     hints = ToolAnnotations(
         read_only_hint=not (changes or may_start),
@@ -83,7 +85,7 @@ def operation(
             name=function.__name__,
             title=title,
             description=" ".join((function.__doc__ or "").split()),
-            input_schema=_plain(model.model_json_schema()),
+            input_schema=_plain(model.model_json_schema(), _filters(function), filters_as_in),
             output_schema=output,
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
@@ -101,17 +103,24 @@ def operations_in(*modules: ModuleType) -> Iterator[Operation]:
 
 def _argument_model(function: ToolFunction) -> tuple[type[BaseModel], frozenset[str]]:
     """Return the model of a function's keyword parameters, and the names of those that take free text."""
-    parameters = [
-        one
-        for one in inspect.signature(function, eval_str=True).parameters.values()
-        if one.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
     fields: dict[str, Any] = {
-        one.name: (one.annotation, ... if one.default is inspect.Parameter.empty else one.default) for one in parameters
+        parameter.name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        for parameter in inspect.signature(function, eval_str=True).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
     }
+    fields |= {name: (annotation | MISSING, MISSING) for name, annotation in _filters(function).items()}
     model = create_model(f"{function.__name__}_arguments", __config__=ConfigDict(protected_namespaces=()), **fields)
-    free_text = frozenset(one.name for one in parameters if FREE_TEXT in _metadata(one.annotation))
+    free_text = frozenset(name for name, (annotation, _) in fields.items() if FREE_TEXT in _metadata(annotation))
     return model, free_text
+
+
+def _filters(function: ToolFunction) -> dict[str, Any]:
+    """Return the annotations of the filters that a function takes as `**filters: Unpack[SomeTypedDict]`."""
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            (filters,) = get_args(parameter.annotation)
+            return get_type_hints(filters, include_extras=True)
+    return {}
 
 
 def _metadata(annotation: Any) -> list[Any]:
@@ -122,11 +131,24 @@ def _metadata(annotation: Any) -> list[Any]:
     return found
 
 
-def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return `schema` without the titles that pydantic derives from names, which cost tokens and add nothing."""
+def _plain(schema: dict[str, Any], filters: Collection[str], as_in: str | None) -> dict[str, Any]:
+    """Return `schema` without the titles that pydantic derives from names, which cost tokens and add nothing.
+
+    `filters` are shortened if the tool `as_in` describes them.
+    """
     properties = {
-        name: {key: value for key, value in parameter.items() if key != "title"}
+        name: _as_in(as_in, parameter)
+        if as_in and name in filters
+        else {key: value for key, value in parameter.items() if key != "title"}
         for name, parameter in schema["properties"].items()
     }
     required = {"required": schema["required"]} if "required" in schema else {}
     return {"type": "object", "properties": properties, **required, "additionalProperties": False}
+
+
+def _as_in(tool: str, parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the type of a parameter with a reference to the tool that describes it."""
+    if "enum" in parameter:
+        return {"type": parameter["type"], "enum": parameter["enum"]}
+    items = {"items": {"type": parameter["items"]["type"]}} if "items" in parameter else {}
+    return {"type": parameter["type"], **items, "description": f"As in {tool}"}

@@ -1,7 +1,7 @@
 """Tools that read runs: the list, whole runs, and the values of filters."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 from mcp_types import CallToolResult
 from pydantic import MISSING, AfterValidator, BeforeValidator, Field
@@ -9,24 +9,11 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
-from runs_mcp.server.params import (
-    AnyTags,
-    Environment,
-    Interaction,
-    Limit,
-    Model,
-    Models,
-    Offset,
-    Parent,
-    RunId,
-    Status,
-    Statuses,
-    Tag,
-    Tail,
-)
+from runs_mcp.server.params import Limit, Offset, RunId, Tail
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.tools import batch, filter_values
+from runs_mcp.server.tools.filter_arguments import ListArguments, OptionArguments, unwrapped
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD, RUN_VIEWER
 
@@ -53,29 +40,13 @@ FilterField = Annotated[
 
 @operation("GET /runs", title="List runs", output=results.RUN_PAGE, page=DASHBOARD)
 async def list_runs(
-    call: Call,
-    *,
-    limit: Limit = 20,
-    offset: Offset = 0,
-    interaction: Interaction | MISSING = MISSING,
-    status: Statuses | MISSING = MISSING,
-    model: Models | MISSING = MISSING,
-    environment: Environment | MISSING = MISSING,
-    tag: AnyTags | MISSING = MISSING,
-    parent: Parent | MISSING = MISSING,
+    call: Call, *, limit: Limit = 20, offset: Offset = 0, **filtered_by: Unpack[ListArguments]
 ) -> CallToolResult:
     """List runs (LLM executions), most recently updated first, filtered exactly. For text or dates use search_runs."""
-    here = services(call)
-    filters = await here.names.in_filters(
-        interaction=interaction,
-        status=params.sole(status),
-        model=params.sole(model),
-        environment=environment,
-        tag=params.sole(tag),
-        parent=False if parent == "false" else parent,
-    )
-    page = await here.list_pages.fetch(partial(here.runs.list_runs, **filters), limit=limit, offset=offset)
-    hint = "" if page.runs or offset else await empty_result_hints.hint(here, filters)
+    server = services(call)
+    filters = await server.names.in_filters(unwrapped(filtered_by))
+    page = await server.list_pages.fetch(partial(server.runs.list_runs, **filters), limit=limit, offset=offset)
+    hint = "" if page.runs or offset else await empty_result_hints.hint(server, filters)
     return run_lists.page(call, page, hint=hint)
 
 
@@ -100,10 +71,10 @@ async def get_run(
         return results.one_run(call, await read(run_id), include=parts, tail=last)
     if run_id is not MISSING or run_ids is MISSING:
         raise InvalidArgumentError("Give exactly one of `run_id` and `run_ids`")
-    asks = {one: partial(read, one) for one in run_ids}
-    if compare and len(asks) == 1:
+    reads = {each_id: partial(read, each_id) for each_id in run_ids}
+    if compare and len(reads) == 1:
         raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
-    read_runs = await batch.each("get_run", asks.items(), changes=False)
+    read_runs = await batch.each("get_run", reads.items(), changes=False)
     if compare:
         return comparison.compared(call, read_runs, include=parts)
     return outcomes.several(call, read_runs, include=parts, tail=last)
@@ -111,26 +82,11 @@ async def get_run(
 
 @operation("GET /runs/filter-options/{field}", title="List filter values", output=results.OPTIONS)
 async def get_run_filter_options(
-    call: Call,
-    *,
-    field: FilterField,
-    interaction: Interaction | MISSING = MISSING,
-    status: Status | MISSING = MISSING,
-    model: Model | MISSING = MISSING,
-    environment: Environment | MISSING = MISSING,
-    tag: Tag | MISSING = MISSING,
-    parent: Parent | MISSING = MISSING,
+    call: Call, *, field: FilterField, **filtered_by: Unpack[OptionArguments]
 ) -> CallToolResult:
     """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
-    here = services(call)
-    filters = await here.names.in_filters(
-        interaction=interaction,
-        status=status,
-        model=model,
-        environment=environment,
-        tag=tag,
-        parent=False if parent == "false" else parent,
-    )
-    values = await filter_values.of(here.runs, field, filters)
+    server = services(call)
+    filters = await server.names.in_filters(filtered_by)
+    values = await filter_values.of(server.runs, field, filters)
     shown = [value for value in values.options if not own_tags.is_own(value.name or value.id or "")]
     return value_counts.options(call, field, shown, complete=values.complete)
