@@ -85,7 +85,8 @@ Framework = PythonFramework | NodeFramework
 
 def find(name: str) -> Framework:
     """Return the framework with a name."""
-    return next(framework for framework in (*PYTHON, *NODE, *UNMEASURED) if framework.name == name)
+    known: list[Framework] = [*PYTHON, *NODE, *UNMEASURED]
+    return next(framework for framework in known if framework.name == name)
 
 
 PYTHON = [

@@ -40,8 +40,9 @@ class Server:
 class Framework(Protocol):
     """A framework that is connected; a framework without resources or prompts raises `NotImplementedError`."""
 
-    default_timeout_s: float | None
-    """Seconds after which a tool call times out by default, or None for never."""
+    @property
+    def default_timeout_s(self) -> float | None:
+        """Return the seconds after which a tool call times out by default, or None for never."""
 
     async def tools(self) -> list[str]:
         """Return the names of the tools."""
