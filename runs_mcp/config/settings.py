@@ -52,6 +52,9 @@ class ServerSettings(Section):
     confirm_create: bool = False
     """Ask a person to confirm each `create_run`, by elicitation. Clients without elicitation cannot create runs."""
     create_limit: CreateLimitSettings = CreateLimitSettings()
+    repeat_s: float = Field(default=60, ge=0)
+    """Seconds after a call that creates runs was cut off (the client timed out, cancelled or disconnected) within which
+    the same call by the same session gets the same runs. 0: every call creates new runs."""
     interaction_tools: InteractionToolSettings = InteractionToolSettings()
     content: Literal["full", "none"] = "full"
     """`none`: no tool, resource, page or progress message shows prompts, parameters, results or error messages of runs;
@@ -140,6 +143,9 @@ class StreamingSettings(Section):
     """Seconds without output after which a heartbeat is sent."""
     max_wait_s: float = Field(default=45, gt=0)
     """Seconds after which a waiting call returns while its run continues. Many clients time out after 60 s."""
+    clients: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """`max_wait_s` of calls that wait for runs, by client name, e.g. `{"openai-agents*": 4}`: patterns in any case, the
+    first match counts. Names of clients that give up early have a built-in value, which an entry replaces."""
     stall_s: float = Field(default=30, gt=0)
     """Seconds without an event after which the run of a stream is polled, because it may have ended unnoticed."""
     token_in_query: bool = False
