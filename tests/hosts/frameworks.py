@@ -19,7 +19,7 @@ class PythonFramework:
     name: str
     title: str
     requirement: str
-    outlasts_s: float = 5
+    outlasts_s: float = 10
     """Seconds that the long run takes: more than the framework waits for an answer by default, if it waits at most
     a minute."""
 
@@ -50,7 +50,7 @@ class NodeFramework:
     title: str
     package: str
     version: str
-    outlasts_s: float = 5
+    outlasts_s: float = 10
 
     @property
     def command(self) -> list[str]:

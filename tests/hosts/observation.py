@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runs_mcp.api import connect
 from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
-from runs_mcp.config.settings import Config, StreamingSettings
+from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
 from tests.clients.processes import CLEAN
@@ -24,8 +24,6 @@ from tests.ports import ROOT
 from tests.upstream import listening
 
 CHUNK_S = 0.5
-WAIT_S = 3
-"""Seconds that the server waits for a run: less than the least patient framework waits for an answer."""
 ENVIRONMENT = {
     **{name: value for name, value in CLEAN.items() if name != "PYTHONDONTWRITEBYTECODE"},
     "OTEL_SDK_DISABLED": "true",
@@ -85,7 +83,6 @@ async def observed(framework: Framework, transport: Transport, folder: Path) -> 
             "url": url if transport == "http" else None,
             "command": sys.executable,
             "args": ["-m", "runs_mcp", "serve", "--config", str(_configuration(sandbox, folder))],
-            "timeout_s": None,
             "slow": {"interaction": "SlowWriter", "data": work, "tags": [tag]},
         }
         command = [*await anyio.to_thread.run_sync(lambda: framework.command), json.dumps(given)]
@@ -98,20 +95,16 @@ async def observed(framework: Framework, transport: Transport, folder: Path) -> 
 
 @asynccontextmanager
 async def _served(sandbox: Sandbox) -> AsyncIterator[tuple[str, Peers]]:
-    config = Config(api=sandbox_api(sandbox.url, ApiSettings()), streaming=StreamingSettings(max_wait_s=WAIT_S))
-    service = build_service(config, host="127.0.0.1")
+    service = build_service(Config(api=sandbox_api(sandbox.url, ApiSettings())), host="127.0.0.1")
     peers = Peers(service.app)
     async with listening(lambda _: peers, lifespan="on") as url:
         yield url + PATH, peers
 
 
 def _configuration(sandbox: Sandbox, folder: Path) -> Path:
-    settings = {
-        "api": {"base_url": f"{sandbox.url}/api/v1", "auth": {"kind": "api_key", "value": DEMO_KEY}},
-        "streaming": {"max_wait_s": WAIT_S},
-    }
+    api = {"base_url": f"{sandbox.url}/api/v1", "auth": {"kind": "api_key", "value": DEMO_KEY}}
     file = folder / "config.json"
-    file.write_text(json.dumps(settings), encoding="utf-8")
+    file.write_text(json.dumps({"api": api}), encoding="utf-8")
     return file
 
 

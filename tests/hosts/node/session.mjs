@@ -3,11 +3,17 @@ const CONTINUE = /stream_run\(run_id=\\*"(\w+)\\*", offset=(\d+)\)/;  // in text
 
 export const asText = (content) => (typeof content === "string" ? content : JSON.stringify(content));
 
+// Repeat a call that failed once, as models do when a busy server misses the timeout of a framework.
+async function answered(framework, tool, given) {
+  const answer = await framework.call(tool, given).catch(() => ({ isError: true }));
+  return answer.isError ? framework.call(tool, given) : answer;
+}
+
 async function* followed(framework, slow) {
-  let answer = await framework.call("create_run", slow);
+  let answer = await answered(framework, "create_run", slow);
   yield answer.text;
   for (let unfinished; (unfinished = CONTINUE.exec(answer.text)); ) {
-    answer = await framework.call("stream_run", { run_id: unfinished[1], offset: Number(unfinished[2]) });
+    answer = await answered(framework, "stream_run", { run_id: unfinished[1], offset: Number(unfinished[2]) });
     yield answer.text;
   }
 }

@@ -37,7 +37,7 @@ async def connected(server: Server) -> AsyncIterator[Toolkit]:
     """Connect over HTTP if there is a URL, else over stdio."""
     over_stdio = StdioServerParameters(command=server.command, args=server.args)
     target = {"url": server.url} if server.url else {"server_params": over_stdio, "transport": "stdio"}
-    async with MCPTools(**target, **server.timeout("timeout_seconds")) as toolkit:
+    async with MCPTools(**target) as toolkit:
         yield Toolkit(toolkit)
 
 

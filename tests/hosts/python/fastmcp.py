@@ -36,7 +36,7 @@ class Connected:
 async def connected(server: Server) -> AsyncIterator[Connected]:
     """Connect over HTTP if there is a URL, else over stdio."""
     target = server.url or StdioTransport(server.command, server.args)
-    async with Client(target, **server.timeout("timeout")) as client:
+    async with Client(target) as client:
         yield Connected(client)
 
 

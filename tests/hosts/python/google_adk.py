@@ -49,9 +49,9 @@ async def connected(server: Server) -> AsyncIterator[Toolset]:
     """Connect over HTTP if there is a URL, else over stdio."""
     over_stdio = StdioServerParameters(command=server.command, args=server.args)
     params = (
-        StreamableHTTPConnectionParams(url=server.url, **server.timeout("sse_read_timeout"))
+        StreamableHTTPConnectionParams(url=server.url)
         if server.url
-        else StdioConnectionParams(server_params=over_stdio, **server.timeout("timeout"))
+        else StdioConnectionParams(server_params=over_stdio)
     )
     default = type(params).model_fields["sse_read_timeout" if server.url else "timeout"].default
     toolset = McpToolset(connection_params=params)

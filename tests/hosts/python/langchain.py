@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 from langchain_mcp_adapters.client import MultiServerMCPClient
@@ -40,9 +39,7 @@ async def connected(server: Server) -> AsyncIterator[Adapters]:
     """Connect over HTTP if there is a URL, else over stdio."""
     over_http = {"transport": "http", "url": server.url}
     over_stdio = {"transport": "stdio", "command": server.command, "args": server.args}
-    session = {} if server.timeout_s is None else {"read_timeout_seconds": timedelta(seconds=server.timeout_s)}
-    connection = {**(over_http if server.url else over_stdio), "session_kwargs": session}
-    client = MultiServerMCPClient({"runs": connection})
+    client = MultiServerMCPClient({"runs": over_http if server.url else over_stdio})
     default_timeout_s = DEFAULT_STREAMABLE_HTTP_SSE_READ_TIMEOUT.total_seconds() if server.url else None
     yield Adapters(client, await client.get_tools(), default_timeout_s)
 

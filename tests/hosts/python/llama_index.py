@@ -35,9 +35,7 @@ class ToolSpec:
 @asynccontextmanager
 async def connected(server: Server) -> AsyncIterator[ToolSpec]:
     """Connect over HTTP if there is a URL, else over stdio."""
-    client = BasicMCPClient(
-        server.url or server.command, args=None if server.url else server.args, **server.timeout("timeout")
-    )
+    client = BasicMCPClient(server.url or server.command, args=None if server.url else server.args)
     yield ToolSpec(client, await McpToolSpec(client=client).to_tool_list_async())
 
 

@@ -36,11 +36,10 @@ class Agents:
 @asynccontextmanager
 async def connected(server: Server) -> AsyncIterator[Agents]:
     """Connect over HTTP if there is a URL, else over stdio."""
-    timeout = server.timeout("client_session_timeout_seconds")
     async with (
-        MCPServerStreamableHttp(params={"url": server.url}, **timeout)
+        MCPServerStreamableHttp(params={"url": server.url})
         if server.url
-        else MCPServerStdio(params={"command": server.command, "args": server.args}, **timeout)
+        else MCPServerStdio(params={"command": server.command, "args": server.args})
     ) as connection:
         yield Agents(connection)
 

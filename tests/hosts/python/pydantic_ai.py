@@ -38,7 +38,7 @@ class Toolset:
 async def connected(server: Server) -> AsyncIterator[Toolset]:
     """Connect over HTTP if there is a URL, else over stdio."""
     target = server.url or StdioTransport(server.command, server.args)
-    async with MCPToolset(target, **server.timeout("read_timeout")) as toolset:
+    async with MCPToolset(target) as toolset:
         yield Toolset(toolset)
 
 

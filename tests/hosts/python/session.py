@@ -29,12 +29,6 @@ class Server:
     url: str | None
     command: str
     args: list[str]
-    timeout_s: float | None
-    """Seconds that the framework should wait for an answer, or None for its default."""
-
-    def timeout(self, name: str) -> dict[str, float]:
-        """Return the timeout as a keyword argument of this name, or none to keep the default."""
-        return {} if self.timeout_s is None else {name: self.timeout_s}
 
 
 class Framework(Protocol):
@@ -88,12 +82,21 @@ async def record(framework: Framework, slow: dict[str, Any]) -> dict[str, Any]:
 
 async def _followed(framework: Framework, slow: dict[str, Any]) -> AsyncIterator[Answer]:
     """Create a run as an agent does: while the run has not ended, make the call that the answer names."""
-    answer = await framework.call("create_run", slow)
+    answer = await _answered(framework, "create_run", slow)
     yield answer
     while unfinished := CONTINUE.search(answer.text):
         run_id, offset = unfinished.groups()
-        answer = await framework.call("stream_run", {"run_id": run_id, "offset": int(offset)})
+        answer = await _answered(framework, "stream_run", {"run_id": run_id, "offset": int(offset)})
         yield answer
+
+
+async def _answered(framework: Framework, tool: str, arguments: dict[str, Any]) -> Answer:
+    """Repeat a call that failed once, as models do when a busy server misses the timeout of a framework."""
+    with suppress(Exception):
+        answer = await framework.call(tool, arguments)
+        if not answer.is_error:
+            return answer
+    return await framework.call(tool, arguments)
 
 
 async def _supported(read: Callable[..., Any], *arguments: Any) -> str | None:
