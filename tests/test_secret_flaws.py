@@ -35,7 +35,7 @@ def output_of(command: str, folder: Path, settings: dict[str, Any], env: Mapping
 
 @COMMANDS
 @pytest.mark.parametrize("flaw", FLAWS)
-def test_a_secret_in_the_environment(command: str, flaw: str, tmp_path: Path) -> None:
+def test_a_flawed_secret_in_the_environment_is_named(command: str, flaw: str, tmp_path: Path) -> None:
     secret, says = FLAWS[flaw]
     output = output_of(command, tmp_path, {"env": "RUNS_SECRET"}, {"RUNS_SECRET": secret})
     assert f"api.auth.env (RUNS_SECRET): {says}" in output
@@ -43,14 +43,14 @@ def test_a_secret_in_the_environment(command: str, flaw: str, tmp_path: Path) ->
 
 @COMMANDS
 @pytest.mark.parametrize("flaw", FLAWS)
-def test_a_secret_in_the_configuration_file(command: str, flaw: str, tmp_path: Path) -> None:
+def test_a_flawed_secret_in_the_configuration_file_is_named(command: str, flaw: str, tmp_path: Path) -> None:
     secret, says = FLAWS[flaw]
     assert f"api.auth.value: {says}" in output_of(command, tmp_path, {"value": secret})
 
 
 @COMMANDS
 @pytest.mark.parametrize("flaw", [*FILES, *(flaw for flaw in FLAWS if flaw != "a byte order mark")])
-def test_a_secret_in_a_file(command: str, flaw: str, tmp_path: Path) -> None:
+def test_a_flawed_secret_in_a_file_is_named(command: str, flaw: str, tmp_path: Path) -> None:
     content, says = FILES[flaw] if flaw in FILES else (FLAWS[flaw][0].encode(), FLAWS[flaw][1])
     file = tmp_path / "secret"
     file.write_bytes(content)

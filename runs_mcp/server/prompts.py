@@ -1,6 +1,6 @@
 """Prompts of the server, each a Markdown file with front matter."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -47,6 +47,8 @@ class PromptFile(BaseModel):
     name: str
     title: str
     description: str
+    when: str = ""
+    """When an agent uses it as a skill: completes the sentence "Use it …"."""
     arguments: list[Argument] = []
     text: str
 
@@ -84,7 +86,7 @@ class PromptFile(BaseModel):
 class Prompts:
     """The prompts of a server, and the handlers that list and render them."""
 
-    def __init__(self, prompts: Iterator[PromptFile]) -> None:
+    def __init__(self, prompts: Iterable[PromptFile]) -> None:
         self._prompts = {prompt.name: prompt for prompt in prompts}
 
     @property

@@ -43,6 +43,7 @@ from runs_mcp.server.permissions.scopes import CallerInstructions, may_create, p
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
+from runs_mcp.server.skills import Skills
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import OPERATIONS
@@ -129,9 +130,11 @@ def build_server(
     lifespan, in_flight = Lifespan(config, observers, shared, of_interactions), CallsInFlight()
     subscriptions = Subscriptions(shared.bus)
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
-    offered = prompts.Prompts(prompts.load(prompts.directory()))
+    prompt_files = list(prompts.load(prompts.directory()))
+    offered = prompts.Prompts(prompt_files)
     completions = Completions(prompts=offered.names, templates=[one.uri_template for one in resources.TEMPLATES])
-    apps, tasks = ui.extension(), Tasks()
+    apps, skills, tasks = ui.extension(), Skills(prompt_files), Tasks()
+    pages = [one.resource for extension in (apps, skills) for one in extension.resources()]
     server = Server(
         NAME,
         title="Runs",
@@ -146,7 +149,7 @@ def build_server(
         on_call_tool=calls.call,
         on_list_resources=resources.list_runs,
         on_list_resource_templates=resources.list_templates,
-        on_read_resource=resources.Reader(one.resource for one in apps.resources()).read,
+        on_read_resource=resources.Reader(pages).read,
         on_subscribe_resource=subscriptions.subscribe,
         on_unsubscribe_resource=subscriptions.unsubscribe,
         on_subscriptions_listen=subscriptions.listen,
@@ -160,7 +163,7 @@ def build_server(
     instructions_for = partial(_instructions, config, tools)
     discover = _discovery(server, instructions_for, tools_change=of_interactions.offered)
     server.add_request_handler("server/discover", RequestParams, discover)
-    _extend(server, [tasks, apps], calls.call)
+    _extend(server, [tasks, apps, skills], calls.call)
     changes = of_interactions.offered
     server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=changes))
     return RunsServer(server, config, in_flight, lifespan)

@@ -169,7 +169,7 @@ async def test_twenty_groups_take_less_than_1500_characters(client: Client, by: 
         assert "|".join(group["by"].values()) in answer.text
 
 
-async def test_labels_that_are_too_long_lose_their_middle(connect: Connect) -> None:
+async def test_long_labels_are_shortened_in_the_middle(connect: Connect) -> None:
     models = [f"projects/example/locations/europe-west4/publishers/google/models/gemini-{n:02}" for n in range(20)]
     runs = [{"id": f"r{n}", "modelId": model, "created_at": "2026-11-01"} for n, model in enumerate(models)]
     replies = {"POST /runs/find": reply(runs), "POST /runs/facets": reply({"total": 20})}

@@ -161,7 +161,7 @@ async def test_a_scan_reports_the_read_and_the_matching_runs() -> None:
 
 
 @given(ages_s=AGES_S, cap=some.integers(10, 60))
-async def test_a_narrowed_scan_hands_on_those_that_match_and_reads_all(ages_s: list[int], cap: int) -> None:
+async def test_a_narrowed_scan_reads_all_runs_and_yields_the_matching_runs(ages_s: list[int], cap: int) -> None:
     api, taken = FakeRuns(list(dict.fromkeys(ages_s)), cap), list[str]()
 
     async def every_third(page: Sequence[Run]) -> Sequence[Run]:

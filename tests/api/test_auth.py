@@ -89,7 +89,7 @@ async def test_the_exchange_follows_the_region(
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "example.com", "apivertesia.io", "studio.becomposable.com"])
-def test_a_key_is_never_sent_to_a_guess(host: str) -> None:
+def test_a_key_is_never_sent_to_a_guessed_url(host: str) -> None:
     settings = ApiSettings.model_validate({"edition": "vertesia", "base_url": f"https://{host}/api/v1", "auth": KEY})
     with pytest.raises(CredentialError, match="token_url: set it"):
         connect(settings)
@@ -241,7 +241,7 @@ async def test_a_failed_exchange_is_repeated_once_in_a_call(
     assert (failed.value.during_exchange, failed.value.outcome_unknown) == (True, False)
 
 
-async def test_after_a_failed_exchange_the_call_goes_on(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_call_continues_after_a_failed_exchange(router: respx.MockRouter, open_client: Open) -> None:
     exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(
         side_effect=[httpx.Response(503), *issued("a")]
     )

@@ -79,7 +79,7 @@ async def test_every_page_of_interactions_is_read(open_client: Open, router: res
     assert [json.loads(call.request.content)["offset"] for call in route.calls] == [0, PAGE]
 
 
-async def test_an_api_that_ignores_the_offset_is_not_asked_for_ever(
+async def test_an_api_that_ignores_the_offset_causes_no_endless_paging(
     open_client: Open, router: respx.MockRouter
 ) -> None:
     same = [{"id": f"i{number}", "name": f"N{number}"} for number in range(PAGE)]

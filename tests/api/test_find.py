@@ -18,7 +18,7 @@ RUN = {"id": "r1", "status": "completed"}
 
 @pytest.mark.parametrize("edition", ["composable", "vertesia"])
 @pytest.mark.parametrize("status", [403, 404])
-async def test_where_find_is_closed_a_search_stands_in(
+async def test_where_find_is_closed_a_search_replaces_it(
     router: respx.MockRouter, open_client: Open, status: int, edition: str
 ) -> None:
     router.post(path__regex="/find$").mock(return_value=httpx.Response(status))
@@ -80,7 +80,7 @@ async def test_a_filter_that_no_search_expresses_is_refused(
         ),
     ],
 )
-async def test_a_search_stands_in_for_each_filter_with_the_same_meaning(
+async def test_a_search_replaces_each_filter_with_the_same_meaning(
     router: respx.MockRouter, open_client: Open, query: dict[str, Any], search: dict[str, Any]
 ) -> None:
     router.post(path__regex="/find$").mock(return_value=httpx.Response(403))

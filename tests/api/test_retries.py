@@ -109,7 +109,7 @@ async def test_an_unreasonable_wait_is_bounded_or_ignored(
     assert refused.value.retry_after_s == seconds
 
 
-async def test_a_used_up_quota_is_not_asked_again(router: respx.MockRouter, open_client: Open) -> None:
+async def test_an_exhausted_quota_is_not_retried(router: respx.MockRouter, open_client: Open) -> None:
     route = router.route().mock(return_value=httpx.Response(429, headers={"x-ratelimit-reason": "quota"}))
     async with open_client(max_retries=4) as client:
         with pytest.raises(RateLimitedError) as refused:

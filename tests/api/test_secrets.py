@@ -15,6 +15,7 @@ import pytest
 import respx
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from pydantic_core import to_json
 
 from runs_mcp.api import RunsApiError
 from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
@@ -118,6 +119,18 @@ async def test_an_opaque_secret_is_replaced_in_each_encoding(
     assert redacted.startswith("The run wrote ")
 
 
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_an_opaque_secret_is_found_in_json_in_each_encoding(
+    router: respx.MockRouter, open_client: Open, encoding: str
+) -> None:
+    router.route().mock(return_value=httpx.Response(200, json=[]))
+    sent = {"\\": ["a\\", f'"\\{ENCODINGS[encoding](OPAQUE)}\\"']}
+    async with open_client(auth={"kind": "token", "value": OPAQUE}) as client:
+        await client.list_runs()
+        assert client.holds_secret(to_json(sent))
+        assert not client.holds_secret(to_json({"\\": ["a\\", '"opaque"']}))
+
+
 async def test_a_secret_in_a_content_type_is_replaced(router: respx.MockRouter, open_client: Open) -> None:
     router.route().mock(return_value=httpx.Response(200, text="x", headers={"content-type": "opaque-secret"}))
     async with open_client(auth={"kind": "token", "value": "opaque-secret"}) as client:
@@ -164,7 +177,7 @@ def test_a_stream_withholds_only_possible_beginnings_of_a_secret() -> None:
     assert stream.end() == "ab"
 
 
-async def test_no_piece_of_a_run_holds_it(router: respx.MockRouter, open_client: Open) -> None:
+async def test_no_streamed_chunk_contains_the_secret(router: respx.MockRouter, open_client: Open) -> None:
     run = {"id": "r1", "result": f"It is {OPAQUE}.", OPAQUE: [json.dumps(OPAQUE)]}
     router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(200, json=run))
     async with open_client(auth={"kind": "token", "value": OPAQUE}) as client:

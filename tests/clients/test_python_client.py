@@ -17,15 +17,18 @@ pytestmark = pytest.mark.anyio
 STDIO = StdioServerParameters(command=sys.executable, args=list(SERVE), env=CLEAN)
 
 
+@pytest.fixture(scope="module")
+async def url(anyio_backend: str) -> AsyncIterator[str]:
+    """The URL of a server over HTTP."""
+    async with serving_http() as url:
+        yield url
+
+
 @pytest.fixture(params=["stdio", "http"])
-async def remote(request: pytest.FixtureRequest, mode: str) -> AsyncIterator[Client]:
+async def remote(request: pytest.FixtureRequest, url: str, mode: str) -> AsyncIterator[Client]:
     """A client of either era, over either transport."""
-    if request.param == "stdio":
-        async with Client(STDIO, mode=mode) as client:
-            yield client
-    else:
-        async with serving_http() as url, Client(url, mode=mode) as client:
-            yield client
+    async with Client(STDIO if request.param == "stdio" else url, mode=mode) as client:
+        yield client
 
 
 @pytest.mark.both_eras
@@ -81,10 +84,10 @@ async def test_sigterm_answers_the_calls_in_flight(mode: str) -> None:
     assert answer.text.startswith(f"Run {answer.structured['id']}. Still running; do not create it again.")
 
 
-async def test_requests_with_an_unknown_host_or_origin_are_refused() -> None:
+async def test_requests_with_an_unknown_host_or_origin_are_refused(url: str) -> None:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     accept = {"Accept": "application/json, text/event-stream"}
-    async with serving_http() as url, http_client() as client:
+    async with http_client() as client:
         host = await client.post(url, json=ping, headers={**accept, "Host": "evil.example"})
         origin = await client.post(url, json=ping, headers={**accept, "Origin": "http://evil.example"})
     assert (host.status_code, origin.status_code) == (421, 403)

@@ -49,7 +49,7 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_inspector_lists_and_calls_them(inspector: Path, url: str, era: str) -> None:
+async def test_the_inspector_lists_and_calls_interaction_tools(inspector: Path, url: str, era: str) -> None:
     look = partial(inspect, inspector, [url], "--protocol-era", era)
     listed = await look("--method", "tools/list", "--strict")
     assert set(CALLS) <= {tool["name"] for tool in listed["tools"]}
@@ -61,7 +61,9 @@ async def test_the_inspector_lists_and_calls_them(inspector: Path, url: str, era
 
 
 @pytest.mark.parametrize("sdk", CLIENTS)
-async def test_the_typescript_sdk_accepts_their_output(modules: Path, url: str, sdk: tuple[str, str]) -> None:
+async def test_the_typescript_sdk_accepts_the_output_of_interaction_tools(
+    modules: Path, url: str, sdk: tuple[str, str]
+) -> None:
     script = modules / "typed_tools.mjs"
     script.write_text((HERE / script.name).read_text(encoding="utf-8"), encoding="utf-8")
     arguments = [str(script), *sdk, url, json.dumps(CALLS)]
@@ -73,7 +75,7 @@ async def test_the_typescript_sdk_accepts_their_output(modules: Path, url: str, 
     assert seen["answers"]["run_classify_sentiment"]["structuredContent"]["output"]["sentiment"] == "positive"
 
 
-async def test_an_agent_in_strict_mode_calls_them_with_every_optional_field_null(url: str) -> None:
+async def test_an_agent_in_strict_mode_calls_interaction_tools_with_null_for_optional_fields(url: str) -> None:
     python = await anyio.to_thread.run_sync(python_with, AGENTS)
     command = [str(python), str(HERE / "strict_agent.py"), url, json.dumps(CALLS)]
     finished = await anyio.run_process(command, check=False)

@@ -55,6 +55,13 @@ async def test_every_scenario_passes_except_the_listed_failures(suite: Path, ser
     assert failed == listed
 
 
+@pytest.mark.parametrize("scenario", ["sep-2640-skills-enumeration", "sep-2640-skills-manifest"])
+async def test_skills_pass(suite: Path, served: tuple[str, str], scenario: str) -> None:
+    # `--force`: the suite leaves out extensions otherwise.
+    report = await run(suite, served[1], HERE / "2026-07-28.yml", "--scenario", scenario, "--force")
+    assert ", 0 failed" in report
+
+
 async def test_a_listed_failure_that_passes_is_an_error(suite: Path, served: tuple[str, str], tmp_path: Path) -> None:
     stale = tmp_path / "stale.yml"
     stale.write_text("server:\n  - tools-list\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from tests.contract.conftest import CODE, EXAMPLE, PROMPTS, ROOT
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_package_its_pages_its_prompts_and_its_example_configuration(wheel: Path) -> None:
+def test_the_wheel_contains_the_package_its_pages_prompts_and_example_configuration(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert names == CODE | {f"runs_mcp/{name}" for name in (*PROMPTS, EXAMPLE)}

@@ -36,7 +36,10 @@ async def echo(request: Request) -> Response:
     return JSONResponse({"message": f"bad token {request.headers.get('authorization')}"}, 401)
 
 
-@pytest.mark.parametrize("in_query", [False, True], ids=["header", "query parameter"])
+@pytest.mark.parametrize(
+    "in_query",
+    [pytest.param(False, id="header"), pytest.param(True, id="query parameter", marks=pytest.mark.slow)],
+)
 async def test_neither_key_nor_token_is_ever_emitted(tmp_path: Path, *, in_query: bool) -> None:
     replies: Replies = {
         "GET /auth/token": reply({"token": TOKEN}),

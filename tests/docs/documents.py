@@ -3,8 +3,9 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ class Span:
     text: str
 
 
-def tokens(document: Path) -> list[Token]:
+@cache
+def tokens(document: Path) -> Sequence[Token]:
     """A document, parsed."""
     return MARKDOWN.parse((ROOT / document).read_text(encoding="utf-8"))
 

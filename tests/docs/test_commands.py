@@ -34,7 +34,8 @@ TRIED_ELSEWHERE = [
     TriedElsewhere(r"^mcp-publisher ", "a program and an account", "tests/contract/test_registry.py"),
     TriedElsewhere(r"^(\.venv/bin/)?pytest\b", "these are the tests", ".ci/run"),
     TriedElsewhere(r"^apt-get install ", "it takes root", ".ci/packages"),
-    TriedElsewhere(r"^docker compose ", "it takes Docker", "tests/deploy/test_container.py"),
+    TriedElsewhere(r"^docker ", "it takes Docker", "tests/deploy/test_container.py"),
+    TriedElsewhere(r"^kubectl ", "it takes a cluster", "tests/deploy/test_kubernetes.py"),
     TriedElsewhere(r"^claude mcp add --transport http ", "it takes Claude Code", "tests/deploy/behind_nginx.py"),
     TriedElsewhere(
         r"^(claude|gemini|qwen|codex|opencode|copilot|code) .*https://runs",
@@ -84,12 +85,15 @@ def configuration_for(block: Block) -> str:
 
 
 def spoken() -> Iterator[Span]:
-    """Commands in sentences and tables."""
+    """Commands in sentences and tables, each at the first place that names it."""
+    places = dict[str, str]()
     for document in GUIDES:
         for span in code(document):
             first, *rest = span.text.split(" ")
             if rest and Path(first).name in PROGRAMS:
-                yield from (Span(span.place, command) for command in commands(span.text))
+                for command in commands(span.text):
+                    places.setdefault(command, span.place)
+    return (Span(place, command) for command, place in places.items())
 
 
 @pytest.mark.anyio

@@ -3,7 +3,7 @@
 import pytest
 
 from evals.number_questions import QUESTIONS
-from evals.numbers import Cost, Score, scored, table, within_bounds
+from evals.numbers import Cost, Score, score_all, table, within_bounds
 
 pytestmark = pytest.mark.anyio
 
@@ -11,13 +11,13 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_every_answer_is_right_in_two_calls_and_few_characters() -> None:
-    scores = await scored(False)
+    scores = await score_all(False)
     assert [one.answer for one in scores if not one.right] == []
     assert [one.id for one in scores if not within_bounds(one.ours)] == []
     assert len(scores) == len({one.id for one in QUESTIONS}) == 20
 
 
-def test_a_wrong_or_costly_answer_is_seen() -> None:
+def test_a_wrong_or_costly_answer_is_reported() -> None:
     scores = [Score("median", right=False, answer="about 3", ours=Cost(3, 100), generated=Cost(7, 9_000))]
     assert "wrong: median: about 3" in table(scores)
     assert "9,000" in table(scores)

@@ -38,7 +38,8 @@ class Log:
 def callers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Keys of callers, by their names."""
     file = tmp_path_factory.mktemp("keys") / "keys.json"
-    return {"": str(file), **{name: keys.add(file, name, ("runs:read",)) for name in ("ci", "stranger")}}
+    readers = {name: keys.add(file, name, ("runs:read",)) for name in ("ci", "stranger")}
+    return {"": str(file), **readers, "writer": keys.add(file, "writer", ("runs:read", "runs:create"))}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ async def process(anyio_backend: str, callers: dict[str, str]) -> AsyncIterator[
     environment = {
         **CLEAN,
         "RUNS_MCP_SERVER__HTTP__AUTH": json.dumps({"kind": "bearer", "keys_file": callers[""]}),
-        "RUNS_MCP_PROFILES": json.dumps({"readers": {"callers": ["ci"]}}),
+        "RUNS_MCP_PROFILES": json.dumps({"known": {"callers": ["ci", "writer"]}}),
     }
     async with http_process(SERVE, environment) as (url, process), http_client() as http:
         assert process.stderr
@@ -103,6 +104,16 @@ async def test_every_line_logged_during_a_request_carries_its_id(
     assert (await at.ask("tools/list", **headers)).status_code == 403
     line = await log.line("t-403", logger="runs_mcp.http.auth.middleware")
     assert line["event"] == "a caller was refused: no profile matches stranger"
+
+
+async def test_each_started_run_has_an_audit_line(process: tuple[Endpoint, Log], callers: dict[str, str]) -> None:
+    at, log = process
+    headers = {"authorization": f"Bearer {callers['writer']}", "x-request-id": "t-create"}
+    async with connected(at, "auto", **headers) as client:
+        answer = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 1, "delay_ms": 1})
+        started = await log.line("t-create", event="run started")
+    assert (started["logger"], started["run_id"]) == ("runs_mcp.observability.audit", answer.structured["id"])
+    assert (started["interaction"], started["caller"]) == ("SlowWriter", "writer")
 
 
 async def test_probes_leave_no_line_and_nothing_private_is_in_any(

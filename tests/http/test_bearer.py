@@ -166,6 +166,7 @@ async def test_without_a_file_of_keys_nothing_is_served(guarded: Config) -> None
         build_service(guarded, host="127.0.0.1")
 
 
+@pytest.mark.slow
 async def test_with_keys_other_machines_may_be_served(keys_file: Path) -> None:
     key = keys.add(keys_file, "ci", READ)
     settings = {"server": {"http": {"auth": {"kind": "bearer", "keys_file": str(keys_file)}}}}

@@ -28,7 +28,7 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
-from runs_mcp.http.auth.middleware import authenticated
+from runs_mcp.http.auth.middleware import require_authentication
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.verifiers import JwtVerifier
 from runs_mcp.http.message import MessageReader
@@ -224,7 +224,7 @@ async def test_a_session_belongs_to_its_subject_and_not_to_its_client(url: str, 
     assert (await asked(url, issuer.token(sub="alice", client_id="editor"), session)).status_code == 200
 
 
-async def test_streams_end_when_their_token_expires_and_the_session_goes_on_with_the_next(
+async def test_streams_end_when_their_token_expires_and_the_session_continues_with_the_next_token(
     config: Config, issuer: Issuer
 ) -> None:
     async with serving(configured(config, issuer, leeway_s=30)) as url, sdk_http_client() as http:
@@ -253,7 +253,7 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
     tenants = build_service(config, host="127.0.0.1").tenants
     sessions = Sessions(tenants)
     revocation = Revocation(MessageReader(sessions, 100_000), verifier, sessions, check_s=0.05, renewal_s=0)
-    http = httpx2.ASGITransport(authenticated(revocation, guarded, verifier))
+    http = httpx2.ASGITransport(require_authentication(revocation, guarded, verifier))
     expiring = issuer.token(exp=int(time.time()) - 28)
     async with tenants.running(), anyio.create_task_group() as tasks:
         tasks.start_soon(revocation.watch)
@@ -361,7 +361,7 @@ async def test_unknown_key_ids_do_not_flood_the_issuer(own: Issuer) -> None:
     assert own.fetches == 2
 
 
-async def test_keys_are_fetched_again_after_a_while_and_used_for_an_hour_if_they_cannot_be(own: Issuer) -> None:
+async def test_keys_are_refetched_after_a_while_and_used_for_an_hour_if_that_fails(own: Issuer) -> None:
     clock = Clock()
     keys = KeysAtUrl(f"{own.url}/jwks", now=clock)
     kid = own.kids["RS256"]

@@ -5,7 +5,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
 
 import anyio
 import pytest
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message
 
+from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.listener import serve
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.protocol import HttpProtocol
@@ -44,25 +44,18 @@ async def test_sighup_answers_the_calls_in_flight() -> None:
     assert answer.text.startswith(f"Run {answer.structured['id']}. Still running; do not create it again.")
 
 
-async def test_each_started_run_has_an_audit_line() -> None:
-    async with http_process() as (url, process), Client(url) as client:
-        assert process.stderr
-        answer = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 1, "delay_ms": 1})
-        lines, log = list[dict[str, Any]](), BufferedByteReceiveStream(process.stderr)
-        while not any(line.get("event") == "request" and line.get("tool") == "create_run" for line in lines):
-            lines.append(json.loads(await log.receive_until(b"\n", 100_000)))
-    [started] = [line for line in lines if line["event"] == "run started"]
-    assert (started["logger"], started["run_id"]) == ("runs_mcp.observability.audit", answer.structured["id"])
-    assert (started["interaction"], started["caller"]) == ("SlowWriter", "local")
-    assert started["request_id"]
-
-
 async def test_a_port_in_use_is_named() -> None:
     async with upstream.serving({}) as api:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             with pytest.raises(OSError, match=f"Cannot serve on 127.0.0.1:{port}: Address already in use"):
                 await serve(configured(api), host="127.0.0.1", port=port)
+
+
+async def test_without_authentication_only_loopback_is_served() -> None:
+    async with upstream.serving({}) as api:
+        with pytest.raises(ConfigError, match="loopback only"):
+            await serve(configured(api), host="0.0.0.0", port=0)
 
 
 async def test_a_connection_without_a_complete_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +91,7 @@ async def test_a_request_without_its_body_is_a_408() -> None:
     assert (b"connection", b"close") in sent[0]["headers"]
 
 
+@pytest.mark.slow
 async def test_a_stopping_service_waits_for_abandoned_creates_and_logs_unfinished_runs() -> None:
     asked, told = anyio.Event(), anyio.Event()
 

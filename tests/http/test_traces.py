@@ -54,7 +54,7 @@ def lineage(span: ReadableSpan) -> tuple[str, str, str]:
     )
 
 
-async def test_the_callers_trace_goes_on_to_the_api(exporter: InMemorySpanExporter) -> None:
+async def test_the_trace_of_the_caller_continues_to_the_api(exporter: InMemorySpanExporter) -> None:
     heard = Heard(reply([]))
     async with upstream.serving({"GET /runs": heard}) as api, running(configured(api)) as at:
         await at.ask("tools/call", name="list_runs", traceparent=TRACEPARENT, baggage="secret=1")

@@ -74,7 +74,7 @@ def test_the_arguments_hold_names_of_variables_and_no_values(
     assert host.line(arguments) == line
 
 
-def test_every_client_with_a_command_of_its_own_is_listed_above() -> None:
+def test_every_client_with_an_install_command_is_tested() -> None:
     named = {client.name for client in CLIENTS if client.host_command}
     assert named == {"claude-code", "gemini-cli", "qwen-code", "codex", "opencode", "copilot-cli", "vscode"}
 

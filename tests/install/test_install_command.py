@@ -197,7 +197,7 @@ def test_a_client_is_found_by_its_program(home: Path) -> None:
         pytest.param("7\nx\n1\n", {"claude-code"}, id="two mistakes first"),
     ],
 )
-def test_without_a_name_a_terminal_is_asked(
+def test_without_a_name_the_user_is_asked_on_the_terminal(
     home: Path, monkeypatch: pytest.MonkeyPatch, answer: str, connected: set[str]
 ) -> None:
     (home / ".cursor").mkdir()

@@ -91,7 +91,7 @@ async def test_an_export_has_the_input_schemas_of_the_versions_asked_for(
 
 
 @pytest.mark.parametrize("path", ["/interactions/endpoints", "/interactions/export"])
-async def test_today_unknown_keys_are_rejected(api: httpx.AsyncClient, path: str) -> None:
+async def test_the_current_contract_rejects_unknown_keys(api: httpx.AsyncClient, path: str) -> None:
     response = await api.post(path, json={"nmae": "x"}, headers=TODAY)
     assert response.status_code == 400
     assert response.json()["details"] == "nmae: unknown property"
@@ -200,7 +200,7 @@ async def test_environments_hold_secrets_that_no_client_may_pass_on(
         assert "never-show-this" in str(one)
 
 
-async def test_all_lists_environments_of_other_projects_too(api: httpx.AsyncClient) -> None:
+async def test_the_all_parameter_lists_environments_of_other_projects(api: httpx.AsyncClient) -> None:
     usable = await answered(await api.get("/environments"))
     every = await answered(await api.get("/environments", params={"all": "true"}))
     assert [one["name"] for one in every if one not in usable] == ["Archive"]

@@ -30,7 +30,9 @@ STRICT = [
 
 
 @pytest.mark.parametrize(("path", "body", "details"), STRICT)
-async def test_today_bodies_are_strict(api: httpx.AsyncClient, path: str, body: Any, details: str) -> None:
+async def test_the_current_contract_rejects_invalid_bodies_with_details(
+    api: httpx.AsyncClient, path: str, body: Any, details: str
+) -> None:
     response = await api.post(path, json=body, headers=TODAY)
     assert response.status_code == 400
     answer = response.json()

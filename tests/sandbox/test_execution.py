@@ -126,7 +126,7 @@ async def test_a_reader_that_leaves_does_not_stop_the_run(api: httpx.AsyncClient
     assert len(await chunks(api, run["id"])) == 20
 
 
-async def test_the_models_failure_is_a_run_that_failed(api: httpx.AsyncClient) -> None:
+async def test_a_failure_of_the_model_fails_the_run(api: httpx.AsyncClient) -> None:
     run = await create(api, "AlwaysFails", {"code": "refused", "message": "No."}, stream=False)
     assert run["status"] == "failed"
     assert run["error"] == {"code": "refused", "message": "No."}
@@ -172,7 +172,7 @@ async def test_an_interaction_is_named_or_given_by_id(api: httpx.AsyncClient, se
         ),
     ],
 )
-async def test_an_impossible_create_is_rejected(api: httpx.AsyncClient, body: Any, status: int, says: str) -> None:
+async def test_an_invalid_create_is_rejected(api: httpx.AsyncClient, body: Any, status: int, says: str) -> None:
     response = await api.post("/runs", json=body)
     assert response.status_code == status
     assert says in response.json()["message"]

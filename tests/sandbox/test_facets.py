@@ -74,7 +74,9 @@ async def test_facets_count_the_runs_that_search_finds(api: httpx.AsyncClient, q
 
 
 @pytest.mark.parametrize("query", QUERIES[:-1], ids=str)
-async def test_todays_facets_count_the_runs_without_a_value_too(api: httpx.AsyncClient, query: JsonObject) -> None:
+async def test_facets_of_the_current_contract_count_runs_without_a_value(
+    api: httpx.AsyncClient, query: JsonObject
+) -> None:
     answer = await facets(api, {"facets": TODAYS_FIVE, "query": query}, TODAY)
     found = await runs(api, query, TODAY)
     assert answer.pop("total") == len(found)

@@ -103,7 +103,7 @@ def test_a_regular_expression_that_backtracks_is_answered(pattern: str) -> None:
     ids=["many conditions", "many empty lists", "long lists", "many tags"],
 )
 def test_a_filter_too_long_for_sql_is_still_evaluated(store: Store, query: JsonObject) -> None:
-    matches = find.matcher(query)
+    matches = find.build_matcher(query)
     assert matching(store, query) == [document["_id"] for document in DOCUMENTS if matches(document)]
 
 
@@ -177,7 +177,7 @@ def test_narrowing_by_sql_never_loses_a_run(written: list[JsonObject], queries: 
     store = Store(None)
     store.add(documents)
     for one in queries:
-        matches = find.matcher(one)
+        matches = find.build_matcher(one)
         found = {document["id"] for document in store.find(one, limit=100)}
         assert found == {document["id"] for document in documents if matches(document)}, one
     store.close()
@@ -188,7 +188,7 @@ async def found(api: httpx.AsyncClient, **body: Any) -> list[JsonObject]:
     return runs
 
 
-async def test_find_evaluates_the_names_of_runs_over_http(api: httpx.AsyncClient) -> None:
+async def test_find_filters_by_the_nested_fields_of_runs(api: httpx.AsyncClient) -> None:
     [run] = await found(api, query={"status": "failed", "error.code": "context_length_exceeded"}, limit=1)
     assert run["status"] == "failed"
     assert run["error"]["code"] == "context_length_exceeded"

@@ -107,26 +107,26 @@ async def test_the_reference_document_uses_the_last_of_repeated_values(api: http
 
 
 @pytest.mark.parametrize("status", [["completed", "failed"], "completed,failed", ["completed,failed", "completed"]])
-async def test_today_a_filter_takes_repeated_or_comma_separated_values(api: httpx.AsyncClient, status: str) -> None:
+async def test_current_filters_take_repeated_or_comma_separated_values(api: httpx.AsyncClient, status: str) -> None:
     runs = await listed(api, today=True, status=status)
     expected = [run["id"] for run in await listed(api) if run["status"] in ("completed", "failed")]
     assert [run["id"] for run in runs] == expected
 
 
-async def test_today_a_run_matches_any_of_the_listed_tags(api: httpx.AsyncClient) -> None:
+async def test_the_current_contract_matches_runs_with_any_of_the_listed_tags(api: httpx.AsyncClient) -> None:
     runs = await listed(api, today=True, tag=["legal", "support"])
     expected = [run["id"] for run in await listed(api) if {"legal", "support"} & set(run["tags"])]
     assert [run["id"] for run in runs] == expected
 
 
 @pytest.mark.parametrize(("is_root", "roots"), [("true", True), ("false", False)])
-async def test_today_is_root_selects_roots_or_children(api: httpx.AsyncClient, is_root: str, roots: bool) -> None:
+async def test_is_root_selects_roots_or_children(api: httpx.AsyncClient, is_root: str, roots: bool) -> None:
     runs = await listed(api, today=True, is_root=is_root)
     expected = [run["id"] for run in await listed(api) if ("parent" not in run) is roots]
     assert [run["id"] for run in runs] == expected
 
 
-async def test_today_parent_false_means_a_run_with_that_id(api: httpx.AsyncClient) -> None:
+async def test_parent_false_is_an_id_in_the_current_contract(api: httpx.AsyncClient) -> None:
     assert await listed(api, today=True, parent="false") == []
 
 
@@ -140,7 +140,7 @@ async def test_today_parent_false_means_a_run_with_that_id(api: httpx.AsyncClien
         ({"is_root": "true", "parent": "x"}, "mutually exclusive"),
     ],
 )
-async def test_today_parameters_that_make_no_sense_are_a_400(
+async def test_the_current_contract_answers_400_to_invalid_parameters(
     api: httpx.AsyncClient, params: Parameters, said: str
 ) -> None:
     response = await api.get("/runs", params=params, headers=TODAY)
@@ -150,14 +150,12 @@ async def test_today_parameters_that_make_no_sense_are_a_400(
 
 
 @pytest.mark.parametrize("params", [{"limit": "-1"}, {"limit": "many"}, {"offset": "x"}, {"anything": "1"}])
-async def test_the_reference_document_ignores_parameters_that_make_no_sense(
-    api: httpx.AsyncClient, params: Parameters
-) -> None:
+async def test_the_reference_document_ignores_invalid_parameters(api: httpx.AsyncClient, params: Parameters) -> None:
     assert await answered(await api.get("/runs", params=params)) == await answered(await api.get("/runs"))
 
 
 @pytest.mark.parametrize("field", ["interaction", "environment", "model", "status", "tag"])
-async def test_filter_options_are_the_values_with_counts_most_first(api: httpx.AsyncClient, field: str) -> None:
+async def test_filter_options_are_counted_values_the_most_frequent_first(api: httpx.AsyncClient, field: str) -> None:
     options = await answered(await api.get(f"/runs/filter-options/{field}"))
     counts = [option["count"] for option in options]
     assert counts == sorted(counts, reverse=True)

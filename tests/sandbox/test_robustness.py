@@ -132,7 +132,7 @@ async def test_concurrent_streams_share_an_execution(api: httpx.AsyncClient) -> 
 
 @pytest.mark.parametrize("run_id", ["0" * 24, "a b", "..%2F..", "%3F", "' OR 1=1 --", "search", "a%00b", "\u6771"])
 @pytest.mark.parametrize("rest", ["", "/stream"])
-async def test_an_odd_id_is_a_404(api: httpx.AsyncClient, run_id: str, rest: str) -> None:
+async def test_a_malformed_id_is_a_404(api: httpx.AsyncClient, run_id: str, rest: str) -> None:
     response = await api.get(f"/runs/{run_id}{rest}")
     assert response.status_code == response.json()["status"] == 404
     assert response.json()["error"] == "Not Found"

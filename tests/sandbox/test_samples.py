@@ -97,7 +97,7 @@ def test_any_number_of_runs_can_be_generated(count: int) -> None:
     assert len(list(samples.generate(count, now=NOW))) == count
 
 
-def test_some_runs_have_costs_and_cached_tokens_and_others_have_not(runs: Sequence[JsonObject]) -> None:
+def test_only_some_runs_have_costs_and_cached_tokens(runs: Sequence[JsonObject]) -> None:
     used = [run["token_use"] for run in runs if "token_use" in run]
     for name in ("provider_cost_usd", "prompt_cached"):
         assert 10 < sum(name in use for use in used) < len(used) - 10

@@ -41,7 +41,7 @@ async def test_an_endless_schema_check_fails_its_run(
     assert "cannot be checked within" in run["error"]["message"]
 
 
-async def test_a_pattern_of_keys_is_checked_as_well(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_patterns_of_property_names_are_checked(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema_check, "MAX_SECONDS", 1)
     run = await create(api, "ClassifySentiment", {"text": "Good."}, result_schema=KEYS)
     assert run["error"]["code"] == "invalid_result"

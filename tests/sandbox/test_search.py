@@ -197,14 +197,14 @@ async def test_search_without_a_body_finds_the_newest(api: httpx.AsyncClient) ->
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-async def test_today_a_query_has_more_filters(
+async def test_the_current_contract_has_more_search_filters(
     api: httpx.AsyncClient, query: JsonObject, matches: Callable[[JsonObject], bool]
 ) -> None:
     expected = [run["id"] for run in await searched(api) if matches(run)]
     assert [run["id"] for run in await searched(api, headers=TODAY, **query)] == expected
 
 
-async def test_today_runs_are_found_by_their_ids(api: httpx.AsyncClient) -> None:
+async def test_the_current_contract_finds_runs_by_their_ids(api: httpx.AsyncClient) -> None:
     ids = [run["id"] for run in await searched(api)]
     many = [*ids[3:9], *(f"unknown{number}" for number in range(50_000))]
     assert [run["id"] for run in await searched(api, headers=TODAY, run_ids=many)] == ids[3:9]
@@ -225,7 +225,7 @@ async def test_the_reference_document_ignores_the_newer_filters(api: httpx.Async
     assert await searched(api, **query) == await searched(api)
 
 
-async def test_today_is_root_and_parent_exclude_each_other(api: httpx.AsyncClient) -> None:
+async def test_is_root_and_parent_exclude_each_other(api: httpx.AsyncClient) -> None:
     body = {"query": {"is_root": True, "parent": ["x"]}}
     response = await api.post("/runs/search", json=body, headers=TODAY)
     assert response.status_code == 400

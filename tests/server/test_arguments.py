@@ -71,7 +71,7 @@ async def test_an_invalid_argument_is_rejected_by_name_and_nothing_is_sent(
         pytest.param({"tags": '["a", "b"]'}, ["a", "b"], id="JSON in a string"),
     ],
 )
-async def test_lists_are_taken_as_models_write_them(
+async def test_lists_are_accepted_as_models_write_them(
     connect: Connect, arguments: dict[str, str], sent: list[str]
 ) -> None:
     async with connect(Config(api=ApiSettings.model_validate(NOBODY))) as client:
@@ -104,7 +104,7 @@ TOOLS = {one.name: one for one in OPERATIONS}
         pytest.param("list_runs", {"toolCallId": "c1", "sessionId": "s", "chatInput": "hi", "_x": 1}, {}, id="of n8n"),
     ],
 )
-def test_arguments_are_taken_as_models_and_hosts_write_them(
+def test_arguments_are_accepted_as_models_and_hosts_write_them(
     tool: str, given: dict[str, object], cleaned: dict[str, object]
 ) -> None:
     assert TOOLS[tool].clean(given) == cleaned

@@ -85,7 +85,7 @@ async def test_a_batch_above_the_whole_limit_asks_for_a_smaller_batch(config: Co
     assert "That many are never possible in one call: ask for fewer." in refused.text
 
 
-async def test_typed_tools_count(config: Config) -> None:
+async def test_creates_of_interaction_tools_count_toward_the_limit(config: Config) -> None:
     server = config.server.model_copy(
         update={"interaction_tools": config.server.interaction_tools.model_copy(update={"include": ("*",)})}
     )
@@ -106,7 +106,7 @@ async def test_runs_above_the_limit_are_refused_without_a_question(config: Confi
     assert len(person.asked) == 1
 
 
-async def test_a_repeated_key_does_not_count_again(config: Config) -> None:
+async def test_a_repeated_request_key_does_not_count_again(config: Config) -> None:
     async with serving(config, per_hour=3) as client:
         inputs = [CREATE["data"]] * 3
         batch = {"interaction": "ExtractContacts", "inputs": inputs, "request_key": "limited"}
@@ -116,7 +116,7 @@ async def test_a_repeated_key_does_not_count_again(config: Config) -> None:
     assert [one["id"] for one in again.structured["runs"]] == [one["id"] for one in first.structured["runs"]]
 
 
-async def test_runs_that_were_refused_do_not_count(config: Config) -> None:
+async def test_refused_creates_do_not_count_toward_the_limit(config: Config) -> None:
     async with serving(config, per_hour=1) as client:
         assert (await call(client, "create_run", interaction="ExtractContacts", data={"txt": ""})).failed
         assert not (await call(client, "create_run", **CREATE)).failed
@@ -125,7 +125,7 @@ async def test_runs_that_were_refused_do_not_count(config: Config) -> None:
 LOST: Replies = {"POST /runs": reply({"message": "gone"}, 502), "GET /runs": reply({"message": "gone"}, 502)}
 
 
-async def test_runs_that_may_have_been_started_count() -> None:
+async def test_creates_with_an_unknown_outcome_count_toward_the_limit() -> None:
     async with upstream.serving(LOST) as api:
         config = configured(api)
         untagged = config.model_copy(update={"server": config.server.model_copy(update={"create_tag": False})})
@@ -153,7 +153,7 @@ async def with_unstarted_runs() -> AsyncIterator[Upstream]:
         yield api
 
 
-async def test_a_run_that_following_starts_counts_and_others_do_not() -> None:
+async def test_only_a_followed_run_that_starts_counts_toward_the_limit() -> None:
     async with with_unstarted_runs() as api, serving(configured(api), per_hour=1) as client:
         assert not (await call(client, "stream_run", run_id="r9")).failed
         assert not (await call(client, "stream_run", run_id="r1")).failed

@@ -108,7 +108,7 @@ async def test_a_name_that_cannot_be_looked_up_in_time_creates_nothing(connect: 
     assert api.count(CREATE) == 0
 
 
-async def test_a_create_goes_on_in_the_background_and_its_run_is_executed(connect: Connect) -> None:
+async def test_a_create_continues_in_the_background_and_its_run_is_executed(connect: Connect) -> None:
     create = Hanging({"id": "r1", "status": "created"})
     done = {"id": "r1", "status": "completed", "result": "Hello"}
     opened = Opened()

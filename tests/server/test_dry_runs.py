@@ -38,7 +38,7 @@ async def dry(client: Client, **arguments: Any) -> Answer:
     return answer
 
 
-async def test_it_tells_version_environment_model_and_that_data_fits(client: Client) -> None:
+async def test_a_dry_run_names_version_environment_and_model_and_checks_the_data(client: Client) -> None:
     answer = await dry(client, interaction="ClassifySentiment", data=SAID)
     assert answer.structured["runs"] == [
         {
@@ -54,7 +54,7 @@ async def test_it_tells_version_environment_model_and_that_data_fits(client: Cli
     assert "ClassifySentiment | 3 | OpenAI production | gpt-4o | fits" in answer.text
 
 
-async def test_settings_of_the_call_are_resolved(client: Client) -> None:
+async def test_a_dry_run_resolves_the_settings_of_the_call(client: Client) -> None:
     settings = {"environment": "Bedrock EU", "model": "claude-3-haiku", "interaction_tag": "2"}
     answer = await dry(client, interaction="SummarizeText", data={"text": "One."}, **settings)
     [run] = answer.structured["runs"]
@@ -70,7 +70,7 @@ async def test_settings_of_the_call_are_resolved(client: Client) -> None:
         ({"note": "Hi", "language": "de", "options": {"formal": "yes"}}, "`options.formal`: "),
     ],
 )
-async def test_the_invalid_field_is_named(client: Client, data: dict[str, Any], problem: str) -> None:
+async def test_a_dry_run_names_the_invalid_field(client: Client, data: dict[str, Any], problem: str) -> None:
     answer = await dry(client, interaction="TranslateNote", data=data)
     [run] = answer.structured["runs"]
     assert run["input"] == "does not fit"

@@ -57,7 +57,9 @@ def confirming(config: Config) -> Config:
     return config.model_copy(update={"server": config.server.model_copy(update={"confirm_create": True})})
 
 
-async def test_an_ambiguous_name_is_asked_about_and_the_call_goes_on_with_the_answer(config: Config, mode: str) -> None:
+async def test_an_ambiguous_name_is_asked_about_and_the_call_continues_with_the_answer(
+    config: Config, mode: str
+) -> None:
     person = Person(environment=SECOND)
     async with asking(config, mode, person) as client:
         answer = await call(client, "list_runs", environment="Staging", limit=5)

@@ -142,7 +142,7 @@ async def test_environments_and_models_that_no_run_has_used_are_offered(connect:
     assert filtered.structured["options"] == []
 
 
-async def test_environments_stand_in_for_filter_options_that_are_closed() -> None:
+async def test_environments_replace_closed_filter_options() -> None:
     async with beside(closed=["filter_options"]) as client:
         answer = await call(client, "get_run_filter_options", field="environment")
         statuses = await call(client, "get_run_filter_options", field="status")

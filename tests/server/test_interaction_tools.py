@@ -270,7 +270,7 @@ ODD = {
 
 
 @pytest.mark.parametrize(("interactions", "names", "properties"), ODD.values(), ids=ODD)
-async def test_odd_interactions_are_working_tools(
+async def test_interactions_with_unusual_names_and_schemas_become_working_tools(
     interactions: list[tuple[str, Any]], names: list[str], properties: list[str] | None
 ) -> None:
     exported = [

@@ -15,7 +15,7 @@ from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox import SandboxOptions, closed, running
-from runs_mcp.sandbox.storage.mongo_filter import matcher
+from runs_mcp.sandbox.storage.mongo_filter import build_matcher
 from runs_mcp.sandbox.storage.projection import projection
 from runs_mcp.server import build_server
 from tests import upstream
@@ -192,13 +192,13 @@ async def test_select_names_the_fields_of_a_row(client: Client, select: list[str
     assert [set(run) for run in answer.structured["runs"]] == [fields] * 3
 
 
-async def test_an_empty_selection_means_none(client: Client) -> None:
+async def test_an_empty_select_returns_the_default_fields(client: Client) -> None:
     selected = await call(client, "find_runs", query={}, select=[], limit=2)
     plain = await call(client, "find_runs", query={}, limit=2)
     assert selected.structured["runs"] == plain.structured["runs"]
 
 
-async def test_fields_to_return_and_fields_to_leave_out_do_not_mix(client: Client) -> None:
+async def test_select_rejects_a_mix_of_included_and_excluded_fields(client: Client) -> None:
     answer = await call(client, "find_runs", query={}, select=["status", "-error"])
     assert answer.failed
     assert "either fields to return or fields to leave out" in answer.text
@@ -284,7 +284,7 @@ class GrowingRuns:
     async def find(self, request: Request) -> Response:
         """Answer `POST /runs/find`."""
         body = await request.json()
-        matches, project = matcher(body["query"]), projection(body.get("select"))
+        matches, project = build_matcher(body["query"]), projection(body.get("select"))
         found = [project(run) for run in self._sorted() if matches(run)][: body["limit"]]
         for _ in range(10):
             self._create()

@@ -125,7 +125,7 @@ async def test_no_seconds_answer_at_once(tool: str, arguments: dict[str, Any]) -
         pytest.param({"wait_s": 3, "stream": False}, "`wait_s` need `stream`", id="a wait for a request that blocks"),
     ],
 )
-async def test_a_wait_that_cannot_be_is_rejected(arguments: dict[str, Any], names: str) -> None:
+async def test_an_invalid_wait_is_rejected(arguments: dict[str, Any], names: str) -> None:
     async with connected("patient") as client:
         answer = await call(client, "create_run", interaction="i", **arguments)
     assert answer.failed

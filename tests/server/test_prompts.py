@@ -41,11 +41,18 @@ async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: C
 
 
 @pytest.mark.anyio
+async def test_an_empty_argument_gets_its_default(client: Client) -> None:
+    unset = await client.get_prompt("compare_models", {"interaction": "ContractReview"})
+    assert await client.get_prompt("compare_models", {"interaction": "ContractReview", "since": ""}) == unset
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
         pytest.param("nope", {}, "Unknown prompt: nope", id="unknown prompt"),
         pytest.param("compare_models", {}, "interaction", id="argument missing"),
+        pytest.param("compare_models", {"interaction": ""}, "interaction", id="required argument empty"),
         pytest.param("compare_models", {"interaction": "X", "colour": "red"}, "no argument colour", id="unknown"),
     ],
 )

@@ -16,9 +16,10 @@ from mcp.shared.exceptions import MCPError
 
 from tests import upstream
 from tests.calls import Notifications, call
+from tests.conftest import HANDSHAKE, MODERN
 from tests.upstream import CLOSE, Replies, Reply, chunk, events, reply
 
-pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
+pytestmark = pytest.mark.anyio
 
 TOKEN = "opaque/token+of=the~service"
 FORMS = {
@@ -42,6 +43,10 @@ def echoes(form: str) -> Replies:
     }
 
 
+@pytest.mark.parametrize(
+    "mode",
+    [pytest.param(HANDSHAKE, id="handshake"), pytest.param(MODERN, id="2026-07-28", marks=pytest.mark.slow)],
+)
 async def test_nothing_that_the_process_emits_holds_the_token(mode: str, tmp_path: Path) -> None:
     emitted: list[str] = []
     log = tmp_path / "stderr"

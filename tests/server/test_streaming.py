@@ -124,7 +124,7 @@ async def test_silence_in_a_stream_is_filled_with_heartbeats(connect: Connect) -
     assert strictly_increasing(progress.values)
 
 
-async def test_wait_false_answers_at_once_and_the_run_is_executed_all_the_same(client: Client) -> None:
+async def test_wait_false_answers_at_once_and_the_run_is_still_executed(client: Client) -> None:
     created = await call(client, "create_run", interaction="SlowWriter", data=SLOW, wait=False)
     assert created.structured["status"] == "created"
     assert "do not create it again" in created.text
@@ -212,7 +212,7 @@ async def test_a_stream_that_cannot_be_opened_is_reported_with_its_existing_run(
         assert "Do not create it again" in answer.text
 
 
-async def test_after_max_wait_the_answer_holds_the_text_so_far_and_the_call_that_goes_on(connect: Connect) -> None:
+async def test_after_max_wait_the_answer_has_the_text_so_far_and_the_call_to_continue_with(connect: Connect) -> None:
     finish = anyio.Event()
     replies: Replies = {
         RUN: reply(CREATED),
@@ -255,7 +255,7 @@ async def test_stream_run_returns_at_once_without_waiting(connect: Connect) -> N
         assert api.count(STREAM) == 1
 
 
-async def test_a_cancelled_call_stops_its_progress_and_not_its_run(connect: Connect) -> None:
+async def test_cancelling_a_call_ends_its_progress_and_not_its_run(connect: Connect) -> None:
     finish = anyio.Event()
     replies: Replies = {
         RUN: reply(CREATED),
@@ -293,7 +293,7 @@ async def test_a_failed_create_that_names_its_run_gives_that_run(connect: Connec
         assert api.asked == [RUN, GET]
 
 
-async def test_every_wait_for_the_api_is_seen_as_progress_of_the_call_that_waits(connect: Connect) -> None:
+async def test_each_wait_before_a_retry_is_reported_as_progress(connect: Connect) -> None:
     busy = reply({"message": "busy"}, 503, {"retry-after": "0"})
     replies: Replies = {"GET /runs": [busy, busy, reply([DONE])], RUN: [busy, reply(CREATED)], GET: reply(DONE)}
     replies = {**replies, STREAM: events(chunk("Hello "), chunk("world"), CLOSE)}

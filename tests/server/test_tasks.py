@@ -93,7 +93,7 @@ async def test_ended_runs_and_failures_are_answered_without_a_task(config: Confi
     assert tasks.created == []
 
 
-async def test_another_process_answers_for_the_task_with_nothing_but_its_id(config: Config) -> None:
+async def test_another_process_answers_for_a_task_by_its_id_alone(config: Config) -> None:
     tasks = TasksClient()
     async with Client(build_server(config).mcp, extensions=[tasks]) as client:
         created = await call(client, "create_run", interaction="AlwaysFails", data={"text": "x"})

@@ -170,7 +170,7 @@ async def test_get_run_filter_options_turns_names_into_ids(client: Client) -> No
     assert {run["interaction"]["name"] for run in runs} == {"ContractReview"}
 
 
-async def test_why_did_last_nights_contract_reviews_fail(client: Client) -> None:
+async def test_two_calls_find_the_cause_of_last_nights_failures(client: Client) -> None:
     """The question the product is for, in two calls."""
     options = (await call(client, "get_run_filter_options", field="interaction")).structured["options"]
     review = next(option["id"] for option in options if option["name"] == "ContractReview")

@@ -231,7 +231,7 @@ async def test_the_hosts_theme_and_colours_win_and_change_at_once(host: Host) ->
     await expect(root).to_have_css("color-scheme", "light")
 
 
-async def test_full_screen_is_asked_for_where_the_host_has_it(host: Host) -> None:
+async def test_full_screen_is_requested_if_the_host_supports_it(host: Host) -> None:
     await host.show("compute_run_facets", {})
     await host.look.view.get_by_role("button", name="Full screen").click()
     await host.look.page.wait_for_function("window.displayMode === 'fullscreen'")
@@ -240,7 +240,7 @@ async def test_full_screen_is_asked_for_where_the_host_has_it(host: Host) -> Non
     await expect(host.look.view.get_by_role("button", name="Full screen")).not_to_be_visible()
 
 
-async def test_a_host_that_calls_nothing_for_pages_sees_the_answer_alone(host: Host) -> None:
+async def test_a_page_shows_the_answer_alone_in_a_host_without_calls_from_pages(host: Host) -> None:
     view = host.look.view
     await host.show("compute_run_facets", {}, **ALONE)
     await expect(view.get_by_role("region", name="Status")).to_contain_text("completed")

@@ -1,0 +1,74 @@
+"""The Skills extension (SEP-2640): each prompt as a skill, and a skill that explains how the tools fit together."""
+
+from collections.abc import Iterable
+from importlib.resources import files
+
+from mcp.server.context import HandlerResult
+from mcp.server.extension import Extension, MethodBinding, ResourceBinding
+from mcp.server.mcpserver.resources import TextResource
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, PaginatedRequestParams, RequestParams
+
+from runs_mcp.server.context import Request
+from runs_mcp.server.pages import cursor
+from runs_mcp.server.prompts import PromptFile
+from runs_mcp.server.skills import skill
+
+OVERVIEW = "work-with-runs"
+HOUR_MS = 3_600_000
+CACHEABLE = {"resultType": "complete", "ttlMs": HOUR_MS, "cacheScope": "public"}
+"""Fields of both results: skills are the same for every caller, and change only with the version of the server."""
+
+
+class SkillParams(RequestParams):
+    """The parameters of `skills/get`."""
+
+    uri: str
+
+
+class Skills(Extension):
+    """The methods of the extension, and the files of the skills as resources."""
+
+    identifier = "io.modelcontextprotocol/skills"
+
+    def __init__(self, prompts: Iterable[PromptFile]) -> None:
+        overview = skill.read(files("runs_mcp.server") / "skills" / OVERVIEW / "SKILL.md")
+        self._skills = {one.uri: one for one in [overview, *map(skill.of_prompt, prompts)]}
+
+    def methods(self) -> list[MethodBinding]:
+        """Return the bindings of `skills/list` and `skills/get`."""
+        return [
+            MethodBinding("skills/list", PaginatedRequestParams, self.list),
+            MethodBinding("skills/get", SkillParams, self.get),
+        ]
+
+    def resources(self) -> list[ResourceBinding]:
+        """Return the files."""
+        return [
+            ResourceBinding(
+                TextResource(
+                    uri=one.uri,
+                    name=one.name,
+                    description=one.description,
+                    mime_type="text/markdown",
+                    text=one.text,
+                )
+            )
+            for one in self._skills.values()
+        ]
+
+    async def list(self, _: Request, asked: PaginatedRequestParams) -> HandlerResult:
+        """Answer `skills/list` with all skills, on one page."""
+        cursor.require_first_page(asked)
+        return {**CACHEABLE, "skills": [one.entry for one in self._skills.values()]}
+
+    async def get(self, _: Request, asked: SkillParams) -> HandlerResult:
+        """Answer `skills/get`.
+
+        Raises:
+            MCPError: There is no such skill.
+        """
+        found = self._skills.get(asked.uri)
+        if found is None:
+            raise MCPError(INVALID_PARAMS, f"There is no skill {asked.uri!r}. There are {', '.join(self._skills)}.")
+        return {**CACHEABLE, "skill": found.entry}
