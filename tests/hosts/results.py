@@ -1,4 +1,4 @@
-"""The results of the frameworks that docs/frameworks.md shows; `python -m tests.hosts.results` measures them anew."""
+"""The results of the frameworks that docs/frameworks.md shows; `python -m tests.hosts.results` measures them again."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def committed() -> dict[str, dict[str, Any]]:
 
 
 async def measure(*names: str) -> None:
-    """Measure frameworks over each transport, all of them if none is named, and write the file."""
+    """Measure the named frameworks, or all, over each transport, and write the file."""
     measured = committed() if names else {}
     for framework in FRAMEWORKS:
         if names and framework.name not in names:
