@@ -1,9 +1,7 @@
 """The measured servers and how they are started, all in front of the same Runs API with fixed responses."""
 
 import os
-import subprocess
 import sys
-import venv
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from anyio.abc import Process
 from benchmarks import endpoint, pipes
 from benchmarks.driver import LEGACY, MODERN, Era, Measurement, Session, Usage
 from tests.clients import node
+from tests.clients.interpreter import python_with
 from tests.ports import LOOPBACK, free_ports, listening
 
 HERE = Path(__file__).parent
@@ -84,12 +83,12 @@ class Server:
 
 
 def peers() -> Sequence[Peer]:
-    """Return all servers; their dependencies are installed in `.cache/` on the first run."""
+    """Return all servers; their dependencies are installed on the first run."""
     modules = node.installed("peers", TYPESCRIPT)
     for script in SERVERS.glob("*.mjs"):
         (modules / script.name).write_text(script.read_text(encoding="utf-8"), encoding="utf-8")
     run_node = str(node.BIN / "node")
-    generated = (str(fastmcp()), str(SERVERS / "generated.py"), str(DOCUMENT))
+    generated = (str(python_with(FASTMCP)), str(SERVERS / "generated.py"), str(DOCUMENT))
     return [
         OURS,
         PLAIN,
@@ -103,16 +102,6 @@ def peers() -> Sequence[Peer]:
 def places(of: Sequence[Peer], over: Transport) -> Sequence[Place]:
     """Return these servers over a transport, in every era they support."""
     return [Place(peer, over, era) for peer in of for era in peer.eras]
-
-
-def fastmcp() -> Path:
-    """Return a Python interpreter with FastMCP, which is installed on the first run."""
-    folder = node.CACHE / "fastmcp"
-    python = folder / "bin" / "python"
-    if not (folder / "bin" / "fastmcp").exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", FASTMCP], check=True)  # noqa: S603 - ours
-    return python
 
 
 @asynccontextmanager

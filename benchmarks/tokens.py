@@ -1,7 +1,6 @@
 """Size of tools and results: compared with tools generated from an OpenAPI document, and with the JSON of the API.
 
-Tokens are estimated as characters / 4. FastMCP, which generates the other tools, is installed in `.cache/fastmcp` on
-the first run.
+Tokens are estimated as characters / 4. FastMCP, which generates the other tools, is installed on the first run.
 """
 
 import json
@@ -18,7 +17,7 @@ from mcp.client import Client
 from mcp_types import TextContent
 
 from benchmarks import report
-from benchmarks.peers import FASTMCP, fastmcp
+from benchmarks.peers import FASTMCP
 from runs_mcp import __version__
 from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
@@ -26,6 +25,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
+from tests.clients.interpreter import python_with
 
 HERE = Path(__file__).parent
 DOCUMENTS = (HERE / "runs-openapi.json", HERE / "runs-openapi-types.json")
@@ -166,7 +166,7 @@ async def page(client: Client, url: str, name: str) -> str:
 
 def generated_tools(document: Path) -> list[dict[str, Any]]:
     """Return the tools that FastMCP generates from an OpenAPI document."""
-    command = [str(fastmcp()), "-c", GENERATE, str(document)]
+    command = [str(python_with(FASTMCP)), "-c", GENERATE, str(document)]
     made = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=sys.stderr)  # noqa: S603 - ours
     tools: list[dict[str, Any]] = json.loads(made.stdout)
     return tools

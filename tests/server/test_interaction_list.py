@@ -70,7 +70,7 @@ async def test_pages_lead_through_the_whole_list(client: Client) -> None:
     assert first.structured["next"] in first.text
     rest = await call(client, "list_interactions", offset=3, limit=100)
     assert first.structured["interactions"] + rest.structured["interactions"] == everything
-    assert rest.structured["next_offset"] is None
+    assert "next_offset" not in rest.structured
 
 
 @pytest.mark.parametrize("given", ["ClassifySentiment", "classifysentiment", "66a1f0c2e4b0a1b2c3d40002"])

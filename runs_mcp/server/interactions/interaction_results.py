@@ -23,7 +23,7 @@ INTERACTIONS = {
     "type": "object",
     "properties": {
         "interactions": {"type": "array", "items": {"type": "object"}},
-        "next_offset": {"description": "Integer, or null after the last page"},
+        "next_offset": {"type": "integer"},
     },
     "required": ["interactions"],
 }
@@ -32,14 +32,14 @@ INTERACTIONS = {
 def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset: int, source: Source) -> CallToolResult:
     """Return one line for each of `limit` interactions from `offset` on."""
     shown = interactions[offset : offset + limit]
-    next_offset = offset + len(shown) if offset + len(shown) < len(interactions) else None
-    follow_up = {"next": results.same_call(call, offset=next_offset)} if next_offset else {}
+    next_offset = offset + len(shown)
+    is_last = next_offset >= len(interactions)
+    follow_up = {} if is_last else {"next_offset": next_offset, "next": results.same_call(call, offset=next_offset)}
     note = _note(source)
     structured = {
         "interactions": [_line(one) for one in shown],
         "total": len(interactions),
         "offset": offset,
-        "next_offset": next_offset,
         **follow_up,
         **note,
         "workspace": services(call).workspace,

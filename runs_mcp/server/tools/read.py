@@ -27,9 +27,8 @@ Compare = Annotated[bool, Field(description="Only the differences between run_id
 FilterField = Annotated[
     str,
     Field(
-        description="Which filter",
+        description="Which filter, e.g. interaction, status, model, environment, tag",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
-        examples=["interaction", "status", "model", "environment", "tag"],
     ),
 ]
 

@@ -31,8 +31,8 @@ FacetNames = Annotated[
 MongoFilter = Annotated[
     dict[str, Any],
     Field(
-        description="MongoDB filter; interaction and environment by id or name, the model is modelId",
-        examples=[{"status": "failed", "execution_time": {"$gt": 5000}}],
+        description='MongoDB filter, e.g. {"status": "failed", "execution_time": {"$gt": 5000}}; '
+        "interaction and environment by id or name, the model is modelId",
     ),
 ]
 Sort = Annotated[SortKey, Field(description="Default: newest first; - for descending")]

@@ -1,0 +1,1 @@
+"""Real agent frameworks and command lines of hosts against the product."""

@@ -1,0 +1,60 @@
+"""The results of the frameworks that docs/frameworks.md shows; `python -m tests.hosts.results` measures them again."""
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from tests.hosts.frameworks import NODE, PYTHON, TRANSPORTS, Framework
+from tests.hosts.observation import Observation, observed
+
+FILE = Path(__file__).with_name("results.json")
+FRAMEWORKS: list[Framework] = [*PYTHON, *NODE]
+
+
+def result(seen: Observation) -> dict[str, Any]:
+    """Return what docs/frameworks.md tells of a session."""
+    written = list(dict.fromkeys(re.findall(r"word\d+", " ".join(seen.record["slow"]))))
+    return {
+        "default_timeout_s": seen.record["default_timeout_s"],
+        "tools": len(seen.record["tools"]),
+        "resources": seen.record["resource"] is not None,
+        "prompts": seen.record["prompt"] is not None,
+        "errors": seen.record["error"]["is_error"],
+        "whole_text": written == seen.words,
+        "runs": seen.created,
+    }
+
+
+def clients(seen: Observation) -> list[str]:
+    """Return the names and protocol versions that a framework sent."""
+    return sorted(" ".join(peer) for peer in seen.peers)
+
+
+def committed() -> dict[str, dict[str, Any]]:
+    """Return the results in the repository, by the name of each framework."""
+    return dict(json.loads(FILE.read_text(encoding="utf-8")))
+
+
+async def measure(*names: str) -> None:
+    """Measure the named frameworks, or all, over each transport, and write the file."""
+    measured = committed() if names else {}
+    for framework in FRAMEWORKS:
+        if names and framework.name not in names:
+            continue
+        row: dict[str, Any] = {"title": framework.title, "version": framework.version}
+        for transport in TRANSPORTS:
+            with tempfile.TemporaryDirectory() as folder:
+                seen = await observed(framework, transport, Path(folder))
+            row[transport] = result(seen)
+            row.update({"client": clients(seen)} if transport == "http" else {})
+        measured[framework.name] = row
+        FILE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    anyio.run(measure, *sys.argv[1:])
