@@ -81,7 +81,7 @@ def facts(run: Structured) -> Text:
     read = Run(dict(run))
     known = dict(tables.facts(read))
     known.pop("error", None)
-    line = Text(known.pop("id", str(run.get("for", ""))), "bold")
+    line = Text().append(known.pop("id", str(run.get("for", ""))), "bold")
     for name, value in known.items():
         line.append(" · ", "dim")
         line.append(
