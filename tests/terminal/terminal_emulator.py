@@ -30,8 +30,10 @@ def output_in_terminal(
     """Yield what a command writes to a terminal, with the seconds since its start; `typed` answers `prompt`."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", TALLEST, columns, 0, 0))
+    # These would replace the size of the terminal.
+    environment = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
     started = time.monotonic()
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=env) as command:
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=environment) as command:
         os.close(theirs)
         seen = ""
         while written := _read(ours):

@@ -5,12 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
-import httpx
 import pytest
 from mcp.client import Client
 from playwright.async_api import expect
 
 from tests.calls import call
+from tests.http_client import http_client
 from tests.ui.conftest import dashboard_process
 from tests.ui.open_page import Look
 
@@ -20,7 +20,7 @@ PAGES = ("", "dashboard.html", "run.html")
 
 
 async def status(url: str, method: str = "GET", **headers: str) -> int:
-    async with httpx.AsyncClient() as client:
+    async with http_client() as client:
         return (await client.request(method, url, headers=headers)).status_code
 
 
@@ -52,7 +52,7 @@ async def test_the_dashboard_only_reads(dashboard: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 async def test_pages_are_neither_cached_nor_framed(dashboard: str, page: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with http_client() as client:
         headers = (await client.get(f"{dashboard}{page}")).headers
     assert headers["cache-control"] == "no-store"
     assert headers["referrer-policy"] == "no-referrer"
