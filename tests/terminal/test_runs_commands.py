@@ -39,7 +39,7 @@ def ids(runs: Runs, count: int) -> list[str]:
     return [row["id"] for row in rows(runs("list", "--limit", str(count), "--jsonl"))]
 
 
-def test_list_prints_plain_columns_and_says_on_standard_error_that_there_is_more(runs: Runs) -> None:
+def test_list_prints_plain_columns_and_names_the_next_page_on_standard_error(runs: Runs) -> None:
     finished = runs("list", "--limit", "3", "--interaction", "ContractReview")
     head, *lines = finished.stdout.splitlines()
     assert head.split()[:4] == ["id", "status", "interaction", "model"]
@@ -153,7 +153,7 @@ def test_stream_prints_the_result_of_a_run(runs: Runs) -> None:
         pytest.param(["create", "AlwaysFails"], FAILED, "The run failed: The model refused", id="a run that fails"),
     ],
 )
-def test_errors_are_one_message_on_standard_error(runs: Runs, arguments: list[str], code: int, says: str) -> None:
+def test_an_error_is_a_message_on_standard_error(runs: Runs, arguments: list[str], code: int, says: str) -> None:
     finished = runs(*arguments)
     assert finished.returncode == code
     assert says in finished.stderr
@@ -176,7 +176,7 @@ def test_settings_apply_as_in_the_server(runs: Runs, setting: str, value: str, a
 
 
 def test_content_that_is_redacted_in_the_server_is_redacted_here(runs: Runs) -> None:
-    data = json.dumps({"question": "Write to whom?", "notes": ["Write to ada@example.com."]})
+    data = json.dumps({"question": "Where to write?", "notes": ["Write to ada@example.com."]})
     finished = runs("create", "AnswerFromNotes", "--data", data, RUNS_MCP_SERVER__REDACT='["email"]')
     assert finished.returncode == DONE, finished.stderr
     assert "Write to" in finished.stdout

@@ -37,7 +37,7 @@ class Output:
 
     def __init__(self) -> None:
         self.closed = False
-        """True once nobody reads the output any more, as after `| head`."""
+        """True once the reader has closed the pipe, as `| head` does."""
         terminal = terminal_console()
         self._console = terminal if terminal.is_terminal else terminal_console(width=UNLIMITED)
 
