@@ -1,12 +1,14 @@
 """Consoles: colours and moving parts in a terminal, plain text elsewhere."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 
 import click
 from rich.console import Console, RenderableType
 
+DUMB = ("dumb", "unknown")
 UNLIMITED = 100_000
 """Columns where nothing limits a line: a pipe or a file."""
 
@@ -17,6 +19,8 @@ def terminal_console(*, stderr: bool = False, width: int | None = None) -> Conso
     Rich detects a terminal and its colours. With `NO_COLOR` (https://no-color.org) nothing is bold either; Rich alone
     would only drop the colours.
     """
+    if width is None and os.environ.get("TERM", "").lower() in DUMB:
+        width = shutil.get_terminal_size().columns  # Rich takes 80 without asking the terminal
     return Console(
         stderr=stderr,
         width=width,
