@@ -16,7 +16,10 @@ from runs_mcp.http.dashboard import serve
 from runs_mcp.server import build_server
 
 MAX_SCAN = 100_000
-"""Most runs that the dashboard reads at once, unless `server.max_scan` is set: it serves one person alone."""
+"""Maximum number of runs that the dashboard reads at once, unless `server.max_scan` is set.
+
+It exceeds the default of `server.max_scan`, because the dashboard serves a single person.
+"""
 
 
 @click.command(short_help="Open a dashboard of runs in a browser.")
@@ -26,17 +29,17 @@ MAX_SCAN = 100_000
 @click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
 @click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
 def dashboard(*, config_file: Path | None, port: int, run_id: str | None, no_browser: bool, sandbox: bool) -> None:
-    """Open a dashboard of runs in a browser: the pages that chat hosts show, served to this machine alone.
+    """Open a dashboard of runs in a browser: the pages that chat hosts show, served to this machine only.
 
-    The pages only read. The printed address gives access to them: keep it to yourself.
+    The pages only read. The printed address gives access to them: do not share it.
     """
     config = load_config(config_file)
     work = partial(_show, port=port, run_id=run_id, browser=not no_browser)
     addresses = [f"127.0.0.1:{port} (--port)"]
     if sandbox:
-        from runs_mcp.cli.sandbox import behind  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
+        from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
 
-        run(partial(behind, work, config), addresses=addresses)
+        run(partial(run_with_sandbox, work, config), addresses=addresses)
     else:
         run(partial(work, config), addresses=addresses)
 
@@ -50,11 +53,12 @@ async def _show(config: Config, *, port: int, run_id: str | None, browser: bool)
         if browser:  # in a thread, since some browsers return only when they are closed
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
-    await serve(build_server(_reading(config)), port=port, opened=open_browser)
+    await serve(build_server(_read_only(config)), port=port, on_start=open_browser)
 
 
-def _reading(config: Config) -> Config:
-    """Return `config` with all tools that read and none that changes anything, and with room for long scans."""
+def _read_only(config: Config) -> Config:
+    """Return `config` with all tools that only read, and with a higher limit of scanned runs."""
+    # `server.tools` limits what models see. The pages need every reading tool, whatever a model may use.
     changes: dict[str, object] = {"read_only": True, "tools": None}
     if "max_scan" not in config.server.model_fields_set:
         changes["max_scan"] = MAX_SCAN

@@ -17,7 +17,7 @@ class LazyCommand:
     name: str
     help: str
     """The line in the help of the group."""
-    place: str
+    target: str
     """`module:attribute` of the `click.Command`."""
 
 
@@ -40,13 +40,14 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for command in self.lazy_commands:
             if command.name == cmd_name:
-                module, _, attribute = command.place.partition(":")
+                module, _, attribute = command.target.partition(":")
                 found: click.Command = getattr(import_module(module), attribute)
                 return found
         return None
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # click's own method loads every command to read its help.
         with formatter.section("Commands"):
             formatter.write_dl([(command.name, command.help) for command in self.lazy_commands])
 

@@ -11,7 +11,7 @@ COMMANDS = (
     LazyCommand("dashboard", "Open a dashboard of runs in a browser.", "runs_mcp.cli.dashboard:dashboard"),
     LazyCommand("demo", "Show the server at work; no account needed.", "runs_mcp.cli.demo.demo_command:demo"),
     LazyCommand("runs", "List, search, aggregate and create runs.", "runs_mcp.cli.runs.command_group:runs"),
-    LazyCommand("check", "Check the setup, and say how to fix it.", "runs_mcp.cli.check_command:check"),
+    LazyCommand("check", "Check the setup and suggest fixes.", "runs_mcp.cli.check_command:check"),
     LazyCommand("install", "Connect an MCP client, or disconnect it.", "runs_mcp.cli.install_command:install"),
     LazyCommand("keys", "Manage the keys of callers over HTTP.", "runs_mcp.cli.key_commands:keys"),
     LazyCommand("config-schema", "Print the JSON schema of config.json.", "runs_mcp.cli.config_schema:config_schema"),
@@ -34,6 +34,6 @@ def main() -> None:
     Browse runs:                    runs-mcp dashboard
     Runs in this terminal:          runs-mcp runs list
 
-    Settings come from config.json (see runs-mcp config-schema) and from RUNS_MCP_… variables, which win.
+    Settings come from config.json (see runs-mcp config-schema) and from RUNS_MCP_… variables, which take precedence.
     Exit codes: 0 success, 1 failure, 2 error in the configuration or the command line.
     """

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 from rich.console import Console, RenderableType
 
+HEIGHT = 25
 DUMB = ("dumb", "unknown")
 UNLIMITED = 100_000
 """Columns where nothing limits a line: a pipe or a file."""
@@ -24,6 +25,7 @@ def terminal_console(*, stderr: bool = False, width: int | None = None) -> Conso
     return Console(
         stderr=stderr,
         width=width,
+        height=HEIGHT if width else None,  # Rich ignores a width without a height
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         markup=False,
         highlight=False,

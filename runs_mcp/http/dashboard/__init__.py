@@ -19,14 +19,15 @@ from runs_mcp.server.ui import inline_page
 from runs_mcp.startup import NotifyingServer
 
 HOST = "127.0.0.1"
+# No referrer, because the address of a page contains the token.
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 HOST_POLICY = {"connect-src": "'self'", "frame-src": "'self'"}
 PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
 """Gives a page an opaque origin, so that it can reach only its host, even when it is opened as a top-level page."""
 
 
-async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None]) -> None:
-    """Serve the dashboard until the process is stopped; `opened` receives its address."""
+async def serve(server: RunsServer, *, port: int, on_start: Callable[[str], None]) -> None:
+    """Serve the dashboard until the process is stopped; `on_start` receives its address."""
     # The token in the path is the only authentication, so other users of the machine cannot read runs.
     token = secrets.token_urlsafe(24)
     with socket.create_server((HOST, port)) as listener:
@@ -34,7 +35,7 @@ async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None])
         settings = uvicorn.Config(
             build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
         )
-        await NotifyingServer(settings, partial(opened, address)).serve(sockets=[listener])
+        await NotifyingServer(settings, partial(on_start, address)).serve(sockets=[listener])
 
 
 def build(server: RunsServer, token: str) -> Starlette:
@@ -52,6 +53,7 @@ def build(server: RunsServer, token: str) -> Starlette:
 
 async def _host(_: Request) -> HTMLResponse:
     html = inline_page.document(files("runs_mcp.http") / "dashboard", "host.html", HOST_POLICY)
+    # A page that frames the host could make the user click on the dashboard (clickjacking).
     return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"})
 
 

@@ -1,4 +1,4 @@
-"""Deterministic work that the demo interactions do in place of a model."""
+"""Deterministic functions that replace models in the demo interactions."""
 
 import re
 from collections import Counter
@@ -92,7 +92,7 @@ def perform(work: Work, data: Mapping[str, Any], model: str) -> str | JsonObject
     """Return the result of `work` on `data` by a model.
 
     Raises:
-        ModelError: The work fails, or the contract in `data` is too long for the model.
+        ModelError: the work fails, or the contract in `data` is too long for the model.
     """
     words = len(str(data.get("contract", "")).split())
     if words > MAX_CONTRACT_WORDS and model not in LONG_CONTEXT_MODELS:
@@ -122,7 +122,7 @@ def write_slowly(data: Mapping[str, Any]) -> str:
 
 
 def translate_note(data: Mapping[str, Any]) -> JsonObject:
-    """Return the note unchanged, labelled with the language asked for: the sandbox knows no languages."""
+    """Return the note unchanged, labelled with the requested language: the sandbox cannot translate."""
     return {"language": data["language"], "text": data["note"]}
 
 
@@ -143,7 +143,7 @@ def total_invoice(data: Mapping[str, Any]) -> JsonObject:
 
 
 def repeat_text(data: Mapping[str, Any]) -> str:
-    """Return the text as it is."""
+    """Return the text unchanged."""
     return str(data.get("text", ""))
 
 
@@ -159,4 +159,5 @@ def _words(text: str) -> list[str]:
 
 def _weight(sentence: str, frequency: Counter[str]) -> float:
     words = [word for word in _words(sentence) if word not in COMMON_WORDS]
+    # The constant keeps sentences of one or two frequent words from ranking first.
     return sum(frequency[word] for word in words) / (len(words) + 3)

@@ -1,4 +1,4 @@
-/** The dashboard: what its question comes to, read anew whenever the filters or the period change. */
+/** The dashboard: the results of its question, reloaded whenever the filters or the period change. */
 
 import { Host, textOf } from "./bridge.js";
 import { byId, element, redraw } from "./elements.js";

@@ -27,7 +27,7 @@ export function facetCards(facets, { chosen, choose }) {
   return names.map((name) => card(name, facets[name], chosen, FILTER_OF[name] ? choose : undefined));
 }
 
-/** A bucket's value in words. */
+/** Return the label of a bucket. */
 function bucketName({ id, name }) {
   return String(name ?? id ?? "none");
 }
