@@ -110,6 +110,8 @@ def _type(schema: Schema) -> click.ParamType[Any]:
             return click.Choice(values)
         case {"type": "integer"}:
             return click.IntRange(schema.get("minimum"), schema.get("maximum"))
+        case {"type": "number"}:
+            return click.FloatRange(schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum"))
         case {"type": "object"}:
             return JsonType()
         case _:

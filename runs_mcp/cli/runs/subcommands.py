@@ -85,9 +85,9 @@ def _run(request: Request, config_file: Path | None, *, sandbox: bool) -> None:
     output = Output()
     work: Callable[[Config], Awaitable[None]] = partial(_answer, request, output)
     if sandbox:
-        from runs_mcp.cli.sandbox import behind  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
+        from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
 
-        run(partial(behind, work, config))
+        run(partial(run_with_sandbox, work, config))
     else:
         run(partial(work, config))
     if output.closed:
