@@ -40,7 +40,7 @@ class Shown:
     """None: until the end."""
 
 
-def recorded() -> list[Shown]:
+def record() -> list[Shown]:
     """Return the lines of a run of the demo, with the seconds at which each appeared and was replaced."""
     screen = pyte.Screen(COLUMNS, TALLEST)
     stream = pyte.Stream(screen)
@@ -64,7 +64,7 @@ def recorded() -> list[Shown]:
     return [*past, *(one for _, one in sorted(now.items()))]
 
 
-def drawn(lines: Iterable[Shown]) -> str:
+def draw(lines: Iterable[Shown]) -> str:
     """Return a terminal with these lines as SVG; where nothing moves, the last content of each line is there."""
     ordered = [one for one in lines if one.text.plain.strip()]
     final = [one for one in ordered if one.until_s is None]
