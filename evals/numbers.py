@@ -21,7 +21,7 @@ from mcp.client import Client
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult, TextContent
 
-from benchmarks.peers import DOCUMENT, SERVERS, fastmcp
+from benchmarks.peers import DOCUMENT, FASTMCP, SERVERS
 from evals.number_questions import QUESTIONS, NumberQuestion, Run, created
 from evals.questions import Question
 from runs_mcp.cli.sandbox import sandbox_api
@@ -29,6 +29,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
+from tests.clients.interpreter import python_with
 
 RUNS = 5_000
 SEED = 11
@@ -131,7 +132,7 @@ async def generated_server(sandbox: Sandbox) -> AsyncIterator[Client]:
         "API_URL": f"{sandbox.url}/api/v1",
         "API_AUTHORIZATION": (await credential(sandbox))["Authorization"],
     }
-    command = [str(fastmcp()), str(SERVERS / "generated.py"), str(DOCUMENT)]
+    command = [str(python_with(FASTMCP)), str(SERVERS / "generated.py"), str(DOCUMENT)]
     server = stdio_client(StdioServerParameters(command=command[0], args=command[1:], env=environment))
     async with Client(server) as client:
         yield client

@@ -13,9 +13,9 @@ import click
 import pytest
 
 from runs_mcp.cli.check.explanations import NETWORK
-from runs_mcp.cli.main import COMMANDS, LazyCommand, main
+from runs_mcp.cli.lazy_group import LazyCommand
+from runs_mcp.cli.main import COMMANDS, main
 from runs_mcp.config.settings import Config
-from runs_mcp.server.tools import OPERATIONS
 from tests.clients.processes import CLEAN
 from tests.command_line import DONE, FAILED, USAGE, WITH_TOKEN, configuration, run_command, start_command
 
@@ -241,7 +241,7 @@ def test_config_schema_is_the_schema_of_the_settings(tmp_path: Path) -> None:
     assert json.loads(finished.stdout) == Config.model_json_schema()
 
 
-@pytest.mark.parametrize("command", ["serve", "sandbox", "dashboard", "demo", "check", "install", "config-schema"])
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_each_command_has_help(tmp_path: Path, command: str) -> None:
     finished = run_command(command, "--help", cwd=tmp_path)
     assert finished.returncode == DONE
@@ -250,27 +250,6 @@ def test_each_command_has_help(tmp_path: Path, command: str) -> None:
 
 def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
     assert run_command("serv", cwd=tmp_path).returncode == USAGE
-
-
-def test_the_demo_lists_executes_streams_and_reads_and_names_the_next_steps(tmp_path: Path) -> None:
-    finished = run_command("demo", cwd=tmp_path)
-    assert finished.returncode == DONE, finished.stderr
-    shown = finished.stdout
-    for said in (
-        f"{len(OPERATIONS)} tools:",
-        "list_runs(limit=5)",
-        "create_run(",
-        "█",
-        "runs://",
-        "mcpServers",
-        "config.json",
-    ):
-        assert said in shown
-    written = re.search(r"words as they arrive\n(.+?)\nfinal", shown, re.DOTALL)
-    read_back = re.search(r"▸ resource runs://\w+/result\n\"(.+?)\"\n", shown, re.DOTALL)
-    assert written
-    assert read_back
-    assert written[1].strip() == read_back[1].strip()
 
 
 def test_the_server_ends_silently_at_the_end_of_its_input(tmp_path: Path) -> None:

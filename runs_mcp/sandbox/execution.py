@@ -140,12 +140,12 @@ class Executions:
             return samples.failed("interaction_gone", "The interaction no longer exists.")
         data = run["parameters"]
         try:
-            result = await to_thread.run_sync(interaction.work, data)  # texts of two megabytes take a while
+            result = await to_thread.run_sync(demo_work.perform, interaction.work, data, run["modelId"])
         except ModelError as error:
             return samples.failed(error.code, error.message)
         for piece in interaction.chunks(text_of(result)):
             live.append(piece)
-            await anyio.sleep(demo_work.delay_s(data))
+            await anyio.sleep(demo_work.delay_s(data, run["modelId"]))
         settings = run.get(EXECUTION_SETTINGS, {})
         if settings.get("schema") is not None:
             problem = await self._checker.mismatch(settings["schema"], result)

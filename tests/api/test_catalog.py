@@ -56,7 +56,7 @@ async def test_environments_carry_models_and_no_secret(client: RunsClient) -> No
     assert "Archive" not in [one.name for one in environments]
     [openai] = [one for one in environments if one.name == "OpenAI production"]
     assert openai.provider == "openai"
-    assert openai.models == ["gpt-4o", "gpt-4o-mini"]
+    assert openai.models == ["gpt-4o", "gpt-4o-mini", "gpt-4.1"]
     assert "never-show" not in repr(environments)
 
 

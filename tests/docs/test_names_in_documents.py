@@ -27,7 +27,7 @@ def settings(document: Path) -> set[str]:
 
 
 def variables(document: Path) -> set[str]:
-    return set(re.findall(rf"{ENV_PREFIX}\w+", (ROOT / document).read_text(encoding="utf-8")))
+    return set(re.findall(rf"\b{ENV_PREFIX}\w+", (ROOT / document).read_text(encoding="utf-8")))
 
 
 def tools(document: Path) -> set[str]:

@@ -209,10 +209,10 @@ async def test_the_all_parameter_lists_environments_of_other_projects(api: httpx
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
-        ({}, ["gpt-4o", "gpt-4o-mini"]),
+        ({}, ["gpt-4o", "gpt-4o-mini", "gpt-4.1"]),
         ({"text": "MINI"}, ["gpt-4o-mini"]),
         ({"owner": "anthropic"}, []),
-        ({"type": "text", "tags": "chat"}, ["gpt-4o", "gpt-4o-mini"]),
+        ({"type": "text", "tags": "chat"}, ["gpt-4o", "gpt-4o-mini", "gpt-4.1"]),
     ],
     ids=str,
 )

@@ -249,3 +249,12 @@ anyio.run(main)
     with sqlite3.connect(file) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
+
+
+@pytest.mark.parametrize(("model", "status"), [("gpt-4o", "failed"), ("gpt-4.1", "completed")])
+async def test_a_long_contract_needs_a_model_with_a_long_context(
+    api: httpx.AsyncClient, model: str, status: str
+) -> None:
+    data = {"contract": "The licence is exclusive. " * 1_001, "delay_ms": 0}
+    run = await create(api, "ContractReview", data, stream=False, config={"model": model})
+    assert run["status"] == status

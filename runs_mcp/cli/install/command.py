@@ -97,21 +97,24 @@ class Connection:
                 click.echo(str(plan(self.client, self.file, self.name, None)))
 
     def try_out(self, server: Server) -> None:
-        """Start or call the server as the client does, and report the number of its tools.
+        """Start or call the server as the client does, and report the number of its tools; a spinner shows the wait.
 
         Raises:
             click.ClickException: it does not list its tools.
         """
+        from runs_mcp.cli.terminal.console import terminal_console  # noqa: PLC0415 - most of `install` draws nothing
+
         verb = "Starting" if isinstance(server, StdioServer) else "Calling"
-        click.echo(f"{verb} the server as {self.client.title} would … ", nl=False)
+        attempt = f"{verb} the server as {self.client.title} would …"
         try:
-            tools = anyio.run(count_tools, self.client, server, self.machine)
+            with terminal_console(stderr=True).status(attempt):
+                tools = anyio.run(count_tools, self.client, server, self.machine)
         except TrialError as error:
-            click.echo("failed.")
+            click.echo(f"{attempt} failed.")
             raise click.ClickException(
                 f"The entry is in place, but the server does not answer {self.client.title}: {error}"
             ) from None
-        click.echo(f"{tools} tools.")
+        click.echo(f"{attempt} {tools} tools.")
 
     def _entry(self, server: Server) -> Entry:
         try:

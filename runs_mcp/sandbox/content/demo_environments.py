@@ -20,12 +20,15 @@ class Environment:
     name: str
     provider: str
     models: Sequence[str]
+    """The models of the sample runs."""
     failures: Sequence[tuple[str, str]] = (("unavailable", "The model is overloaded."),)
     """Errors of its models: code and message."""
     prices: tuple[float, float] | None = None
     """US dollars per million prompt and result tokens, where the provider reports its charges."""
     allowed_projects: Sequence[str] = ()
-    """Ids of the projects that may use it; empty for all."""
+    """The only projects that may use it; empty for all."""
+    newer_models: Sequence[str] = ()
+    """Models that no sample run has used."""
 
     @property
     def reference(self) -> Document:
@@ -62,8 +65,14 @@ class Environment:
     def listed_models(self) -> list[Document]:
         """Return the models as `GET /environments/{id}/models` lists them."""
         return [
-            {"id": model, "provider": self.provider, "environment": self.id, **MODELS[model]} for model in self.models
+            {"id": model, "provider": self.provider, "environment": self.id, **MODELS[model]}
+            for model in self.enabled_models
         ]
+
+    @property
+    def enabled_models(self) -> Sequence[str]:
+        """Return the ids of all models that new runs may use."""
+        return (*self.models, *self.newer_models)
 
     @property
     def usable(self) -> bool:
@@ -96,6 +105,7 @@ MODELS: Mapping[str, Document] = MappingProxyType(
     {
         "gpt-4o": _model("GPT-4o", "openai", images=True),
         "gpt-4o-mini": _model("GPT-4o mini", "openai", images=True),
+        "gpt-4.1": _model("GPT-4.1", "openai", images=True),
         "claude-3-5-sonnet": _model("Claude 3.5 Sonnet", "anthropic", images=True),
         "claude-3-haiku": _model("Claude 3 Haiku", "anthropic"),
         "gemini-1.5-pro": _model("Gemini 1.5 Pro", "google", images=True),
@@ -112,6 +122,7 @@ ENVIRONMENTS: Sequence[Environment] = (
         ("gpt-4o", "gpt-4o-mini"),
         (("rate_limit_exceeded", "Rate limit reached for requests per minute."),),
         (2.5, 10.0),
+        newer_models=("gpt-4.1",),
     ),
     Environment(
         "66b2f0c2e4b0a1b2c3d4e002",

@@ -36,6 +36,10 @@ RISKS = {
     "without notice": "It can end without notice.",
 }
 MAX_CONTRACT_WORDS = 4_000
+LONG_CONTEXT_MODELS = frozenset({"gpt-4.1"})
+"""Models that read contracts of any length, and write at a speed at which people can read along."""
+LONG_CONTEXT_DELAY_MS = 60
+DELAY_MS = 10
 
 
 class ModelError(Exception):
@@ -84,18 +88,24 @@ def answer_from_notes(data: Mapping[str, Any]) -> JsonObject:
     return {"answer": note, "note": index, "confidence": round(shared / max(len(asked), 1), 2)}
 
 
-def review_contract(data: Mapping[str, Any]) -> JsonObject:
-    """Return the risky clauses of a contract.
+def perform(work: Work, data: Mapping[str, Any], model: str) -> str | JsonObject:
+    """Return the result of `work` on `data` by a model.
 
     Raises:
-        ModelError: the contract has more than `MAX_CONTRACT_WORDS` words.
+        ModelError: the work fails, or the contract in `data` is too long for the model.
     """
-    words = len(data["contract"].split())
-    if words > MAX_CONTRACT_WORDS:
+    words = len(str(data.get("contract", "")).split())
+    if words > MAX_CONTRACT_WORDS and model not in LONG_CONTEXT_MODELS:
         raise ModelError(
             "context_length_exceeded",
             f"This model's maximum context length is {MAX_CONTRACT_WORDS} words, the contract has {words}.",
         )
+    return work(data)
+
+
+def review_contract(data: Mapping[str, Any]) -> JsonObject:
+    """Return the risky clauses of a contract."""
+    words = len(data["contract"].split())
     lowered = data["contract"].lower()
     risks = [{"clause": clause, "risk": risk} for clause, risk in RISKS.items() if clause in lowered]
     return {"risks": risks, "words": words, "verdict": "review" if risks else "fine"}
@@ -137,9 +147,10 @@ def repeat_text(data: Mapping[str, Any]) -> str:
     return str(data.get("text", ""))
 
 
-def delay_s(data: Mapping[str, Any]) -> float:
-    """Return the pause between two chunks in seconds (0.01 by default)."""
-    return float(data.get("delay_ms", 10)) / 1_000
+def delay_s(data: Mapping[str, Any], model: str) -> float:
+    """Return the pause between two chunks in seconds: that of `data`, or else of the model."""
+    default = LONG_CONTEXT_DELAY_MS if model in LONG_CONTEXT_MODELS else DELAY_MS
+    return float(data.get("delay_ms", default)) / 1_000
 
 
 def _words(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from runs_mcp.sandbox.access import ACCOUNT, PROJECT
 from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment, find_environment
 from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS, Interaction
-from runs_mcp.sandbox.content.demo_work import ModelError
+from runs_mcp.sandbox.content.demo_work import ModelError, perform
 from runs_mcp.sandbox.content.inference_profiles import profile_of
 from runs_mcp.sandbox.content.sample_inputs import INPUTS, contract
 
@@ -89,7 +89,7 @@ def _run(rng: random.Random, interaction: Interaction, created: datetime, data: 
         return {**run, **timed, **failed(code, message)}
     run["execution_time"] = took_ms
     try:
-        return {**run, **completed(run, interaction.work(parameters))}
+        return {**run, **completed(run, perform(interaction.work, parameters, run["modelId"]))}
     except ModelError as error:
         return {**run, **failed(error.code, error.message)}
 

@@ -111,8 +111,8 @@ def environment_and_model(
     if environment is None or not environment.usable:
         raise bad_request(f"Environment not found: {environment_id}")
     chosen = environment.models[0] if model is MISSING else str(model)
-    if chosen not in environment.models:
-        raise bad_request(f"{environment.name} has no model {chosen}: {', '.join(environment.models)}.")
+    if chosen not in environment.enabled_models:
+        raise bad_request(f"{environment.name} has no model {chosen}: {', '.join(environment.enabled_models)}.")
     return environment, chosen
 
 

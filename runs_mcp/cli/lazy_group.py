@@ -1,0 +1,58 @@
+"""A group of commands, each imported when it is used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+from typing_extensions import override
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """A command that is imported when it is used."""
+
+    name: str
+    help: str
+    """The line in the help of the group."""
+    target: str
+    """`module:attribute` of the `click.Command`."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is used, and needs none of them for its own help or completion.
+
+    The pattern is click's ("Lazily Loading Subcommands"). `runs-mcp --help` takes 0.12 s of CPU time instead of 0.66 s,
+    since pydantic and the MCP SDK are not imported.
+    """
+
+    def __init__(self, *arguments: Any, lazy_commands: Sequence[LazyCommand] = (), **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lazy_commands = lazy_commands
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [command.name for command in self.lazy_commands]
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for command in self.lazy_commands:
+            if command.name == cmd_name:
+                module, _, attribute = command.target.partition(":")
+                found: click.Command = getattr(import_module(module), attribute)
+                return found
+        return None
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # click's own method loads every command to read its help.
+        with formatter.section("Commands"):
+            formatter.write_dl([(command.name, command.help) for command in self.lazy_commands])
+
+    @override
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = [one for one in self.lazy_commands if one.name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(one.name, help=one.help) for one in named), *options]

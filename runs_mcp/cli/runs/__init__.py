@@ -1,0 +1,1 @@
+"""`runs-mcp runs`: the tools as commands in a terminal."""
