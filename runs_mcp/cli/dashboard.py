@@ -2,6 +2,7 @@
 
 import threading
 import webbrowser
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from runs_mcp.cli.process import run
 from runs_mcp.cli.redirect_file import redirect_file, write_redirect
 from runs_mcp.config.settings import Config
 from runs_mcp.http.dashboard import serve
+from runs_mcp.http.replicas import fleet
 from runs_mcp.server import build_server
 
 MAX_SCAN = 100_000
@@ -61,7 +63,11 @@ async def _show(config: Config, *, port: int, run_id: str | None, browser: bool)
                 # In a thread, since some browsers return only when they are closed.
                 threading.Thread(target=webbrowser.open, args=[file.as_uri()], daemon=True).start()
 
-        await serve(build_server(_reading(config)), port=port, opened=announce)
+        # With the Redis of the servers, the text of a run that one of them executes arrives here as well.
+        replicas = fleet(config)
+        server = build_server(_reading(config), shared=replicas.sharing(config, None) if replicas else None)
+        async with replicas.running() if replicas else nullcontext():
+            await serve(server, port=port, opened=announce)
 
 
 def _reading(config: Config) -> Config:
