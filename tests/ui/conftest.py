@@ -16,7 +16,7 @@ import pytest
 from anyio.streams.text import TextReceiveStream
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.clients.processes import CLEAN
 from tests.ui.open_page import Look, looking
@@ -25,6 +25,10 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+
+
+# A page reads for seconds while other tests use the same processors.
+expect.set_options(timeout=20_000)
 
 
 def chromium() -> str:

@@ -110,12 +110,14 @@ async def test_partial_data_is_marked_as_partial(look: Look, tmp_path: Path) -> 
         async with admitted("--config", str(config)) as served:
             await served.open(look)
             await expect(look.view.get_by_text("are of the newest 500 of 720 runs")).to_be_visible()
+            await expect(look.view.locator("#answer")).to_have_attribute("aria-busy", "false")
             assert sum((await facet(look, "Status")).values()) == 720
             assert sum(int(cell) for row in await table(look, "Runs per day") for cell in row[1:]) == 500
         config.write_text(json.dumps({"api": api}), encoding="utf-8")
         async with admitted("--config", str(config)) as served:
             await served.open(look)
             await expect(look.view.get_by_text("All 720 runs of the period.")).to_be_visible()
+            await expect(look.view.locator("#answer")).to_have_attribute("aria-busy", "false")
 
 
 async def test_further_runs_are_listed_page_by_page(look: Look, dashboard: Dashboard) -> None:
@@ -158,7 +160,9 @@ async def test_arrow_keys_read_a_chart(look: Look, dashboard: Dashboard) -> None
         said.append((await chart.get_attribute("aria-valuenow"), await chart.get_attribute("aria-valuetext")))
     assert [place for place, _ in said] == ["0", "1", "0", "0", days]
     assert said[0] == said[2] != said[1]
-    await expect(look.view.get_by_role("figure", name="Runs per day").locator(".readout")).to_have_text(said[-1][1] or "")
+    await expect(look.view.get_by_role("figure", name="Runs per day").locator(".readout")).to_have_text(
+        said[-1][1] or ""
+    )
 
 
 async def test_a_run_opens_and_closes_by_keyboard(look: Look, dashboard: Dashboard) -> None:

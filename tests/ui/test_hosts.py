@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ process.stdout.write(made.outputFiles[0].text);
 """
 ALONE: dict[str, Any] = {"capabilities": {}}
 """A host that shows pages, and calls nothing for them."""
+INTERACTION = "66a1f0c2e4b0a1b2c3d40001"
+NOW = datetime.now(UTC).isoformat()
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
@@ -183,6 +186,64 @@ async def test_a_run_is_followed_word_by_word_to_its_end(browser: Browser, scrip
             await expect(view.locator(".run-head .badge")).to_have_text("completed")
             await expect(view.get_by_role("status")).to_have_text("Run completed")
         assert api.count("GET /runs/r1/stream") == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        pytest.param(
+            "create_run", {"interaction": INTERACTION, "data": {"topic": "pages", "words": 9}}, id="create_run"
+        ),
+        pytest.param("stream_run", {"run_id": "r1"}, id="stream_run"),
+    ],
+)
+async def test_a_run_is_shown_word_by_word_while_its_call_is_not_answered(
+    browser: Browser, script: str, tmp_path: Path, tool: str, arguments: dict[str, Any]
+) -> None:
+    text, seen, started = "The answer of the call comes later.", anyio.Event(), anyio.Event()
+    # The data of the call, its fields in another order, and those of an older run.
+    run = {"id": "r1", "status": "created", "parameters": {"words": 9, "topic": "pages"}, "created_at": NOW}
+    other = {**run, "id": "r0", "status": "processing", "parameters": {"words": 8, "topic": "pages"}}
+
+    def current() -> dict[str, Any]:
+        if seen.is_set():
+            return {**run, "status": "completed", "result": text}
+        return {**run, "status": "processing" if started.is_set() else "created"}
+
+    async def stream(request: Request) -> Response:
+        started.set()
+        return await events(chunk(text), seen, CLOSE)(request)
+
+    async def read(request: Request) -> Response:
+        return await reply(current())(request)
+
+    async def search(request: Request) -> Response:
+        return await reply([other, current()] if started.is_set() else [other])(request)
+
+    replies: Replies = {
+        "POST /runs": reply(run),
+        "POST /runs/search": search,
+        "GET /runs/r0": reply(other),
+        "GET /runs/r1": read,
+        "GET /runs/r1/stream": stream,
+    }
+    config = tmp_path / "config.json"
+    async with upstream.serving(replies) as api:
+        settings = {"base_url": f"{api.url}/api/v1", "auth": {"value": upstream.TOKEN}}
+        config.write_text(json.dumps({"api": settings}), encoding="utf-8")
+        command = ("-m", "runs_mcp", "serve", "--config", str(config))
+        async with serving_http(command) as server, hosting(browser, server, script) as host:
+            await host.connect("auto")
+            await host.look.page.evaluate("([tool, args]) => { host.show(tool, args) }", [tool, arguments])
+            view = host.look.view
+            await expect(view.get_by_role("log", name="Text so far")).to_have_text(text)
+            await expect(view.locator(".elapsed")).to_contain_text(f"{len(text)} characters")
+            await host.look.screenshot(f"run-live-{tool}")
+            seen.set()
+            await expect(view.locator(".run-head .badge")).to_have_text("completed")
+            await expect(view.locator("details", has_text="Result").locator(".text")).to_have_text(text)
+        assert api.count("GET /runs/r1/stream") == 1
+        assert api.count("GET /runs/r0/stream") == 0
 
 
 async def test_opening_a_created_run_does_not_start_it(host: Host) -> None:
