@@ -1,5 +1,6 @@
 """The pages in a host written with the official library, in front of the real server over HTTP."""
 
+import csv
 import json
 import re
 from collections.abc import AsyncIterator
@@ -270,6 +271,36 @@ async def test_contents_of_runs_are_shown_as_text(host: Host) -> None:
         await expect(view.get_by_text("<img src=x onerror").first).to_be_visible()
         assert await host.look.frame.title() != "owned"
         assert await host.look.frame.evaluate("document.querySelectorAll('img, body script').length") == 0
+
+
+async def test_contents_of_compared_runs_and_of_causes_are_shown_as_text(host: Host) -> None:
+    failure = {"interaction": "AlwaysFails", "data": {"code": HOSTILE, "message": HOSTILE}}
+    for tags in ([HOSTILE], ["other"]):
+        await host.create(**failure, tags=tags)
+    view = host.look.view
+    await host.show("list_runs", {"interaction": "AlwaysFails"})
+    await expect(view.get_by_role("region", name="Failures by cause")).to_contain_text(HOSTILE)
+    for place in (0, 1):
+        await view.get_by_role("checkbox").nth(place).check()
+    await view.get_by_role("button", name="Compare", exact=True).click()
+    await expect(view.get_by_role("region", name="Differences")).to_contain_text(HOSTILE)
+    assert await host.look.frame.title() != "owned"
+    assert await host.look.frame.evaluate("document.querySelectorAll('img, body script').length") == 0
+
+
+async def test_a_host_that_saves_files_is_given_exports_without_formulas(host: Host) -> None:
+    formula = '=HYPERLINK("https://example.com")'
+    await host.create(interaction="AlwaysFails", data={"code": "odd", "message": formula})
+    await host.show("search_runs", {"interaction": "AlwaysFails"}, capabilities={"serverTools": {}, "downloadFile": {}})
+    await host.look.view.get_by_role("button", name="Export as CSV").click()
+    await host.look.page.wait_for_function("window.saved")
+    [content] = await host.look.page.evaluate("saved")
+    assert content["resource"]["mimeType"] == "text/csv"
+    messages = [row["error_message"] for row in csv.DictReader(content["resource"]["text"].splitlines())]
+    assert f"'{formula}" in messages
+    await host.show("search_runs", {"interaction": "AlwaysFails"})
+    await expect(host.look.view.get_by_role("heading", name="Newest runs")).to_be_visible()
+    await expect(host.look.view.get_by_role("group", name="Export")).to_have_count(0)
 
 
 async def test_hidden_characters_are_written_out_on_pages(host: Host) -> None:
