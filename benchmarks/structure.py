@@ -80,9 +80,14 @@ class Source:
         return ast.parse(self.text)
 
     @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        """All nodes of the syntax tree."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def functions(self) -> Sequence[ast.FunctionDef | ast.AsyncFunctionDef]:
         """All functions and methods, including nested functions."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, TREE_FUNCTIONS)]
+        return [node for node in self.nodes if isinstance(node, TREE_FUNCTIONS)]
 
     @cached_property
     def comments(self) -> Sequence[tuple[int, str]]:
@@ -93,8 +98,8 @@ class Source:
     @cached_property
     def strings(self) -> Sequence[tuple[int, str]]:
         """Line numbers and texts of string literals, docstrings and parts of f-strings included."""
-        nodes = (node for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
-        return [(node.lineno, node.value) for node in nodes if isinstance(node.value, str)]
+        constants = (node for node in self.nodes if isinstance(node, ast.Constant))
+        return [(node.lineno, node.value) for node in constants if isinstance(node.value, str)]
 
     def imports(self, modules: Mapping[str, "Source"]) -> Iterator[str]:
         """Yield the `modules` that the file imports when it is loaded itself."""
@@ -113,7 +118,7 @@ def sources(*folders: str) -> Sequence[Source]:
 
 
 def _docstrings(source: Source) -> Iterator[Finding]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, TREE_DOCUMENTED) and DOCSTRING_STARTS.match(text := ast.get_docstring(node) or ""):
             line = 1 if isinstance(node, ast.Module) else node.lineno
             yield Finding(source.name, "docstring-start", line, text.partition("\n")[0])

@@ -17,6 +17,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
+from runs_mcp.server.runs import idempotent_create, run_poller, stream_hub
 
 # A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -75,6 +76,14 @@ def config(sandbox: Sandbox) -> Config:
 def mode() -> str:
     """Return the mode in which clients connect: that of the handshake era, which most clients speak."""
     return HANDSHAKE
+
+
+@pytest.fixture
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers poll runs, and search for runs whose response was lost, without the usual pauses."""
+    monkeypatch.setattr(stream_hub, "FIRST_POLL_S", 0.01)
+    monkeypatch.setattr(run_poller, "FIRST_LOOK_S", 0.01)
+    monkeypatch.setattr(idempotent_create, "LOOK_AFTER_S", (0, 0, 0))
 
 
 Connect = Callable[[Config], AbstractAsyncContextManager[Client]]

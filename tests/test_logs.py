@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 
 from runs_mcp.observability import logs
 from runs_mcp.observability.audit import record_start
 from tests.clients.processes import http_process
+from tests.http_client import http_client
 
 PIPE_BYTES = 65_536
 Reader = Callable[[], list[bytes]]
@@ -90,6 +90,6 @@ def test_lines_carry_the_fields_of_their_context(read: Reader, log: Callable[[st
 @pytest.mark.anyio
 @pytest.mark.slow
 async def test_a_service_with_an_unread_log_continues_to_answer() -> None:
-    async with http_process() as (url, _), httpx.AsyncClient() as http:
+    async with http_process() as (url, _), http_client() as http:
         for _ in range(600):
             assert (await http.get(f"{url}/nothing")).status_code == 404

@@ -134,6 +134,10 @@ class RunsClient:
         """Return `text` with each secret in use (API key and tokens, plain or encoded) replaced by `[secret]`."""
         return self._requester.redactor.redact(text)
 
+    def holds_secret(self, json: bytes) -> bool:
+        """Return True if `json` holds a secret in use, plain or encoded."""
+        return self._requester.redactor.is_in_json(json)
+
     async def sign(self, text: str) -> str:
         """Return a keyed hash of `text` that only holders of the configured secret can compute: 32 hex digits.
 

@@ -341,3 +341,15 @@ def test_a_secret_file_that_others_can_read_is_warned_of(
     connect(ApiSettings(auth=AuthSettings(file=file)))
     assert ("other users of this machine can read it" in caplog.text) is warned
     assert "very-secret" not in caplog.text
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o440, False), (0o444, True)])
+def test_a_secret_file_of_another_user_may_be_readable_by_its_group(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, mode: int, warned: bool
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("very-secret", encoding="utf-8")
+    file.chmod(mode)
+    monkeypatch.setattr("os.geteuid", lambda: file.stat().st_uid + 1)
+    connect(ApiSettings(auth=AuthSettings(file=file)))
+    assert ("other users of this machine can read it" in caplog.text) is warned

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from mcp.client import Client
 from mcp_types import HEADER_MISMATCH
@@ -11,6 +10,7 @@ from runs_mcp.server.tasks import EXTENSION
 from tests.calls import call
 from tests.clients.processes import http_process
 from tests.clients.test_malformed_stdio_messages import NONSENSE
+from tests.http_client import http_client
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +42,7 @@ def raw(message: str | bytes) -> bytes:
 async def test_malformed_requests_are_answered_and_do_not_affect_other_clients(
     url: str, bystander: Client, name: str, headers: dict[str, str]
 ) -> None:
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with http_client() as client:
         response = await client.post(url, content=raw(NONSENSE[name]), headers=headers)
     assert response.status_code < 500
     assert "Traceback" not in response.text
@@ -66,7 +66,7 @@ async def test_malformed_requests_are_answered_and_do_not_affect_other_clients(
 async def test_a_request_other_than_mcp_is_refused(
     url: str, bystander: Client, method: str, headers: dict[str, str], content: bytes
 ) -> None:
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with http_client() as client:
         response = await client.request(method, url, content=content, headers=headers)
     assert 400 <= response.status_code < 500
     assert len((await call(bystander, "list_runs", limit=1)).structured["runs"]) == 1
@@ -81,7 +81,7 @@ async def test_a_task_that_the_headers_do_not_name_is_refused(url: str, method: 
     }
     asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"taskId": "r1", "_meta": meta}}
     headers = {**JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": method, **named}
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with http_client() as client:
         response = await client.post(url, json=asked, headers=headers)
     assert response.status_code == 400
     assert response.json()["error"]["code"] == HEADER_MISMATCH

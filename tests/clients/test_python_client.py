@@ -4,7 +4,6 @@ import sys
 from collections.abc import AsyncIterator
 
 import anyio
-import httpx
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
@@ -12,6 +11,7 @@ from mcp.client.stdio import StdioServerParameters
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
 from tests.clients.processes import CLEAN, SERVE, http_process, serving_http
+from tests.http_client import http_client
 
 pytestmark = pytest.mark.anyio
 STDIO = StdioServerParameters(command=sys.executable, args=list(SERVE), env=CLEAN)
@@ -84,7 +84,7 @@ async def test_sigterm_answers_the_calls_in_flight(mode: str) -> None:
 async def test_requests_with_an_unknown_host_or_origin_are_refused() -> None:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     accept = {"Accept": "application/json, text/event-stream"}
-    async with serving_http() as url, httpx.AsyncClient() as client:
+    async with serving_http() as url, http_client() as client:
         host = await client.post(url, json=ping, headers={**accept, "Host": "evil.example"})
         origin = await client.post(url, json=ping, headers={**accept, "Origin": "http://evil.example"})
     assert (host.status_code, origin.status_code) == (421, 403)

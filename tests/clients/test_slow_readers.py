@@ -4,7 +4,6 @@ import json
 from urllib.parse import urlsplit
 
 import anyio
-import httpx
 import psutil
 import pytest
 from mcp.client import Client
@@ -13,6 +12,7 @@ from tests.calls import call
 from tests.clients.processes import http_process
 from tests.clients.stdio_peer import HELLO
 from tests.clients.test_malformed_http_requests import JSON
+from tests.http_client import http_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -24,7 +24,7 @@ BOUND_BYTES = 150 * 2**20
 async def session_of(url: str) -> dict[str, str]:
     """The header of a new session."""
     hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO}
-    async with httpx.AsyncClient() as client:
+    async with http_client() as client:
         response = await client.post(url, json=hello, headers=JSON)
     return {"mcp-session-id": response.headers["mcp-session-id"]}
 

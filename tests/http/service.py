@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import httpx2
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
@@ -15,6 +14,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 from runs_mcp.config.http_settings import HttpSettings
 from runs_mcp.config.settings import Config, ServerSettings, StreamingSettings
 from runs_mcp.http.app import PATH, Service, build_service
+from tests.http_client import http_client, sdk_http_client
 from tests.upstream import Upstream, listening
 
 MODERN = "2026-07-28"
@@ -85,7 +85,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """The service that `config` describes, for the duration of the block."""
     service = build_service(config, host=host, now=now)
-    async with listening(lambda _: service.app, lifespan="on") as url, httpx.AsyncClient(timeout=30) as http:
+    async with listening(lambda _: service.app, lifespan="on") as url, http_client() as http:
         yield Running(url, http, service)
 
 
@@ -93,7 +93,7 @@ async def running(
 async def connected(at: Endpoint, mode: str, **headers: str) -> AsyncIterator[Client]:
     """A client of either era, whose requests carry `headers`."""
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=30) as http,
+        sdk_http_client(headers=headers) as http,
         Client(streamable_http_client(at.endpoint, http_client=http), mode=mode) as client,
     ):
         yield client

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 from anyio.abc import ByteReceiveStream
 from anyio.streams.buffered import BufferedByteReceiveStream
@@ -13,6 +12,7 @@ from runs_mcp.http.auth import keys
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
 from tests.http.service import Endpoint, connected
+from tests.http_client import http_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
@@ -49,7 +49,7 @@ async def process(anyio_backend: str, callers: dict[str, str]) -> AsyncIterator[
         "RUNS_MCP_SERVER__HTTP__AUTH": json.dumps({"kind": "bearer", "keys_file": callers[""]}),
         "RUNS_MCP_PROFILES": json.dumps({"readers": {"callers": ["ci"]}}),
     }
-    async with http_process(SERVE, environment) as (url, process), httpx.AsyncClient() as http:
+    async with http_process(SERVE, environment) as (url, process), http_client() as http:
         assert process.stderr
         yield Endpoint(url.removesuffix("/mcp"), http), Log(process.stderr)
 

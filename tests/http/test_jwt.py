@@ -48,6 +48,7 @@ from tests.http.callers import (
     serving_at,
 )
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
+from tests.http_client import sdk_http_client
 from tests.upstream import listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -175,7 +176,7 @@ async def test_a_request_without_a_token_is_a_401_with_the_metadata_url(url: str
 
 
 async def fetched(url: str) -> Any:
-    async with httpx2.AsyncClient() as http:
+    async with sdk_http_client() as http:
         return (await http.get(url)).raise_for_status().json()
 
 
@@ -226,7 +227,7 @@ async def test_a_session_belongs_to_its_subject_and_not_to_its_client(url: str, 
 async def test_streams_end_when_their_token_expires_and_the_session_goes_on_with_the_next(
     config: Config, issuer: Issuer
 ) -> None:
-    async with serving(configured(config, issuer, leeway_s=30)) as url, httpx2.AsyncClient(timeout=30) as http:
+    async with serving(configured(config, issuer, leeway_s=30)) as url, sdk_http_client() as http:
         expiring = issuer.token(exp=int(time.time()) - 27)
         session = await opened(url, expiring)
         mine = {**JSON, "authorization": f"Bearer {expiring}"}
@@ -291,7 +292,7 @@ async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer
     async with serving_at(lambda url: configured(config, issuer, resource_url=url)) as url:
         provider = ClientCredentialsOAuthProvider(url, Memory(), "agent", "secret", issuer=issuer.url)
         async with (
-            httpx2.AsyncClient(auth=provider, timeout=30) as http,
+            sdk_http_client(auth=provider) as http,
             Client(streamable_http_client(url, http_client=http), mode=mode) as client,
         ):
             assert len((await client.list_tools()).tools) == len(OPERATIONS)

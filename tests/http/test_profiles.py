@@ -30,6 +30,7 @@ from tests.server.test_subscriptions import Subscriber
 from tests.upstream import listening
 
 pytestmark = [
+    pytest.mark.usefixtures("quick_polls"),
     pytest.mark.anyio,
     pytest.mark.both_eras,
     pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed"),

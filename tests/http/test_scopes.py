@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from mcp.client import Client
 
@@ -17,6 +16,7 @@ from tests import upstream
 from tests.calls import Notifications, call
 from tests.http.callers import calling, serving
 from tests.http.service import Endpoint
+from tests.http_client import http_client
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -73,7 +73,7 @@ async def test_a_call_in_a_session_is_refused_with_the_missing_scope(service: Se
 
 
 async def test_a_call_without_its_scope_is_answered_403_with_the_scopes_to_ask_for(service: Service) -> None:
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         at = Endpoint(service.url.removesuffix("/mcp"), http)
         refused = await at.ask("tools/call", name="create_run", authorization=f"Bearer {service.reader}")
         allowed = await at.ask("tools/call", name="list_runs", authorization=f"Bearer {service.reader}")

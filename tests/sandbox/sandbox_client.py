@@ -9,6 +9,7 @@ import httpx
 from httpx_sse import aconnect_sse
 
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
+from tests.http_client import http_client
 
 JsonObject = dict[str, Any]
 TODAY = {"x-api-version": "20260803"}
@@ -17,7 +18,7 @@ TODAY = {"x-api-version": "20260803"}
 @asynccontextmanager
 async def signed_in(url: str, key: str = DEMO_KEY) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client of the API at `url` with a token for `key`."""
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=60) as client:
+    async with http_client(base_url=f"{url}/api/v1", timeout=60) as client:
         exchanged = await client.get(f"{url}/auth/token", params={"token": key})
         client.headers["authorization"] = f"Bearer {exchanged.json()['token']}"
         yield client

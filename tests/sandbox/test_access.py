@@ -5,6 +5,7 @@ import jwt
 import pytest
 
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions
+from tests.http_client import http_client
 from tests.sandbox.sandbox_client import create, sandbox, signed_in
 
 pytestmark = pytest.mark.anyio
@@ -15,7 +16,7 @@ def root(api: httpx.AsyncClient) -> str:
 
 
 async def test_both_exchanges_give_a_token_that_can_be_decoded(api: httpx.AsyncClient) -> None:
-    async with httpx.AsyncClient() as anyone:
+    async with http_client() as anyone:
         then = await anyone.get(
             f"{root(api)}/auth/token", params={"token": DEMO_KEY}, headers={"authorization": "undefined"}
         )
@@ -27,7 +28,7 @@ async def test_both_exchanges_give_a_token_that_can_be_decoded(api: httpx.AsyncC
 
 
 async def test_an_unknown_key_is_rejected(api: httpx.AsyncClient) -> None:
-    async with httpx.AsyncClient() as anyone:
+    async with http_client() as anyone:
         for response in (
             await anyone.get(f"{root(api)}/auth/token", params={"token": "sk-other"}),
             await anyone.post(f"{root(api)}/token/issue"),
@@ -39,7 +40,7 @@ async def test_an_unknown_key_is_rejected(api: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("token", [None, "garbage", DEMO_KEY, jwt.encode({"exp": 4_000_000_000}, "x" * 32, "HS256")])
 async def test_a_missing_or_invalid_token_is_a_401(api: httpx.AsyncClient, token: str | None) -> None:
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    async with httpx.AsyncClient(base_url=api.base_url, headers=headers) as stranger:
+    async with http_client(base_url=api.base_url, headers=headers) as stranger:
         response = await stranger.get("/runs")
     assert response.status_code == 401
     assert response.json()["error"] == "Unauthorized"
@@ -52,7 +53,7 @@ async def test_a_token_expires() -> None:
 
 async def test_a_token_may_come_as_a_parameter(api: httpx.AsyncClient) -> None:
     token = api.headers["authorization"].removeprefix("Bearer ")
-    async with httpx.AsyncClient(base_url=api.base_url) as browser:
+    async with http_client(base_url=api.base_url) as browser:
         assert (await browser.get("/runs", params={"access_token": token, "limit": 1})).status_code == 200
 
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from runs_mcp.sandbox import SandboxOptions
+from tests.http_client import http_client
 from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create, get, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +19,7 @@ SCHEMA = "store:66c3f0c2e4b0a1b2c3d40001"
 @pytest.fixture(scope="module")
 async def today(api: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
     """A client that asks for the newest contract."""
-    async with httpx.AsyncClient(
+    async with http_client(
         base_url=api.base_url, headers={**TODAY, "authorization": api.headers["authorization"]}, timeout=60
     ) as client:
         yield client

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config, ServerSettings
-from runs_mcp.server import build_server, completion
+from runs_mcp.server import build_server, completion, context, tasks
+from runs_mcp.server.middleware import request_limit
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
@@ -34,6 +35,12 @@ READS: dict[str, dict[str, Any]] = {
     "get_run_filter_options": {"field": "tag"},
     "stream_run": {"run_id": "r1"},
 }
+
+
+@pytest.fixture(autouse=True)
+def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (context, request_limit, tasks):
+        monkeypatch.setattr(module, "API_GRACE_S", 0.4)
 
 
 class Hanging:
@@ -77,7 +84,7 @@ EVERYWHERE: Replies = dict.fromkeys([*PLACES, *(f"GET /runs/filter-options/{fiel
 async def test_a_read_answers_by_its_deadline(connect: Connect) -> None:
     async with upstream.serving(EVERYWHERE) as api, connect(impatient(api)) as client:
         with anyio.fail_after(GUARD_S):
-            async with anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as callers:
 
                 async def read(tool: str, arguments: dict[str, Any]) -> None:
                     answer = await call(client, tool, **arguments)
@@ -85,7 +92,7 @@ async def test_a_read_answers_by_its_deadline(connect: Connect) -> None:
                     assert answer.text.startswith("The Runs API has not answered within 0.1 s. Nothing was changed.")
 
                 for tool, arguments in READS.items():
-                    tasks.start_soon(read, tool, arguments)
+                    callers.start_soon(read, tool, arguments)
 
 
 async def test_a_name_that_cannot_be_looked_up_in_time_creates_nothing(connect: Connect) -> None:
@@ -118,10 +125,10 @@ async def test_a_create_whose_caller_leaves_is_executed(connect: Connect) -> Non
     replies: Replies = {CREATE: create, STREAM: opened, GET: reply({"id": "r1", "status": "completed"})}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         with anyio.fail_after(GUARD_S):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(lambda: call(client, "create_run", interaction="i"))
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(lambda: call(client, "create_run", interaction="i"))
                 await create.came.wait()
-                tasks.cancel_scope.cancel()
+                callers.cancel_scope.cancel()
             create.go.set()
             await opened.event.wait()
 
@@ -168,9 +175,9 @@ async def test_a_batch_names_the_creates_that_were_sent(connect: Connect) -> Non
 async def test_further_creates_are_refused_while_very_many_continue(connect: Connect) -> None:
     async with upstream.serving(EVERYWHERE) as api, connect(impatient(api, max_calls=2)) as client:
         with anyio.fail_after(GUARD_S):
-            async with anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as callers:
                 for _ in range(2):
-                    tasks.start_soon(lambda: call(client, "create_run", interaction="i"))
+                    callers.start_soon(lambda: call(client, "create_run", interaction="i"))
             answer = await call(client, "create_run", interaction="i")
     assert "(server.max_calls). Nothing was sent." in answer.text
 

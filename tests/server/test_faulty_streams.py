@@ -14,7 +14,7 @@ from tests.conftest import Connect
 from tests.server.test_streaming import CREATED, DONE, GET, PROCESSING, RUN, STREAM, configured
 from tests.upstream import CLOSE, Replies, chunk, events, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_polls")]
 
 LARGE = "x" * 3_000_000
 HELLO = chunk("Hello ")

@@ -9,22 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runs_mcp.config.settings import Config, ServerSettings
-from runs_mcp.server.runs import idempotent_create
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import Replies, Upstream, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_polls")]
 
 CREATE, LIST, GET = "POST /runs", "GET /runs", "GET /runs/r1"
 DONE = {"id": "r1", "status": "completed", "result": "Hello"}
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idempotent_create, "LOOK_AFTER_S", (0, 0, 0))
 
 
 async def lost(_: Request) -> Response:

@@ -95,7 +95,7 @@ async def test_an_unknown_interaction_suggests_the_nearest(client: Client) -> No
 
 async def test_large_schemas_and_examples_are_cut() -> None:
     async with beside(max_result_chars=1_000) as client:
-        await call(client, "create_run", interaction="SummarizeText", data={"text": "Long. " * 2_000})
+        await call(client, "create_run", interaction="SummarizeText", data={"text": "Long" * 3_000})
         answer = await call(client, "list_interactions", interaction="SummarizeText")
     assert answer.structured["cut"] == ["example"]
     assert "(cut: 333 of 12,0" in answer.text

@@ -24,7 +24,7 @@ from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
 from tests.upstream import TOKEN, reply, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras, pytest.mark.usefixtures("quick_polls")]
 
 EVERYTHING = {"include": ["*"]}
 

@@ -14,7 +14,7 @@ from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import Reply, reply
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_polls")]
 
 PLACES: dict[str, tuple[str, dict[str, Any]]] = {
     "GET /runs": ("list_runs", {}),

@@ -13,7 +13,7 @@ from tests.calls import Notifications, call
 from tests.conftest import Connect
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
-pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
+pytestmark = [pytest.mark.anyio, pytest.mark.both_eras, pytest.mark.usefixtures("quick_polls")]
 
 RUN = "POST /runs"
 GET = "GET /runs/r1"

@@ -29,6 +29,7 @@ from tests.http.service import connected, running
 from tests.upstream import Upstream, reply, serving
 
 pytestmark = [
+    pytest.mark.usefixtures("quick_polls"),
     pytest.mark.anyio,
     pytest.mark.both_eras,
     pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed"),

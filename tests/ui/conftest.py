@@ -19,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.clients.processes import CLEAN
+from tests.http_client import sdk_http_client
 from tests.ui.open_page import Look, looking
 
 FLAGS = (
@@ -96,13 +97,13 @@ class Dashboard:
 
     def http(self) -> httpx2.AsyncClient:
         """Return an HTTP client with the cookie."""
-        return httpx2.AsyncClient(base_url=self.url, cookies=self.cookies)
+        return sdk_http_client(base_url=self.url, cookies=self.cookies)
 
 
 @asynccontextmanager
 async def admitted(*arguments: str) -> AsyncIterator[Dashboard]:
     """A dashboard whose token has been exchanged for a cookie."""
-    async with dashboard_process(*arguments) as address, httpx2.AsyncClient() as http:
+    async with dashboard_process(*arguments) as address, sdk_http_client() as http:
         assert (await http.get(address)).status_code == 200
         yield Dashboard(address.partition("?")[0], http.cookies)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
-import httpx2
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.calls import call
+from tests.http_client import sdk_http_client
 from tests.ui.conftest import Dashboard, dashboard_process
 from tests.ui.open_page import Look, looking
 
@@ -22,7 +22,7 @@ PAGES = ("", "dashboard.html", "run.html")
 
 @pytest.mark.parametrize("page", [*PAGES, "mcp"])
 async def test_requests_without_the_cookie_are_refused(dashboard: Dashboard, page: str) -> None:
-    async with httpx2.AsyncClient(base_url=dashboard.url) as stranger:
+    async with sdk_http_client(base_url=dashboard.url) as stranger:
         assert (await stranger.get(page)).status_code == 403
         assert (await stranger.post(page)).status_code == 403
 

@@ -29,7 +29,6 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 log = logging.getLogger(__name__)
 
 REFRESH_BEFORE_S = 60
-OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 COMMAND_TIMEOUT_S = 30
 SIGNATURE_CHARS = 32
 """Hex digits of a signature: 128 bits."""
@@ -188,7 +187,12 @@ def open_to_others(file: Path) -> bool:
     Raises:
         OSError: the file cannot be examined.
     """
-    return sys.platform != "win32" and bool(file.stat().st_mode & OPEN_TO_OTHERS)
+    if sys.platform == "win32":
+        return False
+    status = file.stat()
+    # A file of another user is readable only through its group, as the secrets that Kubernetes mounts are.
+    others = stat.S_IRWXO | (stat.S_IRWXG if status.st_uid == os.geteuid() else 0)
+    return bool(status.st_mode & others)
 
 
 class Tokens:

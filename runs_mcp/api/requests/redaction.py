@@ -21,7 +21,7 @@ class _Secret:
     plain: str
     forms: tuple[str, ...]
     """The secret in each encoding, the longest first."""
-    json_forms: tuple[str, ...]
+    json_forms: tuple[bytes, ...]
     """The encodings as they stand in a text, and as they stand in JSON that holds such a text."""
 
 
@@ -36,7 +36,8 @@ class Redactor:
         if len(secret) >= SHORTEST_SECRET_CHARS and all(secret != known.plain for known in self._secrets):
             forms = set(_encodings(secret))
             in_json = {json.dumps(form)[1:-1] for form in forms}
-            self._secrets.append(_Secret(secret, _longest_first(forms), _longest_first(forms | in_json)))
+            json_forms = tuple(form.encode() for form in _longest_first(forms | in_json))
+            self._secrets.append(_Secret(secret, _longest_first(forms), json_forms))
 
     def redact(self, text: str) -> str:
         """Return `text` with every secret in use replaced by `[secret]`."""
@@ -54,9 +55,13 @@ class Redactor:
         """Return JSON with every secret in use replaced by `[secret]`."""
         for secret in self._secrets:
             for form in secret.json_forms:
-                if (encoded := form.encode()) in content:
-                    content = content.replace(encoded, MASK.encode())
+                if form in content:
+                    content = content.replace(form, MASK.encode())
         return content
+
+    def is_in_json(self, content: bytes) -> bool:
+        """Return True if JSON holds a secret in use."""
+        return any(form in content for secret in self._secrets for form in secret.json_forms)
 
     def open_end(self, text: str) -> int:
         """Return the index in `text` at which a secret may begin that the end of the text cuts off; else its length."""

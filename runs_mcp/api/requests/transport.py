@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from urllib.parse import urlsplit
 
 import certifi
 import httpx
@@ -23,6 +24,8 @@ from typing_extensions import override
 from runs_mcp.api.requests.proxies import Proxies
 
 KEEP_ALIVE_S = 5
+UNTRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no authority: plain HTTP needs none, and loading them takes most of the time of a first request."""
 AS_WE_SET_THEM = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -36,13 +39,14 @@ class DefaultTransport(httpx.AsyncBaseTransport):
         """Raises: ProxySettingsError: the environment names a proxy of an unsupported kind."""
         self._proxies = Proxies.from_environment() if proxies is None else proxies
         self._trust: ssl.SSLContext | None = None
-        self._transports: dict[str | None, AiohttpTransport] = {}
+        self._transports: dict[tuple[str, str | None], AiohttpTransport] = {}
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Its `timeout` extension holds the seconds to `connect` and to `read`."""
         proxy = self._proxies.find(str(request.url)) if self._proxies.by_scheme else None
-        transport = self._transports.get(proxy) or self._open(proxy)
+        scheme = request.url.scheme
+        transport = self._transports.get((scheme, proxy)) or self._open(scheme, proxy)
         return await transport.handle_async_request(request)
 
     @override
@@ -51,10 +55,15 @@ class DefaultTransport(httpx.AsyncBaseTransport):
         for transport in self._transports.values():
             await transport.aclose()
 
-    def _open(self, proxy: str | None) -> AiohttpTransport:
-        trust = self._trust = self._trust or load_trust()
-        self._transports[proxy] = AiohttpTransport(verify=trust, client=lambda: _session(trust, proxy))
-        return self._transports[proxy]
+    def _open(self, scheme: str, proxy: str | None) -> AiohttpTransport:
+        trust = self._trusted() if "https" in {scheme, urlsplit(proxy or "").scheme} else UNTRUSTING
+        transport = AiohttpTransport(verify=trust, client=lambda: _session(trust, proxy))
+        self._transports[scheme, proxy] = transport
+        return transport
+
+    def _trusted(self) -> ssl.SSLContext:
+        self._trust = self._trust or load_trust()
+        return self._trust
 
 
 def load_trust() -> ssl.SSLContext:

@@ -24,29 +24,19 @@ async def filter_secrets(ctx: Request, call_next: CallNext) -> HandlerResult:
     Raises:
         MCPError: The request was refused.
     """
-    redact = ctx.lifespan_context.runs.redact
+    runs = ctx.lifespan_context.runs
     try:
         result = await call_next(ctx)
     except MCPError as error:
-        raise MCPError(error.code, redact(error.message), _clean(error.data, redact)) from None
-    if not _holds_secret(result, redact):
+        raise MCPError(error.code, runs.redact(error.message), _clean(error.data, runs.redact)) from None
+    # A search in the JSON is faster than a search in each text.
+    if not runs.holds_secret(to_json(result, inf_nan_mode="constants", serialize_unknown=True)):
         return result
     plain = (
         result.model_dump(by_alias=True, mode="json", exclude_none=True) if isinstance(result, BaseModel) else result
     )
-    cleaned: HandlerResult = _clean(plain, redact)
+    cleaned: HandlerResult = _clean(plain, runs.redact)
     return cleaned
-
-
-def _holds_secret(value: Any, redact: Redact) -> bool:
-    """Return True if a text in `value` contains a secret."""
-    # A search in the JSON is faster than a search in each text.
-    serialized = to_json(value, inf_nan_mode="constants", serialize_unknown=True).decode(errors="replace")
-    if redact(serialized) != serialized:
-        return True
-    # JSON escapes backslashes, which some encodings of a secret contain.
-    unescaped = serialized.replace("\\\\", "\\").replace('\\"', '"')
-    return unescaped != serialized and redact(unescaped) != unescaped
 
 
 def _clean(value: Any, redact: Redact) -> Any:

