@@ -54,11 +54,13 @@ function listen() {
     question.period = target.value;
     visit();
   });
-  byId("search").addEventListener("submit", (event) => {
-    event.preventDefault();
-    search(byId("words").value.trim());
+  // The frames of hosts may not submit forms.
+  byId("words").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // the key would press the button that the focus moves to
+    search(event.target.value.trim());
   });
-  // The cross of a search box empties it without a submission.
+  // The cross of a search box empties it without a key.
   byId("words").addEventListener("search", ({ target }) => target.value || search(""));
   byId("refresh").addEventListener("click", () => read());
   byId("live").addEventListener("click", () => setLive(!refresher.on));
