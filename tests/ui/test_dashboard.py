@@ -110,14 +110,14 @@ async def test_partial_data_is_marked_as_partial(look: Look, tmp_path: Path) -> 
         async with admitted("--config", str(config)) as served:
             await served.open(look)
             await expect(look.view.get_by_text("are of the newest 500 of 720 runs")).to_be_visible()
-            await expect(look.view.locator("#answer")).to_have_attribute("aria-busy", "false")
             assert sum((await facet(look, "Status")).values()) == 720
             assert sum(int(cell) for row in await table(look, "Runs per day") for cell in row[1:]) == 500
+            await look.page.goto("about:blank")  # stops the page before its server
         config.write_text(json.dumps({"api": api}), encoding="utf-8")
         async with admitted("--config", str(config)) as served:
             await served.open(look)
             await expect(look.view.get_by_text("All 720 runs of the period.")).to_be_visible()
-            await expect(look.view.locator("#answer")).to_have_attribute("aria-busy", "false")
+            await look.page.goto("about:blank")
 
 
 async def test_further_runs_are_listed_page_by_page(look: Look, dashboard: Dashboard) -> None:
