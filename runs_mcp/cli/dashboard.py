@@ -63,7 +63,7 @@ async def _show(config: Config, *, port: int, run_id: str | None, browser: bool)
                 # In a thread, since some browsers return only when they are closed.
                 threading.Thread(target=webbrowser.open, args=[file.as_uri()], daemon=True).start()
 
-        # With the Redis of the servers, the text of a run that one of them executes arrives here as well.
+        # With the Redis of the servers, text that another server reads arrives here as well.
         replicas = fleet(config)
         server = build_server(_reading(config), shared=replicas.sharing(config, None) if replicas else None)
         async with replicas.running() if replicas else nullcontext():

@@ -74,7 +74,7 @@ async def test_the_admitted_browser_may_open_the_printed_address_again(
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "x" * 43])
-async def test_a_wrong_token_is_refused_and_does_not_use_up_the_right_one(
+async def test_a_wrong_token_is_refused_and_the_right_token_still_works(
     session: BrowserSession, browser: httpx.AsyncClient, token: str
 ) -> None:
     assert (await browser.get("/", params={"token": token})).status_code == 403
@@ -89,7 +89,7 @@ async def test_only_a_visit_uses_the_token(session: BrowserSession, browser: htt
 
 @pytest.mark.parametrize("cookie", [None, "x", "é"])
 async def test_a_request_without_the_right_cookie_is_refused(browser: httpx.AsyncClient, cookie: str | None) -> None:
-    headers = {} if cookie is None else {"Cookie": f"runs-mcp-8123={cookie}".encode()}
+    headers = {} if cookie is None else {b"Cookie": f"runs-mcp-8123={cookie}".encode()}
     assert (await browser.get("/", headers=headers)).status_code == 403
 
 

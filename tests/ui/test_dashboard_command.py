@@ -42,7 +42,7 @@ async def test_other_pages_cannot_call_the_dashboard(
         assert (await http.post("mcp", json={}, headers=headers)).status_code == refusal
 
 
-async def test_the_printed_address_admits_one_browser(browser: Browser) -> None:
+async def test_the_printed_address_admits_a_single_browser(browser: Browser) -> None:
     async with dashboard_process("--sandbox") as address:
         async with looking(browser) as first:
             await first.page.goto(address)

@@ -70,7 +70,7 @@ async def test_back_and_forward_move_between_filters_and_runs(look: Look, dashbo
     await expect(look.view.get_by_role("heading", name="Error")).to_be_visible()
 
 
-async def test_words_filter_runs_and_an_id_opens_one(look: Look, dashboard: Dashboard) -> None:
+async def test_words_filter_runs_and_the_id_of_a_run_opens_it(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     await look.page.keyboard.press("/")
     box = look.view.get_by_role("searchbox")
@@ -89,7 +89,7 @@ async def test_words_filter_runs_and_an_id_opens_one(look: Look, dashboard: Dash
     await expect(look.view.locator(f'.run-row[data-key="{found[0]["id"]}"]')).to_be_focused()
 
 
-async def test_a_search_without_runs_says_so(look: Look, dashboard: Dashboard) -> None:
+async def test_a_search_without_runs_is_reported(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard, "?query=no+such+words")
     await expect(look.view.get_by_text("No runs match.")).to_be_visible()
     await look.screenshot("dashboard-empty")
@@ -151,7 +151,7 @@ async def test_the_distribution_of_latency_has_every_run_of_each_model(look: Loo
         assert medians[group["by"]["model"]] == text
 
 
-async def test_environments_that_share_a_name_are_told_apart(look: Look, dashboard: Dashboard) -> None:
+async def test_environments_that_share_a_name_are_distinguished(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     staging = look.view.get_by_role("region", name="Environments").get_by_role("button", name="Staging")
     names = [text.split("\n")[0].strip() for text in await staging.all_inner_texts()]
