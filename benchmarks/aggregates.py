@@ -1,6 +1,6 @@
 """Cost of `aggregate_runs` over a sandbox: `python -m benchmarks.aggregates`.
 
-The server and the sandbox are processes of their own, so that their processor times can be distinguished.
+The server and the sandbox are separate processes, so that their processor times can be distinguished.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import click
 from benchmarks import report
 from benchmarks.driver import LEGACY, Usage
 from benchmarks.growth import sandbox
-from benchmarks.peers import OURS, Place, Server, met
+from benchmarks.peers import OURS, Place, Server, start_server
 
 RUNS = (1_000, 20_000)
 QUESTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -25,13 +25,16 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
 HEADS = (*("runs", "question", "wall s", "CPU s of the server", "CPU s of the sandbox", "peak memory above idle, MiB"),)
 
 
-async def measured(*, runs: Sequence[int], rounds: int) -> str:
+async def measure_tables(*, runs: Sequence[int], rounds: int) -> str:
     """Return the table, in Markdown."""
     rows = []
     for size in runs:
         report.progress(f"a sandbox with {size:,} runs")
-        async with sandbox(size) as (environment, api), met(Place(OURS, "stdio", LEGACY), environment) as server:
-            await server.turn("list_runs", {"limit": 1}, callers=1)
+        async with (
+            sandbox(size) as (environment, api),
+            start_server(Place(OURS, "stdio", LEGACY), environment) as server,
+        ):
+            await server.measure("list_runs", {"limit": 1}, callers=1)
             for question, arguments in QUESTIONS.items():
                 rows.append([f"{size:,}", question, *await _costs(server, api, arguments, rounds)])
     return report.table(HEADS, rows)
@@ -45,8 +48,8 @@ async def _costs(server: Server, api: Usage, arguments: Mapping[str, Any], round
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_watch, server.usage, peaks)
             busy = api.busy_s()
-            turn = await server.turn("aggregate_runs", arguments, callers=1)
-            figures.append((turn.taken_ms[0] / 1_000, turn.busy_s, api.busy_s() - busy))
+            measurement = await server.measure("aggregate_runs", arguments, callers=1)
+            figures.append((measurement.latencies_ms[0] / 1_000, measurement.busy_s, api.busy_s() - busy))
             tasks.cancel_scope.cancel()
     return [*(f"{median(column):.2f}" for column in zip(*figures, strict=True)), f"{max(peaks) - idle:.0f}"]
 
@@ -64,7 +67,7 @@ async def _watch(usage: Usage, peaks: list[float]) -> None:
 @report.write_option
 def main(*, runs: Sequence[int], rounds: int, write: bool) -> None:
     """Measure the cost of aggregates."""
-    run = partial(measured, runs=runs, rounds=rounds)
+    run = partial(measure_tables, runs=runs, rounds=rounds)
     report.publish("aggregates", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

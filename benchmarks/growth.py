@@ -19,8 +19,8 @@ import anyio
 import click
 
 from benchmarks import report
-from benchmarks.driver import LEGACY, MIB, MODERN, Turn, Usage
-from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, met
+from benchmarks.driver import LEGACY, MIB, MODERN, Measurement, Usage
+from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, start_server
 from benchmarks.speed import CALLS as FIXED
 from runs_mcp.sandbox import DEMO_KEY
 from runs_mcp.sandbox.content import samples
@@ -42,7 +42,7 @@ SLICES = 8
 
 @asynccontextmanager
 async def sandbox(runs: int) -> AsyncIterator[tuple[Environment, Usage]]:
-    """Start a sandbox with so many runs, the newest always the same.
+    """Start a sandbox with `runs` runs, the newest of which is always the same.
 
     Yield the environment for a server, and the resource usage of the sandbox.
     """
@@ -76,26 +76,26 @@ def _fill(file: Path, runs: int) -> None:
 
 async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
     """Measure calls with each number of runs, in turns."""
-    turns = {(call, size): Turn() for call in CALLS for size in sizes}
+    turns = {(call, size): Measurement() for call in CALLS for size in sizes}
     async with AsyncExitStack() as stack:
         servers: dict[int, Server] = {}
         for size in sizes:
             report.progress(f"a sandbox with {size:,} runs")
             environment, _ = await stack.enter_async_context(sandbox(size))
-            servers[size] = await stack.enter_async_context(met(PLACES[0], environment))
+            servers[size] = await stack.enter_async_context(start_server(PLACES[0], environment))
         for number in range(rounds + 1):
             for call, (tool, arguments) in CALLS.items():
                 for size, server in servers.items():
-                    one = await server.turn(tool, arguments, callers=1, seconds=seconds)
+                    measurement = await server.measure(tool, arguments, callers=1, seconds=seconds)
                     if number:  # the first round warms up
-                        turns[call, size].add(one)
+                        turns[call, size].add(measurement)
     heads = ["runs in the sandbox"]
     for size in sizes:
         heads += [f"{size:,}: CPU ms", "p50 ms"]
     rows = []
     for call in CALLS:
         costs = [turns[call, size] for size in sizes]
-        cells = [cell for one in costs for cell in (f"{one.cpu_ms:.2f}", f"{one.percentile(50):.2f}")]
+        cells = [cell for cost in costs for cell in (f"{cost.cpu_ms:.2f}", f"{cost.percentile(50):.2f}")]
         rows.append([call, *cells, f"{costs[-1].cpu_ms / costs[0].cpu_ms:.2f}"])
     return report.table([*heads, "CPU, last / first"], rows)
 
@@ -104,7 +104,7 @@ async def by_runs(sizes: Sequence[int], rounds: int, seconds: float) -> str:
 class Slice:
     """A number of calls, and the memory and open files of the server after them."""
 
-    turn: Turn
+    measurement: Measurement
     memory_mib: float
     files: int
 
@@ -113,7 +113,7 @@ async def by_calls(calls: int) -> str:
     """Measure the cost of calls and the memory of the server as the number of calls grows."""
     slices: dict[Place, list[Slice]] = {place: [] for place in PLACES}
     async with fixed_api() as environment, AsyncExitStack() as stack:
-        servers = {place: await stack.enter_async_context(met(place, environment)) for place in PLACES}
+        servers = {place: await stack.enter_async_context(start_server(place, environment)) for place in PLACES}
         for number in range(SLICES):
             report.progress(f"calls, slice {number + 1} of {SLICES}")
             for place, server in servers.items():
@@ -121,24 +121,24 @@ async def by_calls(calls: int) -> str:
     heads = [f"{calls:,} calls, {CALLERS} callers", "protocol"]
     for what in ("CPU ms a call", "p50 ms", "memory, MiB"):
         heads += [f"{what}, 2nd eighth", "last"]
-    return report.table([*heads, "bytes a call kept", "open files"], [_grown(*one) for one in slices.items()])
+    return report.table([*heads, "bytes a call kept", "open files"], [_grown(*slice_) for slice_ in slices.items()])
 
 
 async def _slice(server: Server, calls: int) -> Slice:
-    whole = Turn()
+    whole = Measurement()
     for call in MIXED:
         each = calls // len(MIXED) // CALLERS
-        whole.add(await server.turn(*FIXED[call], callers=CALLERS, calls=each))
+        whole.add(await server.measure(*FIXED[call], callers=CALLERS, calls=each))
     return Slice(whole, server.usage.memory_mib(), server.usage.files())
 
 
 def _grown(place: Place, slices: Sequence[Slice]) -> Sequence[str]:
     early, late = slices[1], slices[-1]
-    between = sum(one.turn.calls for one in slices[2:])
+    between = sum(slice_.measurement.calls for slice_ in slices[2:])
     return [
         *(place.over, place.era),
-        *_ratio(early.turn.cpu_ms, late.turn.cpu_ms, 2),
-        *_ratio(early.turn.percentile(50), late.turn.percentile(50), 2),
+        *_ratio(early.measurement.cpu_ms, late.measurement.cpu_ms, 2),
+        *_ratio(early.measurement.percentile(50), late.measurement.percentile(50), 2),
         *_ratio(early.memory_mib, late.memory_mib, 1),
         f"{(late.memory_mib - early.memory_mib) * MIB / between:.0f}",
         f"{early.files}, then {late.files}",
@@ -149,7 +149,7 @@ def _ratio(early: float, late: float, digits: int) -> Sequence[str]:
     return [f"{early:.{digits}f}", f"{late:.{digits}f} ({late / early:.2f})"]
 
 
-async def measured(*, runs: Sequence[int], calls: int, rounds: int, seconds: float) -> str:
+async def measure_tables(*, runs: Sequence[int], calls: int, rounds: int, seconds: float) -> str:
     """Return the tables, in Markdown."""
     return "\n\n".join([await by_runs(runs, rounds, seconds), await by_calls(calls)])
 
@@ -162,7 +162,7 @@ async def measured(*, runs: Sequence[int], calls: int, rounds: int, seconds: flo
 @report.write_option
 def main(*, runs: Sequence[int], calls: int, rounds: int, seconds: float, write: bool) -> None:
     """Measure whether the cost of calls grows."""
-    run = partial(measured, runs=runs, calls=calls, rounds=rounds, seconds=seconds)
+    run = partial(measure_tables, runs=runs, calls=calls, rounds=rounds, seconds=seconds)
     report.publish("growth", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

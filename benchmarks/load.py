@@ -24,7 +24,7 @@ from benchmarks import endpoint, report
 from benchmarks.driver import LEGACY, MODERN, CallError, Era, Listener, Session, Usage, percentile
 from benchmarks.endpoint import StatusError
 from benchmarks.peers import OURS, Environment, fixed_api, serving
-from benchmarks.streams import Heard, Reader
+from benchmarks.streams import Reader, Received
 from tests.deploy.behind_nginx import nginx
 from tests.deploy.redis_server import redis_server
 from tests.ports import LOOPBACK
@@ -66,8 +66,8 @@ class Deployment:
 class Outcome:
     """Results of the clients, and resource usage of the processes."""
 
-    taken_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    heard: Heard = field(default_factory=Heard)
+    latencies_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    received: Received = field(default_factory=Received)
     expected: int = 0
     """Chunks of all runs whose streams ended."""
     errors: Counter[str] = field(default_factory=Counter)
@@ -101,7 +101,7 @@ async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Depl
         urls = [f"http://{LOOPBACK}:{port}" for port, _ in started]
         port = urlsplit(await stack.enter_async_context(nginx(folder, urls))).port
         assert port
-        masters = [one.pid for one in psutil.Process().children() if one.name() == "nginx"]
+        masters = [process.pid for process in psutil.Process().children() if process.name() == "nginx"]
         yield Deployment(port, replicas, [Usage(pid) for pid in masters])
 
 
@@ -141,22 +141,22 @@ class Load:
         used = [(now - before) / outcome.seconds for now, before in zip(self._busy(), busy, strict=True)]
         outcome.busy, outcome.proxy_busy = used[: len(at.replicas)], sum(used[len(at.replicas) :])
         outcome.client_busy = (process_time() - driving) / outcome.seconds
-        outcome.memory_mib = [one.memory_mib() for one in at.replicas]
+        outcome.memory_mib = [replica.memory_mib() for replica in at.replicas]
 
     def _busy(self) -> Sequence[float]:
-        return [one.busy_s() for one in (*self._at.replicas, *self._at.proxies)]
+        return [process.busy_s() for process in (*self._at.replicas, *self._at.proxies)]
 
     async def _follow(self, number: int, opening: anyio.Event) -> None:
         """Create a run and follow it until it ends."""
-        reader = self.outcome.heard.reader()
+        reader = self.outcome.received.reader()
 
-        def heard(line: bytes) -> None:
+        def on_notification(line: bytes) -> None:
             reader(line)
             opening.set()
 
         try:
             async with self._client(f"follower-{number}", number) as client:
-                await self._create(client, self._long, reader, heard)
+                await self._create(client, self._long, reader, on_notification)
         except ERRORS as error:
             self.outcome.count(error)
         opening.set()
@@ -172,7 +172,7 @@ class Load:
                 while perf_counter() < over:
                     for tool, arguments in READS:
                         await self._timed(tool, client.call(tool, arguments))
-                    reader = self.outcome.heard.reader()
+                    reader = self.outcome.received.reader()
                     await self._timed("create_run", self._create(client, SHORT, reader, reader))
         except ERRORS as error:
             self.outcome.count(error)
@@ -181,10 +181,12 @@ class Load:
     async def _timed(self, tool: str, call: Awaitable[object]) -> None:
         began = perf_counter()
         await call
-        self.outcome.taken_ms[tool].append((perf_counter() - began) * 1_000)
+        self.outcome.latencies_ms[tool].append((perf_counter() - began) * 1_000)
 
-    async def _create(self, client: Session, data: Mapping[str, int], reader: Reader, heard: Listener) -> None:
-        await client.call("create_run", {"interaction": "Writer", "data": data}, heard)
+    async def _create(
+        self, client: Session, data: Mapping[str, int], reader: Reader, on_notification: Listener
+    ) -> None:
+        await client.call("create_run", {"interaction": "Writer", "data": data}, on_notification)
         self.outcome.expected += data["chunks"]
         if reader.next != data["chunks"]:
             self.outcome.errors["incomplete stream"] += 1
@@ -192,7 +194,7 @@ class Load:
     @asynccontextmanager
     async def _client(self, name: str, number: int) -> AsyncIterator[Session]:
         era: Era = MODERN if number % 2 else LEGACY
-        async with endpoint.connected(LOOPBACK, self._at.port, era, name) as session:
+        async with endpoint.connect(LOOPBACK, self._at.port, era, name) as session:
             yield session
 
 
@@ -203,23 +205,23 @@ async def _all(events: Sequence[anyio.Event]) -> None:
 
 def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
     """Return the row for a setup."""
-    reads = [one for tool, taken in outcome.taken_ms.items() if tool != "create_run" for one in taken]
-    created, delays = outcome.taken_ms["create_run"], outcome.heard.delays_ms
+    reads = [latency for tool, taken in outcome.latencies_ms.items() if tool != "create_run" for latency in taken]
+    created, delays = outcome.latencies_ms["create_run"], outcome.received.delays_ms
     lost = outcome.expected - len(delays)
     return [
         setup.name,
         f"{(len(reads) + len(created)) / outcome.seconds:,.0f}",
         f"{outcome.connected_s:.1f}",
-        *(f"{percentile(one, 50):,.0f} / {percentile(one, 99):,.0f}" for one in (reads, created, delays)),
+        *(f"{percentile(values, 50):,.0f} / {percentile(values, 99):,.0f}" for values in (reads, created, delays)),
         f"{outcome.errors.total()}",
-        f"{lost}, {outcome.heard.disordered}",
-        " ".join(f"{one:.2f}" for one in outcome.busy),
+        f"{lost}, {outcome.received.out_of_order}",
+        " ".join(f"{busy:.2f}" for busy in outcome.busy),
         f"{outcome.proxy_busy:.2f}, {outcome.client_busy:.2f}",
-        " ".join(f"{one:.0f}" for one in outcome.memory_mib),
+        " ".join(f"{memory:.0f}" for memory in outcome.memory_mib),
     ]
 
 
-async def measured(of: Sequence[Setup], *, streams: int, agents: int, seconds: float, per_s: int) -> str:
+async def measure_tables(of: Sequence[Setup], *, streams: int, agents: int, seconds: float, per_s: int) -> str:
     """Return the table, in Markdown."""
     rows = []
     for setup in of:
@@ -264,7 +266,7 @@ def main(
     setups = [Setup("one process"), Setup(f"{replicas} replicas behind nginx", replicas)]
     if can and with_redis is not False:
         setups.append(Setup(f"{replicas} replicas behind nginx, with Redis", replicas, redis=True))
-    run = partial(measured, setups, streams=streams, agents=agents, seconds=seconds, per_s=per_s)
+    run = partial(measure_tables, setups, streams=streams, agents=agents, seconds=seconds, per_s=per_s)
     report.publish("load", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

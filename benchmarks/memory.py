@@ -18,8 +18,8 @@ from anyio import to_thread
 
 from benchmarks import report
 from benchmarks.driver import LEGACY, MODERN
-from benchmarks.peers import SERVERS, Peer, Place, Server, fixed_api, met
-from benchmarks.streams import some_runs
+from benchmarks.peers import SERVERS, Peer, Place, Server, fixed_api, start_server
+from benchmarks.streams import stream_ids
 
 TRACED = Peer("runs-mcp", (sys.executable, str(SERVERS / "traced.py"), "serve"), ("--http", "--port"))
 PLACES = [Place(TRACED, "stdio", LEGACY), Place(TRACED, "HTTP", LEGACY), Place(TRACED, "HTTP", MODERN)]
@@ -37,27 +37,27 @@ async def newly_allocated(server: Server, pipe: Path) -> Allocated:
 
 
 async def by_streams(place: Place, streams: int) -> Allocated:
-    """Measure the memory of so many open streams."""
-    heard: set[str] = set()
+    """Measure the memory of `streams` open streams."""
+    received: set[str] = set()
     all_heard = anyio.Event()
     with TemporaryDirectory() as folder:
         pipe = Path(folder) / "memory"
         os.mkfifo(pipe)
-        async with fixed_api() as environment, met(place, {**environment, "MEMORY_PIPE": str(pipe)}) as server:
+        async with fixed_api() as environment, start_server(place, {**environment, "MEMORY_PIPE": str(pipe)}) as server:
 
             async def follow(run: str) -> None:
                 await server.session.call("stream_run", {"run_id": run}, partial(listen, run))
 
             def listen(run: str, _: bytes) -> None:
-                heard.add(run)
-                if len(heard) == streams:
+                received.add(run)
+                if len(received) == streams:
                     all_heard.set()
 
-            [warm] = some_runs(1, 10, 50)
+            [warm] = stream_ids(1, 10, 50)
             await server.session.call("stream_run", {"run_id": warm})
             await newly_allocated(server, pipe)
             async with anyio.create_task_group() as tasks:
-                for run in some_runs(streams, SECONDS, 1):
+                for run in stream_ids(streams, SECONDS, 1):
                     tasks.start_soon(follow, run)
                 await all_heard.wait()
                 allocated = await newly_allocated(server, pipe)
@@ -65,7 +65,7 @@ async def by_streams(place: Place, streams: int) -> Allocated:
     return allocated
 
 
-async def measured(streams: int) -> str:
+async def measure_tables(streams: int) -> str:
     """Return the table, in Markdown."""
     rows = []
     for place in PLACES:
@@ -82,7 +82,9 @@ async def measured(streams: int) -> str:
 @report.write_option
 def main(*, streams: int, write: bool) -> None:
     """Measure the memory of an open stream by component."""
-    report.publish("memory", anyio.run(partial(measured, streams), backend_options={"use_uvloop": True}), write=write)
+    report.publish(
+        "memory", anyio.run(partial(measure_tables, streams), backend_options={"use_uvloop": True}), write=write
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import Process
 
 from benchmarks import endpoint, pipes
-from benchmarks.driver import LEGACY, MODERN, Era, Session, Turn, Usage
+from benchmarks.driver import LEGACY, MODERN, Era, Measurement, Session, Usage
 from tests.clients import node
 from tests.ports import LOOPBACK, free_ports, listening
 
@@ -73,9 +73,9 @@ class Server:
     session: Session
     usage: Usage
 
-    async def turn(
+    async def measure(
         self, tool: str, arguments: Mapping[str, Any], *, callers: int, seconds: float = 0, calls: int = 1
-    ) -> Turn:
+    ) -> Measurement:
         """Make calls as `Session.measure` does and add the processor time of the server."""
         before = self.usage.busy_s()
         taken = await self.session.measure(tool, arguments, callers=callers, seconds=seconds, calls=calls)
@@ -134,7 +134,7 @@ def inherited() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def met(place: Place, environment: Environment) -> AsyncIterator[Server]:
+async def start_server(place: Place, environment: Environment) -> AsyncIterator[Server]:
     """Start the server of `place` and complete the handshake."""
     environment = {**environment, **dict(place.peer.settings)}
     async with AsyncExitStack() as stack:
@@ -145,7 +145,7 @@ async def met(place: Place, environment: Environment) -> AsyncIterator[Server]:
             )
         else:
             port, process = await stack.enter_async_context(serving(place.peer, environment))
-            session = await stack.enter_async_context(endpoint.connected(LOOPBACK, port, place.era))
+            session = await stack.enter_async_context(endpoint.connect(LOOPBACK, port, place.era))
         yield Server(session, Usage(process.pid))
 
 
@@ -154,9 +154,11 @@ async def serving(peer: Peer, environment: Environment) -> AsyncIterator[tuple[i
     """Start a server over HTTP; yield its port and process."""
     [port] = free_ports(1)
     command = peer.at(port)
-    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment) as one:
+    async with await anyio.open_process(
+        command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment
+    ) as process:
         try:
             await listening(port)
-            yield port, one
+            yield port, process
         finally:
-            one.kill()
+            process.kill()

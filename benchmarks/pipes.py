@@ -21,21 +21,21 @@ class Pipes(Session):
         super().__init__(era)
         self._process = process
         self._waiting: dict[int, anyio.Event] = {}
-        self._heard: dict[int, Listener] = {}
+        self._listeners: dict[int, Listener] = {}
         self._answers: dict[int, bytes] = {}
 
     @override
-    async def exchange(self, number: int, message: Message, heard: Listener | None) -> bytes:
+    async def exchange(self, number: int, message: Message, on_notification: Listener | None) -> bytes:
         answered = self._waiting[number] = anyio.Event()
-        if heard:
-            self._heard[number] = heard
-        await self.tell(message)
+        if on_notification:
+            self._listeners[number] = on_notification
+        await self.notify(message)
         await answered.wait()
-        self._heard.pop(number, None)
+        self._listeners.pop(number, None)
         return self._answers.pop(number)
 
     @override
-    async def tell(self, message: Message) -> None:
+    async def notify(self, message: Message) -> None:
         assert self._process.stdin
         await self._process.stdin.send(json.dumps(message).encode() + b"\n")
 
@@ -60,8 +60,8 @@ class Pipes(Session):
         if number is None:
             return
         if is_progress(line):
-            if heard := self._heard.get(number):
-                heard(line)
+            if on_notification := self._listeners.get(number):
+                on_notification(line)
         elif answered := self._waiting.pop(number, None):
             self._answers[number] = line
             answered.set()
@@ -78,7 +78,7 @@ async def started(
             tasks.start_soon(session.listen)
             try:
                 with anyio.fail_after(START_S):
-                    await session.greet()
+                    await session.handshake()
                 yield session, process
             finally:
                 process.kill()

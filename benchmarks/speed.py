@@ -1,7 +1,7 @@
 """Latency and cost of calls compared with other servers of the same API: `python -m benchmarks.speed`.
 
 All servers run in front of the same API and are measured in turns, so that a busy moment of the machine affects all of
-them. The ratios are what matters.
+them. Compare the ratios: milliseconds depend on the machine.
 """
 
 from collections import defaultdict
@@ -14,8 +14,8 @@ import anyio
 import click
 
 from benchmarks import report
-from benchmarks.driver import Turn
-from benchmarks.peers import OURS, Peer, Place, Server, Transport, fixed_api, met, peers, places
+from benchmarks.driver import Measurement
+from benchmarks.peers import OURS, Peer, Place, Server, Transport, fixed_api, peers, places, start_server
 
 CALLS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "list_runs of 10": ("list_runs", {"limit": 10}),
@@ -24,20 +24,20 @@ CALLS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "get_run of 200 KB": ("get_run", {"run_id": "large"}),
 }
 TRANSPORTS: Sequence[Transport] = ("stdio", "HTTP")
-Turns = Mapping[tuple[Place, int], Turn]
+Turns = Mapping[tuple[Place, int], Measurement]
 
 
 async def interleaved(
     servers: Mapping[Place, Server], call: str, callers: Sequence[int], rounds: int, seconds: float
 ) -> Turns:
     """Measure a call with each server and number of callers, in turns."""
-    turns: dict[tuple[Place, int], Turn] = defaultdict(Turn)
+    turns: dict[tuple[Place, int], Measurement] = defaultdict(Measurement)
     for number in callers:
         for server in servers.values():
-            await server.turn(*CALLS[call], callers=number, calls=max(1, 20 // number))
+            await server.measure(*CALLS[call], callers=number, calls=max(1, 20 // number))
         for _ in range(rounds):
             for place, server in servers.items():
-                turns[place, number].add(await server.turn(*CALLS[call], callers=number, seconds=seconds))
+                turns[place, number].add(await server.measure(*CALLS[call], callers=number, seconds=seconds))
     return turns
 
 
@@ -47,10 +47,13 @@ def table(call: str, over: Transport, callers: Sequence[int], turns: Turns) -> s
     for number in callers:
         heads += [f"p50 / p99 ms, {number} caller{'s' * (number > 1)}", "calls/s"]
     rows: dict[Place, list[str]] = defaultdict(list)
-    for (place, _), one in turns.items():
-        rows[place] += [f"{one.percentile(50):.2f} / {one.percentile(99):.1f}", f"{one.calls_s:,.0f}"]
+    for (place, _), measurement in turns.items():
+        rows[place] += [
+            f"{measurement.percentile(50):.2f} / {measurement.percentile(99):.1f}",
+            f"{measurement.calls_s:,.0f}",
+        ]
     whole = {place: _whole(turns, place, callers) for place in rows}
-    ours = {place.era: one for place, one in whole.items() if place.peer == OURS}
+    ours = {place.era: measurement for place, measurement in whole.items() if place.peer == OURS}
     lines = [
         [place.peer.name, place.era, *cells, *_costs(whole[place], ours.get(place.era))]
         for place, cells in rows.items()
@@ -58,22 +61,25 @@ def table(call: str, over: Transport, callers: Sequence[int], turns: Turns) -> s
     return report.table([*heads, "CPU ms a call", "bytes"], lines)
 
 
-def _whole(turns: Turns, place: Place, callers: Sequence[int]) -> Turn:
-    whole = Turn()
+def _whole(turns: Turns, place: Place, callers: Sequence[int]) -> Measurement:
+    whole = Measurement()
     for number in callers:
         whole.add(turns[place, number])
     return whole
 
 
-def _costs(turn: Turn, ours: Turn | None) -> Sequence[str]:
+def _costs(measurement: Measurement, ours: Measurement | None) -> Sequence[str]:
     """Return the cells for processor time and bytes, with the ratio of our figures to theirs."""
-    time, size = f"{turn.cpu_ms:.2f}", f"{turn.answer_bytes:,}"
+    time, size = f"{measurement.cpu_ms:.2f}", f"{measurement.answer_bytes:,}"
     if ours is None:
         return [time, size]
-    return [f"{time} ({ours.cpu_ms / turn.cpu_ms:.2f})", f"{size} ({ours.answer_bytes / turn.answer_bytes:.2f})"]
+    return [
+        f"{time} ({ours.cpu_ms / measurement.cpu_ms:.2f})",
+        f"{size} ({ours.answer_bytes / measurement.answer_bytes:.2f})",
+    ]
 
 
-async def measured(
+async def measure_tables(
     of: Sequence[Peer],
     *,
     calls: Iterable[str],
@@ -88,7 +94,8 @@ async def measured(
         for transport in over:
             async with AsyncExitStack() as stack:
                 servers = {
-                    place: await stack.enter_async_context(met(place, environment)) for place in places(of, transport)
+                    place: await stack.enter_async_context(start_server(place, environment))
+                    for place in places(of, transport)
                 }
                 for call in calls:
                     report.progress(f"{call}, over {transport}")
@@ -130,7 +137,7 @@ def main(
     write: bool,
 ) -> None:
     """Compare calls of servers of the same API."""
-    run = partial(measured, peers(), calls=calls, over=over, callers=callers, rounds=rounds, seconds=seconds)
+    run = partial(measure_tables, peers(), calls=calls, over=over, callers=callers, rounds=rounds, seconds=seconds)
     report.publish("speed", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

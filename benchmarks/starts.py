@@ -43,7 +43,7 @@ async def started(peer: Peer, environment: Environment) -> Start:
     """Start a server over stdio, list its tools and call one of them."""
     began = perf_counter()
     async with pipes.started(peer.command, environment, LEGACY) as (session, process):
-        await session.ask("tools/list", {})
+        await session.request("tools/list", {})
         listed = perf_counter()
         await session.call("list_runs", {"limit": 10})
         called = perf_counter()
@@ -60,8 +60,8 @@ async def starts(of: Sequence[Peer], rounds: int) -> str:
                 start = await started(peer, environment)
                 if number:  # the first round reads the files from the disk
                     taken[peer.name].append(start)
-    ours = _middle(taken[OURS.name])
-    rows = [_row(peer.name, _middle(taken[peer.name]), ours) for peer in of]
+    ours = _medians(taken[OURS.name])
+    rows = [_row(peer.name, _medians(taken[peer.name]), ours) for peer in of]
     return report.table(["server, over stdio", "`tools/list`, ms", "a call, ms", "memory, MiB"], rows)
 
 
@@ -74,11 +74,11 @@ def _row(name: str, start: Start, ours: Start) -> Sequence[str]:
     ]
 
 
-def _middle(taken: Sequence[Start]) -> Start:
+def _medians(taken: Sequence[Start]) -> Start:
     return Start(
-        median(one.listed_ms for one in taken),
-        median(one.called_ms for one in taken),
-        median(one.memory_mib for one in taken),
+        median(start.listed_ms for start in taken),
+        median(start.called_ms for start in taken),
+        median(start.memory_mib for start in taken),
     )
 
 
@@ -94,7 +94,7 @@ async def imports() -> str:
     return report.table(["in a process", "ms from start to end", "memory, MiB"], rows)
 
 
-async def measured(of: Sequence[Peer], rounds: int) -> str:
+async def measure_tables(of: Sequence[Peer], rounds: int) -> str:
     """Return the tables, in Markdown."""
     return "\n\n".join([await starts(of, rounds), await imports()])
 
@@ -104,7 +104,7 @@ async def measured(of: Sequence[Peer], rounds: int) -> str:
 @report.write_option
 def main(*, rounds: int, write: bool) -> None:
     """Compare the start of servers of the same API."""
-    run = partial(measured, peers(), rounds)
+    run = partial(measure_tables, peers(), rounds)
     report.publish("starts", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

@@ -19,7 +19,7 @@ import httpx
 from benchmarks import report
 from benchmarks.api import STAMP
 from benchmarks.driver import LEGACY, CallError, percentile
-from benchmarks.peers import OURS, PLAIN, Environment, Peer, Place, Server, fixed_api, met, peers, places
+from benchmarks.peers import OURS, PLAIN, Environment, Peer, Place, Server, fixed_api, peers, places, start_server
 
 AT_ONCE = replace(OURS, name="runs-mcp, flush_ms 0", settings=(("RUNS_MCP_STREAMING__FLUSH_MS", "0"),))
 LOOK_S = 0.25
@@ -30,12 +30,12 @@ KIB_IN_MIB = 1024
 
 
 @dataclass(slots=True)
-class Heard:
+class Received:
     """Chunks received from the streams of a server."""
 
     delays_ms: list[float] = field(default_factory=list)
     notifications: int = 0
-    disordered: int = 0
+    out_of_order: int = 0
     began_ns: int = 0
     """Time at which the first chunk was sent."""
 
@@ -47,28 +47,28 @@ class Heard:
 class Reader:
     """Receiver of the progress of one stream."""
 
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
+    def __init__(self, received: Received) -> None:
+        self._received = received
         self.next = 0
         """Number of the next chunk."""
 
     def __call__(self, line: bytes) -> None:
         """Count the chunks in a progress notification."""
         now = monotonic_ns()
-        self._heard.notifications += 1
+        self._received.notifications += 1
         for number, stamp in STAMP.findall(line):
             if int(number) != self.next:
-                self._heard.disordered += 1
+                self._received.out_of_order += 1
             self.next = int(number) + 1
-            self._heard.began_ns = self._heard.began_ns or int(stamp)
-            self._heard.delays_ms.append((now - int(stamp)) / 1_000_000)
+            self._received.began_ns = self._received.began_ns or int(stamp)
+            self._received.delays_ms.append((now - int(stamp)) / 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """Measurements of many concurrent streams."""
 
-    heard: Heard
+    received: Received
     lost: int
     open_after_s: float
     """Seconds until all streams were open, which is when they start."""
@@ -78,39 +78,41 @@ class Crowd:
     """Processor use of the client; near 1, the client limits the measurement."""
 
 
-def some_runs(number: int, chunks: int, per_s: int) -> Sequence[str]:
+def stream_ids(number: int, chunks: int, per_s: int) -> Sequence[str]:
     """Return ids of runs that deliver `chunks` chunks, `per_s` per second, once all their streams are open."""
     group = uuid4().hex
-    return [f"stream-{group}-{one}x{chunks}x{per_s}x{number}" for one in range(number)]
+    return [f"stream-{group}-{index}x{chunks}x{per_s}x{number}" for index in range(number)]
 
 
 async def one_stream(of: Sequence[Place], rounds: int, chunks: int, per_s: int) -> str:
     """Measure one stream at a time, for each server in turns."""
-    heard: dict[Place, Heard] = defaultdict(Heard)
+    received: dict[Place, Received] = defaultdict(Received)
     async with fixed_api() as environment, AsyncExitStack() as stack:
-        servers = {place: await stack.enter_async_context(met(place, environment)) for place in of}
+        servers = {place: await stack.enter_async_context(start_server(place, environment)) for place in of}
         for number in range(rounds):
             report.progress(f"one stream, round {number + 1} of {rounds}")
             for place, server in servers.items():
                 await server.session.call("list_runs", {"limit": 10})
-                [run] = some_runs(1, chunks, per_s)
-                await server.session.call("stream_run", {"run_id": run}, heard[place].reader())
+                [run] = stream_ids(1, chunks, per_s)
+                await server.session.call("stream_run", {"run_id": run}, received[place].reader())
     heads = ["one stream", "over", "protocol", "p50 ms", "p99", "notifications a chunk", "lost, out of order"]
-    return report.table(heads, [_one_row(place, one, rounds * chunks) for place, one in heard.items()])
+    return report.table(
+        heads, [_one_row(place, chunks_of_place, rounds * chunks) for place, chunks_of_place in received.items()]
+    )
 
 
-def _one_row(place: Place, heard: Heard, chunks: int) -> Sequence[str]:
+def _one_row(place: Place, received: Received, chunks: int) -> Sequence[str]:
     return [
         *(place.peer.name, place.over, place.era),
-        *(f"{percentile(heard.delays_ms, 50):.2f}", f"{percentile(heard.delays_ms, 99):.1f}"),
-        f"{heard.notifications / chunks:.2f}",
-        f"{chunks - len(heard.delays_ms)}, {heard.disordered}",
+        *(f"{percentile(received.delays_ms, 50):.2f}", f"{percentile(received.delays_ms, 99):.1f}"),
+        f"{received.notifications / chunks:.2f}",
+        f"{chunks - len(received.delays_ms)}, {received.out_of_order}",
     ]
 
 
 async def crowd(server: Server, *, streams: int, chunks: int, per_s: int) -> Crowd:
     """Measure many concurrent streams of a server."""
-    heard = Heard()
+    received = Received()
     await server.session.call("list_runs", {"limit": 10})
     resting, busy, driving, began = server.usage.memory_mib(), server.usage.busy_s(), process_time(), monotonic()
     highest = resting
@@ -123,22 +125,22 @@ async def crowd(server: Server, *, streams: int, chunks: int, per_s: int) -> Cro
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(look)
-        await _all_followed(server, heard, some_runs(streams, chunks, per_s))
+        await _all_followed(server, received, stream_ids(streams, chunks, per_s))
         tasks.cancel_scope.cancel()
     whole = streams * chunks
     return Crowd(
-        heard,
-        lost=whole - len(heard.delays_ms),
-        open_after_s=max(heard.began_ns / 1_000_000_000 - began, 0),
+        received,
+        lost=whole - len(received.delays_ms),
+        open_after_s=max(received.began_ns / 1_000_000_000 - began, 0),
         kib_a_stream=(highest - resting) * KIB_IN_MIB / streams,
         cpu_us_a_chunk=(server.usage.busy_s() - busy) * 1_000_000 / whole,
         driver_busy=(process_time() - driving) / (monotonic() - began),
     )
 
 
-async def _all_followed(server: Server, heard: Heard, runs: Sequence[str]) -> Sequence[Reader]:
+async def _all_followed(server: Server, received: Received, runs: Sequence[str]) -> Sequence[Reader]:
     """Follow these runs until they end or fail; return their readers."""
-    readers = [heard.reader() for _ in runs]
+    readers = [received.reader() for _ in runs]
 
     async def follow(run: str, reader: Reader) -> None:
         try:
@@ -159,20 +161,20 @@ async def many_streams(of: Sequence[Place], streams: int, chunks: int, per_s: in
     async with fixed_api() as environment:
         for place in of:
             report.progress(f"{streams:,} streams, {place.peer.name}, {place.over}, {place.era}")
-            async with met(place, environment) as server:
+            async with start_server(place, environment) as server:
                 crowds[place] = await crowd(server, streams=streams, chunks=chunks, per_s=per_s)
-    ours = {place.era: one for place, one in crowds.items() if place.peer == OURS and place.over == "HTTP"}
+    ours = {place.era: measured for place, measured in crowds.items() if place.peer == OURS and place.over == "HTTP"}
     heads = [f"{streams:,} streams, each {chunks} chunks at {per_s} a second", "over", "protocol", "p50 ms", "p99"]
     heads += ["lost, out of order", "all open after s", "CPU µs a chunk", "KiB a stream", "the client was busy"]
-    return report.table(heads, [_crowd_row(place, one, ours.get(place.era)) for place, one in crowds.items()])
+    return report.table(heads, [_crowd_row(place, measured, ours.get(place.era)) for place, measured in crowds.items()])
 
 
 def _crowd_row(place: Place, crowd: Crowd, ours: Crowd | None) -> Sequence[str]:
-    delays = crowd.heard.delays_ms or [float("nan")]
+    delays = crowd.received.delays_ms or [float("nan")]
     return [
         *(place.peer.name, place.over, place.era),
         *(f"{percentile(delays, 50):,.0f}", f"{percentile(delays, 99):,.0f}"),
-        *(f"{crowd.lost}, {crowd.heard.disordered}", f"{crowd.open_after_s:.1f}"),
+        *(f"{crowd.lost}, {crowd.received.out_of_order}", f"{crowd.open_after_s:.1f}"),
         f"{crowd.cpu_us_a_chunk:.0f}" + (f" ({ours.cpu_us_a_chunk / crowd.cpu_us_a_chunk:.2f})" if ours else ""),
         f"{crowd.kib_a_stream:.0f}",
         f"{crowd.driver_busy:.2f}",
@@ -185,9 +187,9 @@ async def one_run_for_many(of: Sequence[Place], callers: int, chunks: int, per_s
     async with fixed_api() as environment:
         for place in of:
             report.progress(f"{callers} callers of one run, {place.peer.name}, {place.era}")
-            async with met(place, environment) as server:
-                [run] = some_runs(1, chunks, per_s)
-                readers = await _all_followed(server, Heard(), [run] * callers)
+            async with start_server(place, environment) as server:
+                [run] = stream_ids(1, chunks, per_s)
+                readers = await _all_followed(server, Received(), [run] * callers)
                 whole = sum(reader.next == chunks for reader in readers)
                 rows.append([place.peer.name, place.era, f"{await _opened(run, environment)}", f"{whole} of {callers}"])
     heads = [f"{callers} callers follow one run, over HTTP", "protocol", "streams opened at the API", "heard all"]
@@ -200,7 +202,7 @@ async def _opened(run: str, environment: Environment) -> int:
     return answer["opened"]
 
 
-async def measured(of: Sequence[Peer], *, rounds: int, streams: int, seconds: int, per_s: int) -> str:
+async def measure_tables(of: Sequence[Peer], *, rounds: int, streams: int, seconds: int, per_s: int) -> str:
     """Return the tables, in Markdown."""
     streaming = [peer for peer in of if peer.streams]
     met_once = [AT_ONCE, *streaming]
@@ -222,7 +224,7 @@ async def measured(of: Sequence[Peer], *, rounds: int, streams: int, seconds: in
 @report.write_option
 def main(*, rounds: int, streams: int, seconds: int, per_s: int, write: bool) -> None:
     """Compare the streams of servers of the same API."""
-    run = partial(measured, peers(), rounds=rounds, streams=streams, seconds=seconds, per_s=per_s)
+    run = partial(measure_tables, peers(), rounds=rounds, streams=streams, seconds=seconds, per_s=per_s)
     report.publish("streams", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

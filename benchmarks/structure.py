@@ -24,6 +24,21 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "runs_mcp"
 SOURCES = (PACKAGE, "tests", "evals", "benchmarks", "docs")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "prompts/*.md", "evals/*.md")
+TEXTS = (
+    *("runs_mcp/server/ui/*.js", "runs_mcp/server/ui/*.html", "runs_mcp/http/dashboard/*.js", "manifest.json"),
+    *(
+        "server.json",
+        ".github/**/*.md",
+        ".github/**/*.yml",
+        "deploy/*.*",
+        "deploy/**/*.yaml",
+        "compose.yaml",
+        "Dockerfile",
+        ".ci/run",
+    ),
+    "benchmarks/servers/*.mjs",
+)
+"""Files other than documents and Python that contain prose: pages, templates, comments of configuration files."""
 KNOWN = ROOT / "tests" / "contract" / "known_findings.txt"
 QUOTES = (Path(style.__file__), ROOT / "tests" / "contract" / "test_language.py")
 """Files that quote phrases in order to reject them."""
@@ -142,53 +157,59 @@ def _phrases(path: str, texts: Iterable[tuple[int, str]]) -> Iterator[Finding]:
 
 
 def _documents() -> Iterator[tuple[str, str]]:
-    """Yield the path and text of each document; of the changelog, only what is not released yet."""
+    """Yield the path and prose of each document and text; of the changelog, only the unreleased changes."""
     for pattern in DOCUMENTS:
+        for path in sorted(ROOT.glob(pattern)):
+            yield path.relative_to(ROOT).as_posix(), style.prose(path.read_text(encoding="utf-8"))
+    for pattern in TEXTS:
         for path in sorted(ROOT.glob(pattern)):
             yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    yield "CHANGELOG.md", re.split(r"^## \[(?!Unreleased)", changelog, maxsplit=1, flags=re.MULTILINE)[0]
+    unreleased = re.split(r"^## \[(?!Unreleased)", changelog, maxsplit=1, flags=re.MULTILINE)[0]
+    yield "CHANGELOG.md", style.prose(unreleased)
 
 
 def _base_names(package: Sequence[Source]) -> Iterator[Finding]:
-    found = defaultdict(list)
+    by_name = defaultdict(list)
     for source in package:
         if not source.path.stem.startswith("__"):
-            found[source.path.stem].append(source)
-    for name, same in found.items():
+            by_name[source.path.stem].append(source)
+    for name, same in by_name.items():
         if len(same) > 1:
             yield from (Finding(source.name, "duplicate-base-name", 1, name) for source in same)
 
 
 def findings() -> Sequence[Finding]:
-    """Return all violations in the Python files and documents of the project."""
-    checked = sources(*SOURCES)
-    found = list(_base_names(sources(PACKAGE)))
-    for source in checked:
-        found += [*_docstrings(source), *_internals(source), *_test_names(source)]
+    """Return all violations in the Python files, documents and other texts of the project.
+
+    The strings of Python files include `--help` and the error messages.
+    """
+    violations = list(_base_names(sources(PACKAGE)))
+    for source in sources(*SOURCES):
+        violations += [*_docstrings(source), *_internals(source), *_test_names(source)]
         if GERUND.search(source.path.stem):
-            found.append(Finding(source.name, "gerund", 1, source.path.stem))
+            violations.append(Finding(source.name, "gerund", 1, source.path.stem))
         if source.path not in QUOTES:
-            found += _phrases(source.name, chain(source.comments, source.strings))
+            violations += _phrases(source.name, chain(source.comments, source.strings))
     for path, text in _documents():
-        found += _phrases(path, [(1, style.prose(text))])
-    return sorted(found)
+        violations += _phrases(path, [(1, text)])
+    return sorted(violations)
 
 
-def known(found: Sequence[Finding]) -> str:
-    """Return the content of the list of known findings for `found`: a path and a rule per line."""
-    return "".join(f"{path} {rule}\n" for path, rule in sorted({(one.path, one.rule) for one in found}))
+def known(violations: Sequence[Finding]) -> str:
+    """Return the content of the list of known findings for `violations`: a path and a rule per line."""
+    return "".join(f"{path} {rule}\n" for path, rule in sorted({(each.path, each.rule) for each in violations}))
 
 
 def cycles(package: Sequence[Source]) -> Sequence[str]:
     """Return the import cycles among the modules of `package`, each as `a → b → a`."""
     modules = {source.module: source for source in package}
     edges = {name: set(source.imports(modules)) - {name} for name, source in modules.items()}
-    found, done = [], set[str]()
+    chains, done = [], set[str]()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
-            found.append(" → ".join((*path[path.index(name) :], name)))
+            chains.append(" → ".join((*path[path.index(name) :], name)))
         elif name not in done:
             for other in sorted(edges[name]):
                 visit(other, (*path, name))
@@ -196,7 +217,7 @@ def cycles(package: Sequence[Source]) -> Sequence[str]:
 
     for name in edges:
         visit(name, ())
-    return found
+    return chains
 
 
 def inner_imports(package: Sequence[Source]) -> Sequence[str]:
@@ -238,14 +259,14 @@ def figures() -> str:
 @click.option("--write", is_flag=True, help="Write the list of known findings.")
 def main(*, write: bool) -> None:
     """Print the figures of the source tree and all findings."""
-    found = findings()
+    violations = findings()
     click.echo(figures())
     for cycle in cycles(sources(PACKAGE)):
         click.echo(f"cycle: {cycle}")
-    for one in found:
-        click.echo(f"{one.path}:{one.line}: {one.rule}: {one.text}")
+    for finding in violations:
+        click.echo(f"{finding.path}:{finding.line}: {finding.rule}: {finding.text}")
     if write:
-        KNOWN.write_text(known(found), encoding="utf-8")
+        KNOWN.write_text(known(violations), encoding="utf-8")
 
 
 if __name__ == "__main__":

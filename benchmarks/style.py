@@ -39,6 +39,10 @@ PHRASES: Mapping[str, str] = {
     r"\bcannot be (?:had|said)\b": "use “is unavailable” or “is unknown”",
     r"\b(?:has|have|had) (?:it|them) (?:served|kept|exported|seen)\b": "use the verb",
     r"\bwould do\b": "use “is sufficient”",
+    r"\banew\b": "use “again”, or the verb with “re-”",
+    r"\bcomes? along\b": "use “is included”",
+    r"\bwithout end\b": "use “until cancelled” or “without limit”",
+    r"\bnot told\b": "name the message or the field",
 }
 """Patterns, without regard to case, and advice."""
 

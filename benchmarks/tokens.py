@@ -45,7 +45,7 @@ asyncio.run(main())
 """
 CHARS_PER_TOKEN = 4
 INTERACTION_TOOLS = (5, 20)
-"""Numbers of interactions that are tools of their own."""
+"""Numbers of interactions that are published as tools."""
 LISTED = {
     *(
         "id",
@@ -79,10 +79,10 @@ PAGES: dict[str, tuple[str, dict[str, Any], str, str, dict[str, Any] | None]] = 
 @report.write_option
 def main(*, write: bool) -> None:
     """Measure the size of tools and results."""
-    report.publish("tokens", anyio.run(measured), write=write)
+    report.publish("tokens", anyio.run(measure_tables), write=write)
 
 
-async def measured() -> str:
+async def measure_tables() -> str:
     """Return the three tables, in Markdown."""
     generated = {document.name: generated_tools(document) for document in DOCUMENTS}
     async with running(SandboxOptions()) as sandbox:
@@ -120,8 +120,8 @@ def tokens(value: Any) -> int:
 
 def tools_row(name: str, tools: Sequence[dict[str, Any]], ours: Sequence[dict[str, Any]]) -> str:
     """Return a row of the first table; its last cell is the ratio of `ours` to `tools`."""
-    properties = [one for tool in tools for one in tool["inputSchema"].get("properties", {}).values()]
-    described = sum("description" in one for one in properties)
+    properties = [schema for tool in tools for schema in tool["inputSchema"].get("properties", {}).values()]
+    described = sum("description" in schema for schema in properties)
     return (
         f"| {name} | {tokens(tools):,} | {max(map(tokens, tools)):,} | {described} of {len(properties)} "
         f"| {tokens(ours) / tokens(tools):.2f} |"

@@ -18,18 +18,18 @@ import click
 
 from benchmarks import report
 from benchmarks.driver import percentile
-from benchmarks.peers import OURS, Peer, Place, Transport, fixed_api, met, places
+from benchmarks.peers import OURS, Peer, Place, Transport, fixed_api, places, start_server
 from benchmarks.speed import CALLS, TRANSPORTS
-from benchmarks.streams import AT_ONCE, Crowd, Heard, crowd, some_runs
+from benchmarks.streams import AT_ONCE, Crowd, Received, crowd, stream_ids
 
 CALLERS, CALLS_EACH = 8, 10
 CHUNKS, PER_S = 100, 50
 FIGURES: Mapping[str, Callable[[Crowd], float]] = {
-    "CPU µs a chunk": lambda one: one.cpu_us_a_chunk,
-    "p50 ms": lambda one: percentile(one.heard.delays_ms, 50),
-    "p99 ms": lambda one: percentile(one.heard.delays_ms, 99),
-    "KiB a stream": lambda one: one.kib_a_stream,
-    "lost, out of order": lambda one: one.lost + one.heard.disordered,
+    "CPU µs a chunk": lambda crowd: crowd.cpu_us_a_chunk,
+    "p50 ms": lambda crowd: percentile(crowd.received.delays_ms, 50),
+    "p99 ms": lambda crowd: percentile(crowd.received.delays_ms, 99),
+    "KiB a stream": lambda crowd: crowd.kib_a_stream,
+    "lost, out of order": lambda crowd: crowd.lost + crowd.received.out_of_order,
 }
 """Figures of a thousand streams."""
 
@@ -38,48 +38,55 @@ async def processor_time(of: Sequence[Peer], over: Transport, rounds: int) -> st
     """Measure the processor time of each call."""
     rows = []
     async with fixed_api() as environment, AsyncExitStack() as stack:
-        servers = {place: await stack.enter_async_context(met(place, environment)) for place in places(of, over)}
+        servers = {
+            place: await stack.enter_async_context(start_server(place, environment)) for place in places(of, over)
+        }
         for call, (tool, arguments) in CALLS.items():
             report.progress(f"{call}, over {over}")
             lowest: dict[Place, float] = defaultdict(lambda: inf)
             for _ in range(rounds):
                 for place, server in servers.items():
-                    turn = await server.turn(tool, arguments, callers=CALLERS, calls=CALLS_EACH)
-                    lowest[place] = min(lowest[place], turn.cpu_ms)
+                    measurement = await server.measure(tool, arguments, callers=CALLERS, calls=CALLS_EACH)
+                    lowest[place] = min(lowest[place], measurement.cpu_ms)
             rows += [_row(f"{call}, CPU ms", place, of[1], lowest) for place in servers if place.peer == of[0]]
     return _table(of, rows)
 
 
 async def one_stream(of: Sequence[Peer], over: Transport, rounds: int) -> str:
     """Measure the delay of the chunks of one stream, each sent at once."""
-    heard: dict[Place, list[Heard]] = defaultdict(list)
+    received: dict[Place, list[Received]] = defaultdict(list)
     async with fixed_api() as environment, AsyncExitStack() as stack:
-        servers = {place: await stack.enter_async_context(met(place, environment)) for place in places(of, over)}
+        servers = {
+            place: await stack.enter_async_context(start_server(place, environment)) for place in places(of, over)
+        }
         for number in range(rounds):
             report.progress(f"one stream over {over}, round {number + 1} of {rounds}")
             for place, server in servers.items():
-                heard[place].append(one := Heard())
-                [run] = some_runs(1, 2 * CHUNKS, 2 * PER_S)
-                await server.session.call("stream_run", {"run_id": run}, one.reader())
+                received[place].append(chunks := Received())
+                [run] = stream_ids(1, 2 * CHUNKS, 2 * PER_S)
+                await server.session.call("stream_run", {"run_id": run}, chunks.reader())
     rows = []
     for percent in (50, 99):
-        delays = {place: median(percentile(one.delays_ms, percent) for one in ones) for place, ones in heard.items()}
+        delays = {
+            place: median(percentile(each.delays_ms, percent) for each in rounds_of)
+            for place, rounds_of in received.items()
+        }
         name = f"a chunk of one stream, p{percent} ms"
-        rows += [_row(name, place, of[1], delays) for place in heard if place.peer == of[0]]
+        rows += [_row(name, place, of[1], delays) for place in received if place.peer == of[0]]
     return _table(of, rows)
 
 
 async def many_streams(of: Sequence[Peer], over: Transport, rounds: int, streams: int) -> str:
-    """Measure many concurrent streams; each round starts the servers anew."""
+    """Measure many concurrent streams; each round starts new servers."""
     crowds: dict[Place, list[Crowd]] = defaultdict(list)
     async with fixed_api() as environment:
         for number in range(rounds):
             report.progress(f"{streams:,} streams over {over}, round {number + 1} of {rounds}")
             for place in places(of, over):
-                async with met(place, environment) as server:
+                async with start_server(place, environment) as server:
                     crowds[place].append(await crowd(server, streams=streams, chunks=CHUNKS, per_s=PER_S))
     rows = [
-        _row(f"{streams:,} streams, {name}", place, of[1], {one: median(map(figure, crowds[one])) for one in crowds})
+        _row(f"{streams:,} streams, {name}", place, of[1], {key: median(map(figure, crowds[key])) for key in crowds})
         for name, figure in FIGURES.items()
         for place in crowds
         if place.peer == of[0]
@@ -98,13 +105,13 @@ def _table(of: Sequence[Peer], rows: Sequence[Sequence[str]]) -> str:
     return report.table(["", "over", "protocol", of[1].name, of[0].name], rows)
 
 
-async def measured(other: Path, *, over: Sequence[Transport], rounds: int, streams: int) -> str:
+async def measure_tables(other: Path, *, over: Sequence[Transport], rounds: int, streams: int) -> str:
     """Return the tables, in Markdown."""
     pair = [
         replace(OURS, name="this version"),
         replace(OURS, name="the other", command=(str(other), "serve")),
     ]
-    at_once = [replace(one, settings=AT_ONCE.settings) for one in pair]
+    at_once = [replace(peer, settings=AT_ONCE.settings) for peer in pair]
     tables = []
     for transport in over:
         tables.append(await processor_time(pair, transport, rounds))
@@ -129,7 +136,7 @@ async def measured(other: Path, *, over: Sequence[Transport], rounds: int, strea
 @report.write_option
 def main(*, other: Path, over: Sequence[Transport], rounds: int, streams: int, write: bool) -> None:
     """Compare two installed versions of runs-mcp."""
-    run = partial(measured, other, over=over, rounds=rounds, streams=streams)
+    run = partial(measure_tables, other, over=over, rounds=rounds, streams=streams)
     report.publish("versions", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

@@ -20,16 +20,16 @@ class CallRecorder:
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self._asked: dict[Any, dict[str, Any]] = {}
+        self._pending: dict[Any, dict[str, Any]] = {}
 
-    def asked(self, message: Any) -> None:
-        """Note a message from the agent."""
+    def record_request(self, message: Any) -> None:
+        """Record a message from the agent."""
         if isinstance(message, dict) and message.get("method") == "tools/call":
-            self._asked[message.get("id")] = message["params"]
+            self._pending[message.get("id")] = message["params"]
 
-    def answered(self, message: Any) -> None:
-        """Note a message from the server; the result of a call completes its record."""
-        call = self._asked.pop(message.get("id"), None) if isinstance(message, dict) else None
+    def record_response(self, message: Any) -> None:
+        """Record a message from the server; the result of a call completes its record."""
+        call = self._pending.pop(message.get("id"), None) if isinstance(message, dict) else None
         if call is None:
             return
         result = message.get("result", {})
@@ -48,20 +48,20 @@ def main() -> int:
     """Forward lines in both directions until the agent closes its end."""
     recorder = CallRecorder(Path(sys.argv[1]))
     with subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:  # noqa: S603 - ours
-        back = threading.Thread(target=_forward, args=(server.stdout, sys.stdout.buffer, recorder.answered))
+        back = threading.Thread(target=_forward, args=(server.stdout, sys.stdout.buffer, recorder.record_response))
         back.start()
-        _forward(sys.stdin.buffer, server.stdin, recorder.asked)
+        _forward(sys.stdin.buffer, server.stdin, recorder.record_request)
         server.stdin and server.stdin.close()
         back.join()
     return server.returncode
 
 
-def _forward(source: Any, sink: Any, note: Callable[[Any], None]) -> None:
+def _forward(source: Any, sink: Any, record: Callable[[Any], None]) -> None:
     for line in source:
         try:
-            note(json.loads(line))
+            record(json.loads(line))
         except ValueError:
-            note(None)  # forwarded unchanged
+            record(None)  # forwarded unchanged
         sink.write(line)
         sink.flush()
 

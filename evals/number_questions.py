@@ -1,7 +1,7 @@
-"""Twenty questions about numbers of 5,000 runs: medians, sums, days, error codes, names that repeat, the slowest five.
+"""Twenty questions about numbers of 5,000 runs: medians, sums, days, error codes, duplicate names, the slowest five.
 
-Each has a right answer that a plain computation over all runs finds, a plan for the tools of this server, and the reads
-that an agent needs whose tools only list runs.
+Each has the correct answers, computed from all runs, a plan for the tools of this server, and the fields that an agent
+must read if its tools can only list runs.
 """
 
 import statistics
@@ -14,27 +14,27 @@ from typing import Any
 Run = Mapping[str, Any]
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 Answers = Sequence[Sequence[str]]
-"""The words of each right answer; several if there is a tie."""
+"""The words of each correct answer; several answers if values are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberQuestion:
-    """A question, how to find the truth, and how to ask."""
+    """A question, its correct answers, and a plan to find them with tools."""
 
     id: str
     text: str
-    truth: Callable[[Sequence[Run]], Answers]
-    """Finds the right answers in all runs."""
+    correct_answers: Callable[[Sequence[Run]], Answers]
+    """Returns the correct answers for all runs."""
     plan: Callable[[Tool], Awaitable[str]]
-    """Answers with the tools of this server."""
+    """Answers the question with the tools of this server."""
     fields: str
-    """The fields of runs that the answer needs, for an agent that has to read them all."""
+    """The fields of runs that the answer needs, for an agent that must read them."""
     query: Mapping[str, Any] = field(default_factory=dict)
-    """The MongoDB filter of the runs that it has to read."""
+    """The MongoDB filter of the runs that such an agent must read."""
 
 
 def aggregated(show: Callable[[dict[str, Any]], str], **arguments: Any) -> Callable[[Tool], Awaitable[str]]:
-    """Return a plan that aggregates once, and shows something of the answer."""
+    """Return a plan that calls `aggregate_runs` once and formats the result with `show`."""
 
     async def plan(tool: Tool) -> str:
         return show(await tool("aggregate_runs", **arguments))
@@ -45,7 +45,7 @@ def aggregated(show: Callable[[dict[str, Any]], str], **arguments: Any) -> Calla
 def listed(
     show: Callable[[list[dict[str, Any]]], str], sort: str, **arguments: Any
 ) -> Callable[[Tool], Awaitable[str]]:
-    """Return a plan that reads the first runs of an order."""
+    """Return a plan that reads the first runs in the order `sort` and formats them with `show`."""
 
     async def plan(tool: Tool) -> str:
         return show((await tool("search_runs", sort=sort, **arguments))["runs"])
@@ -54,12 +54,12 @@ def listed(
 
 
 def total(measure: str) -> Callable[[dict[str, Any]], str]:
-    """Show a measure over all runs."""
+    """Return a function that formats a measure over all runs."""
     return lambda answer: number(answer["total"][measure])
 
 
 def first(measure: str | None = None) -> Callable[[dict[str, Any]], str]:
-    """Show the labels of the first group, and a measure of it."""
+    """Return a function that formats the labels of the first group, and one of its measures."""
 
     def show(answer: dict[str, Any]) -> str:
         group = answer["groups"][0]
@@ -74,9 +74,9 @@ def number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def chosen(runs: Iterable[Run], **wanted: str) -> list[Run]:
-    """Return the runs with some values; references are compared by name."""
-    return [run for run in runs if all(name_of(run.get(field)) == value for field, value in wanted.items())]
+def filter_runs(runs: Iterable[Run], **values: str) -> list[Run]:
+    """Return the runs with these values of fields; references are compared by name."""
+    return [run for run in runs if all(name_of(run.get(field)) == value for field, value in values.items())]
 
 
 def name_of(value: Any) -> Any:
@@ -85,27 +85,27 @@ def name_of(value: Any) -> Any:
 
 
 def times(runs: Iterable[Run]) -> list[int]:
-    """Return the durations that are known."""
+    """Return the known durations, in milliseconds."""
     return [run["execution_time"] for run in runs if "execution_time" in run]
 
 
 def tokens(runs: Iterable[Run], part: str = "total") -> list[int]:
-    """Return the token counts that are known."""
+    """Return the known token counts."""
     return [run["token_use"][part] for run in runs if "token_use" in run]
 
 
 def by(runs: Iterable[Run], key: Callable[[Run], str]) -> dict[str, list[Run]]:
-    """Return the runs by a value."""
+    """Return the runs grouped by `key`."""
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[key(run)].append(run)
     return groups
 
 
-def best(scores: Mapping[str, float], *, told: bool = False) -> Answers:
-    """Return the values with the highest score, with the score if it is to be told."""
+def best(scores: Mapping[str, float], *, with_score: bool = False) -> Answers:
+    """Return the values with the highest score, and the score if `with_score` is set."""
     top = max(scores.values())
-    return [[value, *([number(top)] if told else [])] for value, score in scores.items() if score == top]
+    return [[value, *([number(top)] if with_score else [])] for value, score in scores.items() if score == top]
 
 
 def created(run: Run) -> datetime:
@@ -130,7 +130,7 @@ def p95(values: Sequence[int]) -> float:
 
 def failed(runs: Iterable[Run]) -> list[Run]:
     """Return the failed runs."""
-    return chosen(runs, status="failed")
+    return filter_runs(runs, status="failed")
 
 
 def ranked(runs: Iterable[Run], value: Callable[[Run], float | None]) -> list[Run]:
@@ -139,13 +139,13 @@ def ranked(runs: Iterable[Run], value: Callable[[Run], float | None]) -> list[Ru
 
 
 def took(run: Run) -> float | None:
-    """Return the duration."""
+    """Return the duration in milliseconds; None if it is unknown."""
     time: float | None = run.get("execution_time")
     return time
 
 
 def used(run: Run) -> float | None:
-    """Return the tokens used."""
+    """Return the number of tokens; None if it is unknown."""
     total_used: float | None = run.get("token_use", {}).get("total")
     return total_used
 
@@ -157,7 +157,7 @@ def ids(runs: Iterable[Run]) -> list[str]:
 
 def staging(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Return the runs of the environments named Staging, by id."""
-    return by(chosen(runs, environment="Staging"), lambda run: run["environment"]["id"])
+    return by(filter_runs(runs, environment="Staging"), lambda run: run["environment"]["id"])
 
 
 async def staging_sizes(tool: Tool) -> str:
@@ -175,15 +175,15 @@ async def slower_staging(tool: Tool) -> str:
 
 
 def more_tokens(runs: list[dict[str, Any]]) -> str:
-    """Show which of two runs used more tokens, and by how many."""
-    one, other = sorted(runs, key=lambda run: run["token_use"]["total"], reverse=True)
-    return f"{one['id']}, by {one['token_use']['total'] - other['token_use']['total']}"
+    """Format the run with more tokens among two runs, and the difference."""
+    larger, smaller = sorted(runs, key=lambda run: run["token_use"]["total"], reverse=True)
+    return f"{larger['id']}, by {larger['token_use']['total'] - smaller['token_use']['total']}"
 
 
-def truth_of_two(runs: Sequence[Run]) -> Answers:
-    """Find which of the two slowest completed runs used more tokens, and by how many."""
-    one, other = ranked(ranked(chosen(runs, status="completed"), took)[:2], used)
-    return [[one["id"], str(one["token_use"]["total"] - other["token_use"]["total"])]]
+def compare_two_slowest(runs: Sequence[Run]) -> Answers:
+    """Return the run with more tokens among the two slowest completed runs, and the difference."""
+    larger, smaller = ranked(ranked(filter_runs(runs, status="completed"), took)[:2], used)
+    return [[larger["id"], str(larger["token_use"]["total"] - smaller["token_use"]["total"])]]
 
 
 LONG_MS = 5_000
@@ -192,7 +192,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "median",
         "What is the median duration of gpt-4o runs, in milliseconds?",
-        lambda runs: [[number(statistics.median(times(chosen(runs, modelId="gpt-4o"))))]],
+        lambda runs: [[number(statistics.median(times(filter_runs(runs, modelId="gpt-4o"))))]],
         aggregated(total("median_ms"), model="gpt-4o", measures=["median_ms"]),
         "execution_time",
         {"modelId": "gpt-4o"},
@@ -200,7 +200,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "p95",
         "What is the 95th percentile of the duration of claude-3-haiku runs, in milliseconds?",
-        lambda runs: [[number(p95(times(chosen(runs, modelId="claude-3-haiku"))))]],
+        lambda runs: [[number(p95(times(filter_runs(runs, modelId="claude-3-haiku"))))]],
         aggregated(total("p95_ms"), model="claude-3-haiku", measures=["p95_ms"]),
         "execution_time",
         {"modelId": "claude-3-haiku"},
@@ -210,7 +210,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
         "Which model has the highest median duration, and what is it in milliseconds?",
         lambda runs: best(
             {model: statistics.median(times(group)) for model, group in by(runs, lambda run: run["modelId"]).items()},
-            told=True,
+            with_score=True,
         ),
         aggregated(first("median_ms"), by=["model"], measures=["median_ms"]),
         "modelId execution_time",
@@ -225,7 +225,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "environment-tokens",
         "How many tokens did the runs in Bedrock EU write as results?",
-        lambda runs: [[str(sum(tokens(chosen(runs, environment="Bedrock EU"), "result")))]],
+        lambda runs: [[str(sum(tokens(filter_runs(runs, environment="Bedrock EU"), "result")))]],
         aggregated(total("result_tokens"), environment="Bedrock EU", measures=["result_tokens"]),
         "token_use",
         {"environment": "66b2f0c2e4b0a1b2c3d4e002"},
@@ -233,21 +233,21 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "mean-tokens",
         "How many tokens does a run of SummarizeText use on average? Round to one decimal.",
-        lambda runs: [[number(statistics.fmean(tokens(chosen(runs, interaction="SummarizeText"))))]],
+        lambda runs: [[number(statistics.fmean(tokens(filter_runs(runs, interaction="SummarizeText"))))]],
         aggregated(total("mean_tokens"), interaction="SummarizeText", measures=["mean_tokens"]),
         "interaction token_use",
     ),
     NumberQuestion(
         "busiest-day",
         "On which UTC day were most runs created, and how many?",
-        lambda runs: best({name: len(group) for name, group in by(runs, day).items()}, told=True),
+        lambda runs: best({name: len(group) for name, group in by(runs, day).items()}, with_score=True),
         aggregated(first("runs"), by=["day"], measures=["runs"], sort="-runs", limit=1),
         "created_at",
     ),
     NumberQuestion(
         "worst-day",
         "On which UTC day did most runs fail, and how many?",
-        lambda runs: best({name: len(group) for name, group in by(failed(runs), day).items()}, told=True),
+        lambda runs: best({name: len(group) for name, group in by(failed(runs), day).items()}, with_score=True),
         aggregated(first("failed"), by=["day"], measures=["failed"], sort="-failed", limit=1),
         "created_at",
         {"status": "failed"},
@@ -255,7 +255,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "week-tokens",
         "In which ISO week were most tokens used, and how many?",
-        lambda runs: best({name: sum(tokens(group)) for name, group in by(runs, week).items()}, told=True),
+        lambda runs: best({name: sum(tokens(group)) for name, group in by(runs, week).items()}, with_score=True),
         aggregated(first("total_tokens"), by=["week"], measures=["total_tokens"], sort="-total_tokens"),
         "created_at token_use",
     ),
@@ -269,7 +269,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "commonest-error",
         "What is the commonest error code, and how many runs failed with it?",
-        lambda runs: best(Counter(run["error"]["code"] for run in failed(runs)), told=True),
+        lambda runs: best(Counter(run["error"]["code"] for run in failed(runs)), with_score=True),
         aggregated(first("runs"), by=["error"], measures=["runs"], status="failed"),
         "error",
         {"status": "failed"},
@@ -278,7 +278,8 @@ QUESTIONS: Sequence[NumberQuestion] = (
         "error-of-model",
         "Which error code do failed runs of claude-3-5-sonnet have most often, and how many?",
         lambda runs: best(
-            Counter(run["error"]["code"] for run in failed(chosen(runs, modelId="claude-3-5-sonnet"))), told=True
+            Counter(run["error"]["code"] for run in failed(filter_runs(runs, modelId="claude-3-5-sonnet"))),
+            with_score=True,
         ),
         aggregated(first("runs"), by=["error"], measures=["runs"], status="failed", model="claude-3-5-sonnet"),
         "error",
@@ -292,7 +293,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
                 model: 100 * len(failed(group)) / len(group)
                 for model, group in by(runs, lambda run: run["modelId"]).items()
             },
-            told=True,
+            with_score=True,
         ),
         aggregated(
             lambda answer: f"{answer['groups'][0]['by']['model']}: {number(100 * answer['groups'][0]['failure_rate'])}",
@@ -304,7 +305,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "failing-tag",
         "Which tag do failed runs carry most often, and how many of them?",
-        lambda runs: best(Counter(tag for run in failed(runs) for tag in run["tags"]), told=True),
+        lambda runs: best(Counter(tag for run in failed(runs) for tag in run["tags"]), with_score=True),
         aggregated(first("runs"), by=["tag"], measures=["runs"], status="failed"),
         "tags",
         {"status": "failed"},
@@ -312,14 +313,18 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "same-name",
         "Two environments are called Staging. How many runs has each? Give id and number.",
-        lambda runs: [[word for one, group in staging(runs).items() for word in (one, str(len(group)))]],
+        lambda runs: [
+            [word for environment, group in staging(runs).items() for word in (environment, str(len(group)))]
+        ],
         staging_sizes,
         "environment",
     ),
     NumberQuestion(
         "slower-of-same-name",
         "Which of the two environments called Staging has the higher median duration? Give its id.",
-        lambda runs: best({one: statistics.median(times(group)) for one, group in staging(runs).items()}),
+        lambda runs: best(
+            {environment: statistics.median(times(group)) for environment, group in staging(runs).items()}
+        ),
         slower_staging,
         "environment execution_time",
     ),
@@ -340,7 +345,7 @@ QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "compare-two",
         "Of the two slowest completed runs: which used more tokens, and by how many?",
-        truth_of_two,
+        compare_two_slowest,
         listed(more_tokens, "-execution_time", status="completed", limit=2),
         "execution_time token_use",
         {"status": "completed"},
@@ -349,7 +354,8 @@ QUESTIONS: Sequence[NumberQuestion] = (
         "long-runs",
         "Which interaction has most runs that took longer than five seconds, and how many?",
         lambda runs: best(
-            Counter(run["interaction"]["name"] for run in runs if run.get("execution_time", 0) > LONG_MS), told=True
+            Counter(run["interaction"]["name"] for run in runs if run.get("execution_time", 0) > LONG_MS),
+            with_score=True,
         ),
         aggregated(first("runs"), by=["interaction"], measures=["runs"], where=LONG),
         "interaction",

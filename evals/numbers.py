@@ -1,7 +1,7 @@
 """Ask this server and the server that FastMCP generates the questions about numbers, and compare the costs.
 
-The runs come from a sandbox of their own, made from another seed than its usual two hundred. The truth is computed from
-the API's own lists, by code that shares nothing with the server.
+The runs come from a separate sandbox with another seed than the usual 200 runs. The correct answers are computed from
+the lists of the API, by code that shares nothing with the server.
 """
 
 import json
@@ -34,22 +34,22 @@ RUNS = 5_000
 SEED = 11
 PAGE = 1_000
 TIMEOUT_S = 120.0
-"""Longer than a sandbox needs to make its runs on a busy machine."""
+"""Seconds for a request: a sandbox creates its runs at the first, which takes long on a busy machine."""
 GENERATED_SLICE = timedelta(days=5)
 """A span of creation time whose runs fit a page, since the generated `find` has no offset."""
-MOST_CALLS = 2
-MOST_CHARS = 3_000
+MAX_CALLS = 2
+MAX_CHARS = 3_000
 
 
 @dataclass(slots=True)
 class Cost:
-    """The calls that an answer took, and the characters of arguments and answers."""
+    """The number of calls for an answer, and the characters of their arguments and results."""
 
     calls: int = 0
     chars: int = 0
 
     def count(self, arguments: dict[str, Any], result: CallToolResult) -> None:
-        """Count one call."""
+        """Count a call."""
         self.calls += 1
         text = "".join(block.text for block in result.content if isinstance(block, TextContent))
         self.chars += len(json.dumps(arguments)) + len(text)
@@ -70,41 +70,41 @@ class Score:
 @click.option("--generated/--no-generated", default=True, help="Compare with the server that FastMCP generates.")
 def main(*, generated: bool) -> None:
     """Ask the questions about numbers. Exit code 1: an answer was wrong or cost too much."""
-    scores = anyio.run(scored, generated)
+    scores = anyio.run(score_all, generated)
     click.echo(table(scores))
-    sys.exit(0 if all(one.right and within_bounds(one.ours) for one in scores) else 1)
+    sys.exit(0 if all(score.right and within_bounds(score.ours) for score in scores) else 1)
 
 
-async def scored(generated: bool) -> list[Score]:  # noqa: FBT001 - anyio passes positional arguments
+async def score_all(generated: bool) -> list[Score]:  # noqa: FBT001 - anyio passes positional arguments
     """Return the score of each question."""
     async with running(SandboxOptions(seed_runs=RUNS, seed=SEED)) as sandbox:
         runs = await every_run(sandbox)
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
         async with Client(build_server(config).mcp) as client:
-            scores = [await _score(client, one, runs) for one in QUESTIONS]
+            scores = [await _score(client, question, runs) for question in QUESTIONS]
         if generated:
             async with generated_server(sandbox) as client:
-                for one, score in zip(QUESTIONS, scores, strict=True):
-                    await read_all(client, one, runs, score.generated)
+                for question, score in zip(QUESTIONS, scores, strict=True):
+                    await read_all(client, question, runs, score.generated)
     return scores
 
 
 def within_bounds(cost: Cost) -> bool:
-    """Return whether an answer cost as little as it has to."""
-    return cost.calls <= MOST_CALLS and cost.chars <= MOST_CHARS
+    """Return true if an answer did not exceed the maximum of calls and characters."""
+    return cost.calls <= MAX_CALLS and cost.chars <= MAX_CHARS
 
 
 def table(scores: Sequence[Score]) -> str:
     """Return the scores as a table."""
-    wrong = [f"wrong: {one.id}: {one.answer}" for one in scores if not one.right]
+    wrong = [f"wrong: {score.id}: {score.answer}" for score in scores if not score.right]
     head = f"{'question':<20} {'right':>5} {'calls':>6} {'chars':>7}   {'generated: calls':>16} {'chars':>10}"
-    rows = [_row(one.id, one.right, one.ours, one.generated) for one in scores]
+    rows = [_row(score.id, score.right, score.ours, score.generated) for score in scores]
     ours, generated = Cost(), Cost()
-    for one in scores:
-        for total, part in ((ours, one.ours), (generated, one.generated)):
+    for score in scores:
+        for total, part in ((ours, score.ours), (generated, score.generated)):
             total.calls += part.calls
             total.chars += part.chars
-    return "\n".join([*wrong, head, *rows, _row("all", sum(one.right for one in scores), ours, generated)])
+    return "\n".join([*wrong, head, *rows, _row("all", sum(score.right for score in scores), ours, generated)])
 
 
 async def every_run(sandbox: Sandbox) -> list[Run]:
@@ -117,7 +117,7 @@ async def every_run(sandbox: Sandbox) -> list[Run]:
 
 
 async def credential(sandbox: Sandbox) -> dict[str, str]:
-    """Return the headers that the API wants."""
+    """Return the headers that authenticate requests to the API."""
     async with httpx.AsyncClient(base_url=sandbox.url) as api:
         token = (await api.get("/auth/token", params={"token": DEMO_KEY})).json()["token"]
     return {"Authorization": f"Bearer {token}"}
@@ -138,7 +138,7 @@ async def generated_server(sandbox: Sandbox) -> AsyncIterator[Client]:
 
 
 async def read_all(client: Client, question: NumberQuestion, runs: Sequence[Run], cost: Cost) -> None:
-    """Read with the generated tools what an agent needs to compute the answer itself, and count it."""
+    """Read, with the generated tools, the fields that an agent needs to compute the answer, and count the cost."""
     tools = (await client.list_tools()).tools
     find = next(tool.name for tool in tools if "find" in tool.name.lower())
     start = min(map(created, runs))
@@ -147,7 +147,7 @@ async def read_all(client: Client, question: NumberQuestion, runs: Sequence[Run]
         end = start + GENERATED_SLICE
         span = {"created_at": {"$gte": start.isoformat(), "$lt": end.isoformat()}}
         arguments = {"query": {**question.query, **span}, "limit": PAGE, "select": f"id {question.fields}"}
-        # Not `call_tool`, which refuses answers that do not fit the generated schema, as those with plain ids do not.
+        # Not `call_tool`, which rejects results that violate the generated schema: references that are plain ids do.
         call = CallToolRequest(params=CallToolRequestParams(name=find, arguments=arguments))
         cost.count(arguments, await client.session.send_request(call, CallToolResult))
         start = end
@@ -164,10 +164,10 @@ async def _score(client: Client, question: NumberQuestion, runs: Sequence[Run]) 
         return result.structured_content or {}
 
     answer = await question.plan(tool)
-    accepts: Callable[[Sequence[str]], bool] = lambda words: Question(  # noqa: E731 - one of several right answers
+    accepts: Callable[[Sequence[str]], bool] = lambda words: Question(  # noqa: E731 - one of several correct answers
         question.id, "number", question.text, words
     ).is_answered_by(answer)
-    return Score(question.id, any(map(accepts, question.truth(runs))), answer, cost)
+    return Score(question.id, any(map(accepts, question.correct_answers(runs))), answer, cost)
 
 
 def _row(label: str, right: object, ours: Cost, generated: Cost) -> str:

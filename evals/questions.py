@@ -30,7 +30,7 @@ class Question:
 
 def questions() -> list[Question]:
     """Return all questions, in the order of the file."""
-    return [Question(**one) for one in json.loads(QUESTIONS.read_text(encoding="utf-8"))]
+    return [Question(**question) for question in json.loads(QUESTIONS.read_text(encoding="utf-8"))]
 
 
 def _holds(answer: str, word: str) -> bool:

@@ -35,7 +35,7 @@ def most(facet: str, *, unless: Sequence[str] = (), **filters: Any) -> Plan:
 
     async def plan(tool: Tool) -> object:
         counts = (await tool("compute_run_facets", facets=[facet], **filters))["facets"][facet]
-        top = max((one for one in counts if _label(one) not in unless), key=lambda one: one["count"])
+        top = max((bucket for bucket in counts if _label(bucket) not in unless), key=lambda bucket: bucket["count"])
         return f"{_label(top)}: {top['count']}"
 
     return plan
@@ -106,15 +106,17 @@ async def worst_rate(tool: Tool) -> object:
     """Find the interaction with the highest share of failed runs."""
     everything = (await tool("compute_run_facets", facets=["interactions"]))["facets"]["interactions"]
     failed = (await tool("compute_run_facets", facets=["interactions"], status="failed"))["facets"]["interactions"]
-    runs = {_label(one): one["count"] for one in everything}
-    shares = {_label(one): one["count"] / runs[_label(one)] for one in failed if _label(one) != "AlwaysFails"}
+    runs = {_label(bucket): bucket["count"] for bucket in everything}
+    shares = {
+        _label(bucket): bucket["count"] / runs[_label(bucket)] for bucket in failed if _label(bucket) != "AlwaysFails"
+    }
     return max(shares, key=lambda name: shares[name])
 
 
 async def environments(tool: Tool) -> object:
     """Compare the failed runs of two environments."""
     counts = (await tool("compute_run_facets", facets=["environments"], status="failed"))["facets"]["environments"]
-    by_name = {_label(one): one["count"] for one in counts}
+    by_name = {_label(bucket): bucket["count"] for bucket in counts}
     difference = by_name["Bedrock EU"] - by_name["Vertex AI"]
     return f"{'Bedrock EU' if difference > 0 else 'Vertex AI'}, by {abs(difference)}"
 
@@ -137,7 +139,7 @@ async def again(tool: Tool) -> object:
     """Find the risk of a clause by repeating a run."""
     before = await tool("get_run", run_id="631bf1cf8933c25e9dfb723d", include=["parameters"])
     run = await tool("create_run", interaction=before["interaction"]["name"], data=before["parameters"])
-    return next(one["risk"] for one in run["result"]["risks"] if one["clause"] == "exclusive")
+    return next(risk["risk"] for risk in run["result"]["risks"] if risk["clause"] == "exclusive")
 
 
 async def parent(tool: Tool) -> object:
@@ -194,7 +196,7 @@ async def answer(question: str) -> object:
     Raises:
         LookupError: A tool call failed.
     """
-    plan = PLANS[next(one.id for one in questions() if one.question == question)]
+    plan = PLANS[next(known.id for known in questions() if known.question == question)]
     command, *arguments = json.loads(os.environ["MCP_SERVER"])
     server = stdio_client(StdioServerParameters(command=command, args=arguments, env=dict(os.environ)))
     async with Client(server) as client:

@@ -49,17 +49,17 @@ class Score:
 @click.option("--json", "report", type=click.Path(path_type=Path), help="File for the scores.")
 def main(*, agent: str, only: Sequence[str], jobs: int, report: Path | None) -> None:
     """Run an agent on questions about the runs of the sandbox. Exit code 1: an answer is wrong."""
-    asked = [one for one in questions() if not only or one.id in only]
+    asked = [question for question in questions() if not only or question.id in only]
     with ThreadPoolExecutor(jobs) as pool:
         scores = list(pool.map(partial(score, agent), asked))
     if report:
-        report.write_text(json.dumps([asdict(one) for one in scores], indent=2), encoding="utf-8")
+        report.write_text(json.dumps([asdict(score) for score in scores], indent=2), encoding="utf-8")
     click.echo(table(scores))
-    sys.exit(0 if all(one.right for one in scores) else 1)
+    sys.exit(0 if all(score.right for score in scores) else 1)
 
 
 def score(agent: str, question: Question) -> Score:
-    """Ask `agent` one question, with a new server."""
+    """Ask `agent` a question, with a new server."""
     with tempfile.TemporaryDirectory() as folder:
         log, started = Path(folder) / "calls.jsonl", time.perf_counter()
         answer = _answer(agent, question, [sys.executable, "-m", "evals.call_recorder", str(log)])
@@ -79,16 +79,16 @@ def score(agent: str, question: Question) -> Score:
 
 def table(scores: Sequence[Score]) -> str:
     """Return the wrong answers and a table with a line for each kind of question and the total."""
-    wrong = [f"wrong: {one.id}: {one.answer[:200] or '(nothing)'}" for one in scores if not one.right]
-    kinds = list(dict.fromkeys(one.kind for one in scores))
-    rows = [_row(kind, [one for one in scores if one.kind == kind]) for kind in kinds]
+    wrong = [f"wrong: {score.id}: {score.answer[:200] or '(nothing)'}" for score in scores if not score.right]
+    kinds = list(dict.fromkeys(score.kind for score in scores))
+    rows = [_row(kind, [score for score in scores if score.kind == kind]) for kind in kinds]
     head = f"{'kind':<12} {'right':>7} {'calls':>6} {'failed':>7} {'tokens':>8} {'seconds':>8}"
     return "\n".join([*wrong, head, *rows, _row("all", scores)])
 
 
 def _row(label: str, scores: Sequence[Score]) -> str:
     def total(name: str) -> Any:
-        return sum(getattr(one, name) for one in scores)
+        return sum(getattr(score, name) for score in scores)
 
     right = f"{total('right')}/{len(scores)}"
     counts = f"{total('calls'):>6} {total('failed_calls'):>7} {total('tokens'):>8,}"

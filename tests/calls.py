@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp.client import Client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, Implementation, TextContent
+
+PATIENT = Implementation(name="patient", version="1")
+"""A client that is not known to give up early, unlike `mcp`, the name that the SDK sends by default."""
 
 
 @dataclass(frozen=True, slots=True)

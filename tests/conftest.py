@@ -18,6 +18,7 @@ from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
 from runs_mcp.server.runs import idempotent_create, run_poller, stream_hub
+from tests.calls import PATIENT
 
 # A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -92,7 +93,7 @@ Connect = Callable[[Config], AbstractAsyncContextManager[Client]]
 @pytest.fixture
 def connect(mode: str) -> Connect:
     """Return a function that connects a client to a server with some configuration."""
-    return lambda config: Client(build_server(config).mcp, mode=mode)
+    return lambda config: Client(build_server(config).mcp, mode=mode, client_info=PATIENT)
 
 
 @pytest.fixture

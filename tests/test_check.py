@@ -95,7 +95,7 @@ async def examined(folder: Path, settings: Any, checks: Any = HERE) -> Found:
     file.write_text(json.dumps(settings), encoding="utf-8")
     file.chmod(0o600)
     found: dict[str, Finding] = {}
-    await examine(file, tell=found.__setitem__, checks=checks)
+    await examine(file, on_finding=found.__setitem__, checks=checks)
     return found
 
 
@@ -242,7 +242,7 @@ def exported(*names: str) -> Reply:
 @pytest.mark.parametrize(
     ("selected", "outcome", "words"),
     [
-        ({}, Outcome.OK, "none: server.interaction_tools selects none"),
+        ({}, Outcome.OK, "none: server.interaction_tools selects no interaction"),
         ({"include": ["*"]}, Outcome.OK, r"3 tools of single interactions add about \d{3} tokens .* limit is 20"),
         ({"include": ["*"], "limit": 2}, Outcome.WARNING, r"2 tools .*; 3 are selected, and the limit is 2"),
         ({"include": ["X*"]}, Outcome.WARNING, "none: no interaction is selected"),
@@ -537,7 +537,7 @@ async def test_a_secret_readable_by_others_is_a_warning(folder: Path, source: st
     file.write_text(json.dumps({"api": {"base_url": "http://127.0.0.1:9", "auth": auth}}), encoding="utf-8")
     file.chmod(0o644)
     found: dict[str, Finding] = {}
-    await examine(file, tell=found.__setitem__, checks=until("secret"))
+    await examine(file, on_finding=found.__setitem__, checks=until("secret"))
     assert warnings(found) == {"secret"}
     assert found["secret"].fix == f"chmod 600 {secret if source == 'file' else file}"
     assert report.exit_code(found) == 0
@@ -659,7 +659,7 @@ async def test_all_checks_together_have_a_deadline(folder: Path) -> None:
         return ok("checked")
 
     found: dict[str, Finding] = {}
-    await examine(None, tell=found.__setitem__, checks=[patient, other], within_s=0.01)
+    await examine(None, on_finding=found.__setitem__, checks=[patient, other], within_s=0.01)
     assert failures(found) == {"patient"}
     assert skipped(found) == {"other"}
 

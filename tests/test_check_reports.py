@@ -1,6 +1,6 @@
 """The report of `runs-mcp check` on the operations of three credentials, each in a file of `check_reports/`.
 
-After an intended change, `python -m tests.test_check_reports` writes the files anew.
+After an intended change, `python -m tests.test_check_reports` writes the files again.
 """
 
 import json
@@ -41,7 +41,7 @@ async def reported(credential: str, folder: Path) -> str:
         file.chmod(0o600)
         found: dict[str, Finding] = {}
         here = [one for one in CHECKS if not one.name.startswith("protocol_")]
-        await examine(file, tell=found.__setitem__, checks=here)
+        await examine(file, on_finding=found.__setitem__, checks=here)
     verdict = re.sub(r"\d+ ms", "N ms", report.verdict(found))
     width = max(map(len, OF_OPERATIONS))
     lines = [report.line(name, found[name], width=width) for name in found if name in OF_OPERATIONS]

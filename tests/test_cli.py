@@ -30,7 +30,7 @@ GIVEN = {"auth": {"value": "a-token"}}
         pytest.param({"api": {"edition": "future"}}, "api.edition: Input should be 'composable'", id="unknown edition"),
         pytest.param("{", "is not JSON", id="not JSON"),
         pytest.param("[]", "must hold a JSON object", id="no object"),
-        pytest.param({"api": {"auth": {}}}, "api.auth: give exactly one of value, env, file", id="no source"),
+        pytest.param({"api": {"auth": {}}}, "api.auth: set exactly one of value, env, file", id="no source"),
         pytest.param({"api": {"auth": {"value": " "}}}, "api.auth.value: the secret is empty", id="empty token"),
         pytest.param({"api": {"auth": {"env": "NOPE"}}}, "(NOPE): this environment variable", id="no variable"),
         pytest.param(
@@ -136,7 +136,7 @@ def test_check_verbose_shows_every_check(tmp_path: Path) -> None:
     finished = run_command("check", "--verbose", cwd=tmp_path, env=UNREACHABLE)
     assert re.search(r"^✓ configuration +no file; defaults, with RUNS_MCP_API__BASE_URL", finished.stdout, re.MULTILINE)
     assert re.search(r"^– api +skipped: connection failed$", finished.stdout, re.MULTILINE)  # noqa: RUF001 - as printed
-    assert re.fullmatch(r"\d+ ok, 1 to watch, 1 failed, \d+ skipped", finished.stdout.splitlines()[-1])
+    assert re.fullmatch(r"\d+ ok, 1 with a warning, 1 failed, \d+ skipped", finished.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize(

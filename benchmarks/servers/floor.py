@@ -114,7 +114,7 @@ async def http(connection: SocketStream) -> None:
 
 
 async def main() -> None:
-    """Serve until standard input ends, or over HTTP without end."""
+    """Serve until standard input ends, or over HTTP until killed."""
     if len(sys.argv) > 1:
         await (await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=int(sys.argv[1]))).serve(http)
     else:

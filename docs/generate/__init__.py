@@ -1,1 +1,1 @@
-"""Generated parts of the documents: `python -m docs.generate` writes them again."""
+"""Generated parts of the documents: `python -m docs.generate` regenerates them."""

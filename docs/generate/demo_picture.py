@@ -1,4 +1,4 @@
-"""docs/demo.svg: what `runs-mcp demo` prints on a terminal, each line when it was printed."""
+"""The picture docs/demo.svg: the output of `runs-mcp demo` on a terminal, animated at the speed of the demo."""
 
 import os
 import pty
@@ -16,28 +16,29 @@ from rich.text import Text
 
 COMMAND = "runs-mcp demo"
 COLUMNS = 118
-A_COUNT_TAKEN_BACK = re.compile("\x1b7.*?\x1b8\x1b\\[K", re.DOTALL)
-"""What the demo draws behind its text and takes away again."""
-APPEARING = "@keyframes appear { from { opacity: 0 } }"
-A_FONT = re.compile(r"@font-face \{[^}]*\}\s*")
-"""What Rich has pictures fetch from elsewhere."""
+ERASED_COUNT = re.compile("\x1b7.*?\x1b8\x1b\\[K", re.DOTALL)
+"""The count that the demo prints after its text, up to the sequence that erases the count."""
+KEYFRAMES = "@keyframes appear { from { opacity: 0 } }"
+FONT_FACE = re.compile(r"@font-face \{[^}]*\}\s*")
+"""The fonts that Rich makes pictures load from another host; GitHub blocks them."""
 
 
-def recorded() -> list[tuple[float, str]]:
-    """The lines of a run of the demo, with the seconds after which each was complete."""
-    ours, theirs = pty.openpty()
-    words = [str(Path(sys.executable).with_name("runs-mcp")), *COMMAND.split()[1:]]
+def record() -> list[tuple[float, str]]:
+    """Return the lines that the demo prints, with the seconds after which each was complete."""
+    # A pseudoterminal, because the demo prints no colours and no count to a pipe.
+    reader, terminal = pty.openpty()
+    command = [str(Path(sys.executable).with_name("runs-mcp")), *COMMAND.split()[1:]]
     started = time.monotonic()
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs) as demo:
-        os.close(theirs)
-        shown = list(_lines(ours, started))
-    os.close(ours)
-    assert demo.returncode == 0, shown
-    return [(0, f"$ {COMMAND}"), *shown]
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as demo:
+        os.close(terminal)
+        lines = list(_lines(reader, started))
+    os.close(reader)
+    assert demo.returncode == 0, lines
+    return [(0, f"$ {COMMAND}"), *lines]
 
 
-def drawn(lines: list[tuple[float, str]]) -> str:
-    """A terminal with these lines, as SVG; where nothing moves, all of them are there."""
+def draw(lines: list[tuple[float, str]]) -> str:
+    """Return an SVG of a terminal in which the lines appear one by one; without animation it shows all lines."""
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
     times: list[float] = []
     for seconds, line in lines:
@@ -47,18 +48,18 @@ def drawn(lines: list[tuple[float, str]]) -> str:
             console.print(row)
     svg = console.export_svg(title=COMMAND, unique_id="demo")
     for number, seconds in enumerate(times):
-        place = f'clip-path="url(#demo-line-{number})"'
-        svg = svg.replace(place, f'{place} style="animation: appear 1ms {seconds:.2f}s backwards"')
-    return A_FONT.sub("", svg).replace("<style>", f"<style>\n    {APPEARING}", 1)
+        line = f'clip-path="url(#demo-line-{number})"'
+        svg = svg.replace(line, f'{line} style="animation: appear 1ms {seconds:.2f}s backwards"')
+    return FONT_FACE.sub("", svg).replace("<style>", f"<style>\n    {KEYFRAMES}", 1)
 
 
 def headings(text: str) -> list[str]:
     """Return the headings of the steps that the demo prints, without ids."""
-    return [re.sub("[0-9a-f]{24}", "…", one) for one in re.findall(r"▸ ([^\n]*)", text)]
+    return [re.sub("[0-9a-f]{24}", "…", heading) for heading in re.findall(r"▸ ([^\n]*)", text)]
 
 
 def text_of(svg: str) -> str:
-    """The lines of a picture, as they were printed."""
+    """Return the printed lines of a picture."""
     by_line: dict[str, str] = {}
     for line, text in re.findall(r'clip-path="url\(#demo-line-(\d+)\)"[^>]*>([^<]*)</text>', svg):
         by_line[line] = by_line.get(line, "") + unescape(text).replace("\xa0", " ")
@@ -69,11 +70,11 @@ def _lines(terminal: int, started: float) -> Iterator[tuple[float, str]]:
     pending = ""
     while True:
         try:
-            said = os.read(terminal, 65_536)
+            output = os.read(terminal, 65_536)
         except OSError:  # on Linux, a terminal without writers raises this error
             return
-        if not said:
+        if not output:
             return
-        *lines, pending = (pending + said.decode(errors="replace")).split("\r\n")
+        *lines, pending = (pending + output.decode(errors="replace")).split("\r\n")
         for line in lines:
-            yield time.monotonic() - started, A_COUNT_TAKEN_BACK.sub("", line).replace(sys.prefix, ".venv")
+            yield time.monotonic() - started, ERASED_COUNT.sub("", line).replace(sys.prefix, ".venv")

@@ -33,7 +33,7 @@ def table() -> str:
     rows.append(BUNDLE)
     rows += [(title, "") for title in urls if title not in dict(rows)]
     pages = {client.title: f"[page]({client.page})" for client in CLIENTS}
-    lines = ["| client | one command | one click | its documentation |", "|---|---|---|---|"]
+    lines = ["| client | command | one click | documentation |", "|---|---|---|---|"]
     for title, command in rows:
         link = f"[add]({urls[title]})" if title in urls else ""
         lines.append(f"| {title} | {command} | {link} | {pages.get(title, '')} |")
@@ -82,9 +82,9 @@ def _snippet(client: Client, entry: Entry) -> str:
 
 def _own_schemes() -> Iterator[str]:
     yield from (
-        "### Links for pages of your own",
+        "### Links for your own pages",
         "",
-        "On pages that may link to other schemes than https:",
+        "For pages that may contain links with schemes other than https:",
         "",
         "```text",
     )

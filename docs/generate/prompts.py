@@ -1,13 +1,13 @@
-"""The prompts as docs/prompts.md has them, made of their files."""
+"""The table of prompts in docs/prompts.md, generated from their files."""
 
 from runs_mcp.server.prompts import Argument, directory, load
 
 
 def document() -> str:
-    """A row for each prompt."""
+    """Return a table with a row for each prompt."""
     lines = ["| prompt | arguments, with their defaults | does |", "|---|---|---|"]
     for prompt in load(directory()):
-        arguments = "<br>".join(_argument(one) for one in prompt.arguments)
+        arguments = "<br>".join(_argument(argument) for argument in prompt.arguments)
         lines.append(f"| `{prompt.name}` | {arguments} | {prompt.description} |")
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ WORDS = {"array": "list", "object": "object", "string": "text", "integer": "whol
 
 
 def type_of(schema: dict[str, Any]) -> str:
-    """The type, the values or the bounds that `schema` allows."""
+    """Return the type, the values or the bounds that `schema` allows."""
     schema = _without_null(schema)
     if values := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
         return ", ".join(f"`{value}`" for value in values)
@@ -28,13 +28,13 @@ def type_of(schema: dict[str, Any]) -> str:
 
 
 def default_of(default: Any) -> str:
-    """Return a default as it is written, or an empty text without a default."""
+    """Return a default as JSON in backticks; empty if it is None or an empty list or object."""
     return "" if default in (None, [], {}) else f"`{json.dumps(_plain(default))}`"
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the alternatives to null."""
-    options = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
+    """Return the first alternative to null, or `schema` itself if it is not nullable."""
+    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
     return options[0] if options else schema
 
 

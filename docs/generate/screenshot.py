@@ -1,4 +1,4 @@
-"""docs/dashboard.png: what `runs-mcp dashboard` shows."""
+"""The picture docs/dashboard.png: a screenshot of `runs-mcp dashboard`."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from tests.ui.conftest import FLAGS, chromium, dashboard_process
 from tests.ui.open_page import looking
 
 
-async def taken(file: Path) -> None:
-    """Take a picture of the dashboard of a sandbox."""
+async def take(file: Path) -> None:
+    """Save a screenshot of the dashboard of a sandbox to `file`."""
     async with (
         async_playwright() as playwright,
         await playwright.chromium.launch(executable_path=chromium(), args=FLAGS) as browser,

@@ -1,4 +1,4 @@
-"""The settings as docs/configuration.md has them, made of the schema of the configuration."""
+"""The settings in docs/configuration.md, generated from the schema of the configuration."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ANY_NAME = "*"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting that has a value of its own."""
+    """A setting with a value, as opposed to a section."""
 
     path: str
     type: str
@@ -34,37 +34,36 @@ class Section:
     description: str
     settings: tuple[Setting, ...]
     as_in: str = ""
-    """The section that has the same settings, where they are not told again."""
+    """The path of the section with the same settings, which are not repeated; empty if `settings` lists them."""
 
 
 def sections() -> Iterator[Section]:
-    """Every section of the configuration, those outside before those inside."""
+    """Yield every section of the configuration, outer sections before inner sections."""
     schema = json_schema()
-    told: dict[str, str] = {}
-    waiting: list[tuple[str, dict[str, Any], Any]] = [("", schema, {})]
-    while waiting:
-        path, section, defaults = waiting.pop(0)
-        if as_in := told.get(section["title"]):
+    path_by_title: dict[str, str] = {}
+    pending: list[tuple[str, dict[str, Any], Any]] = [("", schema, {})]
+    while pending:
+        path, section, defaults = pending.pop(0)
+        if as_in := path_by_title.get(section["title"]):
             yield Section(path, section["description"], (), as_in)
             continue
-        told[section["title"]] = path
+        path_by_title[section["title"]] = path
         prefix = f"{path}." if path else ""
         settings, inner = [], []
-        for name, one in section["properties"].items():
-            default = defaults.get(name, one.get("default"))
-            if found := [*_inside(one, schema["$defs"])]:
-                inner += [(f"{prefix}{name}{more}", below, default or {}) for more, below in found]
+        for name, schema_of_name in section["properties"].items():
+            default = defaults.get(name, schema_of_name.get("default"))
+            if subsections := [*_subsections(schema_of_name, schema["$defs"])]:
+                inner += [(f"{prefix}{name}{suffix}", subsection, default or {}) for suffix, subsection in subsections]
             else:
-                words = " ".join(one.get("description", "").split())
-                needed = name in section.get("required", ())
-                shown = "*needed*" if needed else default_of(default)
-                settings.append(Setting(f"{prefix}{name}", type_of(one), shown, words))
+                description = " ".join(schema_of_name.get("description", "").split())
+                shown = "*needed*" if name in section.get("required", ()) else default_of(default)
+                settings.append(Setting(f"{prefix}{name}", type_of(schema_of_name), shown, description))
         yield Section(path, section["description"], tuple(settings))
-        waiting[:0] = inner
+        pending[:0] = inner
 
 
 def paths() -> set[str]:
-    """Every setting and section there is, by its path."""
+    """Return the paths of all settings and sections."""
     return {
         path
         for section in sections()
@@ -74,28 +73,31 @@ def paths() -> set[str]:
 
 
 def document() -> str:
-    """A table for each section."""
+    """Return a table for each section."""
     return "\n".join(line for section in sections() for line in _lines(section)).strip()
 
 
-def _inside(one: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The sections that may stand at a place, and what of a path comes between."""
-    if reference := one.get("$ref"):
+def _subsections(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the sections that `schema` allows, each with the suffix of its path."""
+    if reference := schema.get("$ref"):
         yield "", definitions[reference.rpartition("/")[2]]
-    for option in one.get("oneOf", []):
+    for option in schema.get("oneOf", []):
         yield "", definitions[option["$ref"].rpartition("/")[2]]
-    for named in one.get("patternProperties", {}).values():
-        yield f".{ANY_NAME}", definitions[named["$ref"].rpartition("/")[2]]
+    for profile in schema.get("patternProperties", {}).values():
+        yield f".{ANY_NAME}", definitions[profile["$ref"].rpartition("/")[2]]
 
 
 def _lines(section: Section) -> Iterator[str]:
-    kinds = [one.type for one in section.settings if one.path == "server.http.auth.kind"]
-    yield f"### {f'`{section.path}`' if section.path else 'At the top'}{f', kind {kinds[0]}' if kinds else ''}"
-    yield from ("", " ".join(section.description.split()) if section.path else "", "")
+    kinds = [setting.type for setting in section.settings if setting.path == "server.http.auth.kind"]
+    yield f"### {f'`{section.path}`' if section.path else 'Top level'}{f', kind {kinds[0]}' if kinds else ''}"
+    yield ""
+    if section.path:
+        yield from (" ".join(section.description.split()), "")
     if section.as_in:
         yield from (f"The same settings as `{section.as_in}`.", "")
     elif section.settings:
-        yield from ("| setting, variable | type | default | what it does |", "|---|---|---|---|")
-        for one in section.settings:
-            yield f"| `{one.path}`<br>`{one.variable}` | {one.type} | {one.default} | {one.description} |"
+        yield from ("| setting, variable | type | default | description |", "|---|---|---|---|")
+        for setting in section.settings:
+            name = f"`{setting.path}`<br>`{setting.variable}`"
+            yield f"| {name} | {setting.type} | {setting.default} | {setting.description} |"
         yield ""

@@ -1,4 +1,4 @@
-"""The tools as docs/tools.md has them, made of what clients are given, with calls that a sandbox answered."""
+"""The reference of tools in docs/tools.md, generated from the published tools, with calls that a sandbox answered."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,54 +18,54 @@ from runs_mcp.server import build_server
 from runs_mcp.server.render.results import written_call
 from runs_mcp.server.tools import OPERATIONS
 
-A_RUN, STARTED = "3bed2520a5ff6bac89812ca3", "RUN_ID"
-"""A run that every sandbox starts with, and the placeholder for the run that an earlier example started."""
+SAMPLE_RUN, STARTED_RUN = "3bed2520a5ff6bac89812ca3", "RUN_ID"
+"""The id of a run of every sandbox, and the placeholder for the id of the run that an earlier example started."""
 SLOW = {"interaction": "SlowWriter", "data": {"chunks": 4, "delay_ms": 20}, "wait": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A call to show, and what it shows."""
+    """A call, with the sentence that introduces it."""
 
-    shows: str
+    introduction: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
 EXAMPLES = {
     "list_runs": [Example("Values that all rows share are printed once:", {"interaction": "AlwaysFails", "limit": 2})],
     "get_run": [
-        Example("Two of the large fields:", {"run_id": A_RUN, "include": ["parameters", "result"]}),
-        Example("Several at once, each with an outcome of its own:", {"run_ids": [A_RUN, "nope"], "include": []}),
+        Example("Two of the large fields:", {"run_id": SAMPLE_RUN, "include": ["parameters", "result"]}),
+        Example("Several runs, each with its own outcome:", {"run_ids": [SAMPLE_RUN, "nope"], "include": []}),
     ],
-    "get_run_filter_options": [Example("Two environments of one name:", {"field": "environment"})],
+    "get_run_filter_options": [Example("Two environments with the same name:", {"field": "environment"})],
     "create_run": [
         Example(
-            "With a key: repeated, the call answers with the same run:",
+            "With a request key, a repeated call returns the same run:",
             {"interaction": "ClassifySentiment", "data": {"text": "I love it"}, "request_key": "ticket-4711"},
         ),
         Example(
-            "A name that two environments have, to a client that cannot ask a person:",
+            "An ambiguous name, with a client that cannot ask a person:",
             {"interaction": "ClassifySentiment", "data": {"text": "I love it"}, "environment": "Staging"},
         ),
         Example(
-            "A preview:",
+            "A dry run:",
             {"interaction": "ClassifySentiment", "inputs": [{"text": "I love it"}, {}], "dry_run": True},
         ),
-        Example("Left to itself:", SLOW),
+        Example("Without waiting for the run:", SLOW),
     ],
     "list_interactions": [
-        Example("One line for each; fields with `?` are optional:", {"tag": "text"}),
-        Example("Everything about one:", {"interaction": "ClassifySentiment"}),
+        Example("A line for each interaction; fields with `?` are optional:", {"tag": "text"}),
+        Example("All details of an interaction:", {"interaction": "ClassifySentiment"}),
     ],
-    "stream_run": [Example("The same run, to its end:", {"run_id": STARTED})],
+    "stream_run": [Example("The same run, to its end:", {"run_id": STARTED_RUN})],
     "search_runs": [
-        Example("Words and a filter:", {"query": "refund", "status": "completed", "limit": 2}),
+        Example("Full text and a filter:", {"query": "refund", "status": "completed", "limit": 2}),
         Example("The slowest runs:", {"sort": "-execution_time", "limit": 3}),
     ],
     "aggregate_runs": [
-        Example("Two environments of one name stay two groups:", {"by": ["environment"]}),
+        Example("Two environments with the same name are two groups:", {"by": ["environment"]}),
         Example(
-            "Any condition, a measure to rank by, and how many groups:",
+            "A condition, a measure to sort by, and a limit of groups:",
             {
                 "where": {"execution_time": {"$gt": 2000}},
                 "by": ["model", "interaction"],
@@ -77,7 +77,7 @@ EXAMPLES = {
     ],
     "find_runs": [
         Example(
-            "A comparison, and three fields of each:",
+            "A comparison, with three fields of each run:",
             {
                 "query": {"error.code": "safety", "execution_time": {"$gt": 1000}},
                 "select": ["status", "execution_time", "error.code"],
@@ -85,52 +85,57 @@ EXAMPLES = {
         )
     ],
     "compute_run_facets": [
-        Example("One interaction, by two facets:", {"interaction": "ContractReview", "facets": ["status", "models"]})
+        Example(
+            "Two facets of the runs of an interaction:",
+            {"interaction": "ContractReview", "facets": ["status", "models"]},
+        )
     ],
 }
 RESOURCES = (
-    f"runs://{A_RUN}/result",
-    f"runs://{A_RUN}?path=/token_use",
-    f"runs://{A_RUN}/parameters?path=/text&offset=0&limit=20",
-    f"runs://{A_RUN}?path=/tags&limit=1",
+    f"runs://{SAMPLE_RUN}/result",
+    f"runs://{SAMPLE_RUN}?path=/token_use",
+    f"runs://{SAMPLE_RUN}/parameters?path=/text&offset=0&limit=20",
+    f"runs://{SAMPLE_RUN}?path=/tags&limit=1",
 )
 
 
 async def document() -> str:
-    """A section for each tool."""
+    """Return a section for each tool."""
     lines: list[str] = []
     async with _client() as client:
         started = ""
         for operation in OPERATIONS:
             lines += [*_reference(operation.published, operation.endpoint)]
             for example in EXAMPLES[operation.name]:
-                arguments = {name: started if one == STARTED else one for name, one in example.arguments.items()}
+                arguments = {
+                    name: started if value == STARTED_RUN else value for name, value in example.arguments.items()
+                }
                 answer = await client.call_tool(operation.name, arguments)
                 started = str((answer.structured_content or {}).get("id", started))
                 text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
-                lines += ["", example.shows, "", *_fenced(written_call(operation.name, arguments), text)]
+                lines += ["", example.introduction, "", *_fenced(written_call(operation.name, arguments), text)]
             lines.append("")
     return "\n".join(lines).strip()
 
 
 async def still_going() -> str:
-    """A call that answers before its run has ended, with what arrived meanwhile."""
+    """Return a call that returns before its run has ended, with the progress that arrived until then."""
     arguments = {"interaction": "SlowWriter", "data": {"chunks": 2, "delay_ms": 10_000}}
-    arrived: list[str] = []
+    notifications: list[str] = []
 
-    async def note(progress: float, total: float | None, message: str | None) -> None:
+    async def record(progress: float, total: float | None, message: str | None) -> None:
         del total
-        arrived.append(f"progress {progress:g}: {message or ''}")
+        notifications.append(f"progress {progress:g}: {message or ''}")
 
     async with _client(StreamingSettings(max_wait_s=2)) as client:
-        answer = await client.call_tool("create_run", arguments, progress_callback=note)
+        answer = await client.call_tool("create_run", arguments, progress_callback=record)
     text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
-    return "\n".join(_fenced(written_call("create_run", arguments), "\n".join([*arrived, "", text])))
+    return "\n".join(_fenced(written_call("create_run", arguments), "\n".join([*notifications, "", text])))
 
 
 async def resources() -> str:
-    """Resources, and what each reads as."""
-    lines = ["| resource | reads as |", "|---|---|"]
+    """Return a table of resources with their contents."""
+    lines = ["| resource | content |", "|---|---|"]
     async with _client() as client:
         for uri in RESOURCES:
             [content] = (await client.read_resource(uri)).contents
@@ -151,10 +156,10 @@ async def _client(streaming: StreamingSettings | None = None) -> AsyncIterator[C
 def _reference(tool: PublishedTool, endpoint: str) -> Iterator[str]:
     changes = not (tool.annotations and tool.annotations.read_only_hint)
     yield from (f"### {tool.name}", "", f"`{endpoint}`{', changes something' if changes else ''}. {tool.description}")
-    yield from ("", "| parameter | type | default | what it is |", "|---|---|---|---|")
-    for name, one in tool.input_schema["properties"].items():
-        default = "*needed*" if name in tool.input_schema.get("required", ()) else default_of(one.get("default"))
-        yield f"| `{name}` | {type_of(one)} | {default} | {one.get('description', '')} |"
+    yield from ("", "| parameter | type | default | description |", "|---|---|---|---|")
+    for name, schema in tool.input_schema["properties"].items():
+        default = "*needed*" if name in tool.input_schema.get("required", ()) else default_of(schema.get("default"))
+        yield f"| `{name}` | {type_of(schema)} | {default} | {schema.get('description', '')} |"
 
 
 def _fenced(call: str, text: str) -> Iterator[str]:

@@ -17,29 +17,29 @@ from runs_mcp.cli.process import run
 from runs_mcp.observability import logs
 
 
-@click.command(short_help="Check the setup, and say how to fix it.")
+@click.command(short_help="Check the setup and suggest fixes.")
 @config_option
 @click.option("--verbose", is_flag=True, help="Show every check instead of only the problems.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead; docs/check.md describes it.")
 def check(*, config_file: Path | None, verbose: bool, as_json: bool) -> None:
-    """Check configuration, credential, network, API and server; say whether they are ready, and how to fix them.
+    """Check the configuration, credential, network, API and server, and suggest a fix for each problem.
 
     No run is created and nothing is changed. Exit codes: 0 ready, 1 a check failed, 2 error in the configuration.
     """
-    logs.configure("error")
-    found: dict[str, Finding] = {}
+    logs.configure("error")  # warnings of the client would repeat the findings
+    findings: dict[str, Finding] = {}
     with _progress(len(CHECKS)) as advance:
 
-        def tell(name: str, finding: Finding) -> None:
-            found[name] = finding
+        def record(name: str, finding: Finding) -> None:
+            findings[name] = finding
             advance()
 
-        run(partial(examine, config_file, tell=tell))
+        run(partial(examine, config_file, on_finding=record))
     if as_json:
-        click.echo(json.dumps(report.document(found), indent=2))
+        click.echo(json.dumps(report.document(findings), indent=2))
     else:
-        click.echo("\n".join(report.lines(found, verbose=verbose)))
-    sys.exit(report.exit_code(found))
+        click.echo("\n".join(report.lines(findings, verbose=verbose)))
+    sys.exit(report.exit_code(findings))
 
 
 @contextmanager

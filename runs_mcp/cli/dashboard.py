@@ -19,7 +19,10 @@ from runs_mcp.http.replicas import fleet
 from runs_mcp.server import build_server
 
 MAX_SCAN = 100_000
-"""Most runs that the dashboard reads at once, unless `server.max_scan` is set: it serves one person alone."""
+"""Maximum number of runs that the dashboard reads at once, unless `server.max_scan` is set.
+
+It exceeds the default of `server.max_scan`, because the dashboard serves a single person.
+"""
 
 
 @click.command(short_help="Open a dashboard of runs in a browser.")
@@ -31,7 +34,7 @@ MAX_SCAN = 100_000
 )
 @click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
 def dashboard(*, config_file: Path | None, port: int, run_id: str | None, browser: bool, sandbox: bool) -> None:
-    """Open a dashboard of runs in a browser: the pages that chat hosts show, served to this machine alone.
+    """Open a dashboard of runs in a browser: the pages that chat hosts show, served to this machine only.
 
     The pages only read. The printed address works once and for one browser, which then has a cookie; each start prints
     a new address.
@@ -40,9 +43,9 @@ def dashboard(*, config_file: Path | None, port: int, run_id: str | None, browse
     work = partial(_show, port=port, run_id=run_id, browser=browser)
     addresses = [f"127.0.0.1:{port} (--port)"]
     if sandbox:
-        from runs_mcp.cli.sandbox import behind  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
+        from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
 
-        run(partial(behind, work, config), addresses=addresses)
+        run(partial(run_with_sandbox, work, config), addresses=addresses)
     else:
         run(partial(work, config), addresses=addresses)
 
@@ -65,13 +68,14 @@ async def _show(config: Config, *, port: int, run_id: str | None, browser: bool)
 
         # With the Redis of the servers, text that another server reads arrives here as well.
         replicas = fleet(config)
-        server = build_server(_reading(config), shared=replicas.sharing(config, None) if replicas else None)
+        server = build_server(_read_only(config), shared=replicas.sharing(config, None) if replicas else None)
         async with replicas.running() if replicas else nullcontext():
-            await serve(server, port=port, opened=announce)
+            await serve(server, port=port, on_start=announce)
 
 
-def _reading(config: Config) -> Config:
-    """Return `config` with all tools that read and none that changes anything, and with room for long scans."""
+def _read_only(config: Config) -> Config:
+    """Return `config` with all tools that only read, and with a higher limit of scanned runs."""
+    # `server.tools` limits what models see. The pages need every reading tool, whatever a model may use.
     changes: dict[str, object] = {"read_only": True, "tools": None}
     if "max_scan" not in config.server.model_fields_set:
         changes["max_scan"] = MAX_SCAN

@@ -22,8 +22,9 @@ BAR_WIDTH = 36
 SAVE_CURSOR = "\x1b7"
 BACK_AND_ERASE = "\x1b8\x1b[K"
 SERVE_SANDBOX = ["-m", "runs_mcp", "serve", "--sandbox"]
+# A process of this interpreter instead of the script, which may not be on the PATH.
 SERVER = StdioServerParameters(command=sys.executable, args=SERVE_SANDBOX)
-WHAT_NEXT = """
+NEXT_STEPS = """
 Connect a chat client: runs-mcp install --sandbox. Other clients take this in their configuration:
 
   {configuration}
@@ -57,9 +58,9 @@ async def play() -> None:
         click.echo(_text(await client.call_tool("list_runs", {"limit": 5})))
 
         _heading('create_run(interaction="SummarizeText", …): its words as they arrive')
-        ticker = _Ticker()
-        created = await client.call_tool("create_run", _request(), progress_callback=ticker)
-        ticker.erase()
+        printer = _ProgressPrinter()
+        created = await client.call_tool("create_run", _arguments(), progress_callback=printer)
+        printer.erase_count()
         run_id = (created.structured_content or {})["id"]
         click.echo(f"\n{click.style('final', bold=True)} {_text(created).splitlines()[0]}")
 
@@ -71,42 +72,42 @@ async def play() -> None:
         [content] = (await client.read_resource(f"runs://{run_id}/result")).contents
         click.echo(content.text if isinstance(content, TextResourceContents) else content.mime_type)
     configuration = {"mcpServers": {"runs": {"command": sys.executable, "args": SERVE_SANDBOX}}}
-    click.echo(WHAT_NEXT.format(configuration=json.dumps(configuration)))
+    click.echo(NEXT_STEPS.format(configuration=json.dumps(configuration)))
 
 
-class _Ticker:
-    """Draws the text as it comes; on a terminal, with a count behind it that moves on."""
+class _ProgressPrinter:
+    """Prints text as it arrives, followed by a count of characters and notifications if stdout is a terminal."""
 
     def __init__(self) -> None:
         self._characters = 0
-        self._live = sys.stdout.isatty()
+        self._is_terminal = sys.stdout.isatty()
 
     async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
-        del total
-        self.erase()
+        del total  # always None: the length of the text is unknown until the run ends
+        self.erase_count()
         self._characters += len(message or "")
         click.echo(message or "", nl=False)
-        if self._live:
+        if self._is_terminal:
             count = click.style(f"  ⋯ {self._characters} characters, notification {progress:g}", dim=True)
             click.echo(f"{SAVE_CURSOR}{count}", nl=False)
 
-    def erase(self) -> None:
-        """Take the count away again."""
-        if self._live and self._characters:
+    def erase_count(self) -> None:
+        """Erase the count, so that the next text continues the previous text."""
+        if self._is_terminal and self._characters:
             click.echo(BACK_AND_ERASE, nl=False)
 
 
-def _request() -> dict[str, Any]:
+def _arguments() -> dict[str, Any]:
     return {"interaction": "SummarizeText", "data": {"text": ARTICLE}, "tags": ["demo"]}
 
 
 def _bars(facets: dict[str, Sequence[dict[str, Any]]]) -> None:
     for name, buckets in facets.items():
         click.echo(click.style(name, bold=True))
-        most = max((bucket["count"] for bucket in buckets), default=1)
+        largest = max((bucket["count"] for bucket in buckets), default=1)
         for bucket in buckets:
             label = str(bucket.get("name") or bucket.get("id") or "none")
-            click.echo(f"  {label:<28} {'█' * max(1, bucket['count'] * BAR_WIDTH // most)} {bucket['count']}")
+            click.echo(f"  {label:<28} {'█' * max(1, bucket['count'] * BAR_WIDTH // largest)} {bucket['count']}")
 
 
 def _heading(text: str) -> None:

@@ -23,10 +23,8 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 @click.command(short_help="Connect an MCP client, or disconnect it.")
 @click.argument("client", required=False)
 @config_option
-@click.option("--sandbox", is_flag=True, help=f"Connect it to the sandbox, {SANDBOX}.")
-@click.option(
-    "--http", "url", metavar="URL", help="Connect it to an endpoint that runs already; no process is started."
-)
+@click.option("--sandbox", is_flag=True, help=f"Connect the client to the sandbox, {SANDBOX}.")
+@click.option("--http", "url", metavar="URL", help="Connect the client to a running endpoint instead of a new process.")
 @click.option("--name", default="runs", show_default=True, help="Name of this server in the client.")
 @click.option("--print", "print_only", is_flag=True, help="Print the change, or the entry to paste; change nothing.")
 @click.option("--remove", is_flag=True, help="Remove this server from the client.")
@@ -60,6 +58,7 @@ def install(
     setup = _setup(config_file, url, sandbox=sandbox)
     options = _options(config_file, url, name, sandbox=sandbox)
     chosen = [_find(client)] if client else _choose(machine, options)
+    # The setup is complete before a client is changed, so that an error in it changes nothing.
     connections = [Connection(each, machine, name) for each in chosen]
     results = [_connect(connection, setup, print_only=print_only, start=not no_start) for connection in connections]
     if not all(results):
@@ -81,7 +80,7 @@ def _setup(config_file: Path | None, url: str | None, *, sandbox: bool) -> Setup
             started_by = launcher(Path(sys.executable), os.environ)
             return stdio_setup(config_file, os.environ, started_by, sandbox=sandbox)
     if sandbox or config_file:
-        raise click.UsageError("--http connects to a server that runs already; --sandbox and --config do not apply.")
+        raise click.UsageError("--http connects to a running server; --sandbox and --config do not apply.")
     try:
         return http_setup(url)
     except ValueError as error:
@@ -89,7 +88,7 @@ def _setup(config_file: Path | None, url: str | None, *, sandbox: bool) -> Setup
 
 
 def _options(config_file: Path | None, url: str | None, name: str, *, sandbox: bool) -> Sequence[str]:
-    """Return the options with which the same command is given again."""
+    """Return the options that repeat the command."""
     return [
         *(["--sandbox"] if sandbox else []),
         *(["--config", str(config_file)] if config_file else []),

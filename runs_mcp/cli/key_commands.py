@@ -32,7 +32,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(get_args(Scope)),
-    help="Permission of the caller; can be repeated. Default: runs:read, or with --overlap the scopes NAME has.",
+    help="Permission of the caller; can be repeated. Default: runs:read, or with --overlap the scopes of NAME.",
 )
 @click.option("--days", type=click.IntRange(1), help="Days until the key expires. Default: never.")
 @click.option("--overlap", type=click.IntRange(0), help="Hours for which the existing keys of NAME stay valid.")
@@ -44,8 +44,8 @@ def add_key(
         file = _keys_file(config_file)
         if warning := _owner_warning(file):
             click.secho(f"Warning: {warning}", fg="yellow", err=True)
-        kept = _scopes_of(file, name) if overlap is not None else ()
-        click.echo(add(file, name, scopes or kept or DEFAULT_SCOPES, days=days, overlap_hours=overlap))
+        inherited = _scopes_of(file, name) if overlap is not None else ()
+        click.echo(add(file, name, scopes or inherited or DEFAULT_SCOPES, days=days, overlap_hours=overlap))
 
 
 @keys.command("list", short_help="List the keys.")
@@ -76,8 +76,8 @@ def _keys_file(config_file: Path | None) -> Path:
 
 def _scopes_of(file: Path, name: str) -> Sequence[Scope]:
     """Return the scopes of the newest key of `name`; empty if `name` has none."""
-    held = [key for key in read(file) if key.name == name] if file.exists() else []
-    return held[-1].scopes if held else ()
+    keys_of_name = [key for key in read(file) if key.name == name] if file.exists() else []
+    return keys_of_name[-1].scopes if keys_of_name else ()
 
 
 def _owner_warning(file: Path) -> str | None:

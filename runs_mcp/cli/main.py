@@ -16,7 +16,7 @@ class LazyCommand:
     name: str
     help: str
     """The line in the help of the group."""
-    place: str
+    target: str
     """`module:attribute` of the `click.Command`."""
 
 
@@ -25,7 +25,7 @@ COMMANDS = (
     LazyCommand("sandbox", "Start a local imitation of the Runs API.", "runs_mcp.cli.sandbox:sandbox"),
     LazyCommand("dashboard", "Open a dashboard of runs in a browser.", "runs_mcp.cli.dashboard:dashboard"),
     LazyCommand("demo", "Show the server at work; no account needed.", "runs_mcp.cli.demo:demo"),
-    LazyCommand("check", "Check the setup, and say how to fix it.", "runs_mcp.cli.check_command:check"),
+    LazyCommand("check", "Check the setup and suggest fixes.", "runs_mcp.cli.check_command:check"),
     LazyCommand("install", "Connect an MCP client, or disconnect it.", "runs_mcp.cli.install_command:install"),
     LazyCommand("keys", "Manage the keys of callers over HTTP.", "runs_mcp.cli.key_commands:keys"),
     LazyCommand("config-schema", "Print the JSON schema of config.json.", "runs_mcp.cli.config_schema:config_schema"),
@@ -47,13 +47,14 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for command in COMMANDS:
             if command.name == cmd_name:
-                module, _, attribute = command.place.partition(":")
-                found: click.Command = getattr(import_module(module), attribute)
-                return found
+                module, _, attribute = command.target.partition(":")
+                loaded: click.Command = getattr(import_module(module), attribute)
+                return loaded
         return None
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # click's own method loads every command to read its help.
         with formatter.section("Commands"):
             formatter.write_dl([(command.name, command.help) for command in COMMANDS])
 
@@ -69,6 +70,6 @@ def main() -> None:
     Connect a chat, your account:   write config.json, then runs-mcp check, then runs-mcp install CLIENT
     Browse runs:                    runs-mcp dashboard
 
-    Settings come from config.json (see runs-mcp config-schema) and from RUNS_MCP_… variables, which win.
+    Settings come from config.json (see runs-mcp config-schema) and from RUNS_MCP_… variables, which take precedence.
     Exit codes: 0 success, 1 failure, 2 error in the configuration or the command line.
     """

@@ -23,9 +23,13 @@ class UsageProblem(click.ClickException):
 
 
 def run(work: Callable[[], Awaitable[None]], *, addresses: Sequence[str] = ()) -> None:
-    """Run `work` in an event loop; a known error becomes a message and an exit code.
+    """Run `work` in an event loop, and turn a known error into a message and an exit code.
 
-    `addresses` are those that `work` listens on, for the message when one of them is in use.
+    `addresses` are the addresses that `work` listens on. The message names them if one of them is in use.
+
+    Raises:
+        click.ClickException: a known error; an unknown error is raised unchanged.
+        SystemExit: the user interrupted the command, exit code 130.
     """
     # Freezing the imported modules and collecting rarely saves a busy server a tenth of its CPU time.
     gc.freeze()
@@ -33,7 +37,7 @@ def run(work: Callable[[], Awaitable[None]], *, addresses: Sequence[str] = ()) -
     try:
         anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED)  # without click's "Aborted!": stopping a server with Ctrl+C is not an error
     except Exception as error:  # noqa: BLE001 - unknown errors are raised again
         raise _translate(_innermost(error), addresses) from None
 

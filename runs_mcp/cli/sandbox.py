@@ -18,6 +18,7 @@ from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
 
 PROJECT = "sandbox"
 EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
+"""Paths at which API keys are exchanged for tokens, by edition."""
 
 
 @click.command(short_help="Start a local imitation of the Runs API.")
@@ -61,6 +62,7 @@ def sandbox(
         data=data,
         seed_runs=runs,
         seed=seed,
+        # click types a choice as `str`.
         events=cast(Literal["message", "chunk"], events),
         odd_interactions=odd_interactions,
         answers=_answers(closed),
@@ -79,11 +81,11 @@ async def _serve_alone(options: SandboxOptions, *, host: str, port: int) -> None
     def announce(started: Sandbox) -> None:
         click.echo(f"The sandbox is at {started.url}/api/v1; its API key is {DEMO_KEY}.", err=True)
 
-    await serve_sandbox(options, host=host, port=port, tell=announce)
+    await serve_sandbox(options, host=host, port=port, on_start=announce)
 
 
-async def behind(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:
-    """Call `serve` with `config`, changed so that it and each of its profiles use a sandbox."""
+async def run_with_sandbox(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:
+    """Start a sandbox, and call `serve` with `config` changed so that it and each of its profiles use the sandbox."""
     async with running() as started:
         profiles = {
             name: profile.model_copy(update={"api": _with_project(started.url, profile.api)})
@@ -93,7 +95,7 @@ async def behind(serve: Callable[[Config], Awaitable[None]], config: Config) -> 
 
 
 def _with_project(url: str, api: ApiSettings) -> ApiSettings:
-    """Return `api` for a sandbox at `url`, in the project that marks answers as the sandbox's."""
+    """Return `api` for a sandbox at `url`, with a project whose name shows that answers come from a sandbox."""
     return sandbox_api(url, api).model_copy(update={"project": PROJECT})
 
 

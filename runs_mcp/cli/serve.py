@@ -43,10 +43,10 @@ def serve(
     """
     config = load_config(config_file)
     serve_config = partial(serve_http, host=host, port=port) if http else serve_over_stdio
-    if sandbox or (or_sandbox and not config.api.auth.given):
-        from runs_mcp.cli.sandbox import behind  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
+    if sandbox or (or_sandbox and not config.api.auth.is_set):
+        from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
 
-        work = partial(behind, serve_config, config)
+        work = partial(run_with_sandbox, serve_config, config)
     else:
         work = partial(serve_config, config)
     if not http and sys.stdin.isatty():
@@ -59,10 +59,11 @@ async def serve_over_stdio(config: Config) -> None:
 
     Raises:
         ConfigError: the configuration cannot work.
-        CredentialError: there is no credential for the Runs API.
+        CredentialError: the credential for the Runs API is missing.
     """
     connect(config.api)  # reports a missing credential now instead of at the first call
-    observers = Observers(exchanges=[tracing.traced]) if tracing.start() else NO_OBSERVERS
+    # Spans cost CPU time for each request, so nothing observes requests unless traces are exported.
+    observers = Observers(exchanges=[tracing.trace_exchange]) if tracing.start() else NO_OBSERVERS
     await serve_stdio(build_server(config, observers))
 
 
@@ -71,7 +72,7 @@ async def serve_http(config: Config, *, host: str, port: int) -> None:
 
     Raises:
         ConfigError: the configuration cannot work.
-        CredentialError: there is no credential for the Runs API.
+        CredentialError: the credential for the Runs API is missing.
         OSError: the address is in use, or is not allowed.
     """
     from runs_mcp.http import listener  # noqa: PLC0415 - takes 140 ms; stdio does not need the HTTP service

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # names of this machine: requests to them cross no network
 
 
 def is_http(url: str) -> bool:
@@ -15,13 +15,14 @@ def http_url(url: str) -> str:
     """Return `url` without trailing slashes.
 
     Raises:
-        ValueError: it is not a plain http or https URL.
+        ValueError: `url` is not an http or https URL, or contains a user, password, query or fragment.
     """
     parts = urlsplit(url)
+    # `urlsplit` accepts port 0, to which no connection is possible.
     if not is_http(url) or parts.port == 0:
         raise ValueError("must be an http or https URL such as https://api.vertesia.io/api/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must carry no user, password, query or fragment")
+        raise ValueError("must not contain a user, password, query or fragment")
     return url.rstrip("/")
 
 
@@ -37,8 +38,8 @@ def is_redis(url: str) -> bool:
 
 
 def host_and_port(address: str) -> tuple[str, int] | None:
-    """Split `HOST:PORT`; None if `address` has another form."""
-    parts = urlsplit(f"//{address}")
+    """Return the host and port of `HOST:PORT`; None if `address` has another form."""
+    parts = urlsplit(f"//{address}")  # removes the brackets of an IPv6 address, which `partition` would keep
     try:
         port = parts.port
     except ValueError:

@@ -43,8 +43,9 @@ class AuthSettings(Section):
     """URL of the token endpoint for API keys, if the edition cannot derive it from the base URL."""
 
     @property
-    def given(self) -> bool:
+    def is_set(self) -> bool:
         """False if the secret is in an environment variable that is unset or empty, else true."""
+        # Files and commands are not tried: reading a secret can ask a person to unlock a password manager.
         return self.env is None or bool(os.environ.get(self.env))
 
     @model_validator(mode="before")
@@ -56,15 +57,16 @@ class AuthSettings(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("value", "env", "file", "command") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = f"not {' and '.join(given)}" if given else "none is set"
-            raise ValueError(f"give exactly one of value, env, file, command ({found})")
+        sources = [name for name in ("value", "env", "file", "command") if getattr(self, name) is not None]
+        # The environment and the file are merged: a variable for one source does not unset the source of the file.
+        if len(sources) != 1:
+            problem = f"not {' and '.join(sources)}" if sources else "none is set"
+            raise ValueError(f"set exactly one of value, env, file, command ({problem})")
         return self
 
     @field_validator("command")
     @classmethod
-    def _command_has_words(cls, command: str | None) -> str | None:
+    def _command_is_valid(cls, command: str | None) -> str | None:
         if command is not None:
             shlex.split(command)  # raises ValueError for an unbalanced quote
         return command
@@ -106,10 +108,10 @@ class ApiSettings(Section):
         return url if url is None else http_url(url)
 
     @model_validator(mode="after")
-    def _encrypted(self) -> Self:
+    def _credential_is_sent_encrypted(self) -> Self:
         for name, url in (("base_url", self.base_url), ("auth.token_url", self.auth.token_url)):
             if url and not self.allow_plain_http and is_unencrypted(url):
                 raise ValueError(
-                    f"{name}: http would send the credential in the clear; use https, or set api.allow_plain_http"
+                    f"{name}: http would send the credential unencrypted; use https, or set api.allow_plain_http"
                 )
         return self

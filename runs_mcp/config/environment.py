@@ -17,6 +17,7 @@ class EnvironmentSource(EnvSettingsSource):
 
     @override
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        # JSON as in pydantic-settings; commas as well, because quotes are hard to write in shells and YAML.
         if _is_list(field) and not value.lstrip().startswith("["):
             return [item.strip() for item in value.split(",") if item.strip()]
         try:
@@ -28,4 +29,5 @@ class EnvironmentSource(EnvSettingsSource):
 def _is_list(field: FieldInfo | None) -> bool:
     if field is None:
         return False
+    # Settings with lists are tuples, because the configuration is frozen; an optional list is a union with one.
     return any(get_origin(option) is tuple for option in (field.annotation, *get_args(field.annotation)))

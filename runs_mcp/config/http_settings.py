@@ -48,7 +48,7 @@ class JwtAuthSettings(Section):
     # Asymmetric algorithms only: an HMAC key shared with the issuer could sign tokens as well (RFC 8725, section 3.1).
     """Accepted signature algorithms."""
     leeway_s: float = Field(default=30, ge=0, le=300)
-    """Accepted clock skew between issuer and server, in seconds."""
+    """Accepted difference between the clocks of issuer and server, in seconds."""
     required_scopes: tuple[str, ...] = ()
     """Scopes that a token must have in addition to `runs:read`."""
     granted_scopes: tuple[Scope, ...] = ()
@@ -56,15 +56,15 @@ class JwtAuthSettings(Section):
 
     @field_validator("issuer", "resource_url", "jwks_url")
     @classmethod
-    def _cannot_be_forged(cls, url: str | None) -> str | None:
+    def _url_is_https(cls, url: str | None) -> str | None:
         if url is not None and (not is_http(url) or is_unencrypted(url)):
-            raise ValueError("must be an https URL: an attacker who changes it in transit decides who may call")
+            raise ValueError("must be an https URL: over http an attacker could replace the keys that admit callers")
         return url
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.jwks_url is None) == (self.jwks_file is None):
-            raise ValueError("give exactly one of jwks_url, jwks_file")
+            raise ValueError("set exactly one of jwks_url, jwks_file")
         return self
 
 

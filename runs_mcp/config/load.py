@@ -20,12 +20,14 @@ PATHS: Sequence[Sequence[str]] = (
 )
 """Settings that are paths; `*` matches any key."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16."""
 
 
 def load(path: Path | None = None) -> Config:
-    """Return the configuration: the file `path`, else `$RUNS_MCP_CONFIG`, else `./config.json`, and the environment.
+    """Return the configuration from a file and the environment; variables override the file.
 
-    Variables override the file. Relative paths in the file are relative to its folder.
+    The file is `path`, else `$RUNS_MCP_CONFIG`, else `./config.json` if that exists. Relative paths in the file are
+    relative to its folder.
 
     Raises:
         ConfigError: the file cannot be read or is not JSON, a key or variable is unknown, or a value is invalid.
@@ -58,11 +60,12 @@ def _read(file: Path) -> dict[str, Any]:
         settings = json.loads(_decode(file))
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # json recurses for each level of nesting
         raise ConfigError(f"{file} is not JSON: {error}.") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"{file} must hold a JSON object.")
-    settings.pop("$schema", None)
+    settings.pop("$schema", None)  # editors read this key to validate the file; it is not a setting
+    # Clients start the server in an arbitrary folder, so the working directory is no base for paths.
     for path in PATHS:
         _resolve(settings, path, file)
     return settings

@@ -26,6 +26,7 @@ def reject_unknown_variables(environ: Mapping[str, str]) -> None:
     Raises:
         ConfigError: a variable is unknown; the text names the closest match.
     """
+    # pydantic-settings ignores variables that it does not know, so a misspelled setting would have no effect.
     known = {CONFIG_VARIABLE, *_variables(Config, ENV_PREFIX)}
     for name in sorted(environ):
         if name.startswith(ENV_PREFIX) and not any(fnmatchcase(name.upper(), pattern) for pattern in known):

@@ -32,12 +32,12 @@ class InteractionToolSettings(Section):
 
 
 class CreateLimitSettings(Section):
-    """Most runs that callers may start: created, alone or in batches, or started by following them."""
+    """Maximum number of runs that callers may start: created, alone or in batches, or started by following them."""
 
     per_hour: int | None = Field(default=None, ge=1)
-    """Most runs in any 60 minutes, of all callers of a profile together. Unset: unlimited."""
+    """Maximum number of runs in any 60 minutes, for all callers of a profile together. Unset: unlimited."""
     per_day: int | None = Field(default=None, ge=1)
-    """Most runs in any 24 hours, of all callers of a profile together. Unset: unlimited."""
+    """Maximum number of runs in any 24 hours, for all callers of a profile together. Unset: unlimited."""
 
 
 class ServerSettings(Section):
@@ -52,6 +52,9 @@ class ServerSettings(Section):
     confirm_create: bool = False
     """Ask a person to confirm each `create_run`, by elicitation. Clients without elicitation cannot create runs."""
     create_limit: CreateLimitSettings = CreateLimitSettings()
+    repeat_s: float = Field(default=60, ge=0)
+    """Seconds after a call that creates runs was cut off (the client timed out, cancelled or disconnected) within which
+    the same call by the same session gets the same runs. 0: every call creates new runs."""
     interaction_tools: InteractionToolSettings = InteractionToolSettings()
     content: Literal["full", "none"] = "full"
     """`none`: no tool, resource, page or progress message shows prompts, parameters, results or error messages of runs;
@@ -60,7 +63,8 @@ class ServerSettings(Section):
     """Personal data to replace in content: `email`, `phone`, `iban`, `card`, or RE2 expressions such as
     `/EMP-[0-9]{6}/`, which find matches of up to 256 characters in a text that is still being written."""
     listed_runs: int = Field(default=500, ge=1)
-    """Most runs in `resources/list`, newest first. Some clients read every page; every run can be read by its id."""
+    """Maximum number of runs in `resources/list`, newest first. Some clients read every page; every run can be read by
+    its id."""
     max_result_chars: int = Field(default=20_000, ge=1_000)
     """Maximum length of a result of `get_run`, in characters; longer fields are truncated and linked as resources."""
     max_scan: int = Field(default=20_000, ge=1)
@@ -118,13 +122,13 @@ class ProfileSettings(Section):
     @model_validator(mode="after")
     def _matches_callers(self) -> Self:
         if not self.callers and not self.claims:
-            raise ValueError("matches no caller: give callers or claims")
+            raise ValueError("matches no caller: set callers or claims")
         return self
 
     @model_validator(mode="after")
-    def _credential_stays_where_it_belongs(self) -> Self:
-        given = self.api.model_fields_set
-        if given & {"base_url", "edition"} and "auth" not in given:
+    def _other_api_has_own_auth(self) -> Self:
+        own = self.api.model_fields_set
+        if own & {"base_url", "edition"} and "auth" not in own:
             raise ValueError(
                 "api: a profile with a base_url or edition needs its own auth: the shared credential is for another API"
             )
@@ -140,6 +144,9 @@ class StreamingSettings(Section):
     """Seconds without output after which a heartbeat is sent."""
     max_wait_s: float = Field(default=45, gt=0)
     """Seconds after which a waiting call returns while its run continues. Many clients time out after 60 s."""
+    clients: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """`max_wait_s` of calls that wait for runs, by client name, e.g. `{"openai-agents*": 4}`: patterns in any case, the
+    first match counts. Names of clients that give up early have a built-in value, which an entry replaces."""
     stall_s: float = Field(default=30, gt=0)
     """Seconds without an event after which the run of a stream is polled, because it may have ended unnoticed."""
     token_in_query: bool = False
@@ -174,7 +181,11 @@ class Config(BaseSettings):
         return not self.profiles or self.server.http.without_profile == "serve"
 
     def of(self, profile: str | None) -> Self:
-        """Return the settings for callers of `profile`; None selects callers that match no profile."""
+        """Return the settings for callers of `profile`; None selects callers that match no profile.
+
+        Raises:
+            KeyError: the configuration has no such profile.
+        """
         if profile is None:
             return self
         own = self.profiles[profile]
@@ -182,6 +193,7 @@ class Config(BaseSettings):
         server = {name: value for name, value in server.items() if value is not None}
         return self.model_copy(
             update={
+                # Only what the profile sets: its other fields hold defaults, which must not hide the shared settings.
                 "api": self.api.model_copy(update={name: getattr(own.api, name) for name in own.api.model_fields_set}),
                 "server": self.server.model_copy(update=server),
             }
@@ -195,8 +207,8 @@ class Config(BaseSettings):
         if kind != "jwt" and (named := [name for name, profile in self.profiles.items() if profile.claims]):
             raise ValueError(f"profiles.{named[0]}.claims: only JWTs have claims; server.http.auth.kind is {kind}")
         callers = Counter(caller for profile in self.profiles.values() for caller in set(profile.callers))
-        if twice := [caller for caller, count in callers.items() if count > 1]:
-            raise ValueError(f"profiles: {', '.join(twice)}: named by more than one profile")
+        if ambiguous := [caller for caller, count in callers.items() if count > 1]:
+            raise ValueError(f"profiles: {', '.join(ambiguous)}: named by more than one profile")
         return self
 
     @classmethod
@@ -209,4 +221,5 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del env_settings, dotenv_settings, file_secret_settings
+        # By default pydantic-settings prefers arguments, which are the file here, to the environment.
         return EnvironmentSource(settings_cls), init_settings

@@ -18,25 +18,25 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http import cors
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.metadata import metadata_routes
-from runs_mcp.http.auth.middleware import authenticated
+from runs_mcp.http.auth.middleware import require_authentication
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.step_up import StepUp
-from runs_mcp.http.auth.verifiers import verifier
+from runs_mcp.http.auth.verifiers import build_verifier
 from runs_mcp.http.health import Health, Readiness
 from runs_mcp.http.hosts import HostCheck
-from runs_mcp.http.limits import InFlight, RateLimit, SubscriptionLimit
+from runs_mcp.http.limits import ConcurrencyLimit, RateLimit, SubscriptionLimit
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.message_ids import MessageIds
-from runs_mcp.http.replicas import fleet
+from runs_mcp.http.replicas import connect_fleet
 from runs_mcp.http.request_headers import RequestHeaders
 from runs_mcp.http.sessions import Sessions
-from runs_mcp.http.tenants import Build, Tenants, unshared
+from runs_mcp.http.tenants import Build, Tenants, share_nothing
 from runs_mcp.observability import access_log, request_id, tracing
 from runs_mcp.observability.access_log import AccessLog
 from runs_mcp.observability.caller_name import name_of
-from runs_mcp.observability.metrics import CountedRequests, Metrics
+from runs_mcp.observability.metrics import Metrics, RequestCounter
 from runs_mcp.observability.request_id import RequestId
-from runs_mcp.observability.tracing import CallersTrace
+from runs_mcp.observability.tracing import TraceContext
 from runs_mcp.server.gcra import GcraLimiter, RateLimiter
 from runs_mcp.server.middleware.observers import Observers
 from runs_mcp.server.server import build_server
@@ -64,14 +64,14 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
     """
     metrics = Metrics() if config.server.http.metrics else None
     traced = tracing.start()
-    replicas = fleet(config)
-    share = replicas.sharing if replicas else unshared
+    replicas = connect_fleet(config)
+    share = replicas.shared_state if replicas else share_nothing
     tenants = Tenants(config, _observers(metrics, traced=traced), build=build, share=share)
     if metrics:
         metrics.gauge(calls=lambda: tenants.calls_in_flight, followed=lambda: tenants.runs_followed)
     sessions = Sessions(MessageIds(tenants), now=now)
-    limiter = replicas.rates() if replicas else GcraLimiter(now)
-    endpoint, watch = _guarded(_limited(sessions, config, limiter), config, sessions)
+    limiter = replicas.rate_limiter() if replicas else GcraLimiter(now)
+    endpoint, watch = _with_authentication(_with_limits(sessions, config, limiter), config, sessions)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -93,11 +93,11 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
 
 def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
     return Observers(
-        messages=[access_log.noted, request_id.quoted_in_errors, *([metrics.count_call] if metrics else [])],
+        messages=[access_log.annotate, request_id.append_to_errors, *([metrics.count_call] if metrics else [])],
         exchanges=[
-            request_id.forwarded,
+            request_id.forward,
             *([metrics.count_exchange] if metrics else []),
-            *([tracing.traced] if traced else []),
+            *([tracing.trace_exchange] if traced else []),
         ],
         waits=[metrics.count_retry] if metrics else [],
     )
@@ -113,10 +113,10 @@ def _layers(tenants: Tenants, metrics: Metrics | None, *, traced: bool, now: Clo
         # Before the limits and the access log: a probe must succeed on a full server, and would flood the log.
         Middleware(Health, readiness=Readiness(tenants, now)),
         Middleware(AccessLog),
-        *([Middleware(CountedRequests, metrics=metrics)] if metrics else []),
-        Middleware(InFlight, most=http.max_requests, reason=full),
-        *([Middleware(CallersTrace)] if traced else []),
-        *([Middleware(cors.preflights, settings=http)] if http.allowed_origins else []),
+        *([Middleware(RequestCounter, metrics=metrics)] if metrics else []),
+        Middleware(ConcurrencyLimit, most=http.max_requests, reason=full),
+        *([Middleware(TraceContext)] if traced else []),
+        *([Middleware(cors.cors_middleware, settings=http)] if http.allowed_origins else []),
     ]
 
 
@@ -138,17 +138,17 @@ def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
     return routes
 
 
-def _guarded(app: ASGIApp, config: Config, sessions: Sessions) -> tuple[ASGIApp, Task | None]:
+def _with_authentication(app: ASGIApp, config: Config, sessions: Sessions) -> tuple[ASGIApp, Task | None]:
     """Return `app` behind the authentication of callers, and the task that checks credentials in use."""
     auth = config.server.http.auth
     if isinstance(auth, NoAuthSettings):
         return app, None
-    known = verifier(auth)
-    revocation = Revocation(app, known, sessions)
-    return authenticated(revocation, config, known), revocation.watch
+    verifier = build_verifier(auth)
+    revocation = Revocation(app, verifier, sessions)
+    return require_authentication(revocation, config, verifier), revocation.watch
 
 
-def _limited(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
+def _with_limits(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
     """Return `app` behind the limits of each caller and the check of its scopes."""
     settings = config.server
     app = SubscriptionLimit(app)
@@ -160,4 +160,4 @@ def _limited(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
     # Half, so that a single caller with many streams cannot lock out the others.
     most = max(settings.http.max_requests // 2, 1)
     reason = f"{most:,} requests of this caller are being served already (half of server.http.max_requests)."
-    return InFlight(MessageReader(app, settings.max_message_bytes), most, counted=name_of, reason=reason)
+    return ConcurrencyLimit(MessageReader(app, settings.max_message_bytes), most, key=name_of, reason=reason)

@@ -14,13 +14,13 @@ PREFLIGHT_S = 600
 """Seconds for which a browser keeps the answer to a preflight."""
 
 
-def preflights(app: ASGIApp, settings: HttpSettings) -> CORSMiddleware:
+def cors_middleware(app: ASGIApp, settings: HttpSettings) -> CORSMiddleware:
     """Return `app` with CORS headers for the pages of `allowed_origins`."""
     return CORSMiddleware(
         app,
         allow_origin_regex="|".join(map(_pattern, settings.allowed_origins)) or None,
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["*"],
+        allow_headers=["*"],  # clients send headers of their own, and credentials are not in cookies
         # A page can read only these headers, and a client needs the session id for its next request.
         expose_headers=["Mcp-Session-Id", "Retry-After", "WWW-Authenticate", HEADER],
         max_age=PREFLIGHT_S,

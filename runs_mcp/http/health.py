@@ -27,7 +27,7 @@ class Readiness:
         self._tenants = tenants
         self._now = now
         self._max_check_s = max_check_s
-        self._turn = anyio.Lock()
+        self._lock = anyio.Lock()
         self._problem: str | None = None
         self._checked_at: float | None = None
 
@@ -35,7 +35,8 @@ class Readiness:
         """Return the reason why no call can be answered, without secrets; None if the service is ready."""
         if self._tenants.draining:
             return "The server is stopping."
-        async with self._turn:
+        # One check at a time: probes arrive without authentication, and must not multiply requests to the API.
+        async with self._lock:
             if self._checked_at is None or self._now() - self._checked_at >= FRESH_S:
                 self._problem = await self._check_all()
                 self._checked_at = self._now()
@@ -62,13 +63,13 @@ class Readiness:
             try:
                 await server.services.runs.list_runs(limit=1)
             except RunsApiError as error:
-                return f"{error}."
+                return f"{error}."  # without `api_message`, which can contain data of the account
             return None
         return f"The Runs API did not answer within {self._max_check_s:g} s."
 
 
 class Health:
-    """Answers probes and forwards all other requests."""
+    """Middleware that answers probes, and forwards all other requests."""
 
     def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
         self._app = app

@@ -32,8 +32,8 @@ class HostPattern:
     @classmethod
     def parse(cls, text: str) -> "HostPattern | None":
         """Return the pattern for `text`; None if `text` is malformed."""
-        found = _NAME.fullmatch(text.lower())
-        return cls(found["name"], found["port"]) if found else None
+        match = _NAME.fullmatch(text.lower())
+        return cls(match["name"], match["port"]) if match else None
 
     def matches(self, host: "HostPattern", *, default_ports: Iterable[int]) -> bool:
         """Return true if the pattern includes `host`, which has no wildcards. No port means any default port."""
@@ -66,7 +66,7 @@ class OriginPattern:
 
 
 class HostCheck:
-    """Refuses requests for an unknown host (421) and requests of unknown web pages (403)."""
+    """Middleware that refuses requests for an unknown host (421) and requests of unknown web pages (403)."""
 
     def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
         """Raises: ConfigError: an entry of `allowed_hosts` or `allowed_origins` is malformed."""
@@ -92,15 +92,17 @@ class HostCheck:
 
     def allows(self, origin: str) -> bool:
         """Return true if pages of `origin` may call."""
-        given = OriginPattern.parse(origin)
-        return given is not None and "*" not in origin and any(known.matches(given) for known in self._origins)
+        # An asterisk is valid in a setting only; in a header it would be compared as a wildcard.
+        parsed = OriginPattern.parse(origin) if "*" not in origin else None
+        return parsed is not None and any(allowed.matches(parsed) for allowed in self._origins)
 
-    def _is_known(self, given: list[str]) -> bool:
+    def _is_known(self, headers: list[str]) -> bool:
         # RFC 9112, section 3.2: a request has exactly one Host header.
-        host = HostPattern.parse(given[0]) if len(given) == 1 and "*" not in given[0] else None
+        host = HostPattern.parse(headers[0]) if len(headers) == 1 and "*" not in headers[0] else None
         if host is None:
             return False
-        return any(known.matches(host, default_ports=DEFAULT_PORTS.values()) for known in self._hosts)
+        # Either default port: whether the client used TLS is unknown behind a proxy that terminates it.
+        return any(allowed.matches(host, default_ports=DEFAULT_PORTS.values()) for allowed in self._hosts)
 
 
 def _host_pattern(entry: str) -> HostPattern:

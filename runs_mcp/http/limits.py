@@ -20,14 +20,17 @@ FULL_RETRY_S = 1
 """Value of Retry-After, in seconds, if a limit of concurrent requests is reached."""
 
 
-class InFlight:
-    """Refuses requests while `most` requests of the process or caller are in progress, including open streams."""
+class ConcurrencyLimit:
+    """Middleware that refuses requests while `most` requests of the process or caller are in progress.
 
-    def __init__(self, app: ASGIApp, most: int, *, counted: Callable[[Scope], str] = lambda _: "", reason: str) -> None:
-        """Count requests by the name that `counted` returns; `reason` is the text of refusals."""
+    Open streams count as requests in progress.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, *, key: Callable[[Scope], str] = lambda _: "", reason: str) -> None:
+        """Count requests by the name that `key` returns; `reason` is the text of refusals."""
         self._app = app
         self._most = most
-        self._counted = counted
+        self._key = key
         self._reason = reason
         self._in_progress: Counter[str] = Counter()
 
@@ -36,16 +39,20 @@ class InFlight:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        name = self._counted(scope)
+        name = self._key(scope)
         if self._in_progress[name] >= self._most:
-            await refuse_for(FULL_RETRY_S, HTTPStatus.SERVICE_UNAVAILABLE, self._reason)(scope, receive, send)
+            await refuse_with_retry_after(FULL_RETRY_S, HTTPStatus.SERVICE_UNAVAILABLE, self._reason)(
+                scope, receive, send
+            )
             return
         with _counting(self._in_progress, name, 1):
             await self._app(scope, receive, send)
 
 
 class RateLimit:
-    """Refuses the requests of a caller beyond its rate. A `subscriptions/listen` counts once for each resource.
+    """Middleware that refuses the requests of a caller beyond its rate.
+
+    A `subscriptions/listen` counts once for each resource.
 
     Notifications and responses to the server's requests do not count: the call that waits for them would hang.
     """
@@ -59,18 +66,21 @@ class RateLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         caller = caller_of(scope)
+        # The limit of a profile replaces the general limit, in either direction.
         allowed = (caller and caller.rate_limit) or self._per_minute
         if allowed and scope["method"] == "POST" and is_request(message := message_of(scope)):
-            cost = max(len(_listened(message)), 1)
+            cost = max(len(_listened_uris(message)), 1)
             if wait := await self._limiter.wait_s(name_of(scope), allowed, cost):
                 reason = f"{allowed:,} requests a minute are allowed (rate_limit)."
-                await refuse_for(math.ceil(wait), HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
+                await refuse_with_retry_after(math.ceil(wait), HTTPStatus.TOO_MANY_REQUESTS, reason)(
+                    scope, receive, send
+                )
                 return
         await self._app(scope, receive, send)
 
 
 class SubscriptionLimit:
-    """Refuses a `subscriptions/listen` for too many resources: the server polls the API for each."""
+    """Middleware that refuses a `subscriptions/listen` for too many resources: the server polls the API for each."""
 
     def __init__(
         self, app: ASGIApp, *, most: int = MAX_SUBSCRIPTIONS, of_caller: int = MAX_CALLER_SUBSCRIPTIONS
@@ -83,19 +93,19 @@ class SubscriptionLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         message = message_of(scope)
-        count, name = len(_listened(message)), name_of(scope)
+        count, name = len(_listened_uris(message)), name_of(scope)
         if count > self._most:
             reason = f"subscriptions/listen can name {self._most} resources, and this one names {count:,}."
             await refuse(HTTPStatus.BAD_REQUEST, reason, code=INVALID_PARAMS, message=message)(scope, receive, send)
         elif count and self._open[name] + count > self._of_caller:
             reason = f"This caller listens to {self._open[name]:,} resources; {self._of_caller:,} are allowed."
-            await refuse_for(FULL_RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
+            await refuse_with_retry_after(FULL_RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
         else:
             with _counting(self._open, name, count):
                 await self._app(scope, receive, send)
 
 
-def refuse_for(seconds: int, status: HTTPStatus, reason: str) -> JSONResponse:
+def refuse_with_retry_after(seconds: int, status: HTTPStatus, reason: str) -> JSONResponse:
     """Return a refusal with a Retry-After header (RFC 9110, section 10.2.3)."""
     # The text repeats the header, because MCP clients pass on the error and drop the headers.
     text = f"{reason} Nothing was done. Try again in {seconds} s."
@@ -110,13 +120,13 @@ def _counting(counter: Counter[str], name: str, count: int) -> Iterator[None]:
     finally:
         counter[name] -= count
         if not counter[name]:
-            del counter[name]
+            del counter[name]  # names include addresses of clients, so the counter would grow without bound
 
 
-def _listened(message: object) -> list[object]:
+def _listened_uris(message: object) -> list[object]:
     """Return the resources that a `subscriptions/listen` names."""
     if not isinstance(message, dict) or message.get("method") != "subscriptions/listen":
         return []
-    wanted = params_of(message).get("notifications")
-    uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+    notifications = params_of(message).get("notifications")
+    uris = notifications.get("resourceSubscriptions") if isinstance(notifications, dict) else None
     return uris if isinstance(uris, list) else []

@@ -51,9 +51,9 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
         host=host,
         port=port,
         http=HttpProtocol,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        log_config=None,
-        access_log=False,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,  # refused while they arrive, before `RequestHeaders` counts
+        log_config=None,  # uvicorn's configuration would replace the handlers of `logs.configure`
+        access_log=False,  # uvicorn's lines contain the query; see `AccessLog`
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=KEEP_ALIVE_S,
     )
@@ -68,9 +68,9 @@ def _metrics_served(metrics: Metrics | None, address: tuple[str, int] | None) ->
         return
     with ExitStack() as serving:
         try:
-            host, port = serving.enter_context(metrics.served(*address))
+            host, port = serving.enter_context(metrics.serve(*address))
         except OSError as error:
-            raise named(error, *address) from None
+            raise _with_address(error, *address) from None
         log.info("serving metrics at %s/metrics", _url(host, port))
         yield
 
@@ -101,11 +101,11 @@ class _Server(uvicorn.Server):
             if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
                 yield
                 return
-            before = signal.signal(signal.SIGHUP, self.handle_exit)
+            previous = signal.signal(signal.SIGHUP, self.handle_exit)
             try:
                 yield
             finally:
-                signal.signal(signal.SIGHUP, before)
+                signal.signal(signal.SIGHUP, previous)
 
     @override
     async def on_tick(self, counter: int) -> bool:
@@ -113,9 +113,9 @@ class _Server(uvicorn.Server):
         if self._tenants.busy:
             self._last_busy = now
         if self._stopping_since is not None:
-            answered = now - max(self._stopping_since, self._last_busy) > FLUSH_S
+            drained = now - max(self._stopping_since, self._last_busy) > FLUSH_S
             # Not earlier: sse-starlette polls `should_exit` and cuts every open stream once it is true.
-            self.should_exit = self.should_exit or answered or now - self._stopping_since > DRAIN_S
+            self.should_exit = self.should_exit or drained or now - self._stopping_since > DRAIN_S
         return await super().on_tick(counter) or self.should_exit
 
     @override
@@ -125,13 +125,13 @@ class _Server(uvicorn.Server):
         except SystemExit as exit_request:  # uvicorn logs the OSError and exits the process
             error = exit_request.__context__
             if isinstance(error, OSError):
-                raise named(error, self.config.host, self.config.port) from None
+                raise _with_address(error, self.config.host, self.config.port) from None
             raise
         for listener in (listener for server in self.servers for listener in server.sockets):
             log.info("serving MCP at %s%s", _url(*listener.getsockname()[:2]), PATH)
 
 
-def named(error: OSError, host: str, port: int) -> OSError:
+def _with_address(error: OSError, host: str, port: int) -> OSError:
     """Return `error` with the address in its message."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return OSError(error.errno, f"Cannot serve on {host}:{port}: {reason}")

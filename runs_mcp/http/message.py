@@ -16,9 +16,10 @@ _KEY = "runs_mcp.http.message"
 
 
 class MessageReader:
-    """Reads and parses the body of each POST for `message_of`. Refuses large bodies with 413, slow bodies with 408.
+    """Middleware that reads and parses the body of each POST for `message_of`.
 
-    Without the limit of time, a caller that sends headers and no body would occupy a request until it disconnects.
+    It refuses large bodies with 413 and slow bodies with 408. Without the time limit, a caller that sends headers but
+    no body would occupy a request until it disconnects.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, *, read_s: float = READ_S) -> None:
@@ -93,10 +94,10 @@ def refuse(
 
     An underscore in the name of a header becomes a hyphen.
     """
-    given = message.get("id") if isinstance(message, dict) else None
+    message_id = message.get("id") if isinstance(message, dict) else None
     body = {
         "jsonrpc": "2.0",
-        "id": given if isinstance(given, int | str) else None,
+        "id": message_id if isinstance(message_id, int | str) else None,
         "error": {"code": code, "message": reason},
     }
     return JSONResponse(body, status, headers={name.replace("_", "-"): value for name, value in headers.items()})
@@ -106,4 +107,4 @@ def _parse(body: bytes) -> Any:
     try:
         return from_json(body)
     except ValueError:
-        return None
+        return None  # the SDK refuses the body with the JSON-RPC error for malformed JSON

@@ -24,7 +24,7 @@ Key = tuple[str, type, int | str]
 
 
 class MessageIds:
-    """Gives each request of a session a unique id, and its response the id that the caller chose."""
+    """Middleware that gives each request of a session a unique id, and its response the id that the caller chose."""
 
     def __init__(self, app: ASGIApp, *, max_unanswered: int = MAX_UNANSWERED) -> None:
         self._app = app
@@ -46,10 +46,11 @@ class MessageIds:
                 known = self._unanswered.get((session, type(cancelled), cancelled), cancelled)
                 params = {**message["params"], "requestId": known}
                 await self._app(scope, _rewritten({**message, "params": params}, receive), send)
-            case {"method": _, "id": int() | str() as given} if not isinstance(given, bool):
-                own = self._new_id((session, type(given), given))
-                answering = self._restoring(own, (session, type(given), given), send)
-                await self._app(scope, _rewritten({**message, "id": own}, receive), answering)
+            # In Python, `True` is an int. JSON-RPC allows no boolean id, and the SDK refuses it.
+            case {"method": _, "id": int() | str() as chosen} if not isinstance(chosen, bool):
+                own = self._new_id((session, type(chosen), chosen))
+                restoring_send = self._restoring(own, (session, type(chosen), chosen), send)
+                await self._app(scope, _rewritten({**message, "id": own}, receive), restoring_send)
             case _:
                 await self._app(scope, receive, send)
 
@@ -58,11 +59,12 @@ class MessageIds:
         self._unanswered.pop(key, None)
         own = self._unanswered[key] = f"{self._prefix}-{next(self._numbers)}"
         if len(self._unanswered) > self._max_unanswered:
-            del self._unanswered[next(iter(self._unanswered))]
+            del self._unanswered[next(iter(self._unanswered))]  # the oldest: dictionaries keep the order of insertion
         return own
 
     def _restoring(self, own: str, key: Key, send: Send) -> Send:
         """Return a `send` that replaces the id `own` in the response, which the SDK sends as one event."""
+        # The random prefix of `own` does not occur in content, so a replacement of bytes is safe and needs no parsing.
         before, after = b'"id":' + to_json(own), b'"id":' + to_json(key[-1])
 
         async def restored(message: Message) -> None:

@@ -29,7 +29,7 @@ class HttpProtocol(H11Protocol):
         super().data_received(data)
         complete: bool = getattr(self.cycle, "response_complete", True)  # there is no cycle before the first request
         if not complete:
-            self._cancel()
+            self._cancel()  # the headers have arrived; `MessageReader` limits the time of the body
         elif self._deadline is None:
             self._expect_headers()
 

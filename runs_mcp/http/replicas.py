@@ -6,10 +6,10 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 
 if TYPE_CHECKING:
-    from runs_mcp.redis import Fleet
+    from runs_mcp.redis import Fleet  # needs the extra `redis`, which most installations lack
 
 
-def fleet(config: Config) -> "Fleet | None":
+def connect_fleet(config: Config) -> "Fleet | None":
     """Return the replicas that share the Redis of `server.redis_url`; None if it is not set.
 
     Raises:

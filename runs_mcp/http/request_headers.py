@@ -1,4 +1,4 @@
-"""The headers of requests: limited in number and size, and completed where clients leave out what they mean."""
+"""The headers of requests: limited in number and size, and completed if a client leaves out `Accept`."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -10,7 +10,7 @@ BOTH = "application/json, text/event-stream"
 
 
 class RequestHeaders:
-    """Refuses requests with too many or too large headers (431), and completes those of the others."""
+    """Middleware that refuses requests with too many or too large headers (431), and completes the others' headers."""
 
     def __init__(self, app: ASGIApp, *, most: int = MAX_HEADERS) -> None:
         self._app = app

@@ -9,7 +9,7 @@ from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.limits import refuse_for
+from runs_mcp.http.limits import refuse_with_retry_after
 from runs_mcp.http.message import message_of
 from runs_mcp.observability.caller_name import name_of
 
@@ -39,7 +39,7 @@ class Session:
 
 
 class Sessions:
-    """Forwards requests and tracks their sessions.
+    """Middleware that forwards requests and tracks their sessions.
 
     When a caller with `most` sessions opens another, its least recently used idle session is closed. If no session is
     idle, the request is refused.
@@ -64,25 +64,26 @@ class Sessions:
         else:
             await self._app(scope, receive, send)
 
-    async def close(self, wanted: Callable[[Scope], bool]) -> None:
-        """Close every session for whose opening request, with the credential last used, `wanted` returns true."""
-        for session_id in [found for found, session in self._open.items() if wanted(session.opened_by)]:
+    async def close(self, predicate: Callable[[Scope], bool]) -> None:
+        """Close every session for whose opening request, with the credential last used, `predicate` returns true."""
+        # A list, because closing changes the dictionary.
+        for session_id in [key for key, session in self._open.items() if predicate(session.opened_by)]:
             await self._close(session_id)
 
     async def _initialize(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not await self._has_room(name_of(scope)):
             reason = f"{self._most:,} sessions of this caller are open and in use."
-            await refuse_for(RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
+            await refuse_with_retry_after(RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
             return
 
-        async def noted(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 session_id = Headers(raw=message["headers"]).get(MCP_SESSION_ID_HEADER)
                 if session_id and message["status"] == HTTPStatus.OK:
                     self._open[session_id] = Session(_without_content(scope), self._now())
             await send(message)
 
-        await self._app(scope, receive, noted)
+        await self._app(scope, receive, recording_send)
 
     async def _use(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         session = self._open.get(session_id)
@@ -90,17 +91,18 @@ class Sessions:
             await self._app(scope, receive, send)
             return
 
-        async def noted(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             status = message.get("status")
             if status == HTTPStatus.OK and scope["method"] == "DELETE":
                 self._open.pop(session_id, None)
+            # A client renews its JWT during a session, and the session must outlive the token that opened it.
             if status in ACCEPTED and "user" in scope:
                 session.opened_by["user"] = scope["user"]
             await send(message)
 
         session.requests += 1
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, recording_send)
         finally:
             session.requests -= 1
             session.used = self._now()
@@ -127,7 +129,7 @@ class Sessions:
         # The SDK has no public method to close a session of another request.
         session = self._open.pop(session_id)
         headers = [*session.opened_by["headers"], (MCP_SESSION_ID_HEADER.encode(), session_id.encode())]
-        await self._app({**session.opened_by, "method": "DELETE", "headers": headers}, _nothing, _ignore)
+        await self._app({**session.opened_by, "method": "DELETE", "headers": headers}, _receive_empty, _discard)
 
 
 def _without_content(scope: Scope) -> Scope:
@@ -136,9 +138,9 @@ def _without_content(scope: Scope) -> Scope:
     return {**kept, "headers": [(b"host", Headers(scope=scope).get("host", "").encode())]}
 
 
-async def _nothing() -> Message:
+async def _receive_empty() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-async def _ignore(_: Message) -> None:
+async def _discard(_: Message) -> None:
     """Discard the response."""

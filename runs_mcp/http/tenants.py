@@ -25,8 +25,8 @@ Share = Callable[[Config, str | None], SharedState]
 """Returns the state that the server of a profile shares with the servers of other replicas."""
 
 
-def unshared(_: Config, __: str | None) -> SharedState:
-    """Return unshared state, for a service with a single replica."""
+def share_nothing(_: Config, __: str | None) -> SharedState:
+    """Return the state of a service with a single replica."""
     return SharedState()
 
 
@@ -42,7 +42,7 @@ class Tenants:
         observers: Observers = NO_OBSERVERS,
         *,
         build: Build = build_server,
-        share: Share = unshared,
+        share: Share = share_nothing,
     ) -> None:
         """Raises: ConfigError, SetupError: the settings of a profile are unusable; the text names the profile."""
         self.config = config
@@ -84,7 +84,7 @@ class Tenants:
         """Run the servers for the duration of the block."""
         async with AsyncExitStack() as stack:
             for server in self.servers:
-                await stack.enter_async_context(server.mcp.session_manager.run())
+                await stack.enter_async_context(server.mcp.session_manager.run())  # needs `streamable_http_app` first
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ from runs_mcp.observability.logs import FIELDS, context
 
 log = logging.getLogger(__name__)
 
-LEFT = 499
+CLIENT_CLOSED_REQUEST = 499
 """The status if the caller disconnects before the response begins: nginx's "client closed request"."""
 LONGEST_CHARS = 200
 _MESSAGE = "runs_mcp.message"
@@ -22,7 +22,7 @@ _MESSAGE = "runs_mcp.message"
 
 
 class AccessLog:
-    """Logs a line for each request, without query, headers and body, any of which can contain a credential."""
+    """Middleware that logs a line for each request, without query, headers and body: any can contain a credential."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,32 +33,32 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status, size = LEFT, 0
+        status, size = CLIENT_CLOSED_REQUEST, 0
 
-        async def counted(message: Message) -> None:
+        async def counting_send(message: Message) -> None:
             nonlocal status, size
-            await send(message)
+            await send(message)  # first: a response that could not be sent must not be logged as sent
             status = message.get("status", status)
             size += len(message.get("body", b""))
 
         try:
-            await self._app(scope, receive, counted)
+            await self._app(scope, receive, counting_send)
         finally:
-            answer = {"status": status, "ms": round((time.perf_counter() - started) * 1_000, 1), "bytes": size}
-            log.info("request", extra={FIELDS: _asked(scope) | answer})
+            response = {"status": status, "ms": round((time.perf_counter() - started) * 1_000, 1), "bytes": size}
+            log.info("request", extra={FIELDS: _request_fields(scope) | response})
 
 
-async def noted(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+async def annotate(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Add the method, tool, run and trace of a message to the line of its request and to lines of its handler."""
     if ctx.request is None:
         return await call_next(ctx)
-    fields = _named(ctx)
+    fields = _fields_of(ctx)
     ctx.request.scope[_MESSAGE] = {"mcp": ctx.method, **fields}
     with context(**{name: value for name, value in fields.items() if name != "tool"}):
         return await call_next(ctx)
 
 
-def _named(ctx: ServerRequestContext[Any, Any]) -> dict[str, str]:
+def _fields_of(ctx: ServerRequestContext[Any, Any]) -> dict[str, str]:
     """Return the tool, run and trace of a message."""
     params = (ctx.params or {}) if ctx.method == "tools/call" else {}
     arguments = params.get("arguments")
@@ -72,6 +72,6 @@ def _named(ctx: ServerRequestContext[Any, Any]) -> dict[str, str]:
     return {name: value[:LONGEST_CHARS] for name, value in fields.items() if isinstance(value, str)}
 
 
-def _asked(scope: Scope) -> dict[str, Any]:
-    asked = {"method": scope["method"], "path": scope["path"], **scope.get(_MESSAGE, {}), "caller": name_of(scope)}
-    return {name: value[:LONGEST_CHARS] for name, value in asked.items()}
+def _request_fields(scope: Scope) -> dict[str, Any]:
+    fields = {"method": scope["method"], "path": scope["path"], **scope.get(_MESSAGE, {}), "caller": name_of(scope)}
+    return {name: value[:LONGEST_CHARS] for name, value in fields.items()}

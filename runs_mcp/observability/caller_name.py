@@ -6,7 +6,7 @@ from runs_mcp.server.permissions.scopes import caller_of
 
 
 def name_of(scope: Scope) -> str:
-    """Return the name of an authenticated caller, otherwise the address of the client."""
+    """Return the name of an authenticated caller, otherwise the IP address of the client."""
     if caller := caller_of(scope):
         return caller.name
     address = scope.get("client")

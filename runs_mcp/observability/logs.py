@@ -45,13 +45,13 @@ def context(**fields: str) -> Iterator[None]:
 
 
 def current(field: str) -> str | None:
-    """Return the current value of `field`; None if it is not set."""
+    """Return the value that `context` gave `field`; None if it is not set."""
     return _CONTEXT.get().get(field)
 
 
 def visible(text: str) -> str:
     """Return `text` with characters that can reorder, hide or forge text replaced by their JSON escapes."""
-    return text if text.isascii() else _INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return text if text.isascii() else _INVISIBLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 class _JsonLine(logging.Formatter):
@@ -67,11 +67,12 @@ class _JsonLine(logging.Formatter):
         }
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
+        # Masked after encoding, so that no field of the line is left out.
         return mask(visible(json.dumps(event, ensure_ascii=False)))
 
 
 class _PipeHandler(logging.Handler):
-    """Writes to a pipe without waiting for its reader.
+    """A log handler that writes to a pipe without waiting for its reader.
 
     `O_NONBLOCK` is not an option: it belongs to the open file, which the process shares with its parent.
     """
@@ -82,7 +83,7 @@ class _PipeHandler(logging.Handler):
         self._poll = select.poll()
         self._poll.register(pipe, select.POLLOUT)
         self._dropped = 0
-        self._cut = False
+        self._is_line_cut = False
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
@@ -90,7 +91,7 @@ class _PipeHandler(logging.Handler):
             setattr(record, FIELDS, {**getattr(record, FIELDS, {}), "dropped_before": self._dropped})
         try:
             line = self.format(record).encode(errors="replace") + b"\n"
-            self._write(b"\n" + line if self._cut else line)
+            self._write(b"\n" + line if self._is_line_cut else line)
         except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)
 
@@ -99,16 +100,16 @@ class _PipeHandler(logging.Handler):
             # POSIX: a write of at most PIPE_BUF bytes to a writable pipe neither blocks nor is split.
             if not self._poll.poll(0):
                 self._dropped += 1
-                self._cut = start > 0 or self._cut
+                self._is_line_cut = start > 0 or self._is_line_cut
                 return
             os.write(self._pipe, line[start : start + select.PIPE_BUF])
-        self._dropped, self._cut = 0, False
+        self._dropped, self._is_line_cut = 0, False
 
 
 def _handler() -> logging.Handler:
     try:
         stderr = sys.stderr.fileno()
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # stderr was replaced by an object without a descriptor, as in tests
         return logging.StreamHandler(sys.stderr)
     is_pipe = sys.platform != "win32" and stat.S_ISFIFO(os.fstat(stderr).st_mode)
     return _PipeHandler(stderr) if is_pipe else logging.StreamHandler(sys.stderr)

@@ -33,6 +33,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        # Not the global registry, which rejects a second service in the same process: metric names are unique in it.
         self.registry = registry = CollectorRegistry()
         self._calls = Counter("runs_mcp_calls", "Tool calls by outcome.", ["tool", "outcome"], registry=registry)
         self._call_seconds = Histogram(
@@ -77,7 +78,7 @@ class Metrics:
         runs.set_function(followed)
 
     @contextmanager
-    def served(self, host: str, port: int) -> Iterator[tuple[str, int]]:
+    def serve(self, host: str, port: int) -> Iterator[tuple[str, int]]:
         """Serve `/metrics` and count logged warnings for the duration of the block; yield the address.
 
         Raises:
@@ -85,12 +86,12 @@ class Metrics:
         """
         # In a thread, so that a busy event loop does not delay scrapes.
         listener, thread = start_http_server(port, host, self.registry)
-        ours = logging.getLogger("runs_mcp")
-        ours.addHandler(self._warnings)
+        logger = logging.getLogger("runs_mcp")
+        logger.addHandler(self._warnings)
         try:
             yield host, listener.server_port
         finally:
-            ours.removeHandler(self._warnings)
+            logger.removeHandler(self._warnings)
             listener.shutdown()
             listener.server_close()
             thread.join()
@@ -100,6 +101,7 @@ class Metrics:
         if ctx.method != "tools/call":
             return await call_next(ctx)
         name = ctx.params.get("name") if ctx.params else None
+        # Callers choose the name, and interaction tools are unbounded in number, so both count as unknown.
         tool = str(name) if name in TOOLS else "unknown"
         started, outcome = time.perf_counter(), "cancelled"
         try:
@@ -133,7 +135,7 @@ class Metrics:
 
 
 class _Warnings(logging.Handler):
-    """Counts warnings and errors: failures of Redis, refused requests, crashes."""
+    """A log handler that counts warnings and errors: failures of Redis, refused requests, crashes."""
 
     def __init__(self, counter: Counter) -> None:
         super().__init__(logging.WARNING)
@@ -152,8 +154,8 @@ def _is_error(result: HandlerResult) -> bool:
             return False
 
 
-class CountedRequests:
-    """Counts requests by status, and gauges requests in progress."""
+class RequestCounter:
+    """Middleware that counts requests by status, and gauges requests in progress and open streams."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -164,14 +166,14 @@ class CountedRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with ExitStack() as answering:
-            answering.enter_context(self._metrics.requests_in_flight.track_inprogress())
+        with ExitStack() as in_progress:
+            in_progress.enter_context(self._metrics.requests_in_flight.track_inprogress())
 
-            async def counted(message: Message) -> None:
+            async def counting_send(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     self._metrics.responses.labels(message["status"]).inc()
                     if Headers(raw=message["headers"]).get("content-type", "").startswith(EVENT_STREAM):
-                        answering.enter_context(self._metrics.streams_open.track_inprogress())
+                        in_progress.enter_context(self._metrics.streams_open.track_inprogress())
                 await send(message)
 
-            await self._app(scope, receive, counted)
+            await self._app(scope, receive, counting_send)

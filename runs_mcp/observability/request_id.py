@@ -15,11 +15,11 @@ from runs_mcp.observability import logs
 
 HEADER = "X-Request-Id"
 # Log lines and headers repeat the caller's id, so it must not contain line breaks or other special characters.
-_SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_VALID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """Gives each request an id, and adds it to the response."""
+    """Middleware that gives each request an id, and adds it to the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,38 +29,38 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        chosen = given if _SANE.fullmatch(given) else secrets.token_hex(8)
+        received = Headers(scope=scope).get(HEADER, "")
+        request_id = received if _VALID.fullmatch(received) else secrets.token_hex(8)
 
-        async def stamped(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = chosen
+                MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        with logs.context(request_id=chosen):
-            await self._app(scope, receive, stamped)
+        with logs.context(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
 
 
-async def quoted_in_errors(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+async def append_to_errors(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Append the id of the request to the text of a failed call, so that the operator can find it."""
     result = await call_next(ctx)
     match result:
         case CallToolResult(is_error=True):
-            return _quoted(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+            return _with_request_id(result.model_dump(by_alias=True, mode="json", exclude_none=True))
         case dict() if result.get("isError"):
-            return _quoted(result)
+            return _with_request_id(result)
         case _:
             return result
 
 
-def forwarded(exchange: Exchange) -> AbstractContextManager[None]:
+def forward(exchange: Exchange) -> AbstractContextManager[None]:
     """Send the id of the request to the API."""
     if current := logs.current("request_id"):
         exchange.headers[HEADER] = current
     return nullcontext()
 
 
-def _quoted(result: dict[str, Any]) -> dict[str, Any]:
+def _with_request_id(result: dict[str, Any]) -> dict[str, Any]:
     first, *others = result["content"]
     return {
         **result,

@@ -36,35 +36,38 @@ def start() -> bool:
     """
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return True  # the program that started the process has configured a provider
-    wanted = os.environ.get(EXPORTER) or ("otlp" if any(os.environ.get(name) for name in ENDPOINTS) else "none")
-    if wanted == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    # OpenTelemetry exports to localhost by default, where usually no collector runs; an endpoint enables it here.
+    name = os.environ.get(EXPORTER) or ("otlp" if any(os.environ.get(variable) for variable in ENDPOINTS) else "none")
+    if name == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
-    _export(wanted)
+    _export(name)
     return True
 
 
-def _export(wanted: str) -> None:
+def _export(name: str) -> None:
     try:
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - an optional extra
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
 
-        [exporter] = entry_points(group="opentelemetry_traces_exporter", name=EXPORTERS.get(wanted, wanted))
-        exporting = BatchSpanProcessor(exporter.load()())
+        # The registry that `opentelemetry-instrument` reads, so that any installed exporter works.
+        [exporter] = entry_points(group="opentelemetry_traces_exporter", name=EXPORTERS.get(name, name))
+        processor = BatchSpanProcessor(exporter.load()())
     except (ImportError, ValueError):
         raise ConfigError(
-            f"{EXPORTER}={wanted}: this exporter is not installed. "
+            f"{EXPORTER}={name}: this exporter is not installed. "
             f"Run pip install 'runs-mcp[otel]', or set {EXPORTER}=none."
         ) from None
-    ours = Resource.create({"service.name": "runs-mcp", "service.version": __version__})
-    provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
-    provider.add_span_processor(exporting)
+    # Merged in this order, so that OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override the defaults.
+    defaults = Resource.create({"service.name": "runs-mcp", "service.version": __version__})
+    provider = TracerProvider(resource=defaults.merge(OTELResourceDetector().detect()))
+    provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
-    log.info("traces are exported (%s)", wanted)
+    log.info("traces are exported (%s)", name)
 
 
-class CallersTrace:
-    """Continues the trace of the caller, which its `traceparent` header names (W3C Trace Context)."""
+class TraceContext:
+    """Middleware that continues the trace that the caller's `traceparent` header names (W3C Trace Context)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -82,7 +85,7 @@ class CallersTrace:
 
 
 @contextmanager
-def traced(exchange: Exchange) -> Iterator[None]:
+def trace_exchange(exchange: Exchange) -> Iterator[None]:
     """Record a span for a request to the API, and send its trace context with the request."""
     tracer = trace.get_tracer("runs-mcp", __version__)
     attributes = {
@@ -94,6 +97,7 @@ def traced(exchange: Exchange) -> Iterator[None]:
         f"{exchange.method} {exchange.template}",
         kind=SpanKind.CLIENT,
         attributes=attributes,
+        # The text of an exception can contain a URL with a token.
         record_exception=False,
         set_status_on_exception=False,
     ) as span:

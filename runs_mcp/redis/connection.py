@@ -82,6 +82,7 @@ class GuardedRedis(Redis):
         retry = Retry(ConstantBackoff(0), 1, supported_errors=(RedisConnectionError,))
         client = cast(
             "GuardedRedis",
+            # With RESP3, XREAD returns a dictionary instead of pairs.
             cls.from_url(url, decode_responses=True, protocol=2, retry=retry, socket_keepalive=True),
         )
         client.circuit = CircuitBreaker()
@@ -113,11 +114,11 @@ class GuardedRedis(Redis):
 
 
 @contextmanager
-def without_redis(doing: str) -> Iterator[None]:
-    """Leave the block if Redis fails; log `doing`, the interrupted activity."""
+def skip_if_redis_fails(activity: str) -> Iterator[None]:
+    """Leave the block if Redis fails, and log the interrupted `activity`; the code after the block is the fallback."""
     try:
         yield
     except CircuitOpenError:
         pass  # logged when the circuit opened
     except FAILURES as error:
-        log.warning("Redis failed while %s: %s; this replica continues alone", doing, type(error).__name__)
+        log.warning("Redis failed while %s: %s; this replica continues alone", activity, type(error).__name__)

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from redis.asyncio import Redis
 
-from runs_mcp.redis.connection import without_redis
+from runs_mcp.redis.connection import skip_if_redis_fails
 
 BEAT_S = 1.0
 ALIVE_S = 5
@@ -33,9 +33,9 @@ RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 class Leases:
     """The leases of this replica, and the check whether other replicas are alive."""
 
-    def __init__(self, redis: Redis, place: str) -> None:
+    def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis = redis
-        self._lives = f"{place}:lives:"
+        self._alive_prefix = f"{prefix}:lives:"
         self.replica = uuid4().hex
         """The id of this replica."""
 
@@ -47,9 +47,9 @@ class Leases:
         try:
             yield
         finally:
-            # Shielded, since the task is cancelled at this point; without the deletion others would wait `ALIVE_S`.
-            with anyio.move_on_after(LEAVING_S, shield=True), without_redis("leaving"):
-                await self._redis.delete(self._lives + self.replica)
+            # Shielded, since the task is cancelled at this point. Without the deletion others would wait `ALIVE_S`.
+            with anyio.move_on_after(LEAVING_S, shield=True), skip_if_redis_fails("leaving"):
+                await self._redis.delete(self._alive_prefix + self.replica)
 
     async def holder(self, name: str) -> str:
         """Return the replica that holds `name`. If no living replica holds it, this replica takes the lease.
@@ -57,20 +57,21 @@ class Leases:
         Raises:
             RedisError, OSError, TimeoutError: Redis failed.
         """
+        # In a loop, because a lease can end or change hands between two commands.
         while not await self._redis.set(name, self.replica, nx=True, ex=HELD_S):
             holder: Any = await self._redis.get(name)
-            if holder == self.replica or (holder and await self._redis.exists(self._lives + holder)):
+            if holder == self.replica or (holder and await self._redis.exists(self._alive_prefix + holder)):
                 return str(holder)
             if holder and await self._redis.eval(REPLACE, 1, name, holder, self.replica, HELD_S):
                 break
         return self.replica
 
-    async def leave(self, name: str) -> None:
+    async def release(self, name: str) -> None:
         """Release `name`. If Redis fails, the lease ends when this replica ends."""
-        with anyio.move_on_after(LEAVING_S, shield=True), without_redis("leaving a lease"):
+        with anyio.move_on_after(LEAVING_S, shield=True), skip_if_redis_fails("releasing a lease"):
             await self._redis.eval(RELEASE, 1, name, self.replica)
 
-    async def holding(self, names: Sequence[str]) -> Sequence[str | None]:
+    async def living_holders(self, names: Sequence[str]) -> Sequence[str | None]:
         """Return the living replica that holds each of `names`, or None.
 
         Raises:
@@ -79,7 +80,8 @@ class Leases:
         if not names:
             return []
         holders: Any = await self._redis.mget(names)
-        alive = {holder for holder in set(holders) if holder and await self._redis.exists(self._lives + holder)}
+        # Once for each replica, not for each name: a few replicas hold a thousand leases.
+        alive = {holder for holder in set(holders) if holder and await self._redis.exists(self._alive_prefix + holder)}
         return [holder if holder in alive else None for holder in holders]
 
     async def _keep_beating(self) -> None:
@@ -88,5 +90,5 @@ class Leases:
             await self._beat()
 
     async def _beat(self) -> None:
-        with without_redis("renewing the key of this replica"):
-            await self._redis.set(self._lives + self.replica, "1", ex=ALIVE_S)
+        with skip_if_redis_fails("renewing the key of this replica"):
+            await self._redis.set(self._alive_prefix + self.replica, "1", ex=ALIVE_S)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from runs_mcp.redis.connection import without_redis
+from runs_mcp.redis.connection import skip_if_redis_fails
 from runs_mcp.server.runs.shared_state import OwnPollTurns
 from runs_mcp.server.runs.uris import uris_of
 
@@ -16,17 +16,17 @@ MS_PER_S = 1_000
 class RedisPollTurns(OwnPollTurns):
     """Turns at polling a run, and the status that the last poll by any replica returned."""
 
-    def __init__(self, redis: Redis, place: str) -> None:
+    def __init__(self, redis: Redis, prefix: str) -> None:
         super().__init__()
         self._redis = redis
-        self._place = place
+        self._prefix = prefix
 
     @override
     async def due(self, run_id: str, seconds: float) -> bool:
         """Return true if no replica has polled the run for `seconds`."""
-        with without_redis("polling a run"):
+        with skip_if_redis_fails("polling a run"):
             ms = max(round(seconds * MS_PER_S), 1)
-            return bool(await self._redis.set(f"{self._place}:look:{run_id}", "1", px=ms, nx=True))
+            return bool(await self._redis.set(f"{self._prefix}:look:{run_id}", "1", px=ms, nx=True))
         return True
 
     @override
@@ -39,7 +39,7 @@ class RedisPollTurns(OwnPollTurns):
         """Return true if `status` differs from the status that the last poll by any replica returned."""
         # The local state is updated even if Redis answers, so that it is current if Redis fails later.
         changed = await super().changed(run_id, status)
-        with without_redis("polling a run"):
-            before = await self._redis.set(f"{self._place}:seen:{run_id}", status, ex=KEPT_S, get=True)
+        with skip_if_redis_fails("polling a run"):
+            before = await self._redis.set(f"{self._prefix}:seen:{run_id}", status, ex=KEPT_S, get=True)
             return before is not None and before != status
         return changed

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from runs_mcp.redis.connection import without_redis
+from runs_mcp.redis.connection import skip_if_redis_fails
 from runs_mcp.server.gcra import MINUTE_S, GcraLimiter
 
 # The algorithm of `GcraLimiter` as a script, because reading and writing must be atomic. It uses the clock of Redis,
@@ -28,7 +28,7 @@ class RedisRateLimiter:
 
     async def wait_s(self, caller: str, per_minute: int, cost: int = 1) -> float:
         """Count a request; see `RateLimiter`."""
-        with without_redis("counting a request"):
+        with skip_if_redis_fails("counting a request"):
             key = f"runs-mcp:rate:{caller}"
             return float(await self._redis.eval(GCRA, 1, key, MINUTE_S, per_minute, cost))
         return await self._own.wait_s(caller, per_minute, cost)

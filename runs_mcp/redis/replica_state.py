@@ -63,24 +63,24 @@ class Fleet:
             yield
             tasks.cancel_scope.cancel()
 
-    def sharing(self, config: Config, profile: str | None) -> SharedState:
+    def shared_state(self, config: Config, profile: str | None) -> SharedState:
         """Return the state shared for callers of `profile`, whose settings are `config`."""
-        redis, place = self._redis, _place(config, profile)
-        leases = Leases(redis, place)
-        codec = SharedKeyCodec(redis, f"{place}:request-state-key")
+        redis, prefix = self._redis, _prefix(config, profile)
+        leases = Leases(redis, prefix)
+        codec = SharedKeyCodec(redis, f"{prefix}:request-state-key")
         return _Shared(
             leases=leases,
-            bus=RedisBus(redis, f"{place}:changes"),
-            relay=RedisRelay(redis, leases, place),
-            looks=RedisPollTurns(redis, place),
-            request_keys=RedisRequestKeys(redis, place),
-            single_use=RedisSingleUse(redis, place),
-            start_counts=RedisStartCounts(redis, place),
+            bus=RedisBus(redis, f"{prefix}:changes"),
+            relay=RedisRelay(redis, leases, prefix),
+            looks=RedisPollTurns(redis, prefix),
+            request_keys=RedisRequestKeys(redis, prefix),
+            single_use=RedisSingleUse(redis, prefix),
+            start_counts=RedisStartCounts(redis, prefix),
             request_state=RequestStateSecurity(codec=codec),
             codec=codec,
         )
 
-    def rates(self) -> RedisRateLimiter:
+    def rate_limiter(self) -> RedisRateLimiter:
         """Return the limiter that counts the requests of a caller to all replicas together."""
         return RedisRateLimiter(self._redis)
 
@@ -104,7 +104,7 @@ def _usable() -> Iterator[None]:
         raise ConfigError(f"server.redis_url: Redis cannot be used: {type(error).__name__}: {error}") from None
 
 
-def _place(config: Config, profile: str | None) -> str:
+def _prefix(config: Config, profile: str | None) -> str:
     """Return the prefix of all keys of a profile. Profiles, and services for different APIs, share no keys."""
     # The braces are a hash tag: on a Redis Cluster all keys of a profile are in the same slot, which commands with
     # several keys require (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).

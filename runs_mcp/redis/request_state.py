@@ -6,13 +6,13 @@ import anyio
 from mcp.server.request_state import AESGCMRequestStateCodec
 from redis.asyncio import Redis
 
-from runs_mcp.redis.connection import without_redis
+from runs_mcp.redis.connection import skip_if_redis_fails
 
-AGAIN_S = 1.0
+RETRY_S = 1.0
 
 
 class SharedKeyCodec:
-    """Seals state with the key in Redis, and until that is fetched with a key of this replica."""
+    """A codec that seals state with the key in Redis, or with a key of this replica until the former is fetched."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
@@ -35,11 +35,12 @@ class SharedKeyCodec:
     async def fetch(self) -> None:
         """Fetch the shared key as soon as Redis answers; the first replica creates it."""
         while True:
-            with without_redis("fetching the key of request states"):
+            with skip_if_redis_fails("fetching the key of request states"):
+                # Replicas that start at the same time agree on one key: SET with NX lets only the first succeed.
                 await self._redis.set(self._name, self._own, nx=True)
                 shared = str(await self._redis.get(self._name))
                 # The first key seals, all of them unseal: state sealed before the exchange stays valid.
                 ring = [shared] if shared == self._own else [shared, self._own]
                 self._codec = AESGCMRequestStateCodec(ring)
                 return
-            await anyio.sleep(AGAIN_S)
+            await anyio.sleep(RETRY_S)

@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 from typing_extensions import override
 
 from runs_mcp.config.settings import CreateLimitSettings
-from runs_mcp.redis.connection import without_redis
+from runs_mcp.redis.connection import skip_if_redis_fails
 from runs_mcp.server.runs.create_limit import LONGEST, MINUTE_S, Counts, OwnStartCounts, windows
 
 # The algorithm of `OwnStartCounts`, by the clock of Redis. One key, so that it runs on a Redis Cluster and on Valkey.
@@ -30,15 +30,15 @@ return minute
 class RedisStartCounts(OwnStartCounts):
     """Counts in Redis; while Redis fails, those of this replica alone."""
 
-    def __init__(self, redis: Redis, place: str) -> None:
+    def __init__(self, redis: Redis, prefix: str) -> None:
         super().__init__()
         self._redis = redis
-        self._key = f"{place}:started"
+        self._key = f"{prefix}:started"
 
     @override
     async def take(self, limit: CreateLimitSettings) -> int | None:
         """Count a run in Redis, and in this replica too, in case Redis fails later."""
-        with without_redis("counting a started run"):
+        with skip_if_redis_fails("counting a started run"):
             limits = [number for window in windows(limit) for number in (window.minutes, window.most)]
             minute = await self._redis.eval(TAKE, 1, self._key, LONGEST, *limits)
             if minute is not None:
@@ -50,13 +50,13 @@ class RedisStartCounts(OwnStartCounts):
     async def give_back(self, minute: int) -> None:
         """Take back a count of `minute`."""
         await super().give_back(minute)
-        with without_redis("giving back the count of a run"):
+        with skip_if_redis_fails("giving back the count of a run"):
             await self._redis.hincrby(self._key, str(minute), -1)
 
     @override
     async def read(self) -> tuple[int, Counts]:
         """Return the current minute, and the counts of all replicas."""
-        with without_redis("reading the counts of started runs"):
+        with skip_if_redis_fails("reading the counts of started runs"):
             seconds, _ = await self._redis.time()
             counts = await self._redis.hgetall(self._key)
             return int(seconds) // MINUTE_S, {int(at): int(count) for at, count in counts.items()}

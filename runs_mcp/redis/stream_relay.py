@@ -26,17 +26,17 @@ from typing import Any
 
 import anyio
 
-from runs_mcp.redis.connection import BLOCK_MS, DEADLINE_S, GuardedRedis, without_redis
+from runs_mcp.redis.connection import BLOCK_MS, DEADLINE_S, GuardedRedis, skip_if_redis_fails
 from runs_mcp.redis.leases import BEAT_S, Leases
 from runs_mcp.server.runs.run_stream import MAX_KEPT_CHARS, RunStream
 from runs_mcp.server.runs.shared_state import Role
 
 START = "0-0"
 KEPT_S = 86_400
-KEPT_AFTER_THE_END_S = 600
-MOST_ENTRIES = 1_000
+KEPT_AFTER_END_S = 600
+MAX_ENTRIES = 1_000
 """Maximum number of entries that a read of a stream returns."""
-AGAIN_S = 1.0
+RETRY_S = 1.0
 
 
 @dataclass(slots=True)
@@ -47,9 +47,9 @@ class _Reading:
     leader: str
     position: str = START
     ended: bool = False
-    over: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event = field(default_factory=anyio.Event)
 
-    def take(self, entry: str, fields: dict[str, str]) -> None:
+    def apply(self, entry: str, fields: dict[str, str]) -> None:
         """Add an entry of the stream to the follower."""
         self.position = entry
         match fields:
@@ -57,26 +57,26 @@ class _Reading:
                 self.follower.join(int(at), text)
             case {"ended": _}:
                 self.ended = True
-                self.over.set()
+                self.done.set()
 
 
 class RedisRelay:
-    """Lets one replica lead each run, and all others read its text from Redis."""
+    """The relay between replicas: one replica leads each run, and all others read its text from Redis."""
 
-    def __init__(self, redis: GuardedRedis, leases: Leases, place: str) -> None:
+    def __init__(self, redis: GuardedRedis, leases: Leases, prefix: str) -> None:
         self._redis = redis
         self._leases = leases
-        self._place = place
-        self._woken = f"{place}:woken:{leases.replica}"
+        self._prefix = prefix
+        self._woken = f"{prefix}:woken:{leases.replica}"
         self._readings: dict[str, _Reading] = {}
 
     async def read(self, follower: RunStream) -> Role:
         """Add the text that another replica reads to `follower`, until the run ends or no other replica leads it."""
-        with without_redis("finding the leader of a run"):
+        with skip_if_redis_fails("finding the leader of a run"):
             while (leader := await self._leases.holder(self._lead(follower.run_id))) != self._leases.replica:
                 if await self._read_from(leader, follower):
                     return "reader"
-            return await self._taken_over(follower)
+            return await self._take_over(follower)
         # Redis failed: another replica may have opened the stream, so it must not be opened again.
         return "successor"
 
@@ -88,7 +88,7 @@ class RedisRelay:
                 tasks.start_soon(self._write, follower, follower.position, follower.length)
                 yield
         finally:
-            await self._leases.leave(self._lead(follower.run_id))
+            await self._leases.release(self._lead(follower.run_id))
 
     async def run(self) -> None:
         """Read the text that other replicas write, and check that they are alive, until cancelled."""
@@ -97,19 +97,19 @@ class RedisRelay:
             tasks.start_soon(self._check_leaders)
 
     def _lead(self, run_id: str) -> str:
-        return f"{self._place}:lead:{run_id}"
+        return f"{self._prefix}:lead:{run_id}"
 
     def _text(self, run_id: str) -> str:
-        return f"{self._place}:text:{run_id}"
+        return f"{self._prefix}:text:{run_id}"
 
-    async def _taken_over(self, follower: RunStream) -> Role:
+    async def _take_over(self, follower: RunStream) -> Role:
         """Add the text of an earlier leader to `follower`, and return the role of this replica."""
         reading = _Reading(follower, self._leases.replica)
         entries: Any = await self._redis.xrange(self._text(follower.run_id))
         for entry, fields in entries:
-            reading.take(entry, fields)
+            reading.apply(entry, fields)
         if reading.ended:
-            await self._leases.leave(self._lead(follower.run_id))
+            await self._leases.release(self._lead(follower.run_id))
             return "reader"
         return "successor" if entries else "leader"
 
@@ -118,7 +118,7 @@ class RedisRelay:
         reading = self._readings[self._text(follower.run_id)] = _Reading(follower, leader)
         try:
             await self._wake()
-            await reading.over.wait()
+            await reading.done.wait()
         finally:
             del self._readings[self._text(follower.run_id)]
         return reading.ended
@@ -130,16 +130,16 @@ class RedisRelay:
     async def _keep_reading(self) -> None:
         woken = START
         while True:
-            with without_redis("reading runs"):
+            with skip_if_redis_fails("reading runs"):
                 while True:
-                    wanted: dict[Any, Any] = {self._woken: woken} | {
+                    positions: dict[Any, Any] = {self._woken: woken} | {
                         name: reading.position for name, reading in self._readings.items()
                     }
-                    answer: Any = await self._redis.xread(wanted, count=MOST_ENTRIES, block=BLOCK_MS)
-                    for name, entries in answer or []:
+                    streams: Any = await self._redis.xread(positions, count=MAX_ENTRIES, block=BLOCK_MS)
+                    for name, entries in streams or []:
                         woken = self._take(name, entries, woken)
-            self._leave_all()
-            await anyio.sleep(AGAIN_S)
+            self._reset_readings()
+            await anyio.sleep(RETRY_S)
 
     def _take(self, name: str, entries: list[tuple[str, dict[str, str]]], woken: str) -> str:
         """Add the entries of a stream to its follower. Return the last entry of the stream that wakes this replica."""
@@ -147,31 +147,31 @@ class RedisRelay:
             return entries[-1][0]
         if reading := self._readings.get(name):
             for entry, fields in entries:
-                reading.take(entry, fields)
+                reading.apply(entry, fields)
         return woken
 
-    def _leave_all(self) -> None:
+    def _reset_readings(self) -> None:
         """Make every follower look up the leader of its run again."""
         for reading in self._readings.values():
-            reading.over.set()
+            reading.done.set()
 
     async def _check_leaders(self) -> None:
         """Stop reading from leaders that have died or released their leases."""
         while True:
             await anyio.sleep(BEAT_S)
-            with without_redis("checking the leaders of runs"):
-                await self._redis.expire(self._woken, KEPT_AFTER_THE_END_S)
+            with skip_if_redis_fails("checking the leaders of runs"):
+                await self._redis.expire(self._woken, KEPT_AFTER_END_S)  # the id of a replica is never used again
                 readings = list(self._readings.values())
-                lead = await self._leases.holding([self._lead(reading.follower.run_id) for reading in readings])
+                lead = await self._leases.living_holders([self._lead(reading.follower.run_id) for reading in readings])
                 for reading, leader in zip(readings, lead, strict=True):
                     if reading.leader != leader:
-                        reading.over.set()
+                        reading.done.set()
 
     async def _write(self, follower: RunStream, position: int, length: int) -> None:
         """Write the text of `follower` from chunk `position`, which is at character `length`, to its end."""
         name, written = self._text(follower.run_id), deque[tuple[str, int]]()
         kept = 0
-        with without_redis("writing a run"):
+        with skip_if_redis_fails("writing a run"):
             while not (follower.ended.is_set() and follower.position == position):
                 await follower.wait_beyond(position)
                 at, (text, position) = length, follower.take(position)
@@ -184,8 +184,9 @@ class RedisRelay:
                 while kept > MAX_KEPT_CHARS and len(written) > 1:
                     kept -= written.popleft()[1]
                     await self._redis.xtrim(name, minid=written[0][0], approximate=False)
+            # Without a final state the leader gave up or died, and a successor must continue the run.
             if follower.run:
-                await self._append(name, KEPT_AFTER_THE_END_S, {"ended": "yes"})
+                await self._append(name, KEPT_AFTER_END_S, {"ended": "yes"})
 
     async def _append(self, name: str, kept_s: int, fields: Mapping[Any, Any]) -> str:
         async with self._redis.pipeline(transaction=False) as pipe:

@@ -6,13 +6,13 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, S
 from redis.asyncio.client import PubSub
 from typing_extensions import override
 
-from runs_mcp.redis.connection import DEADLINE_S, GuardedRedis, without_redis
+from runs_mcp.redis.connection import DEADLINE_S, GuardedRedis, skip_if_redis_fails
 
-AGAIN_S = 1.0
+RETRY_S = 1.0
 
 
 class RedisBus(InMemorySubscriptionBus):
-    """Publishes to the listeners of every replica."""
+    """A bus that publishes to the listeners of every replica."""
 
     def __init__(self, redis: GuardedRedis, channel: str) -> None:
         super().__init__()
@@ -23,9 +23,9 @@ class RedisBus(InMemorySubscriptionBus):
     async def publish(self, event: ServerEvent) -> None:
         """Publish to all listeners; if Redis fails, to those of this replica."""
         if isinstance(event, ResourceUpdated):
-            with without_redis("publishing a change"):
+            with skip_if_redis_fails("publishing a change"):
                 await self._redis.publish(self._channel, event.uri)
-                return
+                return  # `listen` delivers it to the listeners of this replica as well
         await super().publish(event)
 
     async def listen(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -35,7 +35,7 @@ class RedisBus(InMemorySubscriptionBus):
         """
         started = False
         while True:
-            with without_redis("listening for changes"):
+            with skip_if_redis_fails("listening for changes"):
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
                     await self._subscribe(subscription)
                     if not started:
@@ -46,8 +46,8 @@ class RedisBus(InMemorySubscriptionBus):
             if not started:
                 task_status.started()
                 started = True
-            await anyio.sleep(AGAIN_S)
+            await anyio.sleep(RETRY_S)
 
     async def _subscribe(self, subscription: PubSub) -> None:
-        with self._redis.circuit.guard(DEADLINE_S):
+        with self._redis.circuit.guard(DEADLINE_S):  # PubSub does not use the client's `execute_command`
             await subscription.subscribe(self._channel)

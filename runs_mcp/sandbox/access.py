@@ -1,4 +1,4 @@
-"""The keys, tokens and permissions of the sandbox. They are of no use anywhere else."""
+"""The keys, tokens and permissions of the sandbox. They are invalid everywhere else, so they need no protection."""
 
 import hashlib
 import hmac
@@ -14,6 +14,7 @@ EXECUTE_ONLY_KEY = "pk-sandbox-demo"
 READ_ONLY_KEY = "sk-sandbox-read-only"
 LIFETIME_S = 3_600
 
+# Names of the platform's permissions, which clients read in the token.
 READ, WRITE, EXECUTE = "run:read", "run:write", "interaction:execute"
 READ_INTERACTIONS, READ_ENVIRONMENTS = "interaction:read", "account:member"
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
@@ -26,10 +27,10 @@ PROJECT = {"id": "66a1f0c2e4b0a1b2c3d4bee0", "name": "Demo"}
 
 
 class Tokens:
-    """The tokens issued for the demo keys: JSON Web Tokens that clients can decode."""
+    """The tokens issued for the demo keys: JSON Web Tokens, whose expiry and permissions clients can read."""
 
     def __init__(self, lifetime_s: float = LIFETIME_S) -> None:
-        self._secret = secrets.token_bytes(32)
+        self._secret = secrets.token_bytes(32)  # for each process: a restart invalidates all tokens
         self._lifetime_s = lifetime_s
         self._issued: dict[str, tuple[float, tuple[str, ...]]] = {}
 

@@ -1,4 +1,4 @@
-"""The execution of runs: each run once, its text kept while it executes for every reader of its stream."""
+"""The execution of runs: each run executes once, and its text is kept for all readers until it ends."""
 
 import json
 import threading
@@ -63,11 +63,12 @@ class LiveRun:
     def append(self, piece: str) -> None:
         """Add a piece and wake the readers."""
         self.pieces.append(piece)
+        # A new event for the next piece, because events cannot be reset.
         self._grew.set()
         self._grew = anyio.Event()
 
     def end(self) -> None:
-        """Tell the readers that no more pieces follow."""
+        """Notify the readers that no more pieces follow."""
         self.ended.set()
         self._grew.set()
 
@@ -123,6 +124,7 @@ class Executions:
             ended = {**run, **outcome, "execution_time": took_ms, "updated_at": now()}
             await self._database.run(store.replace, ended)
         finally:
+            # After the store: a reader that sees the end must read the final run.
             del self._live[run["id"]]
             live.end()
 
@@ -138,7 +140,7 @@ class Executions:
             return samples.failed("interaction_gone", "The interaction no longer exists.")
         data = run["parameters"]
         try:
-            result = await to_thread.run_sync(interaction.work, data)
+            result = await to_thread.run_sync(interaction.work, data)  # texts of two megabytes take a while
         except ModelError as error:
             return samples.failed(error.code, error.message)
         for piece in interaction.chunks(text_of(result)):
@@ -164,7 +166,7 @@ def recover(store: RunStore) -> None:
 
 
 def text_of(result: Any) -> str:
-    """Return a result as the text that its stream consists of."""
+    """Return the text that the stream of a run with this result contains."""
     return result if isinstance(result, str) else "" if result is None else json.dumps(result, ensure_ascii=False)
 
 
@@ -174,7 +176,7 @@ def now() -> str:
 
 
 def _tool_request(run_id: str, tools: Sequence[str], result: Any) -> Document:
-    """Return the request for the first tool that was offered, if the interaction found no answer."""
+    """Return the model's request to call the first offered tool, if the interaction found no answer; else nothing."""
     if not tools or not isinstance(result, dict) or result.get("answer", "") is not None:
         return {}
     request = {"id": f"tool-{run_id}", "tool_name": tools[0], "tool_input": {}}

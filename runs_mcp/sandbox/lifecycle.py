@@ -1,4 +1,4 @@
-"""Serving a sandbox: inside an event loop that has other work, or alone."""
+"""The life of a sandbox: served in an event loop with other tasks, or as the only task of a process."""
 
 import contextlib
 import signal
@@ -40,8 +40,8 @@ class Sandbox:
     """Its root, for example `http://127.0.0.1:8090`; the API is below `/api/v1`."""
 
 
-class _Guest(NotifyingServer):
-    """A server that leaves signals to the program around it."""
+class _EmbeddedServer(NotifyingServer):
+    """A server that leaves signals to the program that embeds it."""
 
     @override
     @contextlib.contextmanager
@@ -56,13 +56,13 @@ async def running(
     """Serve a sandbox in this event loop for the duration of the block; port 0 is any free port.
 
     Raises:
-        OSError: The port is taken or the file cannot be opened.
+        OSError: the port is taken or the file cannot be opened.
     """
     async with _application(options or SandboxOptions()) as (app, _):
         with _listening(host, port) as listener:
             async with anyio.create_task_group() as serving:
                 ready = anyio.Event()
-                server = _Guest(_config(app), ready.set)
+                server = _EmbeddedServer(_config(app), ready.set)
                 serving.start_soon(server.serve, [listener])
                 await ready.wait()
                 try:
@@ -71,21 +71,21 @@ async def running(
                     server.should_exit = server.force_exit = True
 
 
-async def serve(options: SandboxOptions, *, host: str, port: int, tell: Callable[[Sandbox], None]) -> None:
-    """Serve a sandbox until the process receives SIGINT, SIGTERM or SIGHUP; call `tell` once it can be reached.
+async def serve(options: SandboxOptions, *, host: str, port: int, on_start: Callable[[Sandbox], None]) -> None:
+    """Serve a sandbox until the process receives SIGINT, SIGTERM or SIGHUP; call `on_start` when it is ready.
 
     Raises:
-        OSError: The port is taken or the file cannot be opened.
-        KeyboardInterrupt: The signal was SIGINT.
+        OSError: the port is taken or the file cannot be opened.
+        KeyboardInterrupt: the signal was SIGINT.
     """
     received: list[signal.Signals] = []
     async with _application(options) as (app, executing):
         with _listening(host, port) as listener:
-            ready = partial(tell, _sandbox(host, listener))
-            if sys.platform == "win32":  # whose event loop knows no signals
+            ready = partial(on_start, _sandbox(host, listener))
+            if sys.platform == "win32":  # its event loop cannot handle signals
                 await NotifyingServer(_config(app), ready).serve([listener])
                 return
-            server = _Guest(_config(app), ready)
+            server = _EmbeddedServer(_config(app), ready)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_stop_at_signals, server, executing, received)
                 await server.serve([listener])
@@ -103,7 +103,7 @@ async def _stop_at_signals(
     """
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for number in signals:
-            executing.cancel()
+            executing.cancel()  # first: a response waits for its run to end, and the server for its responses
             server.should_exit, server.force_exit = True, bool(received)  # a second signal waits for no request
             received.append(number)
 
@@ -135,7 +135,7 @@ def _fill(options: SandboxOptions, store: RunStore) -> None:
 
 
 def _config(app: Starlette) -> uvicorn.Config:
-    # Access logs would contain access_token.
+    # Access logs would contain the query parameter `access_token`.
     return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=SHUTDOWN_S)
 
 

@@ -1,4 +1,4 @@
-"""The options of a sandbox, with those that make it misbehave for tests."""
+"""The options of a sandbox, including options that imitate failures for tests."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -33,12 +33,12 @@ GROUPS: Mapping[Operation, Operation] = {
     "interaction_export": "interactions",
     "interaction_endpoints": "interactions",
 }
-"""The operations that belong to a group, which is closed or answered as a whole under the name of the group."""
+"""The groups of operations: closing a group closes all its operations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedAnswer:
-    """An answer that an operation gives to every request, whatever it asks."""
+    """The response of an operation to every request, whatever its content."""
 
     status: int
     body: str = ""
@@ -57,12 +57,12 @@ def closed_operations(texts: Iterable[str]) -> dict[Operation, FixedAnswer]:
     """Return the answers of the operations that `texts` close: `facets` with 403, `facets=404` with 404.
 
     Raises:
-        ValueError: A text names no operation, or a status that is not an error.
+        ValueError: a text names no operation, or a status that is not an error.
     """
     answers: dict[Operation, FixedAnswer] = {}
     for text in texts:
         name, _, status = text.partition("=")
-        operation = next((one for one in OPERATIONS if one == name), None)
+        operation = next((known for known in OPERATIONS if known == name), None)
         if operation is None:
             raise ValueError(f"unknown operation {name}; the operations are {', '.join(OPERATIONS)}")
         if status and not (status.isdecimal() and 400 <= int(status) < 600):  # noqa: PLR2004 - the errors of HTTP
@@ -84,10 +84,10 @@ class SandboxOptions:
     events: Literal["message", "chunk"] = "message"
     """The event name of chunks in streams."""
     max_executing: int = 64
-    """The number of runs that may execute at once; more are answered with 429."""
+    """Maximum number of runs that execute at once; further runs are rejected with 429."""
     token_lifetime_s: float = LIFETIME_S
     """The lifetime of a token, in seconds."""
     odd_interactions: bool = False
-    """Whether to offer interactions with unusable schemas and difficult names as well."""
+    """True to offer interactions with unusable schemas and difficult names as well."""
     answers: Mapping[Operation, FixedAnswer] = field(default_factory=dict)
-    """Fixed answers by operation; `closed` makes those of a credential with few permissions."""
+    """Fixed answers by operation; `closed` returns the answers to a credential with few permissions."""

@@ -1,7 +1,7 @@
-"""Checks of and by the JSON schemas that callers send, in a process that is killed if it takes too long.
+"""Checks of the JSON schemas that callers send, and of results, in a process that is killed if it takes too long.
 
 A short schema can take practically forever, by a regular expression that backtracks or by references that multiply.
-In a thread it would hold the interpreter's lock, so that neither requests nor signals were handled.
+In a thread it would hold the interpreter's lock, so that no request and no signal would be handled.
 """
 
 import json
@@ -18,18 +18,19 @@ TOO_SLOW = f"it cannot be checked within {MAX_SECONDS} s"
 
 
 class SchemaChecker:
-    """Worker processes that check schemas and values; idle workers wait for the next check."""
+    """Worker processes that check schemas and values. Idle workers are reused."""
 
     def __init__(self) -> None:
+        # Two limiters: the time in the queue for a turn must not count against the deadline of a check.
         self._turn = CapacityLimiter(MAX_CHECKS)
         self._processes = CapacityLimiter(MAX_CHECKS)
 
     async def schema_problem(self, schema: Any) -> str | None:
-        """Return the reason that `schema` is not a JSON schema, or None."""
+        """Return the reason why `schema` is not a JSON schema; None if it is."""
         return await self._check(json.dumps(schema))
 
     async def mismatch(self, schema: Any, value: Any) -> str | None:
-        """Return the first place where `value` does not fit `schema`, or None."""
+        """Return the first place where `value` does not match `schema`; None if it matches."""
         return await self._check(json.dumps(schema), json.dumps(value))
 
     async def _check(self, schema: str, value: str | None = None) -> str | None:
@@ -41,6 +42,7 @@ class SchemaChecker:
 
     async def _ready(self) -> None:
         """Start a worker, unless an idle worker is alive: that time does not count as the time of a check."""
+        # Idle workers can have ended, and each such worker fails an attempt: hence one attempt more than workers.
         for _ in range(MAX_CHECKS + 1):
             with suppress(BrokenWorkerProcess):
                 await to_process.run_sync(load, cancellable=True, limiter=self._processes)
@@ -54,7 +56,7 @@ def load() -> None:
 
 def check(schema_text: str, value_text: str | None = None) -> str | None:
     """Return the first problem of a schema, or of a value under it, both as JSON; None if both are valid."""
-    # The alarm ends a worker that outlives a killed parent.
+    # The alarm ends a worker that outlives a killed parent. Windows has no alarms.
     if hasattr(signal, "alarm"):
         signal.alarm(MAX_SECONDS + 5)
     try:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 from mcp.server.context import ServerRequestContext
 from mcp_types import ElicitResult, LoggingLevel
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -13,15 +14,15 @@ from runs_mcp.api import RunsClient
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.pages.page import Pages
+from runs_mcp.server.patience import Patience
 from runs_mcp.server.permissions.permitted_tools import PermittedTools
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
+from runs_mcp.server.runs.cut_off_creates import CutOffCreates, StartedCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
-
-API_GRACE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Services:
     names: Names
     idempotent: IdempotentCreate
     creates: BackgroundCreates
+    cut_off: CutOffCreates
     create_limit: CreateLimit
     config: Config
     interactions: KnownInteractions
@@ -77,17 +79,47 @@ class Call:
     """Lowest level of log messages requested by the client; None: no messages."""
     deadline: float = math.inf
     """Time on anyio's clock until which the call waits for runs and for answers to its questions."""
+    patience: Patience = field(default_factory=lambda: Patience(math.inf))
+    """The time from the start of the call to `deadline`, and the time that the API has beyond it."""
+    started: StartedCreates = field(default_factory=StartedCreates)
+    """The creates of the call, which a repeat gets if the call is cut off."""
 
     @property
     def api_deadline(self) -> float:
         """Time until which the call waits for a response of the API, shortly after `deadline`."""
-        # A response within these two seconds is still useful, and most clients time out only after 60 s.
-        return self.deadline + API_GRACE_S
+        return self.deadline + self.patience.grace_s
+
+    def until(self, seconds: float) -> float:
+        """Return the time until which the call waits for a run, `seconds` from now but not beyond `deadline`."""
+        return min(self.deadline, anyio.current_time() + seconds)
 
     @property
     def modern(self) -> bool:
         """True if the client speaks 2026-07-28 or later, which has no requests from server to client."""
         return self.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def client_name(ctx: Request) -> str:
+    """Return the name that the client gives itself; empty if it gives none."""
+    params = ctx.session.client_params
+    return params.client_info.name if params else ""
+
+
+def answers_questions(ctx: Request) -> bool:
+    """Return True if the client declares that it shows questions to people."""
+    declared = ctx.session.client_capabilities
+    return declared is not None and declared.elicitation is not None
+
+
+def session_id(ctx: Request) -> str:
+    """Return the id of the HTTP session; empty over stdio, which has one session, and in 2026-07-28, which has none."""
+    headers = getattr(ctx.request, "headers", None)
+    return str(headers.get("mcp-session-id", "")) if headers is not None else ""
+
+
+async def has_left(ctx: Request) -> bool:
+    """Return True if the client has closed the connection of its HTTP request."""
+    return ctx.request is not None and await ctx.request.is_disconnected()
 
 
 def services(call: Call) -> Services:

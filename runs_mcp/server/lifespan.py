@@ -20,6 +20,7 @@ from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.progress import announce_wait
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
+from runs_mcp.server.runs.cut_off_creates import CutOffCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
@@ -61,6 +62,7 @@ class Lifespan:
             limit = CreateLimit(config.server.create_limit, shared.start_counts)
             idempotent = IdempotentCreate(runs, shared.request_keys, limit, tagging=config.server.create_tag)
             creates = BackgroundCreates(idempotent, tasks)
+            cut_off = CutOffCreates(config.server.repeat_s)
             followers = StreamHub(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
             tasks.start_soon(followers.leave_silent_streams)
             watchers = RunPollers(runs, followers, tasks, shared.bus, shared.looks)
@@ -76,6 +78,7 @@ class Lifespan:
                 Names(runs),
                 idempotent,
                 creates,
+                cut_off,
                 limit,
                 config,
                 known,

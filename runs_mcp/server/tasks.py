@@ -24,7 +24,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import params
-from runs_mcp.server.context import API_GRACE_S, Call, Request
+from runs_mcp.server.context import Call, Request
+from runs_mcp.server.patience import API_GRACE_S
 from runs_mcp.server.render import error_messages, results, tables
 
 EXTENSION = "io.modelcontextprotocol/tasks"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -18,10 +19,11 @@ from mcp_types import (
 from pydantic_core import to_json
 
 from runs_mcp.server import elicitation
-from runs_mcp.server.context import Call, Request
+from runs_mcp.server.context import Call, Request, answers_questions, client_name, has_left
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
+from runs_mcp.server.patience import Patience, patience_of
 from runs_mcp.server.permissions.scopes import CREATE, may_create
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
@@ -109,19 +111,21 @@ class ToolCalls:
         if refusal := self._over_limits(ctx, arguments):
             return results.failure(refusal)
         with self._in_flight.counted():
-            max_wait_s = ctx.lifespan_context.config.streaming.max_wait_s
+            patience = _patience(operation, ctx)
             call = Call(
                 ctx,
                 operation.name,
                 arguments,
                 await elicitation.answers_of(params, self._states),
                 self._subscriptions.log_level(ctx),
-                anyio.current_time() + max_wait_s,
+                anyio.current_time() + patience.wait_s,
+                patience,
             )
-            async with Progress.during(call):
+            cut_off = ctx.lifespan_context.cut_off
+            async with cut_off.kept(call.started, partial(has_left, ctx)), Progress.during(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
-                return results.failure(error_messages.no_answer(max_wait_s, changes=operation.changes))
+                return results.failure(error_messages.no_answer(patience.wait_s, changes=operation.changes))
 
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
@@ -137,6 +141,14 @@ class ToolCalls:
         if max(self._in_flight.count, ctx.lifespan_context.creates.count) >= limits.max_calls:
             return error_messages.too_many(limits.max_calls)
         return None
+
+
+def _patience(operation: Operation | InteractionTool, ctx: Request) -> Patience:
+    """Return the time that the client waits for a run; for reads, which can be repeated, the general time."""
+    settings = ctx.lifespan_context.config.streaming
+    if not operation.executes:
+        return Patience(settings.max_wait_s)
+    return patience_of(client_name(ctx), settings, answers_questions=answers_questions(ctx))
 
 
 async def _answer(

@@ -103,7 +103,7 @@ def test_the_library_loads_no_server() -> None:
             {"settings": api.ApiSettings(), "token": "abcdef"}, "either settings, or base_url", id="settings too"
         ),
         pytest.param({"base_url": "ftp://x", "token": "abcdef"}, "base_url: ", id="no http URL"),
-        pytest.param({"base_url": "http://example.com", "token": "abcdef"}, "in the clear", id="unencrypted"),
+        pytest.param({"base_url": "http://example.com", "token": "abcdef"}, "credential unencrypted", id="unencrypted"),
     ],
 )
 def test_arguments_that_cannot_work_are_rejected(arguments: dict[str, typing.Any], message: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 import respx
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from pydantic_core import to_json
 
 from runs_mcp.api import RunsApiError
 from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
@@ -116,6 +117,18 @@ async def test_an_opaque_secret_is_replaced_in_each_encoding(
     assert not contains(shown, echo)
     assert shown.count("[secret]") >= 3
     assert redacted.startswith("The run wrote ")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_an_opaque_secret_is_found_in_json_in_each_encoding(
+    router: respx.MockRouter, open_client: Open, encoding: str
+) -> None:
+    router.route().mock(return_value=httpx.Response(200, json=[]))
+    sent = {"\\": ["a\\", f'"\\{ENCODINGS[encoding](OPAQUE)}\\"']}
+    async with open_client(auth={"kind": "token", "value": OPAQUE}) as client:
+        await client.list_runs()
+        assert client.holds_secret(to_json(sent))
+        assert not client.holds_secret(to_json({"\\": ["a\\", '"opaque"']}))
 
 
 async def test_a_secret_in_a_content_type_is_replaced(router: respx.MockRouter, open_client: Open) -> None:

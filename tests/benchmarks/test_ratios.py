@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 from benchmarks.driver import LEGACY
-from benchmarks.peers import OURS, PLAIN, Place, Transport, fixed_api, met
+from benchmarks.peers import OURS, PLAIN, Place, Transport, fixed_api, start_server
 from benchmarks.speed import CALLS
 from benchmarks.streams import Crowd, crowd
 
@@ -38,12 +38,12 @@ async def test_a_call_takes_a_fraction_of_the_processor_time_and_of_the_bytes(
     sizes: dict[Place, int] = {}
     ours, plain = (Place(peer, over, LEGACY) for peer in (OURS, PLAIN))
     async with fixed_api() as environment, AsyncExitStack() as stack:
-        servers = {place: await stack.enter_async_context(met(place, environment)) for place in (ours, plain)}
+        servers = {place: await stack.enter_async_context(start_server(place, environment)) for place in (ours, plain)}
         for server in servers.values():
-            await server.turn(*CALLS[call], callers=CALLERS, calls=5)
+            await server.measure(*CALLS[call], callers=CALLERS, calls=5)
         for _ in range(ROUNDS):
             for place, server in servers.items():
-                taken = await server.turn(*CALLS[call], callers=CALLERS, calls=CALLS_OF_EACH)
+                taken = await server.measure(*CALLS[call], callers=CALLERS, calls=CALLS_OF_EACH)
                 seconds[place].append(taken.busy_s)
                 sizes[place] = taken.answer_bytes
     assert median(seconds[ours]) < time * median(seconds[plain])
@@ -54,7 +54,7 @@ async def test_many_streams_take_a_fraction_of_the_processor_time_and_lose_nothi
     crowds: dict[str, Crowd] = {}
     async with fixed_api() as environment:
         for peer in (OURS, PLAIN):
-            async with met(Place(peer, "HTTP", LEGACY), environment) as server:
+            async with start_server(Place(peer, "HTTP", LEGACY), environment) as server:
                 crowds[peer.name] = await crowd(server, streams=50, chunks=100, per_s=100)
-    assert [(one.lost, one.heard.disordered) for one in crowds.values()] == [(0, 0)] * 2
+    assert [(one.lost, one.received.out_of_order) for one in crowds.values()] == [(0, 0)] * 2
     assert crowds[OURS.name].cpu_us_a_chunk < 0.7 * crowds[PLAIN.name].cpu_us_a_chunk

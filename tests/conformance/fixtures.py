@@ -299,4 +299,4 @@ async def serve(config: Config) -> None:
 
 if __name__ == "__main__":
     logs.configure("info")
-    anyio.run(partial(sandbox.behind, serve, Config()))
+    anyio.run(partial(sandbox.run_with_sandbox, serve, Config()))

@@ -23,7 +23,9 @@ def package() -> Sequence[structure.Source]:
 
 def test_no_file_breaks_a_rule_that_it_kept_before(findings: Sequence[structure.Finding]) -> None:
     new = [
-        f"{one.path}:{one.line}: {one.rule}: {one.text}" for one in findings if f"{one.path} {one.rule}" not in KNOWN
+        f"{finding.path}:{finding.line}: {finding.rule}: {finding.text}"
+        for finding in findings
+        if f"{finding.path} {finding.rule}" not in KNOWN
     ]
     assert not new, "\n".join(new)
 
@@ -39,10 +41,10 @@ def test_modules_do_not_import_each_other_in_a_cycle(package: Sequence[structure
 
 def test_functions_fit_on_a_screen(package: Sequence[structure.Source]) -> None:
     long = [
-        f"{source.name}:{one.lineno}: {one.name}"
+        f"{source.name}:{node.lineno}: {node.name}"
         for source in package
-        for one in source.functions
-        if (one.end_lineno or 0) - one.lineno >= 60
+        for node in source.functions
+        if (node.end_lineno or 0) - node.lineno >= 60
     ]
     assert not long, "\n".join(long)
 

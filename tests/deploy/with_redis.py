@@ -471,6 +471,6 @@ async def test_check_names_the_redis_that_answers(redis: Redis, tmp_path: Path) 
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"server": {"redis_url": redis.url}}), encoding="utf-8")
     found: dict[str, Finding] = {}
-    await examine(file, tell=found.__setitem__, checks=[configuration.configuration, check_of_redis])
+    await examine(file, on_finding=found.__setitem__, checks=[configuration.configuration, check_of_redis])
     assert found["redis"].outcome is Outcome.OK
     assert found["redis"].text == f"Redis {found['redis'].facts['version']} answers"

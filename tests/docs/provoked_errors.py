@@ -110,7 +110,7 @@ class Check:
             file = _written(folder, {"api": given})
             await examine(
                 file,
-                tell=found.__setitem__,
+                on_finding=found.__setitem__,
                 checks=[check for check in CHECKS if not check.name.startswith("protocol")],
             )
         return "\n".join(lines(found))

@@ -2,11 +2,13 @@
 
 import pytest
 
-from docs.generate.__main__ import PARTS, unchanging, written
+from docs.generate.__main__ import PARTS, current_text, without_volatile
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("part", PARTS, ids=" ".join)
 async def test_generated_parts_are_up_to_date(part: tuple[str, str]) -> None:
-    assert unchanging(written(*part)) == unchanging(await PARTS[part]()), "`python -m docs.generate` makes it anew"
+    assert without_volatile(current_text(*part)) == without_volatile(await PARTS[part]()), (
+        "`python -m docs.generate` updates it"
+    )

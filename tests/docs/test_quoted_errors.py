@@ -79,7 +79,7 @@ HOW: dict[str, Provoked] = {
         "RUNS_MCP_API__EDITON=vertesia runs-mcp serve"
     ),
     "…: Input should be …": Terminal("runs-mcp serve", {"streaming": {"max_wait_s": 0}}),
-    "api.auth: give exactly one of value, env, file, command (not … and …)": Terminal(
+    "api.auth: set exactly one of value, env, file, command (not … and …)": Terminal(
         "RUNS_MCP_API__AUTH__FILE=secret runs-mcp serve", {"api": GIVEN}
     ),
     "api.auth.env (…): this environment variable is not set.": Terminal("runs-mcp serve"),
@@ -91,7 +91,7 @@ HOW: dict[str, Provoked] = {
         "runs-mcp serve",
         {"api": {"edition": "vertesia", "base_url": "https://runs.example.com/api/v1", "auth": {"value": "sk-1"}}},
     ),
-    "http would send the credential in the clear; use https, or set api.allow_plain_http": Terminal(
+    "http would send the credential unencrypted; use https, or set api.allow_plain_http": Terminal(
         "runs-mcp serve", {"api": {**GIVEN, "base_url": "http://runs.example.com/api/v1"}}
     ),
     "server.tools: no such tool: …. There are …": Terminal(

@@ -3,7 +3,7 @@
 import pytest
 
 from evals.number_questions import QUESTIONS
-from evals.numbers import Cost, Score, scored, table, within_bounds
+from evals.numbers import Cost, Score, score_all, table, within_bounds
 
 pytestmark = pytest.mark.anyio
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_every_answer_is_right_in_two_calls_and_few_characters() -> None:
-    scores = await scored(False)
+    scores = await score_all(False)
     assert [one.answer for one in scores if not one.right] == []
     assert [one.id for one in scores if not within_bounds(one.ours)] == []
     assert len(scores) == len({one.id for one in QUESTIONS}) == 20

@@ -28,7 +28,7 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
-from runs_mcp.http.auth.middleware import authenticated
+from runs_mcp.http.auth.middleware import require_authentication
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.verifiers import JwtVerifier
 from runs_mcp.http.message import MessageReader
@@ -253,7 +253,7 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
     tenants = build_service(config, host="127.0.0.1").tenants
     sessions = Sessions(tenants)
     revocation = Revocation(MessageReader(sessions, 100_000), verifier, sessions, check_s=0.05, renewal_s=0)
-    http = httpx2.ASGITransport(authenticated(revocation, guarded, verifier))
+    http = httpx2.ASGITransport(require_authentication(revocation, guarded, verifier))
     expiring = issuer.token(exp=int(time.time()) - 28)
     async with tenants.running(), anyio.create_task_group() as tasks:
         tasks.start_soon(revocation.watch)

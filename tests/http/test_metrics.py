@@ -15,7 +15,7 @@ from starlette.responses import Response
 from runs_mcp import __version__
 from runs_mcp.api.requests.instrumentation import path_template
 from runs_mcp.config.settings import Config
-from runs_mcp.redis.connection import without_redis
+from runs_mcp.redis.connection import skip_if_redis_fails
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.http.service import Running, configured, connected, running
@@ -91,9 +91,9 @@ async def test_requests_to_the_api_are_counted_by_operation_and_status_and_timed
 async def test_warnings_are_counted_by_logger() -> None:
     async with upstream.serving({}) as api, running(kept(api)) as at:
         assert at.service.metrics
-        with at.service.metrics.served(LOOPBACK, 0), without_redis("testing"):
+        with at.service.metrics.serve(LOOPBACK, 0), skip_if_redis_fails("testing"):
             raise OSError
-        with without_redis("testing"):
+        with skip_if_redis_fails("testing"):
             raise OSError
         assert measured(at, "runs_mcp_warnings_total", logger="runs_mcp.redis.connection") == 1
 
@@ -155,7 +155,7 @@ async def scraped() -> AsyncIterator[str]:
     """Yield the text of the metrics endpoint."""
     async with upstream.serving({}) as api, running(kept(api)) as at:
         assert at.service.metrics
-        with at.service.metrics.served("127.0.0.1", 0) as (host, port):
+        with at.service.metrics.serve("127.0.0.1", 0) as (host, port):
             yield (await at.http.get(f"http://{host}:{port}/metrics")).text
             assert (await at.get("/metrics")).status_code == 404, "not where callers can read them"
         with pytest.raises(httpx.ConnectError):

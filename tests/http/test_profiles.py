@@ -14,11 +14,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runs_mcp.cli.sandbox import behind
+from runs_mcp.cli.sandbox import run_with_sandbox
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth import keys
-from runs_mcp.http.auth.middleware import caller_by
+from runs_mcp.http.auth.middleware import identify_caller
 from runs_mcp.server.permissions.scopes import Caller, caller_of
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS
@@ -225,7 +225,7 @@ async def test_with_a_sandbox_every_profile_fronts_it(tmp_path: Path) -> None:
     async def serve(config: Config) -> None:
         served.append(config)
 
-    await behind(serve, config)
+    await run_with_sandbox(serve, config)
     assert served[0].of("one").api == served[0].api != config.api
 
 
@@ -256,7 +256,7 @@ def test_a_profile_is_chosen_by_name_and_then_by_the_first_matching_claims(
     auth = {"kind": "jwt", "issuer": "https://a.example", "resource_url": "https://b.example", "jwks_file": "none"}
     config = Config.model_validate({"server": {"http": {"auth": auth}}, "profiles": PROFILES})
     token = AccessToken(token="", client_id="editor", scopes=["runs:read"], subject=claims["sub"], claims=claims)
-    caller = caller_by(token, config)
+    caller = identify_caller(token, config)
     limit = 60 if profile == "tenant" else None
     assert caller == (Caller(claims["sub"], frozenset({"runs:read"}), profile, limit) if profile else None)
 

@@ -103,7 +103,7 @@ def test_a_regular_expression_that_backtracks_is_answered(pattern: str) -> None:
     ids=["many conditions", "many empty lists", "long lists", "many tags"],
 )
 def test_a_filter_too_long_for_sql_is_still_evaluated(store: Store, query: JsonObject) -> None:
-    matches = find.matcher(query)
+    matches = find.build_matcher(query)
     assert matching(store, query) == [document["_id"] for document in DOCUMENTS if matches(document)]
 
 
@@ -177,7 +177,7 @@ def test_narrowing_by_sql_never_loses_a_run(written: list[JsonObject], queries: 
     store = Store(None)
     store.add(documents)
     for one in queries:
-        matches = find.matcher(one)
+        matches = find.build_matcher(one)
         found = {document["id"] for document in store.find(one, limit=100)}
         assert found == {document["id"] for document in documents if matches(document)}, one
     store.close()

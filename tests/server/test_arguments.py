@@ -46,7 +46,7 @@ NOT_AN_ID = "not a run id"
             "create_run",
             {"interaction": "i", "wait": False, "stream": False},
             "wait",
-            "needs `stream`",
+            "need `stream`",
             id="no waiting",
         ),
     ],

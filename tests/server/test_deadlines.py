@@ -1,5 +1,6 @@
 """A Runs API that hangs: each call answers by its deadline, and a create that was sent goes on without its caller."""
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config, ServerSettings
-from runs_mcp.server import build_server, completion, context, tasks
+from runs_mcp.server import build_server, completion, patience, tasks, tool_calls
 from runs_mcp.server.middleware import request_limit
+from runs_mcp.server.patience import Patience
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
@@ -39,8 +41,10 @@ READS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (context, request_limit, tasks):
+    for module in (request_limit, tasks):
         monkeypatch.setattr(module, "API_GRACE_S", 0.4)
+    for module in (patience, tool_calls):
+        monkeypatch.setattr(module, "Patience", partial(Patience, grace_s=0.4))
 
 
 class Hanging:

@@ -13,7 +13,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import SandboxOptions, closed_operations, running
 from runs_mcp.server import build_server
 from runs_mcp.server.interactions.interaction_results import input_summary
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +28,7 @@ async def beside(
     async with running(options) as sandbox:
         api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": edition}))
         config = Config.model_validate({"api": api, "server": server})
-        async with Client(build_server(config).mcp) as client:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
             yield client
 
 

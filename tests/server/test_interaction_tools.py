@@ -93,7 +93,7 @@ async def test_a_tool_shows_the_input_and_result_of_its_interaction(sandbox: San
     assert properties["language"]["enum"] == ["de", "en", "fr", "ja"]
     assert properties["options"]["properties"]["glossary"]["type"] == "string"
     assert tool.input_schema["required"] == ["note", "language"]
-    assert set(properties["run"]["properties"]) == {"environment", "model", "tags", "request_key", "wait"}
+    assert set(properties["run"]["properties"]) == {"environment", "model", "tags", "request_key", "wait", "wait_s"}
     assert tool.output_schema is not None
     assert set(tool.output_schema["properties"]["output"]["properties"]) == {"language", "text"}
     assert tool.description == "Translate the note. Costs money and makes a new run."

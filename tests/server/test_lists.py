@@ -15,7 +15,7 @@ from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox import SandboxOptions, closed, running
-from runs_mcp.sandbox.storage.mongo_filter import matcher
+from runs_mcp.sandbox.storage.mongo_filter import build_matcher
 from runs_mcp.sandbox.storage.projection import projection
 from runs_mcp.server import build_server
 from tests import upstream
@@ -284,7 +284,7 @@ class GrowingRuns:
     async def find(self, request: Request) -> Response:
         """Answer `POST /runs/find`."""
         body = await request.json()
-        matches, project = matcher(body["query"]), projection(body.get("select"))
+        matches, project = build_matcher(body["query"]), projection(body.get("select"))
         found = [project(run) for run in self._sorted() if matches(run)][: body["limit"]]
         for _ in range(10):
             self._create()

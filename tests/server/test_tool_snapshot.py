@@ -1,6 +1,6 @@
 """The tools as clients see them, so that a change of any word, schema or hint shows up in a diff.
 
-After an intended change, `python -m tests.server.test_tool_snapshot` writes the file anew.
+After an intended change, `python -m tests.server.test_tool_snapshot` rewrites the file.
 """
 
 import json

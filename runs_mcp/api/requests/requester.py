@@ -41,7 +41,7 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "Us
 Signature = Literal["header", "query", "none"]
 """Place of the token in a request. `none`: the request exchanges an API key."""
 Build = Callable[..., httpx.Request]
-"""Builds a request, anew for each attempt, with a `token` and its `signature`."""
+"""Builds the request of each attempt, with a `token` and its `signature`."""
 
 
 @dataclass(frozen=True, slots=True)

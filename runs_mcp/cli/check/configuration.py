@@ -13,22 +13,22 @@ from runs_mcp.server.server import selected
 
 
 @check("configuration")
-async def configuration(about: Examination) -> Finding:
+async def configuration(state: Examination) -> Finding:
     """Load the configuration, and report its file and variables."""
-    about.config = load(about.config_file)
-    file = file_in_use(about.config_file)
+    state.config = load(state.config_file)
+    file = file_in_use(state.config_file)
     variables = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name != CONFIG_VARIABLE)
-    beside = f", with {', '.join(variables)}" if variables else ""
-    text = f"{file} is valid{beside}" if file else f"no file; defaults{beside} are valid"
+    overrides = f", with {', '.join(variables)}" if variables else ""
+    text = f"{file} is valid{overrides}" if file else f"no file; defaults{overrides} are valid"
     return ok(text, file=str(file.absolute()) if file else None, variables=variables)
 
 
 @check("tools", after=("configuration",))
-async def tools(about: Examination) -> Finding:
+async def tools(state: Examination) -> Finding:
     """Select the tools to offer; unknown names in `server.tools` fail."""
-    settings = about.config.server
-    names = [operation.name for operation in selected(about.config)]
-    about.offered = frozenset(names)
+    settings = state.config.server
+    names = [operation.name for operation in selected(state.config)]
+    state.offered = frozenset(names)
     if not names:
         return failed("no tool is offered", "Name tools in server.tools that server.read_only allows.", offered=names)
     mode = " (read only)" if settings.read_only else ""
@@ -37,39 +37,40 @@ async def tools(about: Examination) -> Finding:
 
 
 @check("create_limit", after=("configuration",))
-async def create_limit(about: Examination) -> Finding:
+async def create_limit(state: Examination) -> Finding:
     """Show the limit of started runs."""
-    limit = about.config.server.create_limit
+    limit = state.config.server.create_limit
     facts = {"per_hour": limit.per_hour, "per_day": limit.per_day}
-    shown = [f"{most:,} in any {name.removeprefix('per_')}" for name, most in facts.items() if most is not None]
-    return ok(f"at most {', '.join(shown)} may be started" if shown else "runs are not limited", **facts)
+    limits = [f"{most:,} in any {name.removeprefix('per_')}" for name, most in facts.items() if most is not None]
+    return ok(f"at most {', '.join(limits)} may be started" if limits else "runs are not limited", **facts)
 
 
 @check("privacy", after=("configuration",))
-async def privacy(about: Examination) -> Finding:
+async def privacy(state: Examination) -> Finding:
     """Compile the rules of `server.redact`, and report how much of the content of runs is shown."""
-    settings = about.config.server
-    content_policy(settings)
+    settings = state.config.server
+    content_policy(settings)  # raises ConfigError for an expression that RE2 cannot compile
     shown = "the content of runs is shown" if settings.content == "full" else "the content of runs is not shown"
     redacted = f", without {', '.join(settings.redact)}" if settings.redact and settings.content == "full" else ""
     return ok(f"{shown}{redacted}", content=settings.content, redact=list(settings.redact))
 
 
 @check("edition", after=("configuration",))
-async def edition(about: Examination) -> Finding:
+async def edition(state: Examination) -> Finding:
     """Compare the configured edition with the edition that the host belongs to."""
-    configured, guessed = about.config.api.edition, _edition_of(about.host)
-    facts = {"configured": configured, "by_host": guessed}
-    if guessed is None:
-        return ok(f"{configured}, as configured; {about.host} is a host of neither edition", **facts)
-    if guessed == configured:
-        return ok(f"{configured}, the edition of {about.host}", **facts)
-    fix = f"Set api.edition to {guessed}, or api.base_url to {about.edition.base_url}."
-    return warning(f"{configured} is configured, but {about.host} is a host of {guessed}", fix, **facts)
+    configured, by_host = state.config.api.edition, _edition_of(state.host)
+    facts = {"configured": configured, "by_host": by_host}
+    # A private installation has a host of its customer, which belongs to neither edition.
+    if by_host is None:
+        return ok(f"{configured}, as configured; {state.host} is a host of neither edition", **facts)
+    if by_host == configured:
+        return ok(f"{configured}, the edition of {state.host}", **facts)
+    fix = f"Set api.edition to {by_host}, or api.base_url to {state.edition.base_url}."
+    return warning(f"{configured} is configured, but {state.host} is a host of {by_host}", fix, **facts)
 
 
 def _edition_of(host: str) -> str | None:
-    """Return the edition whose domain contains `host`."""
+    """Return the edition whose domain contains `host`; None if it belongs to neither."""
     for known in EDITIONS.values():
         domain = ".".join(known.base_url.split("/")[2].split(".")[-2:])
         if host == domain or host.endswith(f".{domain}"):

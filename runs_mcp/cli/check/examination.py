@@ -18,24 +18,24 @@ from runs_mcp.observability.masking import MASK, mask
 SECRET_PARAMETERS = ("token", "access_token")
 
 
-class Wire(httpx.AsyncBaseTransport):
+class RecordingTransport(httpx.AsyncBaseTransport):
     """A transport that records the last response and every secret that is sent."""
 
     def __init__(self, secrets: set[str]) -> None:
         self._transport = DefaultTransport()
         self._secrets = secrets
-        self.answer: httpx.Response | None = None
-        """The last response; its headers are used."""
-        self.answered_at = 0.0
+        self.response: httpx.Response | None = None
+        """The last response. Only its status and headers are used: the client consumes the body."""
+        self.responded_at = 0.0
         """Time of the last response, in seconds since the epoch."""
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
         self._secrets.update(_secrets_in(request))
-        self.answer = await self._transport.handle_async_request(request)
-        self.answered_at = time.time()
-        return self.answer
+        self.response = await self._transport.handle_async_request(request)
+        self.responded_at = time.time()
+        return self.response
 
     @override
     async def aclose(self) -> None:
@@ -54,10 +54,10 @@ class Hop:
 
 @dataclass(slots=True)
 class Examination:
-    """The state of `check`. Each check stores what later checks need; they run only if it succeeded."""
+    """The state of `check`. A check stores values that later checks need; those run only if it succeeded."""
 
     config_file: Path | None
-    opened: AsyncExitStack
+    resources: AsyncExitStack
     """Closes the client at the end."""
     secrets: set[str] = field(default_factory=set)
     """Texts to mask in the output, in each form that was read or sent."""
@@ -69,7 +69,7 @@ class Examination:
     hop: Hop = field(init=False)
     trust: ssl.SSLContext | None = None
     """The TLS context of requests; None for plain http."""
-    wire: Wire = field(init=False)
+    transport: RecordingTransport = field(init=False)
     client: RunsClient = field(init=False)
     credential: Credential = field(default_factory=Credential)
     """Claims of the credential."""
@@ -96,12 +96,14 @@ class Examination:
     def without_secrets(self, text: str) -> str:
         """Return `text` with every known secret masked."""
         forms = {form for secret in self.secrets for form in (secret, quote(secret, safe=""))}
+        # Longest first: a secret that contains another would otherwise stay readable in part.
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, MASK)
         return mask(text)
 
 
 def _secrets_in(request: httpx.Request) -> Iterator[str]:
+    # The token that an API key is exchanged for appears in no setting, only in requests.
     _, _, bearer = request.headers.get("Authorization", "").partition(" ")
     query = parse_qs(request.url.query.decode())
     yield from filter(None, [bearer, *(value for name in SECRET_PARAMETERS for value in query.get(name, ()))])

@@ -28,8 +28,8 @@ REDIRECTION = 3
 NETWORK = "Check api.base_url, and the network: VPN, firewall, HTTPS_PROXY and NO_PROXY."
 
 
-def explain(error: Exception, about: Examination) -> Finding:
-    """Return the finding for `error`."""
+def explain(error: Exception, state: Examination) -> Finding:
+    """Return a failure for `error`, with the setting or command that fixes its cause."""
     match error:
         case ConfigError():
             return failed(str(error), "Correct that setting; `runs-mcp config-schema` describes them all.")
@@ -38,19 +38,19 @@ def explain(error: Exception, about: Examination) -> Finding:
                 str(error), "Correct it, or use another source in api.auth: exactly one of value, env, file, command."
             )
         case RunsApiError():
-            return failed(happened(error), _what_to_do(error, about))
+            return failed(describe(error), _remedy(error, state))
         case MCPError():
-            return failed(f"the server did not answer: {error}", "Run `runs-mcp serve` and read what it says.")
+            return failed(f"the server did not answer: {error}", "Run `runs-mcp serve` and read its output.")
         case _:
             kind = type(error).__name__
             return failed(f"the check itself failed ({kind})", "This is a bug in runs-mcp; please report it.")
 
 
-def happened(error: RunsApiError) -> str:
+def describe(error: RunsApiError) -> str:
     """Return the error of a request with its status and the message of the API."""
     status = f" ({error.status})" if error.status and str(error.status) not in str(error) else ""
-    said = _whole_words(error.api_message or "")
-    return f"{error}{status}: {said}" if said else f"{error}{status}"
+    message = _whole_words(error.api_message or "")
+    return f"{error}{status}: {message}" if message else f"{error}{status}"
 
 
 def _whole_words(message: str) -> str:
@@ -58,21 +58,21 @@ def _whole_words(message: str) -> str:
     return message.rpartition(" ")[0] if message.endswith("…") else message
 
 
-def _what_to_do(error: RunsApiError, about: Examination) -> str:
-    where = f"api.base_url ({about.base_url})"
+def _remedy(error: RunsApiError, state: Examination) -> str:
+    where = f"api.base_url ({state.base_url})"
     match error:
         case AuthenticationError():
-            return f"Renew {about.source}, and check that {where} and api.edition belong to it."
+            return f"Renew {state.source}, and check that {where} and api.edition belong to it."
         case PermissionDeniedError():
-            return f"Grant the permission to {about.source}, or use another credential."
+            return f"Grant the permission to {state.source}, or use another credential."
         case NotFoundError():
-            return f"Check {where}: it ends in /api/v1; the default of this edition is {about.edition.base_url}."
+            return f"Check {where}: it ends in /api/v1; the default of this edition is {state.edition.base_url}."
         case RateLimitedError():
             return "Wait a minute and run the check again."
         case UntrustedError():
             return TRUST
         case ProtocolError(status=int(status)) if status // 100 == REDIRECTION:
-            return _redirected(about)
+            return _redirect_remedy(state)
         case ProtocolError():
             return f"Check {where}: the answer is not from the API; it may be a web page or the login page of a proxy."
         case UnavailableError(status=int()):
@@ -80,11 +80,12 @@ def _what_to_do(error: RunsApiError, about: Examination) -> str:
         case UnavailableError() | ApiTimeoutError():
             return NETWORK
         case _:
-            return f"Check {where} and api.edition ({about.edition.name})."
+            return f"Check {where} and api.edition ({state.edition.name})."
 
 
-def _redirected(about: Examination) -> str:
-    location = about.wire.answer.headers.get("location", "") if about.wire.answer else ""
-    there = urlsplit(urljoin(about.base_url, location))
-    where = f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}"
+def _redirect_remedy(state: Examination) -> str:
+    location = state.transport.response.headers.get("location", "") if state.transport.response else ""
+    target = urlsplit(urljoin(state.base_url, location))
+    # Without user, password and query: a login page puts tokens there, and findings are shared in bug reports.
+    where = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
     return f"Set api.base_url to the API itself: it redirects to {where}, and credentials never follow redirects."

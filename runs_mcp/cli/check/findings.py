@@ -30,7 +30,7 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Look = Callable[[Examination], Awaitable[Finding]]
+CheckFunction = Callable[[Examination], Awaitable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,16 @@ class Check:
     """A check, which runs only if the checks it depends on succeeded."""
 
     name: str
-    look: Look
+    run: CheckFunction
     after: Sequence[str]
     """Names of the checks that this check depends on."""
     within_s: float
+    """Time limit in seconds."""
 
 
-def check(name: str, *, after: Sequence[str] = (), within_s: float = STEP_S) -> Callable[[Look], Check]:
+def check(name: str, *, after: Sequence[str] = (), within_s: float = STEP_S) -> Callable[[CheckFunction], Check]:
     """Return a decorator that makes a function the check `name`."""
-    return lambda look: Check(name, look, after, within_s)
+    return lambda function: Check(name, function, after, within_s)
 
 
 def ok(text: str, **facts: Any) -> Finding:
@@ -65,5 +66,5 @@ def failed(text: str, fix: str, **facts: Any) -> Finding:
 
 
 def skipped(text: str) -> Finding:
-    """Return a finding of a check that was not made, or had nothing to check."""
+    """Return the finding of a check that did not run, or had nothing to check."""
     return Finding(Outcome.SKIPPED, text)

@@ -24,81 +24,83 @@ from runs_mcp.api.requests.proxies import Proxies
 from runs_mcp.api.requests.transport import load_trust
 from runs_mcp.cli.check.examination import Examination, Hop
 from runs_mcp.cli.check.explanations import NETWORK, TRUST
-from runs_mcp.cli.check.findings import Finding, Look, check, failed, ok, skipped, warning
+from runs_mcp.cli.check.findings import CheckFunction, Finding, check, failed, ok, skipped, warning
 from runs_mcp.config.addresses import LOOPBACK
 
 TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 PORTS = {"http": 80, "https": 443}
 
 
-def _reaching(look: Look) -> Look:
-    """Return `look` with network errors turned into findings."""
+def _report_network_errors(function: CheckFunction) -> CheckFunction:
+    """Return `function` with network errors turned into findings."""
 
-    @wraps(look)
-    async def looked(about: Examination) -> Finding:
+    @wraps(function)
+    async def wrapper(state: Examination) -> Finding:
         try:
-            return await look(about)
+            return await function(state)
         except (OSError, UnicodeError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
-            return _unreachable(_root(error), about.hop)
+            return _unreachable(_root(error), state.hop)
 
-    return looked
+    return wrapper
 
 
 @check("route", after=("configuration",))
-async def route(about: Examination) -> Finding:
+async def route(state: Examination) -> Finding:
     """Find the proxy and the trusted certificates."""
-    url = urlsplit(about.base_url)
+    url = urlsplit(state.base_url)
     try:
-        proxy = Proxies.from_environment().find(about.base_url)
+        proxy = Proxies.from_environment().find(state.base_url)
     except ProxySettingsError as error:
         return failed(str(error), "Set HTTPS_PROXY to a URL such as http://proxy:3128.")
     next_hop = urlsplit(proxy) if proxy else url
     port = next_hop.port or PORTS[next_hop.scheme]
-    about.hop = Hop(next_hop.hostname or "", port, proxied=proxy is not None)
+    state.hop = Hop(next_hop.hostname or "", port, proxied=proxy is not None)
     facts = {"proxy": f"{next_hop.hostname}:{port}" if proxy else None}
-    way = f"by the proxy {facts['proxy']}" if proxy else "direct"
+    route = f"by the proxy {facts['proxy']}" if proxy else "direct"
     if url.scheme != "https":
-        return ok(way, **facts)
-    about.trust, certificates = load_trust(), _certificates()
+        return ok(route, **facts)
+    state.trust, certificates = load_trust(), _certificates()
     facts["certificates"] = certificates
-    if (file := os.environ.get("SSL_CERT_FILE")) and (flaw := _flaw(file)):
-        return warning(f"{way}, trusting {certificates}, but that file is {flaw}", "Correct SSL_CERT_FILE.", **facts)
-    return ok(f"{way}, trusting {certificates}", **facts)
+    if (file := os.environ.get("SSL_CERT_FILE")) and (problem := _certificate_problem(file)):
+        text = f"{route}, trusting {certificates}, but that file is {problem}"
+        return warning(text, "Correct SSL_CERT_FILE.", **facts)
+    return ok(f"{route}, trusting {certificates}", **facts)
 
 
 @check("dns", after=("route",))
-@_reaching
-async def dns(about: Examination) -> Finding:
+@_report_network_errors
+async def dns(state: Examination) -> Finding:
     """Resolve the host name of the API or of the proxy."""
-    host = about.hop.host
-    addresses = await _resolved(host, about.hop.port)
+    host = state.hop.host
+    addresses = await _resolve(host, state.hop.port)
     text = f"{host} is an address" if addresses == [host] else f"{host} is {', '.join(addresses)}"
     return ok(text, host=host, addresses=addresses)
 
 
 @check("connection", after=("dns",))
-@_reaching
-async def connection(about: Examination) -> Finding:
+@_report_network_errors
+async def connection(state: Examination) -> Finding:
     """Connect to the port of the API or of the proxy."""
     started = time.perf_counter()
-    async with await anyio.connect_tcp(about.hop.host, about.hop.port):
+    async with await anyio.connect_tcp(state.hop.host, state.hop.port):
         took_ms = round((time.perf_counter() - started) * 1_000)
-    return ok(f"port {about.hop.port} accepts in {took_ms} ms", port=about.hop.port, milliseconds=took_ms)
+    return ok(f"port {state.hop.port} accepts in {took_ms} ms", port=state.hop.port, milliseconds=took_ms)
 
 
 @check("tls", after=("connection",))
-@_reaching
-async def tls(about: Examination) -> Finding:
+@_report_network_errors
+async def tls(state: Examination) -> Finding:
     """Verify the certificate of the API."""
-    if about.trust is None:
-        if about.host in LOOPBACK:
+    if state.trust is None:
+        if state.host in LOOPBACK:
             return skipped("plain http, to this machine")
-        return warning(f"plain http: the credential goes to {about.host} unencrypted", "Use https in api.base_url.")
-    if about.hop.proxied:
+        return warning(f"plain http: the credential goes to {state.host} unencrypted", "Use https in api.base_url.")
+    # A direct connection would test a route that requests do not take, and often a firewall blocks it.
+    if state.hop.proxied:
         return skipped("not visible through the proxy; the first request verifies it")
     async with (
-        await anyio.connect_tcp(about.hop.host, about.hop.port) as plain,
-        await TLSStream.wrap(plain, hostname=about.host, ssl_context=about.trust, standard_compatible=False) as stream,
+        await anyio.connect_tcp(state.hop.host, state.hop.port) as plain,
+        await TLSStream.wrap(plain, hostname=state.host, ssl_context=state.trust, standard_compatible=False) as stream,
     ):
         session = stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - the name of anyio's method
         version, certificate = session.version(), dict(session.getpeercert() or {})
@@ -113,8 +115,8 @@ def _certificates() -> str:
     return " and ".join(chosen) or f"the authorities of this machine, and certifi {certifi.__version__}"
 
 
-def _flaw(file: str) -> str | None:
-    """Return the flaw of a certificate file, which OpenSSL ignores silently; None if it has none."""
+def _certificate_problem(file: str) -> str | None:
+    """Return the problem of a certificate file, which OpenSSL ignores silently; None if the file is usable."""
     try:
         ssl.create_default_context(cafile=file)
     except ssl.SSLError:
@@ -124,23 +126,24 @@ def _flaw(file: str) -> str | None:
     return None
 
 
-async def _resolved(host: str, port: int) -> list[str]:
+async def _resolve(host: str, port: int) -> list[str]:
     """Resolve `host` in a daemon thread, since a resolver can block for minutes and the exit must not wait for it."""
-    answer: Future[list[str]] = Future()
-    answered, token = anyio.Event(), current_token()
+    future: Future[list[str]] = Future()
+    resolved, token = anyio.Event(), current_token()
 
-    def ask() -> None:
+    def resolve() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answer.set_result(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+            records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            future.set_result(list(dict.fromkeys(str(address[0]) for *_, address in records)))
         except (OSError, UnicodeError) as error:
-            answer.set_exception(error)
+            future.set_exception(error)
+        # The check may have timed out and the event loop ended in the meantime.
         with suppress(anyio.RunFinishedError):
-            from_thread.run_sync(answered.set, token=token)
+            from_thread.run_sync(resolved.set, token=token)
 
-    Thread(target=ask, daemon=True).start()
-    await answered.wait()
-    return answer.result()
+    Thread(target=resolve, daemon=True).start()
+    await resolved.wait()
+    return future.result()
 
 
 def _issuer(certificate: Mapping[str, Any]) -> str:
@@ -149,7 +152,7 @@ def _issuer(certificate: Mapping[str, Any]) -> str:
 
 
 def _unreachable(error: BaseException, hop: Hop) -> Finding:
-    there = f"{hop.host} port {hop.port}"
+    endpoint = f"{hop.host} port {hop.port}"
     match error:
         case socket.gaierror():
             return failed(f"{hop.host} does not resolve: {error.strerror}", NETWORK)
@@ -158,17 +161,17 @@ def _unreachable(error: BaseException, hop: Hop) -> Finding:
         case ssl.SSLCertVerificationError():
             return failed(f"the certificate is not trusted: {error.verify_message}", TRUST)
         case ssl.SSLError():
-            return failed(f"{there} does not speak TLS ({error.reason})", "Check scheme and port of api.base_url.")
+            return failed(f"{endpoint} does not speak TLS ({error.reason})", "Check scheme and port of api.base_url.")
         case ConnectionRefusedError():
-            return failed(f"{there} refuses connections", f"Start the API there, or correct the port. {NETWORK}")
+            return failed(f"{endpoint} refuses connections", f"Start the API there, or correct the port. {NETWORK}")
         case OSError() if error.strerror:
-            return failed(f"{there} cannot be reached: {error.strerror}", NETWORK)
+            return failed(f"{endpoint} cannot be reached: {error.strerror}", NETWORK)
         case _:
-            return failed(f"{there} closed the connection", NETWORK)
+            return failed(f"{endpoint} closed the connection", NETWORK)
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return the first cause of an error; of several addresses tried, that of the first."""
+    """Return the first cause of an error; if several addresses were tried, the cause for the first address."""
     while cause := error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__:
         error = cause
     return error

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runs_mcp.api import REFUSALS, NotFoundError, RunsApiError
 from runs_mcp.cli.check.examination import Examination
-from runs_mcp.cli.check.explanations import explain, happened
+from runs_mcp.cli.check.explanations import describe, explain
 from runs_mcp.cli.check.findings import Check, Finding, check, ok, skipped, warning
 
 NO_RUN = "0" * 24
@@ -40,115 +40,116 @@ REPLACEMENTS: Mapping[str, Replacement] = {
 
 
 def operation(text: str = "allowed") -> Callable[[Callable[[Examination], Awaitable[None]]], Check]:
-    """Return a decorator: the function calls the operation of the same name, and becomes its check."""
+    """Return a decorator that makes a check of a function, which calls the operation of the same name."""
 
-    def wrap(use: Callable[[Examination], Awaitable[None]]) -> Check:
-        @check(use.__name__, after=("api",))
-        async def look(about: Examination) -> Finding:
-            if use.__name__ not in about.offered:
+    def decorate(call: Callable[[Examination], Awaitable[None]]) -> Check:
+        @check(call.__name__, after=("api",))
+        async def check_permission(state: Examination) -> Finding:
+            if call.__name__ not in state.offered:
                 return skipped(NOT_OFFERED)
             try:
-                await use(about)
+                await call(state)
             except REFUSALS as error:
-                return _refused(use.__name__, error, about)
-            about.allowed.add(use.__name__)
+                return _refused(call.__name__, error, state)
+            state.allowed.add(call.__name__)
             return ok(text)
 
-        return look
+        return check_permission
 
-    return wrap
+    return decorate
 
 
 @operation()
-async def list_runs(about: Examination) -> None:
+async def list_runs(state: Examination) -> None:
     """`GET /runs`."""
-    await about.client.list_runs(limit=1)
+    await state.client.list_runs(limit=1)
 
 
 @operation()
-async def get_run(about: Examination) -> None:
+async def get_run(state: Examination) -> None:
     """`GET /runs/{run_id}` for the newest run, or for an unknown id if there are no runs."""
-    if about.newest:
-        await about.client.get_run(about.newest[0].id)
+    if state.newest:
+        await state.client.get_run(state.newest[0].id)
     else:
         with suppress(NotFoundError):
-            await about.client.get_run(NO_RUN)
+            await state.client.get_run(NO_RUN)
 
 
 @operation()
-async def search_runs(about: Examination) -> None:
+async def search_runs(state: Examination) -> None:
     """`POST /runs/search`."""
-    await about.client.search_runs(limit=1)
+    await state.client.search_runs(limit=1)
 
 
 @operation()
-async def find_runs(about: Examination) -> None:
+async def find_runs(state: Examination) -> None:
     """`POST /runs/find` with a filter that cannot be translated into a search."""
-    await about.client.find_runs({"status": {"$exists": True}}, limit=1)
+    # The client replaces a closed `find` by a search if it can, which would hide the missing permission.
+    await state.client.find_runs({"status": {"$exists": True}}, limit=1)
 
 
 @operation()
-async def compute_run_facets(about: Examination) -> None:
+async def compute_run_facets(state: Examination) -> None:
     """`POST /runs/facets` for runs that start now or later, so that little is counted."""
-    await about.client.compute_facets(facets=["status"], start=datetime.now(UTC))
+    await state.client.compute_facets(facets=["status"], start=datetime.now(UTC))
 
 
 @operation()
-async def get_run_filter_options(about: Examination) -> None:
+async def get_run_filter_options(state: Examination) -> None:
     """`GET /runs/filter-options/{field}`."""
-    await about.client.get_filter_options("environment")
+    await state.client.get_filter_options("environment")
 
 
 @check("list_interactions", after=("api",))
-async def list_interactions(about: Examination) -> Finding:
+async def list_interactions(state: Examination) -> Finding:
     """`POST /interactions/endpoints` or `/interactions/export`; if it is closed, names come from runs."""
-    if "list_interactions" not in about.offered:
+    if "list_interactions" not in state.offered:
         return skipped(NOT_OFFERED)
     try:
-        await about.client.catalog.list_interactions()
+        await state.client.catalog.list_interactions()
     except REFUSALS as error:
-        replaced_by, effect = await _source_of_names(about)
-        fix = f"Grant interaction:read to {about.source}; until then {effect}."
-        return warning(f"not allowed for this credential. {happened(error)}", fix, replaced_by=replaced_by)
+        replaced_by, effect = await _source_of_names(state)
+        fix = f"Grant interaction:read to {state.source}; until then {effect}."
+        return warning(f"not allowed for this credential. {describe(error)}", fix, replaced_by=replaced_by)
     return ok("allowed")
 
 
-async def _source_of_names(about: Examination) -> tuple[str, str]:
+async def _source_of_names(state: Examination) -> tuple[str, str]:
     """Return the operation that gives the names of interactions, and what it lists."""
     try:
-        await about.client.list_names("interaction")
+        await state.client.list_names("interaction")
     except RunsApiError:
         return "list_runs", "only the names that runs have used are listed"
     return "GET /interactions/names", "interactions are listed by name alone, without their inputs"
 
 
 @operation("allowed; execution itself is not tried")
-async def stream_run(about: Examination) -> None:
+async def stream_run(state: Examination) -> None:
     """`GET /runs/{run_id}/stream` for an unknown id: opening the stream of a run can execute the run."""
     with suppress(NotFoundError):
-        async with about.client.stream_run(NO_RUN):
+        async with state.client.stream_run(NO_RUN):
             pass
 
 
 @check("create_run", after=("credential", "tools"))
-async def create_run(about: Examination) -> Finding:
+async def create_run(state: Examination) -> Finding:
     """`POST /runs` is never sent, since runs cost money; the permissions in the token are read instead."""
-    if "create_run" not in about.offered:
+    if "create_run" not in state.offered:
         return skipped(NOT_OFFERED)
-    permissions = about.credential.permissions
+    permissions = state.credential.permissions
     if permissions is None:
         return skipped(f"{NOT_TRIED}, and the token lists no permissions")
     if EXECUTE in permissions:
         return ok(f"{NOT_TRIED}; the token holds {EXECUTE}")
-    fix = f"Grant {EXECUTE} to {about.source}, or set server.read_only. Until then clients are not offered this tool."
+    fix = f"Grant {EXECUTE} to {state.source}, or set server.read_only. Until then clients are not offered this tool."
     return warning(f"{NOT_TRIED}; the token lacks {EXECUTE}", fix)
 
 
-def _refused(tool: str, error: RunsApiError, about: Examination) -> Finding:
+def _refused(tool: str, error: RunsApiError, state: Examination) -> Finding:
     """Return the finding for a refused operation: a warning if another operation that is allowed replaces it."""
     replacement = REPLACEMENTS.get(tool)
-    if replacement is None or replacement.tool not in about.allowed:
-        return explain(error, about)
-    text = f"not allowed for this credential. {happened(error)}"
-    fix = f"{replacement.tool} replaces it: {replacement.effect}. Grant it to {about.source} if that is not enough."
+    if replacement is None or replacement.tool not in state.allowed:
+        return explain(error, state)
+    text = f"not allowed for this credential. {describe(error)}"
+    fix = f"{replacement.tool} replaces it: {replacement.effect}. Grant it to {state.source} if that is not enough."
     return warning(text, fix, replaced_by=replacement.tool)

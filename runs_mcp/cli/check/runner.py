@@ -1,4 +1,4 @@
-"""The order of the checks, and the loop that runs them."""
+"""The order of the checks, and their execution."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -46,6 +46,7 @@ CHECKS: Sequence[Check] = (
     permissions.list_runs,
     permissions.get_run,
     permissions.search_runs,
+    # After the operations that replace them, whose results decide between a warning and a failure.
     permissions.find_runs,
     permissions.compute_run_facets,
     permissions.get_run_filter_options,
@@ -58,56 +59,56 @@ CHECKS: Sequence[Check] = (
 )
 """Every check, in the order of execution and display."""
 
-Tell = Callable[[str, Finding], None]
+OnFinding = Callable[[str, Finding], None]
 
 
 async def examine(
-    config_file: Path | None, *, tell: Tell, checks: Sequence[Check] = CHECKS, within_s: float = TOTAL_S
+    config_file: Path | None, *, on_finding: OnFinding, checks: Sequence[Check] = CHECKS, within_s: float = TOTAL_S
 ) -> None:
-    """Run the checks in order and pass each finding to `tell` at once.
+    """Run the checks in order and pass each finding to `on_finding` at once.
 
     A check that depends on a failed check is skipped, and so is every check after `within_s` seconds.
     """
-    broken: dict[str, str] = {}  # failed or skipped checks, with the failure behind each
+    root_causes: dict[str, str] = {}  # failed or skipped checks, with the failed check behind each
     deadline = anyio.current_time() + within_s
-    async with AsyncExitStack() as opened:
-        about = Examination(config_file, opened)
+    async with AsyncExitStack() as resources:
+        state = Examination(config_file, resources)
         for check in checks:
-            if cause := next((broken[name] for name in check.after if name in broken), None):
+            if cause := next((root_causes[name] for name in check.after if name in root_causes), None):
                 finding = skipped(f"skipped: {cause} failed")
             elif (left_s := deadline - anyio.current_time()) <= 0:
                 finding = skipped(f"skipped: the limit of {within_s:g} s is over")
             else:
-                finding = _showable(await _made(check, about, min(check.within_s, left_s)), about)
+                finding = _sanitize(await _run(check, state, min(check.within_s, left_s)), state)
             if cause or finding.outcome is Outcome.FAILED:
-                broken[check.name] = cause or check.name
-            tell(check.name, finding)
+                root_causes[check.name] = cause or check.name
+            on_finding(check.name, finding)
 
 
-async def _made(check: Check, about: Examination, within_s: float) -> Finding:
+async def _run(check: Check, state: Examination, within_s: float) -> Finding:
     with anyio.move_on_after(within_s):
         try:
-            return await check.look(about)
+            return await check.run(state)
         except Exception as error:  # noqa: BLE001 - any error becomes a finding, and the next checks run
-            return explain(error, about)
+            return explain(error, state)
     return failed(f"took longer than {within_s:.0f} s", "Check again; if it persists, look for a slow VPN or proxy.")
 
 
-def _showable(finding: Finding, about: Examination) -> Finding:
+def _sanitize(finding: Finding, state: Examination) -> Finding:
     """Return `finding` on one line and without secrets."""
     return replace(
         finding,
-        text=about.without_secrets(one_line(finding.text)),
-        fix=finding.fix and about.without_secrets(one_line(finding.fix)),
-        facts={name: _hidden(fact, about) for name, fact in finding.facts.items()},
+        text=state.without_secrets(one_line(finding.text)),
+        fix=finding.fix and state.without_secrets(one_line(finding.fix)),
+        facts={name: _mask_fact(fact, state) for name, fact in finding.facts.items()},
     )
 
 
-def _hidden(fact: Any, about: Examination) -> Any:
+def _mask_fact(fact: Any, state: Examination) -> Any:
     match fact:
         case str():
-            return about.without_secrets(fact)
+            return state.without_secrets(fact)
         case list() | tuple():
-            return [_hidden(item, about) for item in fact]
+            return [_mask_fact(item, state) for item in fact]
         case _:
             return fact

@@ -17,37 +17,39 @@ START_S = 15.0
 """Seconds for a process to start and answer; few clients wait longer."""
 
 
-def era(version: str, mode: str) -> Check:
-    """Return the check with a client of protocol `version`."""
+def handshake_check(version: str, mode: str) -> Check:
+    """Return the check that starts the server with a client of protocol `version`, in the client's `mode`."""
 
     @check(f"protocol_{version}", after=("tools", "secret"), within_s=START_S)
-    async def look(about: Examination) -> Finding:
+    async def list_tools(state: Examination) -> Finding:
         started = time.perf_counter()
-        with _unread() as unread:
-            async with Client(stdio_client(_server(about), errlog=unread), mode=mode) as client:
+        with _open_devnull() as devnull:
+            async with Client(stdio_client(_server(state), errlog=devnull), mode=mode) as client:
                 offered = {tool.name for tool in (await client.list_tools()).tools}
-                spoken, took_ms = client.protocol_version, round((time.perf_counter() - started) * 1_000)
-        facts = {"version": spoken, "tools": len(offered), "milliseconds": took_ms}
-        expected = {name for name in about.offered if permits(about.credential.permissions, name)}
-        if spoken != version or offered != expected:
-            return failed(
-                f"{len(offered)} tools with protocol {spoken}", "Reinstall runs-mcp and its dependencies.", **facts
-            )
+                negotiated, took_ms = client.protocol_version, round((time.perf_counter() - started) * 1_000)
+        facts = {"version": negotiated, "tools": len(offered), "milliseconds": took_ms}
+        # The server hides tools that the token does not permit, so fewer tools are not always a failure.
+        expected = {name for name in state.offered if permits(state.credential.permissions, name)}
+        if negotiated != version or offered != expected:
+            fix = "Reinstall runs-mcp and its dependencies."
+            return failed(f"{len(offered)} tools with protocol {negotiated}", fix, **facts)
         return ok(f"{len(offered)} tools over stdio, {took_ms} ms after the start", **facts)
 
-    return look
+    return list_tools
 
 
-handshake = era("2025-11-25", "legacy")
-stateless = era("2026-07-28", "2026-07-28")
+handshake = handshake_check("2025-11-25", "legacy")
+stateless = handshake_check("2026-07-28", "2026-07-28")
 
 
-def _unread() -> TextIO:
+def _open_devnull() -> TextIO:
+    # The server logs to stderr when it starts, which would interrupt the report on the terminal.
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _server(about: Examination) -> StdioServerParameters:
-    configured = ["--config", str(about.config_file)] if about.config_file else []
+def _server(state: Examination) -> StdioServerParameters:
+    configured = ["--config", str(state.config_file)] if state.config_file else []
+    # The whole environment: by default the SDK passes on only a few variables, which lack the credential.
     return StdioServerParameters(
         command=sys.executable, args=["-m", "runs_mcp", "serve", *configured], env=dict(os.environ)
     )

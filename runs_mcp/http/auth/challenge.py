@@ -28,12 +28,12 @@ class Challenge:
         scope = _joined({*self.needed, CREATE})
         return self._header({"error": "invalid_token", "error_description": description, "scope": scope})
 
-    def insufficient(self, needed: Iterable[str], had: Iterable[str]) -> str:
-        """Return the header for a caller that lacks some of the scopes `needed`; `had` are the scopes it has."""
+    def insufficient(self, needed: Iterable[str], held: Iterable[str]) -> str:
+        """Return the header for a caller that lacks some of the scopes `needed`; `held` are its scopes."""
         # A client requests a new token with exactly these scopes, so its current scopes are included ("Scope Challenge
         # Handling" of MCP 2026-07-28); otherwise it would lose them.
         description = f"Needed: {', '.join(sorted(needed))}"
-        scope = _joined({*needed, *({READ, CREATE} & {*had})})
+        scope = _joined({*needed, *({READ, CREATE} & {*held})})
         return self._header({"error": "insufficient_scope", "error_description": description, "scope": scope})
 
     def _header(self, parameters: dict[str, str]) -> str:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from runs_mcp import __version__
 from runs_mcp.api import DefaultTransport
 from runs_mcp.config.problems import ConfigError
-from runs_mcp.http.auth.reloaded_file import Reread
+from runs_mcp.http.auth.reloaded_file import ReloadedFile
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class KeysInFile:
 
     def __init__(self, file: Path) -> None:
         """Raises: ConfigError: the file contains no keys."""
-        self._keys = Reread[Keys](file, _read, nothing={})
+        self._keys = ReloadedFile[Keys](file, _read, empty={})
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
         """Return the key with the id `kid`; None if the file has no such key."""
@@ -92,6 +92,7 @@ class KeysAtUrl:
         return kid not in self._keys or self._now() - self._fetched > FRESH_S
 
     async def _refresh(self, kid: str) -> None:
+        # Checked again: another caller may have fetched the keys while this caller waited for the lock.
         if not self._needs_fetch(kid) or self._now() < self._pausing_until:
             return
         try:

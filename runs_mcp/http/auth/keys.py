@@ -20,7 +20,7 @@ from runs_mcp.config.problems import ConfigError
 
 log = logging.getLogger(__name__)
 
-PREFIX = "rmk_"
+PREFIX = "rmk_"  # lets `masking` and secret scanners recognize keys
 READ: Scope = "runs:read"
 RANDOM_BYTES = 32
 
@@ -43,7 +43,7 @@ class Key(BaseModel):
         until = f", until {self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else ""
         return f"{self.name}: {' '.join(self.scopes)}, since {self.created:%Y-%m-%d %H:%M} UTC{until}"
 
-    def is_good(self, now: datetime) -> bool:
+    def is_valid(self, now: datetime) -> bool:
         """Return true if the key has not expired."""
         return self.expires is None or now < self.expires
 
@@ -100,15 +100,15 @@ def add(
     """
     with _locked(file):
         now = datetime.now(UTC)
-        keys = [key for key in _read_if_there(file) if key.is_good(now)]
-        had = [key for key in keys if key.name == name]
-        if overlap_hours is None and had:
+        keys = [key for key in _read_if_exists(file) if key.is_valid(now)]
+        existing = [key for key in keys if key.name == name]
+        if overlap_hours is None and existing:
             raise ConfigError(f"{name} already has a key. Remove it first, or keep both valid for a while: --overlap.")
         secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
-        kept: Iterable[Scope] = had[-1].scopes if had else (READ,)
-        made = _key(name, secret, kept if scopes is None else scopes, now, days)
+        inherited: Iterable[Scope] = existing[-1].scopes if existing else (READ,)
+        key = _key(name, secret, inherited if scopes is None else scopes, now, days)
         until = now + timedelta(hours=overlap_hours or 0)
-        _write(file, [*(_ending(key, until) if key.name == name else key for key in keys), made])
+        _write(file, [*(_expire(old, until) if old.name == name else old for old in keys), key])
     return secret
 
 
@@ -124,21 +124,21 @@ def remove(file: Path, name: str) -> None:
     """Remove every key of `name`.
 
     Raises:
-        ConfigError: the key is unknown, or the file cannot be used.
+        ConfigError: `name` has no key, or the file cannot be used.
     """
     with _locked(file):
         keys = read(file)
         kept = [key for key in keys if key.name != name]
         if len(kept) == len(keys):
-            raise ConfigError(f"There is no key of {name!r} in {file}.")
+            raise ConfigError(f"{file} has no key of {name!r}.")
         _write(file, kept)
 
 
-def _read_if_there(file: Path) -> Sequence[Key]:
+def _read_if_exists(file: Path) -> Sequence[Key]:
     return read(file) if file.exists() else ()
 
 
-def _ending(key: Key, until: datetime) -> Key:
+def _expire(key: Key, until: datetime) -> Key:
     return key.model_copy(update={"expires": min(key.expires, until) if key.expires else until})
 
 
@@ -167,6 +167,7 @@ def _write(file: Path, keys: Iterable[Key]) -> None:
     text = _KeysFile(keys=tuple(keys)).model_dump_json(indent=2)
     temporary: Path | None = None
     try:
+        # In the same folder, because a rename is atomic within a file system only; mkstemp creates it with mode 600.
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         temporary = Path(name)
         with os.fdopen(descriptor, "w", encoding="utf-8") as replacement:
@@ -189,14 +190,14 @@ def _take_owner_and_mode(replacement: Path, file: Path) -> None:
     """
     if sys.platform == "win32":
         return
-    wanted = file.stat() if file.exists() else file.parent.stat()
-    owner = wanted.st_uid if file.exists() or os.geteuid() == 0 else os.geteuid()
+    target = file.stat() if file.exists() else file.parent.stat()
+    owner = target.st_uid if file.exists() or os.geteuid() == 0 else os.geteuid()
     if owner != os.geteuid():
         log.warning("%s belongs to user %d and stays so; this is user %d", file, owner, os.geteuid())
         try:
-            os.chown(replacement, owner, wanted.st_gid)
+            os.chown(replacement, owner, target.st_gid)
         except PermissionError:
             replacement.unlink()
             raise ConfigError(f"{file} belongs to user {owner}. Run this command as that user, or as root.") from None
     if file.exists():
-        replacement.chmod(stat.S_IMODE(wanted.st_mode))
+        replacement.chmod(stat.S_IMODE(target.st_mode))

@@ -21,7 +21,7 @@ from runs_mcp.server.permissions.scopes import KEY, Caller
 log = logging.getLogger(__name__)
 
 
-def authenticated(app: ASGIApp, config: Config, verifier: TokenVerifier) -> ASGIApp:
+def require_authentication(app: ASGIApp, config: Config, verifier: TokenVerifier) -> ASGIApp:
     """Return `app` restricted to callers that `verifier` accepts; `caller_of` returns the caller of a request."""
     # The SDK binds sessions, and the state of questions, to the user that it finds in the context.
     admission = AuthContextMiddleware(Admission(app, config))
@@ -29,7 +29,10 @@ def authenticated(app: ASGIApp, config: Config, verifier: TokenVerifier) -> ASGI
 
 
 class Admission:
-    """Admits callers that may read runs and match a profile. A refusal names the missing scope or profile."""
+    """Middleware that admits callers that may read runs and match a profile.
+
+    A refusal names the missing scope or profile.
+    """
 
     def __init__(self, app: ASGIApp, config: Config) -> None:
         self._app = app
@@ -49,11 +52,11 @@ class Admission:
 
     def _refusal(self, token: AccessToken, scope: Scope) -> Response | None:
         """Return the refusal of a caller; None if it is admitted, with the caller stored in `scope`."""
-        needed, had = self._challenge.needed, set(token.scopes)
-        if not needed <= had:
-            header = self._challenge.insufficient(needed, had)
+        needed, held = self._challenge.needed, set(token.scopes)
+        if not needed <= held:
+            header = self._challenge.insufficient(needed, held)
             return _refuse(403, "insufficient_scope", f"Needed: {', '.join(sorted(needed))}", header)
-        caller = caller_by(token, self._config)
+        caller = identify_caller(token, self._config)
         if caller is None:
             log.info("a caller was refused: no profile matches %s", token.subject or token.client_id)
             # No challenge: a token with other scopes would not help.
@@ -70,8 +73,8 @@ class Admission:
         return _refuse(401, "invalid_token", description, self._challenge.invalid(description))
 
 
-def caller_by(token: AccessToken, config: Config) -> Caller | None:
-    """Return the caller with its profile; None if no profile matches and the settings demand one."""
+def identify_caller(token: AccessToken, config: Config) -> Caller | None:
+    """Return the caller with its profile; None if no profile matches and the settings require a profile."""
     name = token.subject or token.client_id
     profile = _profile_of(name, token.claims or {}, config.profiles)
     if profile is None and not config.serves_unmatched_callers:
@@ -88,6 +91,7 @@ def _profile_of(name: str, claims: Mapping[str, Any], profiles: Mapping[str, Pro
         for profile, settings in profiles.items()
         if settings.claims and all(_holds(claims.get(claim), value) for claim, value in settings.claims.items())
     )
+    # Names first: each belongs to one profile only, whereas the claims of several profiles can match a token.
     return next(named, None) or next(claimed, None)
 
 

@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 Content = TypeVar("Content")
 
 
-class Reread(Generic[Content]):
+class ReloadedFile(Generic[Content]):
     """The current content of a file, empty while the file cannot be read, so that access fails closed."""
 
-    def __init__(self, file: Path, read: Callable[[Path], Content], *, nothing: Content) -> None:
+    def __init__(self, file: Path, read: Callable[[Path], Content], *, empty: Content) -> None:
         """Read `file` for the first time.
 
         Raises:
@@ -23,7 +23,7 @@ class Reread(Generic[Content]):
         """
         self._file = file
         self._read = read
-        self._nothing = nothing
+        self._empty = empty
         self._state = _state(file)
         self._content = read(file)
 
@@ -35,8 +35,8 @@ class Reread(Generic[Content]):
             try:
                 self._content = self._read(self._file)
             except ConfigError as error:
-                log.warning("%s No caller is admitted until it can be read.", error)
-                self._content = self._nothing
+                log.warning("%s No caller is admitted until the file can be read.", error)
+                self._content = self._empty
         return self._content
 
 

@@ -1,4 +1,4 @@
-"""Revocation: what a caller has open ends within seconds after its key is removed, or its key or JWT expires."""
+"""Revocation: a caller's requests, streams and sessions end within seconds after its credential becomes invalid."""
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,13 +8,13 @@ from runs_mcp.http.message import message_of
 from runs_mcp.http.sessions import Sessions
 
 CHECK_S = 1.0
-"""Seconds between two checks of the credentials that have something open."""
+"""Seconds between two checks of the credentials in use."""
 RENEWAL_S = 60.0
 """Seconds by which sessions and calls, but no streams, outlive a JWT: a client renews its token when it is refused."""
 
 
 class Revocation:
-    """Passes requests on, and ends them and their sessions once the credential they came with is no longer valid.
+    """Middleware that ends requests and their sessions once their credential is no longer valid.
 
     Each replica checks its own view of the keys file, so all replicas that share the file act within `CHECK_S`.
     """
@@ -39,7 +39,7 @@ class Revocation:
         """Serve a request until it is answered, or until its credential is no longer valid."""
         started = False
 
-        async def noted(message: Message) -> None:
+        async def tracking_send(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
@@ -47,7 +47,7 @@ class Revocation:
         with anyio.CancelScope() as serving:
             self._in_progress[serving] = scope
             try:
-                await self._app(scope, receive, noted)
+                await self._app(scope, receive, tracking_send)
             finally:
                 del self._in_progress[serving]
         if serving.cancelled_caught:

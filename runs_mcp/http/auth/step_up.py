@@ -18,7 +18,7 @@ from runs_mcp.server.render import error_messages
 
 
 class StepUp:
-    """Refuses calls of tools that execute runs if the caller lacks the scope, and forwards all other requests."""
+    """Middleware that refuses calls of tools that execute runs if the caller lacks the scope."""
 
     def __init__(self, app: ASGIApp, tools: Collection[str], challenge: Challenge) -> None:
         """Store the names of the `tools` that need the scope `runs:create`."""
@@ -29,18 +29,18 @@ class StepUp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         caller, message = caller_of(scope), message_of(scope)
-        tool = _called(scope, message)
+        tool = _called_tool(scope, message)
         if caller is None or CREATE in caller.scopes or tool not in self._tools:
             await self._app(scope, receive, send)
             return
         reason = error_messages.not_allowed(tool, CREATE)
-        wanted = self._challenge.insufficient({CREATE}, caller.scopes)
-        refusal = refuse(403, reason, code=INVALID_REQUEST, message=message, www_authenticate=wanted)
+        challenge = self._challenge.insufficient({CREATE}, caller.scopes)
+        refusal = refuse(403, reason, code=INVALID_REQUEST, message=message, www_authenticate=challenge)
         await refusal(scope, receive, send)
 
 
-def _called(scope: Scope, message: object) -> str:
-    """Return the name of the tool that a request of the current protocol calls, or an empty text."""
+def _called_tool(scope: Scope, message: object) -> str:
+    """Return the name of the tool that a request of protocol 2026-07-28 or newer calls; empty for other requests."""
     modern = Headers(scope=scope).get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
     if not modern or not isinstance(message, dict) or message.get("method") != "tools/call":
         return ""

@@ -17,14 +17,14 @@ from runs_mcp.config.http_settings import BearerAuthSettings, JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.auth import keys
 from runs_mcp.http.auth.jwks import KeysAtUrl, KeysInFile, KeysUnavailableError, SigningKeys
-from runs_mcp.http.auth.reloaded_file import Reread
+from runs_mcp.http.auth.reloaded_file import ReloadedFile
 from runs_mcp.observability.masking import MASK
 
 log = logging.getLogger(__name__)
 
 
 class CallerVerifier(TokenVerifier, Protocol):
-    """Verifies credentials when a request arrives, and again while something of its caller is open."""
+    """A verifier of credentials, used when a request arrives, and again while requests or sessions are open."""
 
     def is_valid(self, token: AccessToken, *, renewal_s: float = 0) -> bool:
         """Return True while the credential behind `token` admits its caller.
@@ -34,7 +34,7 @@ class CallerVerifier(TokenVerifier, Protocol):
         ...
 
 
-def verifier(auth: BearerAuthSettings | JwtAuthSettings) -> CallerVerifier:
+def build_verifier(auth: BearerAuthSettings | JwtAuthSettings) -> CallerVerifier:
     """Return the verifier of callers that `auth` selects.
 
     Raises:
@@ -56,39 +56,39 @@ KEY_CLAIM = "runs_mcp.key"
 
 
 class KeyVerifier(CallerVerifier):
-    """Knows callers by their keys."""
+    """A verifier of keys."""
 
     def __init__(self, settings: BearerAuthSettings) -> None:
-        self._keys = Reread[Mapping[str, keys.Key]](settings.keys_file, keys.by_hash, nothing={})
+        self._keys = ReloadedFile[Mapping[str, keys.Key]](settings.keys_file, keys.by_hash, empty={})
 
     @override
     async def verify_token(self, token: str) -> AccessToken | None:
         """Return the caller with the key `token`; None if the key is unknown or has expired."""
         # Keys are looked up by hash, so the lookup reveals nothing about a key by its duration.
-        hashed = keys.hashed(token)
-        key = self.find(hashed)
+        key_hash = keys.hashed(token)
+        key = self.find(key_hash)
         if key is None:
             return None
-        return AccessToken(token=MASK, client_id=key.name, scopes=list(key.scopes), claims={KEY_CLAIM: hashed})
+        return AccessToken(token=MASK, client_id=key.name, scopes=list(key.scopes), claims={KEY_CLAIM: key_hash})
 
     @override
     def is_valid(self, token: AccessToken, *, renewal_s: float = 0) -> bool:
         """Return True while the file has the key, and the key has not expired."""
         return self.find(str((token.claims or {}).get(KEY_CLAIM))) is not None
 
-    def find(self, hashed: str) -> keys.Key | None:
+    def find(self, key_hash: str) -> keys.Key | None:
         """Return the key with this hash; None if it is unknown or has expired."""
-        key = self._keys.current().get(hashed)
+        key = self._keys.current().get(key_hash)
         if key is None:
             log.info("a caller was refused: the key is unknown")
-        elif not key.is_good(datetime.now(UTC)):
+        elif not key.is_valid(datetime.now(UTC)):
             log.info("a caller was refused: the key of %s has expired", key.name)
             return None
         return key
 
 
 class JwtVerifier(CallerVerifier):
-    """Knows callers by JWTs that the issuer signed for this endpoint."""
+    """A verifier of JWTs that the issuer signed for this endpoint."""
 
     def __init__(self, settings: JwtAuthSettings, signing_keys: SigningKeys) -> None:
         self._settings = settings

@@ -19,20 +19,21 @@ from runs_mcp.server.ui import inline_page
 from runs_mcp.startup import NotifyingServer
 
 HOST = "127.0.0.1"
+# No referrer, because the address of a page contains the token.
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 HOST_POLICY = {"connect-src": "'self'", "frame-src": "'self'"}
 PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
 """Gives a page an opaque origin, so that it can reach only its host, even when it is opened as a top-level page."""
 
 
-async def serve(server: RunsServer, *, port: int, opened: Callable[[str], None]) -> None:
-    """Serve the dashboard until the process is stopped; `opened` receives its address, which gives access once."""
+async def serve(server: RunsServer, *, port: int, on_start: Callable[[str], None]) -> None:
+    """Serve the dashboard until the process is stopped; `on_start` receives its address, which gives access once."""
     with socket.create_server((HOST, port)) as listener:
         authority = f"{HOST}:{listener.getsockname()[1]}"
         session = BrowserSession(build(server), authority=authority)
         settings = uvicorn.Config(session, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S)
         address = f"http://{authority}/?token={session.token}"
-        await NotifyingServer(settings, partial(opened, address)).serve(sockets=[listener])
+        await NotifyingServer(settings, partial(on_start, address)).serve(sockets=[listener])
 
 
 def build(server: RunsServer) -> Starlette:
@@ -50,6 +51,7 @@ def build(server: RunsServer) -> Starlette:
 
 async def _host(_: Request) -> HTMLResponse:
     html = inline_page.document(files("runs_mcp.http") / "dashboard", "host.html", HOST_POLICY)
+    # A page that frames the host could make the user click on the dashboard (clickjacking).
     return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": "frame-ancestors 'none'"})
 
 

@@ -21,15 +21,15 @@ class Environment:
     provider: str
     models: Sequence[str]
     failures: Sequence[tuple[str, str]] = (("unavailable", "The model is overloaded."),)
-    """The errors its models fail with: code and message."""
+    """Errors of its models: code and message."""
     prices: tuple[float, float] | None = None
     """US dollars per million prompt and result tokens, where the provider reports its charges."""
     allowed_projects: Sequence[str] = ()
-    """The only projects that may use it; empty for all."""
+    """Ids of the projects that may use it; empty for all."""
 
     @property
     def reference(self) -> Document:
-        """Return the environment as a run of the strict contract holds it."""
+        """Return the environment as runs of the strict contract contain it."""
         return {
             "id": self.id,
             "name": self.name,
@@ -44,12 +44,13 @@ class Environment:
 
     @property
     def whole(self) -> Document:
-        """Return the environment as `GET /environments` has it, with values that no client may pass on."""
+        """Return the environment as `GET /environments` returns it, with secrets that no client may pass on."""
         return {
             **self.reference,
             "description": f"Models of {self.name}.",
             "enabled_models": self.listed_models,
             "endpoint_url": f"https://{self.provider}.internal.example/never-show-this-url",
+            # Clients must not pass these values on; tests search their output for `never-show-this`.
             "apiKey": "never-show-this-key",
             "apikey_hint": "neve...-key",
             "config": {"secret": "never-show-this-config"},
@@ -66,13 +67,13 @@ class Environment:
 
     @property
     def usable(self) -> bool:
-        """Return whether the project of the sandbox may use the environment."""
+        """True if the project of the sandbox may use the environment."""
         return not self.allowed_projects or PROJECT["id"] in self.allowed_projects
 
 
 def find_environment(environment_id: Any) -> Environment | None:
-    """Return the environment with this id, or None."""
-    return next((one for one in ENVIRONMENTS if one.id == environment_id), None)
+    """Return the environment with this id; None if it is unknown."""
+    return next((environment for environment in ENVIRONMENTS if environment.id == environment_id), None)
 
 
 def _model(name: str, owner: str, *, images: bool = False, tools: bool = True, **more: Any) -> Document:

@@ -12,13 +12,14 @@ from runs_mcp.sandbox.content.demo_work import JsonObject, Work
 
 Kind = Literal["stored", "sys", "app"]
 Status = Literal["draft", "published", "archived"]
+# A word and the space after it, so that the chunks of a text concatenate to the text.
 CHUNK = re.compile(r"\S+\s*|\s+")
 STORED_PREFIX = "oid:"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """One version of something that can be run: its input, its prompt, its result and the work it does."""
+    """A version of an interaction: its input, its prompt, its result, and the function that replaces the model."""
 
     id: str
     name: str
@@ -69,14 +70,14 @@ class InteractionCatalog:
         self._by_id = {interaction.id: interaction for interaction in (*self.stored, *self.in_code)}
 
     def find(self, selector: str) -> Interaction | None:
-        """Return the interaction that a selector names, or None.
+        """Return the interaction that a selector names; None if it is unknown.
 
         A selector is an id (of a stored, `sys:` or `app:` interaction) or a name, optionally followed by
         `@` and a version, `draft`, `latest` or a tag. The prefix `oid:` may precede either.
         """
         selector = selector.removeprefix(STORED_PREFIX)
-        if found := self._by_id.get(selector):
-            return found
+        if interaction := self._by_id.get(selector):
+            return interaction
         name, _, version = selector.partition("@")
         versions = [interaction for interaction in self.stored if interaction.name == name]
         if not versions:
@@ -84,7 +85,7 @@ class InteractionCatalog:
         return _choose(versions, version)
 
     def latest(self, interactions: Iterable[Interaction]) -> list[Interaction]:
-        """Return one interaction for each name: its latest published version, or else its draft."""
+        """Return an interaction for each name: its latest published version, or else its draft."""
         by_name: dict[str, list[Interaction]] = {}
         for interaction in interactions:
             by_name.setdefault(interaction.name, []).append(interaction)
@@ -108,8 +109,8 @@ def _choose(versions: Sequence[Interaction], version: str) -> Interaction | None
     if version in ("", "latest"):
         return latest
     if version == "draft":
-        return next((one for one in versions if one.status == "draft"), latest)
-    return next((one for one in versions if version == str(one.version) or version in one.tags), None)
+        return next((draft for draft in versions if draft.status == "draft"), latest)
+    return next((each for each in versions if version == str(each.version) or version in each.tags), None)
 
 
 def _recency(interaction: Interaction) -> tuple[bool, int]:
@@ -327,7 +328,7 @@ IN_CODE: Sequence[Interaction] = (
         tags=("crm",),
     ),
 )
-"""Interactions that the platform or an installed app brings."""
+"""Interactions of the platform and of installed apps."""
 
 
 def _odd(number: int, name: str, **more: Any) -> Interaction:
@@ -352,6 +353,7 @@ ODD_INTERACTIONS: Sequence[Interaction] = (
         work=demo_work.total_invoice,
     ),
     _odd(3, "文書要約", description="文書を要約する。"),
+    # Two names that would make the same name of a tool.
     _odd(4, "ReviewText"),
     _odd(5, "review_text"),
     _odd(6, "BrokenInputSchema", properties={"text": {"$ref": "#/$defs/missing"}}),
@@ -372,4 +374,4 @@ MEMORY_PACKS: Mapping[str, JsonObject] = {
         "notes": ["The battery lasts a week.", "Delivery takes two days."],
     },
 }
-"""Input that `data` may name by a text."""
+"""Inputs to which the text `data` can refer."""

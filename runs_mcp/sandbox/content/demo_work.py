@@ -1,4 +1,4 @@
-"""Deterministic work that the demo interactions do in place of a model."""
+"""Deterministic functions that replace models in the demo interactions."""
 
 import re
 from collections import Counter
@@ -88,7 +88,7 @@ def review_contract(data: Mapping[str, Any]) -> JsonObject:
     """Return the risky clauses of a contract.
 
     Raises:
-        ModelError: The contract has more than `MAX_CONTRACT_WORDS` words.
+        ModelError: the contract has more than `MAX_CONTRACT_WORDS` words.
     """
     words = len(data["contract"].split())
     if words > MAX_CONTRACT_WORDS:
@@ -112,7 +112,7 @@ def write_slowly(data: Mapping[str, Any]) -> str:
 
 
 def translate_note(data: Mapping[str, Any]) -> JsonObject:
-    """Return the note unchanged, labelled with the language asked for: the sandbox knows no languages."""
+    """Return the note unchanged, labelled with the requested language: the sandbox cannot translate."""
     return {"language": data["language"], "text": data["note"]}
 
 
@@ -133,7 +133,7 @@ def total_invoice(data: Mapping[str, Any]) -> JsonObject:
 
 
 def repeat_text(data: Mapping[str, Any]) -> str:
-    """Return the text as it is."""
+    """Return the text unchanged."""
     return str(data.get("text", ""))
 
 
@@ -148,4 +148,5 @@ def _words(text: str) -> list[str]:
 
 def _weight(sentence: str, frequency: Counter[str]) -> float:
     words = [word for word in _words(sentence) if word not in COMMON_WORDS]
+    # The constant keeps sentences of one or two frequent words from ranking first.
     return sum(frequency[word] for word in words) / (len(words) + 3)

@@ -1,12 +1,12 @@
-"""The runs a sandbox starts with: a month of work, the same for the same seed."""
+"""The sample runs of a new sandbox: a month of work, identical for the same seed."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runs_mcp.sandbox.access import ACCOUNT, PROJECT
-from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment, find_environment
 from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS, Interaction
 from runs_mcp.sandbox.content.demo_work import ModelError
 from runs_mcp.sandbox.content.sample_inputs import INPUTS, contract
@@ -19,7 +19,7 @@ CHILD_SHARE = 0.12
 FAILED_SHARE = 0.12
 LAST_NIGHTS_REVIEWS = 9
 TAG_CHOICES = ("nightly", "support", "marketing", "legal", "experiment", "customer-a", "customer-b")
-PICKED = dict.fromkeys((interaction.name for interaction in INTERACTIONS), 0.5) | {
+INTERACTION_WEIGHTS = dict.fromkeys((interaction.name for interaction in INTERACTIONS), 0.5) | {
     "SummarizeText": 5,
     "ClassifySentiment": 6,
     "ExtractContacts": 3,
@@ -32,24 +32,25 @@ ENVIRONMENT_WEIGHTS = (8, 5, 3, 1, 1)
 
 def generate(count: int, *, now: datetime, seed: int = SEED) -> Iterator[Document]:
     """Yield `count` runs that ended before `now`: the oldest first, parents before their children."""
+    # Each call of `rng` shifts all later values, and documents, tests and evals name runs by id: add no calls between.
     rng = random.Random(seed)
-    night = min(LAST_NIGHTS_REVIEWS, count // 10)
+    reviews = min(LAST_NIGHTS_REVIEWS, count // 10)
     parents: list[str] = []
-    for moment in _moments(rng, count - night, now):
-        run = _run(rng, rng.choices(INTERACTIONS, list(PICKED.values()))[0], moment)
+    for moment in _moments(rng, count - reviews, now):
+        run = _run(rng, rng.choices(INTERACTIONS, list(INTERACTION_WEIGHTS.values()))[0], moment)
         if parents and rng.random() < CHILD_SHARE:
             run["parent"] = rng.choice(parents[-10:])
         elif run["status"] == "completed":
             parents.append(run["id"])
         yield run
-    yield from _last_nights_reviews(rng, night, now)
+    yield from _last_nights_reviews(rng, reviews, now)
 
 
 def _last_nights_reviews(rng: random.Random, count: int, now: datetime) -> Iterator[Document]:
-    """Yield contract reviews of the night before `now`; two in three contracts are too long for the model."""
+    """Yield contract reviews of the night before `now`; two of three contracts are too long for the model."""
     review = next(interaction for interaction in INTERACTIONS if interaction.name == "ContractReview")
-    midnight = now.replace(hour=2, minute=10, second=0, microsecond=0)
-    start = midnight if midnight < now - timedelta(hours=1) else midnight - timedelta(days=1)
+    scheduled = now.replace(hour=2, minute=10, second=0, microsecond=0)
+    start = scheduled if scheduled < now - timedelta(hours=1) else scheduled - timedelta(days=1)
     for number in range(count):
         data = {"contract": contract(rng, 900 if number % 3 else 30), "party": f"Party {number}"}
         run = _run(rng, review, start + timedelta(minutes=4 * number), data)
@@ -80,7 +81,7 @@ def _run(rng: random.Random, interaction: Interaction, created: datetime, data: 
     run["updated_at"] = timestamp(created + timedelta(milliseconds=took_ms))
     if data is None and rng.random() < FAILED_SHARE:
         code, message = rng.choice(environment.failures)
-        # A model that could not be reached has worked for no time.
+        # With a rejected key the model was not called, so the run has no execution time.
         timed = {} if code == "invalid_api_key" else {"execution_time": took_ms}
         return {**run, **timed, **failed(code, message)}
     run["execution_time"] = took_ms
@@ -99,7 +100,7 @@ def new_run(
     run_id: str,
     created: datetime,
 ) -> Document:
-    """Return a run that was created and not started."""
+    """Return a run that was created and has not started."""
     return {
         "id": run_id,
         "interaction": {"id": interaction.id, "name": interaction.name, "version": interaction.version},
@@ -135,7 +136,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def _token_use(run: Document, result: str | Document) -> Document:
-    """Return the tokens a run used; one run in four read part of its prompt from a cache, by its id."""
+    """Return the token use of a run; a quarter of the runs, chosen by id, read part of their prompt from a cache."""
     prompt, written = _tokens(run["prompt"]), _tokens(result)
     use: Document = {"prompt": prompt, "result": written, "total": prompt + written}
     cached = prompt // 2 if _digit(run["id"]) % 4 == 0 else 0
@@ -148,8 +149,8 @@ def _token_use(run: Document, result: str | Document) -> Document:
 
 
 def _prices(run: Document) -> tuple[float, float] | None:
-    named: Sequence[Environment] = [one for one in ENVIRONMENTS if one.id == run["environment"]["id"]]
-    return named[0].prices if named else None
+    environment = find_environment(run["environment"]["id"])
+    return environment.prices if environment else None
 
 
 def _digit(run_id: str) -> int:

@@ -1,4 +1,4 @@
-"""The application: its routes, who may call them, and the answers to what goes wrong."""
+"""The application: its routes, their permissions, and the responses to errors."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -30,18 +30,18 @@ PERMISSIONS: Mapping[Operation, str] = {
     "interactions": READ_INTERACTIONS,
     "environments": READ_ENVIRONMENTS,
 }
-"""The permission that an operation needs; the others need `READ`."""
+"""The permission that an operation needs; operations that are not listed need `READ`."""
 
 
 def build(
     runs: RunRoutes, catalog: CatalogRoutes, tokens: Tokens, answers: Mapping[Operation, FixedAnswer]
 ) -> Starlette:
-    """Return the application; `answers` are given in place of the operations they are named by."""
+    """Return the application; `answers` replace the responses of the operations that are their keys."""
     table = [*_run_routes(runs), *_interaction_routes(catalog), *_environment_routes(catalog)]
     routes = [
         Route(
             API + path,
-            partial(_permitted, tokens, _permission(operation), partial(_answer, operation, handler, answers)),
+            partial(_authorize, tokens, _permission(operation), partial(_respond, operation, handler, answers)),
             methods=[method],
         )
         for method, path, operation, handler in table
@@ -49,11 +49,14 @@ def build(
     routes += [
         Route("/auth/token", partial(_exchange_by_query, tokens), methods=["GET"]),
         Route("/token/issue", partial(_exchange_by_header, tokens), methods=["POST"]),
-        Route("/healthz", _healthy, methods=["GET"]),
+        Route("/healthz", _report_health, methods=["GET"]),
     ]
+    # Any web page may call: the keys of the sandbox are public, and clients in browsers can be tried with it.
     cors = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     return Starlette(
-        routes=routes, middleware=[cors], exception_handlers={Refusal: _refused, HTTPException: _no_such_route}
+        routes=routes,
+        middleware=[cors],
+        exception_handlers={Refusal: _respond_to_refusal, HTTPException: _respond_to_http_error},
     )
 
 
@@ -94,6 +97,7 @@ def _interaction_routes(catalog: CatalogRoutes) -> Routes:
         ("POST", "/interactions/export", "interaction_export", catalog.export_interactions),
         ("GET", "/interactions/names", "interaction_names", catalog.list_names),
     ]
+    # Fixed paths first: Starlette uses the first route that matches, and `{interaction_id}` matches all of them.
     return listings + [(method, path, "interactions", handler) for method, path, handler in routes]
 
 
@@ -109,18 +113,19 @@ def _permission(operation: Operation) -> str:
     return PERMISSIONS.get(GROUPS.get(operation, operation), READ)
 
 
-async def _answer(
+async def _respond(
     operation: Operation, handler: Handler, answers: Mapping[Operation, FixedAnswer], request: Request
 ) -> Response:
-    """Return the fixed answer of an operation, if it has one at the time of the request, else that of `handler`."""
+    """Return the fixed answer of an operation, looked up at the time of the request, else the response of `handler`."""
     answer = answers.get(operation) or answers.get(GROUPS.get(operation, operation))
     if answer is None:
         return await handler(request)
     return Response(answer.body, answer.status, headers=dict(answer.headers), media_type=answer.media_type)
 
 
-async def _permitted(tokens: Tokens, permission: str, handler: Handler, request: Request) -> Response:
-    """Return the answer of `handler` to a caller who has `permission`."""
+async def _authorize(tokens: Tokens, permission: str, handler: Handler, request: Request) -> Response:
+    """Return the response of `handler` if the caller has `permission`."""
+    # The parameter is for `EventSource` in browsers, which cannot send headers.
     token = _bearer(request) or request.query_params.get("access_token")
     granted = tokens.permissions(token) if token else None
     if granted is None:
@@ -132,31 +137,31 @@ async def _permitted(tokens: Tokens, permission: str, handler: Handler, request:
 
 async def _exchange_by_query(tokens: Tokens, request: Request) -> Response:
     """Handle `GET /auth/token?token=KEY`, the exchange of the reference document's clients."""
-    return _exchanged(tokens, request.query_params.get("token") or _bearer(request))
+    return _issue_token(tokens, request.query_params.get("token") or _bearer(request))
 
 
 async def _exchange_by_header(tokens: Tokens, request: Request) -> Response:
     """Handle `POST /token/issue` with the key as bearer, the exchange of current clients."""
-    return _exchanged(tokens, _bearer(request))
+    return _issue_token(tokens, _bearer(request))
 
 
-def _exchanged(tokens: Tokens, key: str | None) -> Response:
+def _issue_token(tokens: Tokens, key: str | None) -> Response:
     token = tokens.issue(key) if key else None
     if token is None:
         raise Refusal(HTTPStatus.UNAUTHORIZED, "Invalid API key.")
     return JSONResponse({"token": token, "token_type": "Bearer"})
 
 
-async def _healthy(_: Request) -> Response:
+async def _report_health(_: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _refused(_: Request, error: Any) -> Response:
+async def _respond_to_refusal(_: Request, error: Any) -> Response:
     response: Response = error.response()
     return response
 
 
-async def _no_such_route(_: Request, error: Any) -> Response:
+async def _respond_to_http_error(_: Request, error: Any) -> Response:
     return Refusal(HTTPStatus(error.status_code), error.detail, headers=error.headers).response()
 
 

@@ -26,77 +26,103 @@ class CatalogRoutes:
     catalog: InteractionCatalog
 
     async def list_endpoints(self, request: Request) -> Response:
-        """Handle `POST /interactions/endpoints`: the latest version of each name, or the version asked for."""
+        """Handle `POST /interactions/endpoints`: the latest version of each name, or the requested version."""
         body = await read_body(request, catalog_bodies.EndpointsBody)
-        found = [one for one in self.catalog.stored if one.status == (optional(body.status) or one.status)]
+        selected = [
+            interaction
+            for interaction in self.catalog.stored
+            if interaction.status == (optional(body.status) or interaction.status)
+        ]
         if body.status is MISSING:
-            found = [one for one in found if one.status != "archived"]
+            selected = [interaction for interaction in selected if interaction.status != "archived"]
         if body.version is not MISSING:
-            found = [one for one in found if one.version == body.version]
-        found = [one for one in self.catalog.latest(found) if _has_tags(one, body.tags) and _is_included(one, body)]
+            selected = [interaction for interaction in selected if interaction.version == body.version]
+        selected = [
+            interaction
+            for interaction in self.catalog.latest(selected)
+            if _has_tags(interaction, body.tags) and _is_included(interaction, body)
+        ]
         if body.is_skill is True:
-            found = []
-        shown = [
+            selected = []
+        bodies = [
             representations.endpoint(
-                one, params_schema=body.include_params_schema, result_schema=body.include_result_schema
+                interaction, params_schema=body.include_params_schema, result_schema=body.include_result_schema
             )
-            for one in found
+            for interaction in selected
         ]
         if body.visibility is not MISSING:
-            shown = [one for one in shown if one["visibility"] == body.visibility]
-        return JSONResponse(shown[body.offset : body.offset + body.limit])
+            bodies = [entry for entry in bodies if entry["visibility"] == body.visibility]
+        return JSONResponse(bodies[body.offset : body.offset + body.limit])
 
     async def export_interactions(self, request: Request) -> Response:
         """Handle `POST /interactions/export`."""
         body = await read_body(request, catalog_bodies.ExportBody)
-        named = [one for one in self.catalog.stored if one.name == (optional(body.name) or one.name)]
-        latest = self.catalog.latest(one for one in named if one.status != "archived")
-        chosen = [one for one in named if _is_wanted(one, latest, body.versions) and _has_tags(one, body.tags)]
-        return JSONResponse([representations.exported(one) for one in chosen])
+        named = [
+            interaction
+            for interaction in self.catalog.stored
+            if interaction.name == (optional(body.name) or interaction.name)
+        ]
+        latest = self.catalog.latest(interaction for interaction in named if interaction.status != "archived")
+        chosen = [
+            interaction
+            for interaction in named
+            if _has_version(interaction, latest, body.versions) and _has_tags(interaction, body.tags)
+        ]
+        return JSONResponse([representations.exported(interaction) for interaction in chosen])
 
     async def list_interactions(self, request: Request) -> Response:
         """Handle `GET /interactions`: every version."""
         query = read_query(request, catalog_bodies.InteractionParameters)
-        # The reference document joins tags by commas, in one value.
+        # The reference document sends all tags in one value, joined by commas.
         tags = [part for tag in query.tags for part in tag.split(",")]
-        found = [one for one in self.catalog.stored if _has_tags(one, tags)]
+        selected = [interaction for interaction in self.catalog.stored if _has_tags(interaction, tags)]
         if query.status:
-            found = [one for one in found if one.status in query.status]
+            selected = [interaction for interaction in selected if interaction.status in query.status]
         if query.name is not MISSING:
-            found = [one for one in found if query.name.lower() in one.name.lower()]
+            selected = [interaction for interaction in selected if query.name.lower() in interaction.name.lower()]
         if query.version is not MISSING:
-            latest = self.catalog.latest(found)
+            latest = self.catalog.latest(selected)
             version: Any = int(query.version) if query.version.isdecimal() else query.version
-            found = [one for one in found if _is_wanted(one, latest, [version])]
-        shown = [representations.reference(one) for one in found]
-        return JSONResponse(shown[query.offset : query.offset + query.limit])
+            selected = [interaction for interaction in selected if _has_version(interaction, latest, [version])]
+        bodies = [representations.reference(interaction) for interaction in selected]
+        return JSONResponse(bodies[query.offset : query.offset + query.limit])
 
     async def list_names(self, _: Request) -> Response:
-        """Handle `GET /interactions/names`: one id for each name."""
-        latest = self.catalog.latest(one for one in self.catalog.stored if one.status != "archived")
-        return JSONResponse([{"id": one.id, "name": one.name} for one in latest])
+        """Handle `GET /interactions/names`: the name of each interaction and the id of its latest version."""
+        latest = self.catalog.latest(
+            interaction for interaction in self.catalog.stored if interaction.status != "archived"
+        )
+        return JSONResponse([{"id": interaction.id, "name": interaction.name} for interaction in latest])
 
     async def list_tags(self, _: Request) -> Response:
         """Handle `GET /interactions/tags`."""
-        tags = sorted({tag for one in self.catalog.stored for tag in one.tags})
-        found = {tag: [one for one in self.catalog.stored if tag in one.tags] for tag in tags}
+        tags = sorted({tag for interaction in self.catalog.stored for tag in interaction.tags})
+        by_tag = {tag: [interaction for interaction in self.catalog.stored if tag in interaction.tags] for tag in tags}
         return JSONResponse(
             [
-                {"tag": tag, "count": len(ones), "interactions": [representations.reference(one) for one in ones]}
-                for tag, ones in found.items()
+                {
+                    "tag": tag,
+                    "count": len(tagged),
+                    "interactions": [representations.reference(interaction) for interaction in tagged],
+                }
+                for tag, tagged in by_tag.items()
             ]
         )
 
     async def get_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}`."""
-        found = self._find(request)
-        return JSONResponse(representations.whole_interaction(found))
+        interaction = self._find(request)
+        return JSONResponse(representations.whole_interaction(interaction))
 
     async def list_versions(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/versions` and `GET /interactions/versions/{interaction_id}`."""
         name = self._find(request).name
-        published = [one for one in self.catalog.stored if one.name == name and one.status == "published"]
-        return JSONResponse([representations.reference(one) for one in published])
+        published = [
+            interaction
+            for interaction in self.catalog.stored
+            if interaction.name == name and interaction.status == "published"
+        ]
+        return JSONResponse([representations.reference(interaction) for interaction in published])
 
     async def list_forks(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/forks`: the sandbox has no forks."""
@@ -105,7 +131,7 @@ class CatalogRoutes:
 
     async def resolve_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/resolve/{interaction_id}`: the interaction and model that a create would run."""
-        found = self._find(request)
+        interaction = self._find(request)
         query = read_query(request, catalog_bodies.ResolveParameters)
         environment, model = environment_and_model(query.environment, query.model)
         runtime = {
@@ -115,11 +141,11 @@ class CatalogRoutes:
         }
         return JSONResponse(
             {
-                "id": found.id,
-                "name": found.name,
-                "version": found.version,
-                "status": found.status,
-                "tags": list(found.tags),
+                "id": interaction.id,
+                "name": interaction.name,
+                "version": interaction.version,
+                "status": interaction.status,
+                "tags": list(interaction.tags),
                 "resolved": runtime,
             }
         )
@@ -128,29 +154,38 @@ class CatalogRoutes:
         """Handle `GET /interactions/catalog` and its parts `stored`, `sys`, `apps` and `apps/{app}`."""
         query = read_query(request, catalog_bodies.CatalogParameters)
         kind = {"apps": "app"}.get(part := request.path_params.get("kind", ""), part)
-        found = self.catalog.latest([*self.catalog.stored, *self.catalog.in_code])
-        found = [one for one in found if kind in ("", one.kind) and one.status != "archived"]
+        selected = self.catalog.latest([*self.catalog.stored, *self.catalog.in_code])
+        selected = [
+            interaction
+            for interaction in selected
+            if kind in ("", interaction.kind) and interaction.status != "archived"
+        ]
         if app := request.path_params.get("app"):
-            found = [one for one in found if one.id.startswith(f"app:{app}:")]
+            selected = [interaction for interaction in selected if interaction.id.startswith(f"app:{app}:")]
         if query.tag is not MISSING:
-            found = [one for one in found if query.tag in one.tags]
+            selected = [interaction for interaction in selected if query.tag in interaction.tags]
         if query.status is not MISSING:
-            found = [one for one in found if one.status == query.status]
-        return JSONResponse([representations.catalogued(one) for one in found])
+            selected = [interaction for interaction in selected if interaction.status == query.status]
+        return JSONResponse([representations.catalogued(interaction) for interaction in selected])
 
     async def resolve_catalog(self, request: Request) -> Response:
         """Handle `GET /interactions/catalog/resolve/{interaction_id}`."""
-        found = self._find(request)
-        prompt = {"role": "user", "content": found.description, "content_type": "text", "schema": found.input_schema}
-        schema = {"result_schema": found.result_schema} if found.result_schema is not None else {}
+        interaction = self._find(request)
+        prompt = {
+            "role": "user",
+            "content": interaction.description,
+            "content_type": "text",
+            "schema": interaction.input_schema,
+        }
+        schema = {"result_schema": interaction.result_schema} if interaction.result_schema is not None else {}
         return JSONResponse(
-            {**representations.catalogued(found), **schema, "prompts": [prompt], "runtime": {"model": "gpt-4o"}}
+            {**representations.catalogued(interaction), **schema, "prompts": [prompt], "runtime": {"model": "gpt-4o"}}
         )
 
     async def list_environments(self, request: Request) -> Response:
         """Handle `GET /environments`."""
         query = read_query(request, catalog_bodies.EnvironmentParameters)
-        return JSONResponse([one.whole for one in ENVIRONMENTS if query.all or one.usable])
+        return JSONResponse([environment.whole for environment in ENVIRONMENTS if query.all or environment.usable])
 
     async def get_environment(self, request: Request) -> Response:
         """Handle `GET /environments/{environment_id}`."""
@@ -161,28 +196,28 @@ class CatalogRoutes:
         models, query = _environment(request).listed_models, read_query(request, catalog_bodies.ModelParameters)
         if query.text is not MISSING:
             text = query.text.lower()
-            models = [one for one in models if text in f"{one['id']} {one['name']}".lower()]
+            models = [model for model in models if text in f"{model['id']} {model['name']}".lower()]
         if query.type is not MISSING:
-            models = [one for one in models if one["type"] == query.type]
+            models = [model for model in models if model["type"] == query.type]
         if query.owner is not MISSING:
-            models = [one for one in models if one["owner"] == query.owner]
-        models = [one for one in models if set(query.tags) <= set(one["tags"])]
+            models = [model for model in models if model["owner"] == query.owner]
+        models = [model for model in models if set(query.tags) <= set(model["tags"])]
         return JSONResponse(models)
 
     def _find(self, request: Request) -> Interaction:
         selector = request.path_params["interaction_id"]
-        found = self.catalog.find(selector)
-        if found is None:
+        interaction = self.catalog.find(selector)
+        if interaction is None:
             raise not_found(f"Interaction not found: {selector}")
-        return found
+        return interaction
 
 
 def _environment(request: Request) -> Any:
     environment_id = request.path_params["environment_id"]
-    found = find_environment(environment_id)
-    if found is None:
+    environment = find_environment(environment_id)
+    if environment is None:
         raise not_found(f"Environment not found: {environment_id}")
-    return found
+    return environment
 
 
 def _has_tags(interaction: Interaction, tags: Sequence[str]) -> bool:
@@ -195,8 +230,8 @@ def _is_included(interaction: Interaction, body: catalog_bodies.EndpointsBody) -
     return interaction.name not in body.excludes
 
 
-def _is_wanted(interaction: Interaction, latest: Sequence[Interaction], versions: Sequence[int | str]) -> bool:
-    """Return whether an interaction has one of `versions`: numbers, `draft` or `latest`; none means the latest."""
+def _has_version(interaction: Interaction, latest: Sequence[Interaction], versions: Sequence[int | str]) -> bool:
+    """Return whether `interaction` has any of `versions`: numbers, `draft` or `latest`; empty means the latest."""
     if interaction in latest and ("latest" in versions or not versions):
         return True
     return interaction.version in versions or (interaction.status == "draft" and "draft" in versions)

@@ -1,4 +1,4 @@
-"""The run that a create asks for."""
+"""Runs made of the requests to create them."""
 
 import secrets
 from collections.abc import Mapping
@@ -29,17 +29,17 @@ DEFAULT_ENVIRONMENT = ENVIRONMENTS[0]
 
 
 class RunFactory:
-    """Makes runs of the requests to create them."""
+    """A factory of runs from the requests to create them."""
 
     def __init__(self, catalog: InteractionCatalog, checker: SchemaChecker) -> None:
         self._catalog = catalog
         self._checker = checker
 
     async def new_run(self, body: StrictCreateBody | LooseCreateBody, *, version: str | None) -> Document:
-        """Return the run that `body` asks for; `version` is the version or tag of its interaction, from a header.
+        """Return the run that `body` describes; `version` is the version or tag of its interaction, from a header.
 
         Raises:
-            Refusal: The run cannot be created.
+            Refusal: the run cannot be created.
         """
         interaction = self.interaction(body, version)
         data = _data(body.data)
@@ -56,7 +56,7 @@ class RunFactory:
             data,
             environment=environment,
             model=model,
-            run_id=secrets.token_hex(12),
+            run_id=secrets.token_hex(12),  # 24 hexadecimal digits, as on the platform
             created=datetime.now(UTC),
         )
         config = {**body.config.model_dump(exclude_unset=True), "environment": environment.id, "model": model}
@@ -66,19 +66,19 @@ class RunFactory:
         """Return the interaction that `body` names.
 
         Raises:
-            Refusal: The interaction does not exist.
+            Refusal: the interaction does not exist.
         """
         selector = body.interaction
         if selector.startswith(TEMPORARY_PREFIX):
             if not body.prompts:
                 raise bad_request(f"{selector} needs prompts.")
             return temporary(selector, [prompt.model_dump(exclude_unset=True) for prompt in body.prompts])
-        found = self._catalog.find(selector)
-        if found and version:
-            found = self._catalog.find(f"{found.name}@{version}")
-        if found is None or found.status == "archived":
+        interaction = self._catalog.find(selector)
+        if interaction and version:
+            interaction = self._catalog.find(f"{interaction.name}@{version}")
+        if interaction is None or interaction.status == "archived":
             raise not_found(f"Interaction not found: {selector}{f'@{version}' if version else ''}")
-        return found
+        return interaction
 
     async def _result_schema(self, body: CreateBody) -> Document | None:
         schema = body.result_schema
@@ -94,10 +94,10 @@ class RunFactory:
 
 
 def environment_and_model(environment_id: Any, model: Any) -> tuple[Environment, str]:
-    """Return the environment and model that a request names, or the defaults for those it does not name.
+    """Return the environment and model that a request names, or their defaults.
 
     Raises:
-        Refusal: The environment or model does not exist.
+        Refusal: the environment or model does not exist.
     """
     environment = DEFAULT_ENVIRONMENT if environment_id is MISSING else find_environment(environment_id)
     if environment is None or not environment.usable:
@@ -126,6 +126,7 @@ def _data(sent: Any) -> Mapping[str, Any]:
 
 def _extras(body: StrictCreateBody | LooseCreateBody, schema: Document | None) -> Document:
     """Return the fields of a run that only some requests set."""
+    # Clients send the option in either place; one of them is enough to skip the check of the result.
     skipped = False in (body.do_validate, body.config.do_validate)
     settings: Document = {} if skipped or schema is None else {"schema": schema}
     if body.prompts:
@@ -140,7 +141,7 @@ def _extras(body: StrictCreateBody | LooseCreateBody, schema: Document | None) -
 
 
 def conversation(body: CreateBody, run: Mapping[str, Any]) -> Document:
-    """Return the state of the conversation that a create asks for, with this run as its latest turn."""
+    """Return the conversation that a create continues, with this run as its latest turn; empty if it continues none."""
     if not body.conversation:
         return {}
     earlier = body.conversation.get("turns", []) if isinstance(body.conversation, dict) else []

@@ -1,4 +1,4 @@
-"""The filters, sort keys and facets that a request asks for."""
+"""The filters and facets of a request."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ def list_filters(parameters: ListParameters, contract: Contract) -> Filters:
     if contract.strict:
         roots, parents = _roots(parameters.is_root, parameters.parent), parameters.parent
     else:
-        # The reference document selects runs without a parent by the word false.
+        # The reference document selects runs without a parent by `parent=false`.
         roots = parameters.parent == ["false"] or None
         parents = [] if roots else parameters.parent
     return Filters(
@@ -39,35 +39,35 @@ def list_filters(parameters: ListParameters, contract: Contract) -> Filters:
 
 def search_filters(query: RunQuery, *, from_root: Any = MISSING) -> Filters:
     """Return the filters of the `query` of search and facets."""
-    given = {name: value for name, value in query if value is not MISSING}
-    single = {name: [given[name]] for name in ("interaction", "status", "model", "environment") if name in given}
+    values = {name: value for name, value in query if value is not MISSING}
+    single = {name: [values[name]] for name in ("interaction", "status", "model", "environment") if name in values}
     return Filters(
         interactions=single.get("interaction", []),
         statuses=single.get("status", []),
         models=single.get("model", []),
         environments=single.get("environment", []),
         tags=query.tags,
-        exclude_tags=given.get("exclude_tags", []),
+        exclude_tags=values.get("exclude_tags", []),
         parents=query.parent,
-        run_ids=given.get("run_ids", []),
-        workflow_run_ids=given.get("workflow_run_ids", []),
-        workflow_ids=given.get("workflow_ids", []),
-        is_agent=given.get("is_agent"),
+        run_ids=values.get("run_ids", []),
+        workflow_run_ids=values.get("workflow_run_ids", []),
+        workflow_ids=values.get("workflow_ids", []),
+        is_agent=values.get("is_agent"),
         from_root=optional(from_root),
-        roots=_roots(given.get("is_root", MISSING), query.parent),
-        text=given.get("query"),
-        text_field=given.get("default_query_path"),
-        name=given.get("name"),
-        object=given.get("object"),
-        finish_reason=given.get("finish_reason"),
-        created_by=given.get("created_by"),
-        start=_time("query.start", given.get("start")),
-        end=_time("query.end", given.get("end")),
+        roots=_roots(values.get("is_root", MISSING), query.parent),
+        text=values.get("query"),
+        text_field=values.get("default_query_path"),
+        name=values.get("name"),
+        object=values.get("object"),
+        finish_reason=values.get("finish_reason"),
+        created_by=values.get("created_by"),
+        start=_time("query.start", values.get("start")),
+        end=_time("query.end", values.get("end")),
     )
 
 
 def optional(value: Any) -> Any:
-    """Return a value of a request, or None if it was not given."""
+    """Return a value of a request; None if the request does not contain it."""
     return None if value is MISSING else value
 
 
@@ -75,20 +75,20 @@ def facet_fields(facets: Sequence[Facet], contract: Contract) -> Mapping[str, st
     """Return the fields in the store to count, by the names of the facets.
 
     Raises:
-        Refusal: A facet does not exist, or there are too many.
+        Refusal: a facet does not exist, or there are too many.
     """
     if contract.facets is not None and len(facets) > len(contract.facets):
         raise bad_request(f"At most {len(contract.facets)} facets are allowed.")
     return {facet.name: _facet_field(facet, contract) for facet in facets}
 
 
-def counted(found: Breakdown, fields: Mapping[str, str], contract: Contract) -> Document:
+def facet_counts(breakdown: Breakdown, fields: Mapping[str, str], contract: Contract) -> Document:
     """Return the buckets of each facet, and the total; only the strict contract has a bucket for no value."""
     facets: Document = {
-        name: [_bucket(count) for count in found.counts(field) if contract.strict or count.id is not None]
+        name: [_bucket(count) for count in breakdown.counts(field) if contract.strict or count.id is not None]
         for name, field in fields.items()
     }
-    return {**facets, "total": found.total}
+    return {**facets, "total": breakdown.total}
 
 
 def _facet_field(facet: Facet, contract: Contract) -> str:
@@ -119,7 +119,7 @@ def _roots(is_root: Any, parents: Sequence[str]) -> bool | None:
 
 
 def _time(name: str, value: str | None) -> str | None:
-    """Return a time in the format of runs, in which texts sort like times."""
+    """Return a time in the format of runs, which can be compared as text; None if `value` is None."""
     if value is None:
         return None
     try:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
 from runs_mcp.sandbox.execution import Database, Executions, LiveRun, now, text_of
 from runs_mcp.sandbox.routes.run_creation import RunFactory, conversation
-from runs_mcp.sandbox.routes.run_queries import counted, facet_fields, list_filters, optional, search_filters
+from runs_mcp.sandbox.routes.run_queries import facet_counts, facet_fields, list_filters, optional, search_filters
 from runs_mcp.sandbox.storage.mongo_filter import UnsupportedFilterError
 from runs_mcp.sandbox.storage.projection import InvalidSelectError, projection
 from runs_mcp.sandbox.storage.run_filters import Filters, SortKey
@@ -32,7 +32,7 @@ PING_S = 15
 
 @dataclass(frozen=True)
 class RunRoutes:
-    """The handlers of `/runs` and what they share."""
+    """The handlers of `/runs` and their shared state."""
 
     database: Database
     executions: Executions
@@ -54,7 +54,7 @@ class RunRoutes:
     async def get_run(self, request: Request) -> Response:
         """Handle `GET /runs/{run_id}`."""
         run = representations.whole_run(await self._run(request), contract_of(request), self.catalog)
-        return JSONResponse(_with_prompt_if_wanted(request, run))
+        return JSONResponse(_with_prompt_if_requested(request, run))
 
     async def create_run(self, request: Request) -> Response:
         """Handle `POST /runs` and `POST /execute`."""
@@ -71,6 +71,7 @@ class RunRoutes:
         if live is None and run["status"] == "created":
             self._pace()
             live = self.executions.start(run)
+        # Comments of server-sent events, so that no proxy closes a silent stream as idle.
         return EventSourceResponse(self._events(run, live), ping=PING_S)
 
     async def update_run(self, request: Request) -> Response:
@@ -81,7 +82,7 @@ class RunRoutes:
         changes = {name: sent[name] for name in request_bodies.CHANGEABLE if name in sent}
         run = {**run, **changes, "updated_at": now()}
         if not await self.database.run(self.database.store.replace, run):
-            raise _no_such_run(run["id"])
+            raise _no_such_run(run["id"])  # deleted between both queries
         return JSONResponse(representations.listed_run(run, contract_of(request), self.catalog))
 
     async def delete_run(self, request: Request) -> Response:
@@ -97,10 +98,10 @@ class RunRoutes:
         shape = request_bodies.StrictFacetsBody if contract.strict else request_bodies.FacetsBody
         body = await read_body(request, shape)
         fields = facet_fields(body.facets, contract)
-        found = await self.database.run(
+        breakdown = await self.database.run(
             self.database.store.breakdown, search_filters(body.query), tags="tag" in fields.values()
         )
-        return JSONResponse(counted(found, fields, contract))
+        return JSONResponse(facet_counts(breakdown, fields, contract))
 
     async def search_runs(self, request: Request) -> Response:
         """Handle `POST /runs/search`.
@@ -116,6 +117,7 @@ class RunRoutes:
             facet_fields(body.facets, contract)
             filters = search_filters(body.query, from_root=body.from_root)
             sort = [SortKey(key.field, key.order == "desc") for key in body.sort]
+            # The strict contract accepts both at the top level and in `query`; the top level wins.
             limit = body.query.limit if limit is MISSING else limit
             offset = body.query.offset if offset is MISSING else offset
         project = _projection(body.select)
@@ -135,13 +137,13 @@ class RunRoutes:
         project = _projection(body.select)
         filters = Filters(from_root=optional(body.from_root))
         try:
-            found = await self.database.run(
+            runs = await self.database.run(
                 self.database.store.find, body.query, limit=body.limit, offset=body.offset, filters=filters
             )
         except (UnsupportedFilterError, SlowFilterError) as error:
             raise bad_request(f"Invalid query: {error}.") from None
-        shown = (representations.whole_run(run, contract, self.catalog) for run in found)
-        return JSONResponse([project(representations.with_ids(run)) for run in shown])
+        bodies = (representations.whole_run(run, contract, self.catalog) for run in runs)
+        return JSONResponse([project(representations.with_ids(body)) for body in bodies])
 
     async def get_filter_options(self, request: Request) -> Response:
         """Handle `GET /runs/filter-options/{field}`."""
@@ -150,8 +152,8 @@ class RunRoutes:
             raise bad_request(f"Unknown filter: {name}. The filters are {', '.join(FILTER_FIELDS)}.")
         shape = request_bodies.StrictListParameters if contract.strict else request_bodies.ListParameters
         filters = list_filters(read_query(request, shape), contract)
-        found = await self.database.run(self.database.store.breakdown, filters, tags=name == "tag")
-        counts = [count for count in found.counts(name) if count.id]
+        breakdown = await self.database.run(self.database.store.breakdown, filters, tags=name == "tag")
+        counts = [count for count in breakdown.counts(name) if count.id]
         return JSONResponse([{"id": count.id, "name": count.name, "count": count.count} for count in counts])
 
     async def _create(self, request: Request, **named: str) -> Response:
@@ -162,14 +164,15 @@ class RunRoutes:
         else:
             body = await read_body(request, request_bodies.LooseCreateBody, **named)
         run = await self.factory.new_run(body, version=request.headers.get("x-interaction-tag"))
+        # Before the run is stored: clients repeat a create that was rejected with 429.
         self._pace()
         if body.stream:
             await self.database.run(self.database.store.add, [run])
         else:
             await self.executions.start(run, new=True).ended.wait()
             run = await self._get(run["id"])
-        shown = representations.executed_run(run, contract, self.catalog)
-        return JSONResponse(_with_prompt_if_wanted(request, {**shown, **conversation(body, shown)}))
+        executed = representations.executed_run(run, contract, self.catalog)
+        return JSONResponse(_with_prompt_if_requested(request, {**executed, **conversation(body, executed)}))
 
     def _pace(self) -> None:
         """Reject a request that would execute more runs at once than allowed, before anything is done."""
@@ -184,11 +187,11 @@ class RunRoutes:
     async def _run(self, request: Request) -> Document:
         return await self._get(request.path_params["run_id"])
 
-    async def _found(self, run_id: str) -> Document | None:
+    async def _find(self, run_id: str) -> Document | None:
         return await self.database.run(self.database.store.get, run_id)
 
     async def _get(self, run_id: str) -> Document:
-        run = await self._found(run_id)
+        run = await self._find(run_id)
         if run is None:
             raise _no_such_run(run_id)
         return run
@@ -201,7 +204,7 @@ class RunRoutes:
         else:
             async for piece in live.follow():
                 yield self._chunk(piece)
-            run = await self._found(run["id"]) or run
+            run = await self._find(run["id"]) or run  # with its final status; it can have been deleted meanwhile
         if run["status"] in FINAL:
             yield ServerSentEvent(json.dumps({"status": run["status"]}), event="close")
 
@@ -215,9 +218,9 @@ def _no_such_run(run_id: str) -> Refusal:
     return not_found(f"Run not found: {run_id}")
 
 
-def _with_prompt_if_wanted(request: Request, run: Document) -> Document:
-    wanted = read_query(request, request_bodies.GetParameters).include_prompt
-    return run if wanted else representations.without_prompt(run)
+def _with_prompt_if_requested(request: Request, run: Document) -> Document:
+    include_prompt = read_query(request, request_bodies.GetParameters).include_prompt
+    return run if include_prompt else representations.without_prompt(run)
 
 
 def _projection(select: Any) -> Any:

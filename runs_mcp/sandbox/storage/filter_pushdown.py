@@ -1,4 +1,4 @@
-"""SQL conditions that every run matching a MongoDB filter meets, so that fewer runs need a full check."""
+"""Predicate pushdown: SQL conditions that every run matching a MongoDB filter meets, so that fewer runs are checked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from runs_mcp.sandbox.storage.run_schema import LISTED
 Clause = tuple[str, list[Any]]
 
 MAX_SQL = 10_000
-"""Length of the longest condition, well below the depth of an expression that SQLite parses."""
+"""Maximum length of a condition, in characters: well below the depth of an expression that SQLite parses."""
 COLUMNS = {
     "id": "id",
     "status": "status",
@@ -22,11 +22,12 @@ COLUMNS = {
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
-def pushed_down(query: Mapping[str, Any]) -> Clause:
+def push_down(query: Mapping[str, Any]) -> Clause:
     """Return a condition over `runs r` that each run matching the normalized `query` meets.
 
-    Runs whose values do not fit their columns (`odd`) meet it always.
+    Runs whose values do not fit their columns (`odd`) always meet it.
     """
+    # Conditions that SQL cannot express (`$or`, `$not`, patterns) are left out: the full check decides them.
     clauses = [clause for field, condition in query.items() if (clause := _clause(field, condition))]
     sql, values = _all_of(clauses)
     return (f"(r.odd OR ({sql}))", values) if sql and len(sql) <= MAX_SQL else ("1", [])
@@ -77,4 +78,5 @@ def _all_strings(values: Sequence[Any]) -> bool:
 
 
 def _tagged(tags: list[Any]) -> Clause:
+    # Any of the tags, also for `$all`: the condition may select too many runs, never too few.
     return f"r.rowid IN (SELECT run FROM tags WHERE tag IN ({LISTED}))", [json.dumps(tags)]

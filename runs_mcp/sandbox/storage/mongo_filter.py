@@ -12,7 +12,9 @@ OPERATORS = frozenset(
     "$eq $ne $in $nin $gt $gte $lt $lte $exists $regex $options $and $or $nor $not $all $size $elemMatch $date".split()
 )
 MAX_DEPTH = 20
+"""Maximum nesting of a filter: mgqpy recurses for each level."""
 MAX_LIST = 10_000
+"""Maximum number of values in a list."""
 REFERENCES = frozenset({"interaction", "environment", "account", "project"})
 """Fields that hold an object in a run and an id in a filter."""
 
@@ -22,14 +24,17 @@ class UnsupportedFilterError(ValueError):
 
 
 class _Pattern:
-    """A regular expression that equals each text it matches, in time linear in the text."""
+    """A regular expression that compares equal to each text it matches, in time linear in the text.
+
+    mgqpy evaluates `$regex` with `re`, whose backtracking can take forever. RE2 does not backtrack.
+    """
 
     def __init__(self, pattern: Any, options: Any) -> None:
         import re2  # noqa: PLC0415 - only filters with $regex need it
 
         if not isinstance(pattern, str) or not isinstance(options, str) or set(options) - set("imsu"):
             raise UnsupportedFilterError("malformed $regex: a text, and $options of the letters i, m, s and u")
-        flags = options.replace("u", "")
+        flags = options.replace("u", "")  # RE2 always reads text as Unicode
         settings = re2.Options()
         settings.log_errors = False
         try:
@@ -46,14 +51,14 @@ class _Pattern:
         return id(self)
 
     def __deepcopy__(self, _: Any) -> "_Pattern":
-        return self
+        return self  # mgqpy copies filters, and a compiled pattern is immutable
 
 
-def matcher(query: Document) -> Callable[[Document], bool]:
+def build_matcher(query: Document) -> Callable[[Document], bool]:
     """Return a function that decides whether a document matches `query`, as MongoDB does.
 
     Raises:
-        UnsupportedFilterError: The query cannot be evaluated.
+        UnsupportedFilterError: the query cannot be evaluated.
     """
     _check(query, 0)
     try:
@@ -107,7 +112,7 @@ def _with_patterns(value: Any) -> Any:
         return {**result, "$eq": pattern}
     if "$in" not in result:
         return {**result, "$in": [pattern]}
-    raise UnsupportedFilterError("$regex cannot be combined with both $eq and $in")
+    raise UnsupportedFilterError("$regex cannot be combined with both $eq and $in")  # both operators are taken
 
 
 def _is_expression(condition: Mapping[str, Any]) -> bool:

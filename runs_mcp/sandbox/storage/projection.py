@@ -1,4 +1,4 @@
-"""The `select` of search and find: the fields that an answer holds."""
+"""The `select` of search and find: the fields that a response contains."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,12 +11,12 @@ class InvalidSelectError(ValueError):
 
 
 def projection(select: str | None) -> Callable[[Document], dict[str, Any]]:
-    """Return a function that keeps the fields `select` names, or drops those it names with a minus.
+    """Return a function that keeps the fields in `select`, or drops the fields in `select` that have a minus.
 
     The id is kept unless it is dropped by name.
 
     Raises:
-        InvalidSelectError: `select` does both.
+        InvalidSelectError: `select` both includes and excludes fields.
     """
     names = (select or "").split()
     excluded = [name[1:] for name in names if name.startswith("-")]
@@ -24,8 +24,8 @@ def projection(select: str | None) -> Callable[[Document], dict[str, Any]]:
     if included and [name for name in excluded if name not in ("id", "_id")]:
         raise InvalidSelectError("select cannot both include and exclude fields")
     if included:
-        wanted = included if excluded else ["id", *included]
-        return lambda document: _included(document, ["id" if name == "_id" else name for name in wanted])
+        kept = included if excluded else ["id", *included]
+        return lambda document: _included(document, ["id" if name == "_id" else name for name in kept])
     return lambda document: _excluded(document, excluded)
 
 

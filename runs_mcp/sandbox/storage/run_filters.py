@@ -7,6 +7,7 @@ from typing import Any
 
 from runs_mcp.sandbox.storage.run_schema import LISTED, WORD_COLUMNS, dump
 
+# A list is bound as one JSON value, since SQLite limits the number of variables in a statement.
 TAGGED = f"SELECT run FROM tags WHERE tag IN ({LISTED})"
 DESCENDANTS = (
     "WITH RECURSIVE tree (id) AS (SELECT ? UNION SELECT c.id FROM runs c JOIN tree t ON c.parent = t.id) "
@@ -37,14 +38,14 @@ class Filters:
     workflow_run_ids: Sequence[str] = ()
     workflow_ids: Sequence[str] = ()
     is_agent: bool | None = None
-    """Runs of an agent, or runs of none."""
+    """True: runs of agents; False: all others."""
     from_root: str | None = None
-    """The run whose descendants are selected, with itself."""
+    """Id of a run: selects it and its descendants."""
     roots: bool | None = None
-    """Runs without a parent, or runs with one."""
+    """True: runs without a parent; False: runs with a parent."""
     text: str | None = None
     text_field: str | None = None
-    """The field to find the words in, instead of all."""
+    """The field to search for `text`; None searches all fields."""
     name: str | None = None
     object: str | None = None
     finish_reason: str | None = None
@@ -69,7 +70,7 @@ def where(filters: Filters) -> Clause:
 
 
 def order(keys: Sequence[SortKey]) -> Clause:
-    """Return the ORDER BY over `runs r` and its values: newest update first unless `keys` say otherwise.
+    """Return the ORDER BY over `runs r` and its values; without `keys`, the most recently updated runs come first.
 
     Runs that lack a field come last in either direction.
     """
@@ -80,6 +81,7 @@ def order(keys: Sequence[SortKey]) -> Clause:
         if key.field in SORT_COLUMNS:
             terms.append(f"r.{key.field} {direction} NULLS LAST")
         else:
+            # The path is a bound value, and without quotes in it no part can end its own quotation.
             path = "$" + "".join(f'."{part}"' for part in key.field.replace('"', "").split("."))
             document = "SELECT json_extract(d.document, ?) FROM documents d WHERE d.run = r.rowid"
             terms.append(f"({document}) {direction} NULLS LAST")
@@ -116,6 +118,7 @@ def _clauses(filters: Filters) -> Iterator[Clause | None]:
 
 def _tag_clauses(filters: Filters) -> Iterator[Clause]:
     if filters.tags:
+        # The primary key (tag, run) makes the count the number of distinct tags.
         all_of = f"{TAGGED} GROUP BY run HAVING count(*) = ?"
         yield f"r.rowid IN ({all_of})", [dump(filters.tags), len(set(filters.tags))]
     if filters.any_tags:
@@ -141,7 +144,8 @@ def _compared(condition: str, value: str | None) -> Clause | None:
 
 
 def _match(text: str, field: str | None) -> str:
-    """Return `text` as a full-text query for all of its words, without syntax."""
+    """Return a full-text query for all words of `text`."""
+    # Each word is quoted, because operators of FTS5 such as `-` or `NEAR` in user text would be syntax errors.
     quoted = " ".join(f'"{word}"' for word in re.findall(r'[^\s"\0]+', text)) or '""'
     column = (field or "").partition(".")[0]
     return f"{column} : ({quoted})" if column in WORD_COLUMNS else quoted

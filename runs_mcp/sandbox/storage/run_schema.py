@@ -1,7 +1,7 @@
 """The tables that hold runs, and the columns taken from a run.
 
-A narrow table serves the filters; documents, tags and words have tables of their own. Runs alike in everything that
-facets count share a kind, so that all facets are counted in one query by kind.
+Filters read a narrow table; documents, tags and words are in separate tables. Runs with equal values in all fields
+that facets count share a kind, so that a single query by kind counts all facets.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 Document = dict[str, Any]
 
+# Indexes of filters end in `kind` and `tag_set`, so that facets are counted without reading the table.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT NOT NULL UNIQUE, odd INTEGER NOT NULL, status TEXT, interaction TEXT, interaction_name TEXT, environment TEXT,
@@ -32,6 +33,7 @@ CREATE INDEX IF NOT EXISTS by_model ON runs (model, updated_at DESC, kind, tag_s
 CREATE INDEX IF NOT EXISTS by_parent ON runs (parent, updated_at DESC, kind, tag_set);
 CREATE INDEX IF NOT EXISTS by_finish_reason ON runs (finish_reason);
 """
+# WAL lets a second process read while this process writes; NORMAL can lose the last runs in a power failure, no more.
 PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
 COLUMNS = tuple(
     (
@@ -41,7 +43,7 @@ COLUMNS = tuple(
 )
 WORD_COLUMNS = ("prompt", "parameters", "result")
 EXECUTION_SETTINGS = "execution_settings"
-"""The field of a run that its execution reads and no answer shows."""
+"""The field of a run that its execution reads. No response contains it."""
 LISTED = "SELECT value FROM json_each(?)"
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -56,11 +58,11 @@ def columns(document: Document) -> list[Any]:
     interaction, environment = _reference(document, "interaction"), _reference(document, "environment")
     plain = [document.get(name) for name in ("id", "status", "modelId", "parent", "created_at", "updated_at")]
     plain += [interaction.get("id"), environment.get("id")]
-    found = document.get("tags", [])
+    tag_list = document.get("tags", [])
     odd = (
         not all(value is None or isinstance(value, str) for value in plain)
         or not all(isinstance(document.get(name, {}), dict) for name in ("interaction", "environment"))
-        or not (isinstance(found, list) and all(isinstance(tag, str) for tag in found))
+        or not (isinstance(tag_list, list) and all(isinstance(tag, str) for tag in tag_list))
     )
     values = {
         **{name: document.get(name) for name in ("id", "status", "parent", "object", "finish_reason", "created_by")},
@@ -76,7 +78,7 @@ def columns(document: Document) -> list[Any]:
 
 
 def kind(document: Document) -> dict[str, list[str | None]]:
-    """Return the values that facets other than tags count: by field, a pair of id and name."""
+    """Return the values that facets count, except tags: a pair of id and name for each field."""
     names = {"model": "modelId", "status": "status", "finish_reason": "finish_reason"}
     plain = {field: [_string(document.get(name))] * 2 for field, name in names.items()}
     references = {name: _reference(document, name) for name in ("interaction", "environment")}
@@ -86,8 +88,8 @@ def kind(document: Document) -> dict[str, list[str | None]]:
 
 def tags(document: Document) -> list[str]:
     """Return the tags of a run, sorted and without duplicates."""
-    found = document.get("tags")
-    return sorted({tag for tag in found if isinstance(tag, str)}) if isinstance(found, list) else []
+    listed = document.get("tags")
+    return sorted({tag for tag in listed if isinstance(tag, str)}) if isinstance(listed, list) else []
 
 
 def words(document: Document) -> list[str]:

@@ -14,14 +14,15 @@ from typing import Any
 from pydantic_core import from_json
 
 from runs_mcp.sandbox.storage import run_schema
-from runs_mcp.sandbox.storage.filter_pushdown import pushed_down
-from runs_mcp.sandbox.storage.mongo_filter import matcher, normalized
+from runs_mcp.sandbox.storage.filter_pushdown import push_down
+from runs_mcp.sandbox.storage.mongo_filter import build_matcher, normalized
 from runs_mcp.sandbox.storage.run_filters import NEWEST_FIRST, Filters, SortKey, order, where
 from runs_mcp.sandbox.storage.run_schema import COLUMNS, LISTED, dump
 
 Document = dict[str, Any]
 
 INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind, tag_set) VALUES ({'?, ' * len(COLUMNS)}?, ?)"
+# Filters come from models, and a filter that SQL cannot narrow would block the store for all callers.
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_CHECKS = 256
 
@@ -43,7 +44,7 @@ class Count:
 class Breakdown:
     """The number of runs of each kind and with each set of tags.
 
-    Sets of tags are counted apart, since some tags belong to a single run.
+    Sets of tags are counted separately: tags that belong to a single run would make almost every kind unique.
     """
 
     kinds: Sequence[tuple[Mapping[str, Sequence[str | None]], int]]
@@ -67,16 +68,16 @@ class Breakdown:
 
 
 class RunStore:
-    """Runs as documents. It serves one thread at a time: callers take turns."""
+    """Runs as documents. It serves one thread at a time; `Database` makes callers take turns."""
 
     def __init__(self, file: Path | None) -> None:
         """Open `file`, or memory if None.
 
         Raises:
-            OSError: The file cannot be opened or does not hold runs.
+            OSError: the file cannot be opened or does not hold runs.
         """
         try:
-            self._database = _opened(file)
+            self._database = _open(file)
         except sqlite3.DatabaseError as error:
             raise OSError(f"cannot keep runs in {file}: {error}") from None
 
@@ -85,7 +86,7 @@ class RunStore:
         self._database.close()
 
     def is_empty(self) -> bool:
-        """Return whether the store holds no runs."""
+        """Return true if the store holds no runs."""
         return self._database.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None
 
     def add(self, documents: Iterable[Document]) -> None:
@@ -96,7 +97,7 @@ class RunStore:
                 self._insert(document, numbers)
 
     def replace(self, document: Document) -> bool:
-        """Replace the run with the id of `document`; return whether the run exists."""
+        """Replace the run with the id of `document`; return false if no such run exists."""
         with self._transaction():
             row = self._row_of(document["id"])
             if row is None:
@@ -112,7 +113,7 @@ class RunStore:
             return True
 
     def delete(self, run_id: str) -> bool:
-        """Delete a run; return whether it existed."""
+        """Delete a run; return false if it did not exist."""
         with self._transaction():
             row = self._row_of(run_id)
             if row is None:
@@ -123,17 +124,18 @@ class RunStore:
             return True
 
     def get(self, run_id: str) -> Document | None:
-        """Return a run, or None."""
+        """Return a run; None if the id is unknown."""
         sql = "SELECT d.document FROM runs r JOIN documents d ON d.run = r.rowid WHERE r.id = ?"
-        found = self._database.execute(sql, [run_id]).fetchone()
-        return from_json(found[0]) if found else None
+        row = self._database.execute(sql, [run_id]).fetchone()
+        return from_json(row[0]) if row else None
 
     def page(self, filters: Filters, *, limit: int, offset: int = 0, sort: Sequence[SortKey] = ()) -> list[Document]:
         """Return runs in the order of `sort`, by default the most recently updated first; -1 is no limit."""
         condition, values = where(filters)
         ordered, paths = order(sort)
-        chosen = f"SELECT r.rowid AS run FROM runs r WHERE {condition} {ordered} LIMIT ? OFFSET ?"
-        rows = self._database.execute(chosen, [*values, *paths, limit, offset]).fetchall()
+        # Row ids first: sorting and skipping rows of the narrow table is faster than of whole documents.
+        sql = f"SELECT r.rowid AS run FROM runs r WHERE {condition} {ordered} LIMIT ? OFFSET ?"
+        rows = self._database.execute(sql, [*values, *paths, limit, offset]).fetchall()
         return list(self._documents([row for (row,) in rows]))
 
     def breakdown(self, filters: Filters, *, tags: bool = True) -> Breakdown:
@@ -148,10 +150,10 @@ class RunStore:
         """Return runs that match a MongoDB filter and `filters`, the most recently updated first.
 
         Raises:
-            UnsupportedFilterError: The filter cannot be evaluated.
-            SlowFilterError: The search takes longer than `FIND_BUDGET_S`.
+            UnsupportedFilterError: the filter cannot be evaluated.
+            SlowFilterError: the search takes longer than `FIND_BUDGET_S`.
         """
-        matches = matcher(query)
+        matches = build_matcher(query)
         hits = (document for document in self._candidates(query, filters or Filters()) if matches(document))
         return list(islice(hits, offset, offset + limit))
 
@@ -162,16 +164,17 @@ class RunStore:
     def _grouped(self, column: str, condition: str, values: Sequence[Any]) -> list[tuple[Any, int]]:
         # The + keeps SQLite from using the index of the column instead of the index of a filter.
         by = f"r.{column}" if condition == "1" else f"+r.{column}"
-        counted = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {condition} GROUP BY {by}"
-        rows = self._database.execute(f"SELECT k.kind, count FROM ({counted}) c JOIN kinds k ON k.id = c.kind", values)
+        grouped = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {condition} GROUP BY {by}"
+        rows = self._database.execute(f"SELECT k.kind, count FROM ({grouped}) c JOIN kinds k ON k.id = c.kind", values)
         return [(json.loads(kind), count) for kind, count in rows]
 
     def _candidates(self, query: Mapping[str, Any], filters: Filters) -> Iterator[Document]:
         condition, values = where(filters)
-        narrowing, more = pushed_down(normalized(query))
+        narrowing, more = push_down(normalized(query))
         sql = f"SELECT r.rowid FROM runs r WHERE {condition} AND {narrowing} {NEWEST_FIRST}"
         rows = [row for (row,) in self._database.execute(sql, [*values, *more])]
         deadline = monotonic() + FIND_BUDGET_S
+        # In Python and by time, because the cost of a filter depends on its patterns, not on its number of runs.
         for first in range(0, len(rows), ROWS_BETWEEN_CHECKS):
             if monotonic() > deadline:
                 raise SlowFilterError(
@@ -185,8 +188,8 @@ class RunStore:
         return (from_json(documents[row]) for row in rows)
 
     def _row_of(self, run_id: str) -> int | None:
-        found = self._database.execute("SELECT rowid FROM runs WHERE id = ?", [run_id]).fetchone()
-        return int(found[0]) if found else None
+        row = self._database.execute("SELECT rowid FROM runs WHERE id = ?", [run_id]).fetchone()
+        return int(row[0]) if row else None
 
     def _insert(self, document: Document, numbers: dict[str, int]) -> None:
         values = [*run_schema.columns(document), *self._kinds(document, numbers)]
@@ -231,9 +234,12 @@ class RunStore:
         self._database.execute("COMMIT")
 
 
-def _opened(file: Path | None) -> sqlite3.Connection:
+def _open(file: Path | None) -> sqlite3.Connection:
     database = sqlite3.connect(
-        str(file) if file else ":memory:", check_same_thread=False, timeout=10, isolation_level=None
+        str(file) if file else ":memory:",
+        check_same_thread=False,  # worker threads take turns, see `Database`
+        timeout=10,
+        isolation_level=None,  # transactions are explicit: the module would begin them late, without BEGIN IMMEDIATE
     )
     try:
         database.executescript(run_schema.PRAGMAS + run_schema.SCHEMA)

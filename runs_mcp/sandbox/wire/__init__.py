@@ -1,1 +1,1 @@
-"""The requests the sandbox accepts and the answers it gives, by version of the contract."""
+"""The requests that the sandbox accepts and its responses, by version of the contract."""

@@ -12,7 +12,7 @@ from runs_mcp.sandbox.wire.request_bodies import (
     Offset,
     Parameters,
     Strings,
-    whole,
+    to_integer,
 )
 
 InteractionStatus = Literal["draft", "published", "archived"]
@@ -39,7 +39,7 @@ class EndpointsBody(Body):
     offset: Offset = 0
     status: InteractionStatus | MISSING = MISSING
     visibility: Literal["public", "private"] | MISSING = MISSING
-    version: Annotated[int, BeforeValidator(whole)] | MISSING = MISSING
+    version: Annotated[int, BeforeValidator(to_integer)] | MISSING = MISSING
     tags: Strings
     includes: Strings
     excludes: Strings

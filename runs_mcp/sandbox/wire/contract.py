@@ -13,6 +13,7 @@ from starlette.requests import Request
 from runs_mcp.sandbox.wire.refusal import bad_request, invalid
 
 DATE = re.compile("[0-9]{8}")
+# Versions of `x-api-version` are dates, so numbers compare like versions.
 RESULT_PARTS_SINCE = 20250925
 STRICT_SINCE = 20260803
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -27,7 +28,7 @@ FACET_FIELDS = MappingProxyType(
         "finish_reason": "finish_reason",
     }
 )
-"""The fields that facets count, by their names in requests, and their names in the store."""
+"""The fields that facets count: name in requests, and name in the store."""
 STRICT_FACETS = MappingProxyType(
     {
         "environments": ("environment", "environment"),
@@ -37,12 +38,12 @@ STRICT_FACETS = MappingProxyType(
         "finish_reason": ("finish_reason", "finish_reason"),
     }
 )
-"""The only facets of the strict contract: their name, the field a request must give, and its name in the store."""
+"""The only facets of the strict contract: name, field in requests, and field in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The rules by which requests are read and answers are written."""
+    """The rules for reading requests and writing responses."""
 
     strict: bool
     """Unknown keys, nulls and wrong types are rejected; otherwise they are ignored."""
@@ -51,12 +52,12 @@ class Contract:
 
     @property
     def facets(self) -> Mapping[str, tuple[str, str]] | None:
-        """Return the facets that exist, or None if a facet may have any name."""
+        """The facets that exist; None if a facet may have any name."""
         return STRICT_FACETS if self.strict else None
 
 
 def contract_for(version: str | None) -> Contract:
-    """Return the contract of a version (`YYYYMMDD`); without one, the contract of the reference document."""
+    """Return the contract of a version (`YYYYMMDD`); None and malformed versions select the reference document's."""
     number = int(version) if version and DATE.fullmatch(version) else 0
     return Contract(strict=number >= STRICT_SINCE, parts=number >= RESULT_PARTS_SINCE)
 
@@ -70,7 +71,7 @@ async def read_body(request: Request, shape: type[Shape], **named: str) -> Shape
     """Return the body of a request as `shape`, with the values `named` by its path.
 
     Raises:
-        Refusal: The body is not a JSON object or breaks the contract.
+        Refusal: the body is not a JSON object or breaks the contract.
     """
     try:
         value = json.loads(await request.body() or b"{}", parse_constant=_reject_constant)
@@ -85,11 +86,11 @@ async def read_body(request: Request, shape: type[Shape], **named: str) -> Shape
 def read_query(request: Request, shape: type[Shape]) -> Shape:
     """Return the query parameters of a request as `shape`.
 
-    A parameter whose field is a list may be repeated or separated by commas under the strict contract;
-    otherwise the last value counts.
+    Under the strict contract a list parameter may be repeated, or hold values separated by commas. Otherwise the last
+    value counts.
 
     Raises:
-        Refusal: A parameter breaks the contract.
+        Refusal: a parameter breaks the contract.
     """
     contract = contract_of(request)
     sent: dict[str, Any] = {}
@@ -107,7 +108,7 @@ def read(shape: type[Shape], value: Mapping[str, Any], contract: Contract) -> Sh
     """Return `value` as `shape`; under the loose contract, without the parts that do not fit.
 
     Raises:
-        Refusal: The value does not fit.
+        Refusal: the value does not fit.
     """
     if contract.strict:
         return _validated(shape, value)
@@ -116,12 +117,14 @@ def read(shape: type[Shape], value: Mapping[str, Any], contract: Contract) -> Sh
         try:
             return shape.model_validate(loose)
         except ValidationError as error:
+            # Each pass removes one part that does not fit, so the loop ends.
             place = error.errors()[0]["loc"]
             if error.errors()[0]["type"] == "missing" or not _remove(loose, place):
                 raise invalid(_first_problem(error)) from None
 
 
 def _reject_constant(constant: str) -> None:
+    # `json` reads NaN and Infinity, which JSON does not have (RFC 8259, section 6).
     raise ValueError(constant)
 
 
@@ -140,9 +143,9 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _remove(value: Any, place: Sequence[str | int]) -> bool:
-    """Remove the part of `value` at `place`; return whether that was possible. Containers on the way are copied."""
-    *way, last = place
-    for step in way:
+    """Remove the part of `value` at `place`; return whether that was possible. Its containers are copied."""
+    *parents, last = place
+    for step in parents:
         try:
             inner = value[step]
         except (KeyError, IndexError, TypeError):

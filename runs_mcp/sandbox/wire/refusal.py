@@ -1,4 +1,4 @@
-"""Answers other than 2xx, in the form of the platform."""
+"""Error responses in the format of the platform."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -7,8 +7,8 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 
-class Refusal(Exception):  # noqa: N818 - an answer to a request, not a fault of the sandbox
-    """An answer other than 2xx."""
+class Refusal(Exception):  # noqa: N818 - a response to a request, not an error of the sandbox
+    """An error response."""
 
     def __init__(
         self, status: HTTPStatus, message: str, *, details: str | None = None, headers: Mapping[str, str] | None = None
@@ -19,7 +19,7 @@ class Refusal(Exception):  # noqa: N818 - an answer to a request, not a fault of
         self.headers = headers
 
     def response(self) -> JSONResponse:
-        """Return the answer: `{"error", "status", "message", "details"?}`."""
+        """Return the response: `{"error", "status", "message", "details"?}`."""
         body: dict[str, Any] = {"error": self.status.phrase, "status": self.status.value, "message": str(self)}
         if self.details:
             body["details"] = self.details
@@ -27,7 +27,7 @@ class Refusal(Exception):  # noqa: N818 - an answer to a request, not a fault of
 
 
 def bad_request(message: str, *, details: str | None = None) -> Refusal:
-    """Return the refusal of a request that makes no sense."""
+    """Return the refusal of a malformed request, status 400."""
     return Refusal(HTTPStatus.BAD_REQUEST, message, details=details)
 
 
@@ -37,5 +37,5 @@ def invalid(details: str) -> Refusal:
 
 
 def not_found(message: str) -> Refusal:
-    """Return the refusal of a request for something that does not exist."""
+    """Return the refusal of a request for an unknown object, status 404."""
     return Refusal(HTTPStatus.NOT_FOUND, message)

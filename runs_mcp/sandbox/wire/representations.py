@@ -11,31 +11,32 @@ from runs_mcp.sandbox.wire.contract import Contract
 
 Document = dict[str, Any]
 REFERENCES = ("interaction", "environment", "account", "project")
+# The token counts of the reference document; newer fields are in the strict contract only.
 LOOSE_TOKEN_USE = ("prompt", "result", "total")
 TTL_DAYS = 90
 
 
 def whole_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
-    """Return a run as get has it."""
-    shown = {name: value for name, value in run.items() if name != EXECUTION_SETTINGS}
+    """Return a run as `GET /runs/{run_id}` returns it."""
+    body = {name: value for name, value in run.items() if name != EXECUTION_SETTINGS}
     if "result" in run:
-        shown["result"] = _result(run["result"], contract)
+        body["result"] = _result(run["result"], contract)
     if contract.strict:
-        return shown | _strict_fields(run, catalog)
+        return body | _strict_fields(run, catalog)
     if use := run.get("token_use"):
-        shown["token_use"] = {name: use[name] for name in LOOSE_TOKEN_USE if name in use}
-    return shown
+        body["token_use"] = {name: use[name] for name in LOOSE_TOKEN_USE if name in use}
+    return body
 
 
 def listed_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
-    """Return a run as lists have it: without its prompt."""
+    """Return a run as lists return it: without its prompt."""
     return without_prompt(whole_run(run, contract, catalog))
 
 
 def executed_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
-    """Return a run as create has it: with ids in place of most references, and always a result if strict."""
-    shown = with_ids(whole_run(run, contract, catalog), ("interaction", "account", "project"))
-    return {"result": [], **shown} if contract.strict else shown
+    """Return a run as create returns it: ids replace most references, and the strict contract always has a result."""
+    body = with_ids(whole_run(run, contract, catalog), ("interaction", "account", "project"))
+    return {"result": [], **body} if contract.strict else body
 
 
 def without_prompt(run: Mapping[str, Any]) -> Document:
@@ -50,17 +51,17 @@ def with_ids(run: Document, names: Iterable[str] = REFERENCES) -> Document:
 
 
 def endpoint(interaction: Interaction, *, params_schema: bool, result_schema: bool) -> Document:
-    """Return an interaction as the list of endpoints has it."""
-    shown = {name: value for name, value in reference(interaction).items() if name not in ("parent", "updated_at")}
+    """Return an interaction as `POST /interactions/endpoints` returns it."""
+    body = {name: value for name, value in reference(interaction).items() if name not in ("parent", "updated_at")}
     if params_schema:
-        shown["params_schema"] = interaction.input_schema
+        body["params_schema"] = interaction.input_schema
     if result_schema and interaction.result_schema is not None:
-        shown["result_schema"] = interaction.result_schema
-    return shown
+        body["result_schema"] = interaction.result_schema
+    return body
 
 
 def reference(interaction: Interaction) -> Document:
-    """Return an interaction as lists and runs of the strict contract have it."""
+    """Return an interaction as lists, and runs of the strict contract, return it."""
     return {
         "id": interaction.id,
         "name": interaction.name,
@@ -76,7 +77,7 @@ def reference(interaction: Interaction) -> Document:
 
 
 def exported(interaction: Interaction) -> Document:
-    """Return an interaction as the export has it: with the input schemas of its prompts."""
+    """Return an interaction as `POST /interactions/export` returns it: with the input schemas of its prompts."""
     template = {"id": prompt_id(interaction), "inputSchema": interaction.input_schema}
     return {
         **reference(interaction),
@@ -86,7 +87,7 @@ def exported(interaction: Interaction) -> Document:
 
 
 def whole_interaction(interaction: Interaction) -> Document:
-    """Return an interaction as `GET /interactions/{id}` has it."""
+    """Return an interaction as `GET /interactions/{id}` returns it."""
     template = {
         "id": prompt_id(interaction),
         "name": f"{interaction.name}Prompt",
@@ -118,7 +119,7 @@ def whole_interaction(interaction: Interaction) -> Document:
 
 
 def catalogued(interaction: Interaction) -> Document:
-    """Return an interaction as the catalogue has it; its id is what create takes."""
+    """Return an interaction as the catalogue returns it; create accepts its id."""
     stored = interaction.kind == "stored"
     published = interaction.status == "published"
     return {
@@ -139,7 +140,7 @@ def _result(value: Any, contract: Contract) -> Any:
 
 
 def _strict_fields(run: Document, catalog: InteractionCatalog) -> Document:
-    """Return the fields of a run that the strict contract requires and the reference document does not know."""
+    """Return the fields of a run that the strict contract requires and the reference document lacks."""
     fields: Document = {
         "ttl": run.get("ttl", TTL_DAYS),
         "updated_by": run.get("updated_by", run.get("created_by")),
@@ -148,13 +149,13 @@ def _strict_fields(run: Document, catalog: InteractionCatalog) -> Document:
     }
     if environment := find_environment(run.get("environment", {}).get("id")):
         fields["environment"] = environment.reference
-    ran = run.get("interaction", {})
-    if interaction := catalog.find(ran.get("id", "")):
+    executed = run.get("interaction", {})
+    if interaction := catalog.find(executed.get("id", "")):
         fields["interaction"] = reference(interaction)
     else:
         fields["interaction"] = {
-            **ran,
-            "endpoint": ran.get("name"),
+            **executed,
+            "endpoint": executed.get("name"),
             "status": "draft",
             "tags": [],
             "updated_at": run.get("created_at"),

@@ -6,27 +6,31 @@ from typing import Annotated, Any, Literal
 from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_LIMIT = 1_000
+# `sqlite3` raises OverflowError for integers of more than 64 bits.
 MAX_OFFSET = 2**31
 DEFAULT_LIMIT = 100
 
 
-def whole(value: Any) -> Any:
-    """Return a whole number written with a point (`10.0`) as an integer: JSON does not tell them apart."""
+def to_integer(value: Any) -> Any:
+    """Convert a whole number with a decimal point (`10.0`) to an integer: JSON does not distinguish them."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _one_or_more(value: Any) -> Any:
+def _to_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Limit = Annotated[int, Field(ge=0), BeforeValidator(whole), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
-Offset = Annotated[int, Field(ge=0), BeforeValidator(whole), AfterValidator(lambda offset: min(offset, MAX_OFFSET))]
+Limit = Annotated[int, Field(ge=0), BeforeValidator(to_integer), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
+Offset = Annotated[
+    int, Field(ge=0), BeforeValidator(to_integer), AfterValidator(lambda offset: min(offset, MAX_OFFSET))
+]
 Strings = Annotated[list[str], Field(default_factory=list)]
 RunStatus = Literal["created", "processing", "completed", "failed"]
 
 
+# `defer_build`: a model is built at its first use, so that a sandbox starts faster.
 class Body(BaseModel):
-    """A body without unknown keys, whose values have the right types from the start."""
+    """A body that rejects unknown keys and values of wrong types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
@@ -241,7 +245,7 @@ class LooseCreateBody(CreateBody):
     """The body of create under the reference document's contract, where one tag may be a text."""
 
     config: Annotated[LooseConfig, Field(default_factory=LooseConfig)]
-    tags: Annotated[list[str], BeforeValidator(_one_or_more), Field(default_factory=list)]
+    tags: Annotated[list[str], BeforeValidator(_to_list), Field(default_factory=list)]
 
 
 class Evaluation(Body):
@@ -253,7 +257,7 @@ class Evaluation(Body):
 
 
 class UpdateBody(Body):
-    """The body of update: the fields of a run that a caller may change, and those accepted and left as they are."""
+    """The body of update: fields of a run that a caller may change, and fields that are accepted and ignored."""
 
     tags: list[str] | MISSING = MISSING
     evaluation: Evaluation | MISSING = MISSING

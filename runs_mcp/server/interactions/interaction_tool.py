@@ -17,7 +17,7 @@ from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.tools import arguments
 from runs_mcp.server.tools.execute import create_run
 
-OPTIONS = ("environment", "model", "tags", "request_key", "wait")
+OPTIONS = ("environment", "model", "tags", "request_key", "wait", "wait_s")
 """Arguments of `create_run` that an object beside the input takes."""
 OPTIONS_NAMES = ("run", "_run", "run_options")
 """Name of that object: the first that is no field of the input."""
@@ -45,6 +45,7 @@ class InteractionTool:
     result_schema: Mapping[str, Any] | None
     """JSON Schema of `output` in the structured result; None if there is no such field."""
     changes: bool = True
+    executes: bool = True
 
     @property
     def name(self) -> str:

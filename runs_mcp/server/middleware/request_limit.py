@@ -8,7 +8,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR
 
-from runs_mcp.server.context import API_GRACE_S
+from runs_mcp.server.patience import API_GRACE_S
 from runs_mcp.server.render import error_messages
 
 LIMITED = frozenset(

@@ -24,7 +24,7 @@ from mcp_types import (
 
 from runs_mcp.api import NotFoundError, RunsApiError
 from runs_mcp.server import params
-from runs_mcp.server.context import Request
+from runs_mcp.server.context import Request, session_id
 from runs_mcp.server.permissions.scopes import principal
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.runs.run_poller import RunPollers
@@ -91,7 +91,7 @@ class Subscriptions:
 
     def log_level(self, ctx: Request) -> LoggingLevel | None:
         """Return the log level that the connection of a request has set."""
-        session = self._sessions.get(_session_id(ctx))
+        session = self._sessions.get(session_id(ctx))
         return session.log_level if session else None
 
     async def listen(self, ctx: Request, asked: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
@@ -109,14 +109,14 @@ class Subscriptions:
         A client that skips this notification, which the protocol requires, can call tools but not subscribe.
         """
         send, events = anyio.create_memory_object_stream[ServerEvent](MOST_UNSENT)
-        session_id = _session_id(ctx)
+        connection = session_id(ctx)
 
         def enqueue(event: ServerEvent) -> None:
             if isinstance(event, ToolsListChanged) or (isinstance(event, ResourceUpdated) and event.uri in session):
                 send.send_nowait(event)
 
         async with anyio.create_task_group() as tasks:
-            session = self._sessions[session_id] = Session(ctx.lifespan_context.watchers, tasks, principal(ctx))
+            session = self._sessions[connection] = Session(ctx.lifespan_context.watchers, tasks, principal(ctx))
             stop = self._bus.subscribe(enqueue)
             try:
                 with send, events:
@@ -127,8 +127,8 @@ class Subscriptions:
                             await ctx.session.send_tool_list_changed()
             finally:
                 stop()
-                if self._sessions.get(session_id) is session:
-                    del self._sessions[session_id]
+                if self._sessions.get(connection) is session:
+                    del self._sessions[connection]
 
     async def subscribe(self, ctx: Request, asked: SubscribeRequestParams) -> EmptyResult:
         """Answer `resources/subscribe`.
@@ -149,7 +149,7 @@ class Subscriptions:
 
     async def unsubscribe(self, ctx: Request, asked: UnsubscribeRequestParams) -> EmptyResult:
         """Answer `resources/unsubscribe`."""
-        if session := self._sessions.get(_session_id(ctx)):
+        if session := self._sessions.get(session_id(ctx)):
             session.unsubscribe(asked.uri)
         return EmptyResult()
 
@@ -163,7 +163,7 @@ class Subscriptions:
         return EmptyResult()
 
     def _session(self, ctx: Request) -> Session:
-        session = self._sessions.get(_session_id(ctx))
+        session = self._sessions.get(session_id(ctx))
         if session is None:
             raise MCPError(INVALID_PARAMS, NOT_HELD)
         return session
@@ -185,12 +185,6 @@ async def _require_run(ctx: Request, run_id: str) -> None:
         raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
     except RunsApiError as error:
         raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/subscribe", error, changes=False)) from None
-
-
-def _session_id(ctx: Request) -> str:
-    """Return what tells the connections of a process apart: the session id over HTTP; stdio has one connection."""
-    headers = getattr(ctx.request, "headers", None)
-    return str(headers.get("mcp-session-id", "")) if headers is not None else ""
 
 
 def _run_id(uri: str) -> str | None:

@@ -14,7 +14,12 @@ from anyio.abc import TaskGroup
 from pydantic import MISSING
 
 from runs_mcp.api import Run, RunsApiError
-from runs_mcp.server.runs.idempotent_create import CreateTags, IdempotentCreate, RequestKeyConflictError
+from runs_mcp.server.runs.idempotent_create import (
+    CreateTags,
+    IdempotentCreate,
+    RequestKeyConflictError,
+    may_exist,
+)
 from runs_mcp.server.runs.run_stream import RunStream
 
 log = logging.getLogger(__name__)
@@ -59,6 +64,11 @@ class PendingCreate:
             self._error = error
         finally:
             self._done.set()
+
+    @property
+    def may_have_run(self) -> bool:
+        """False once the request has failed without creating a run."""
+        return self._created is not None or may_exist(self._error)
 
     async def finished(self) -> None:
         """Wait until the request is answered, or has failed."""

@@ -161,7 +161,7 @@ class IdempotentCreate:
         try:
             run = await self._sent(tags, sent, request)
         except (RunsApiError, LostCreateError) as error:
-            if not _may_exist(error):
+            if not may_exist(error):
                 await self._limit.give_back(taken)
             raise
         if run.status != "created" or not request.get("stream", True):  # any other run starts with its stream
@@ -240,9 +240,11 @@ class IdempotentCreate:
         )
 
 
-def _may_exist(error: RunsApiError | LostCreateError) -> bool:
+def may_exist(error: Exception) -> bool:
     """Return True if a create that failed with `error` may have created a run."""
-    return not error.looked if isinstance(error, LostCreateError) else error.outcome_unknown
+    if isinstance(error, LostCreateError):
+        return not error.looked
+    return isinstance(error, RunsApiError) and error.outcome_unknown
 
 
 def _fits(run: Run, request: Mapping[str, Any]) -> bool:

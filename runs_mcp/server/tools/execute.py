@@ -13,6 +13,7 @@ from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
+from runs_mcp.server.patience import seconds_to_wait
 from runs_mcp.server.permissions.scopes import may_create
 from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
@@ -32,7 +33,7 @@ MOST_MODELS = 20
 """Largest number of models in a comparison."""
 
 JsonObject = dict[str, Any]
-WhatToRun = Annotated[Name, Field(description="Interaction to run: id, Name, Name@3 or Name@draft")]
+WhatToRun = Annotated[Name, Field(description="Id, Name, Name@3 or Name@draft")]
 Data = Annotated[JsonObject, Field(description="Input of the interaction; list_interactions shows it")]
 Inputs = Annotated[
     list[JsonObject],
@@ -44,14 +45,14 @@ Like = Annotated[
     Field(
         min_length=1,
         max_length=batch.MOST,
-        description="Ids of runs to run again: interaction, data and settings are theirs, unless given",
+        description="Ids of runs to repeat, with their interaction, data and settings unless given",
     ),
 ]
 Models = Annotated[
     list[Name],
     Field(min_length=2, max_length=MOST_MODELS, description="Instead of model: compare these on one input"),
 ]
-DryRun = Annotated[bool, Field(description="Create nothing: show version, environment, model, and if data fits")]
+DryRun = Annotated[bool, Field(description="Create nothing: preview the run and check data")]
 Settings = Annotated[JsonObject, Field(description="Further settings, e.g. temperature, max_tokens")]
 Version = Annotated[Name, Field(description="Tag or version of the interaction")]
 NewTags = Annotated[Tags, AfterValidator(own_tags.require_free), Field(description="Tags for the run")]
@@ -59,13 +60,16 @@ ResultSchema = Annotated[JsonObject, Field(description="JSON schema the result m
 RequestKey = Annotated[
     str,
     Field(
-        description="Key of your own; a repeated call with it returns the same run instead of a new one",
+        description="Your key: a repeated call with it returns the same run",
         pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
     ),
 ]
 Stream = Annotated[bool, Field(description="False executes in one blocking call")]
-Wait = Annotated[bool, Field(description="Wait for the end; false answers at once with the id")]
-WaitForText = Annotated[bool, Field(description="Wait for the end; false answers at once with the text so far")]
+Wait = Annotated[bool, Field(description="False answers at once with the id", json_schema_extra={"default": True})]
+WaitForText = Annotated[
+    bool, Field(description="False answers at once with the text so far", json_schema_extra={"default": True})
+]
+WaitSeconds = Annotated[float, Field(ge=0, description="Seconds to wait; 0 answers at once")]
 TextOffset = Annotated[int, Field(ge=0, description="Characters of its text to skip, from an earlier answer")]
 
 
@@ -86,7 +90,8 @@ async def create_run(
     result_schema: ResultSchema | MISSING = MISSING,
     request_key: RequestKey | MISSING = MISSING,
     stream: Stream = True,
-    wait: Wait = True,
+    wait: Wait | MISSING = MISSING,
+    wait_s: WaitSeconds | MISSING = MISSING,
     dry_run: DryRun = False,
 ) -> CallToolResult:
     """Run an interaction on a model and return the final run. Each call costs money and makes a new run; never repeat
@@ -102,23 +107,27 @@ async def create_run(
         result_schema=result_schema,
     )
     several = Several(like, inputs, models)
-    require_consistent(asked, several, stream=stream, wait=wait)
+    seconds = seconds_to_wait(wait=wait, wait_s=wait_s)
+    require_consistent(asked, several, stream=stream, bounded=seconds < math.inf)
     environment_id = await services(call).names.id_of("environment", environment, must_exist=False)
     planned = await plan(call, replace(asked, environment_id=environment_id), several)
     if dry_run:
         return await dry_runs.preview(call, planned)
-    creation = Creation(call, request_key, stream=stream)
-    await creation.permit(planned)
+    creation = Creation(call, planned, request_key, stream=stream)
+    await creation.take_over()
+    await creation.permit()
+    until = call.until(seconds)
     if several.is_batch:
-        return _answer_batch(call, several, await creation.several(planned, wait=wait))
-    run, follower = await creation.one(planned[0])
+        return creation.answered(_answer_batch(call, several, await creation.several(until=until)))
+    run, follower = await creation.one()
     if follower is None:
         answer = results.ended(call, run)
-    elif not wait or tasks.wanted(call):
-        answer = results.accepted(call, run, as_task=wait)
+    elif not seconds or tasks.wanted(call):
+        answer = results.accepted(call, run, as_task=bool(seconds))
     else:
         del run  # it can be large, and would be kept for as long as it is followed
-        answer = await _watch(call, follower, Progress.of(call))
+        answer = await _watch(call, follower, Progress.of(call), until=until)
+    answer = creation.answered(answer)
     return answer if like is MISSING else results.paired(answer, like[0])
 
 
@@ -129,12 +138,13 @@ async def stream_run(
     run_id: RunId,
     offset: TextOffset = 0,
     tail: Tail | MISSING = MISSING,
-    wait: WaitForText = True,
+    wait: WaitForText | MISSING = MISSING,
+    wait_s: WaitSeconds | MISSING = MISSING,
 ) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once if the run has ended."""
-    here = services(call)
-    as_task = wait and tasks.wanted(call)
+    here, seconds = services(call), seconds_to_wait(wait=wait, wait_s=wait_s)
+    as_task = bool(seconds) and tasks.wanted(call)
     follower = here.followers.find(run_id)
     if follower is None or as_task:
         run = await here.runs.get_run(run_id, include_prompt=False)
@@ -144,7 +154,8 @@ async def stream_run(
         if as_task:
             return results.accepted(call, run, as_task=True)
         del run  # it can be large, and would be kept for as long as it is followed
-    return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), wait=wait)
+    until = call.until(seconds)
+    return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), until=until)
 
 
 async def _follow(call: Call, run: Run) -> RunStream:
@@ -194,10 +205,10 @@ async def _confirm_start(call: Call, run: Run) -> None:
 
 
 async def _watch(
-    call: Call, follower: RunStream, progress: Progress, *, offset: int = 0, tail: int | None = None, wait: bool = True
+    call: Call, follower: RunStream, progress: Progress, *, until: float, offset: int = 0, tail: int | None = None
 ) -> CallToolResult:
     here = services(call)
-    with here.followers.watching(follower), here.waiting.until(call.deadline if wait else -math.inf):
+    with here.followers.watching(follower), here.waiting.until(until):
         await forward(follower, progress, here.config.streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)

@@ -32,7 +32,7 @@ Parent = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": 500,
-            "description": "Id of the parent run, or false: only runs without a parent",
+            "description": "Id of the parent run, or false for runs without one",
         }
     ),
 ]

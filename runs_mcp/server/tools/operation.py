@@ -32,6 +32,14 @@ class Operation:
     changes: bool
     """True if each call executes something; such tools are left out for callers who may only read."""
 
+    may_start: bool = False
+    """True if a call can execute a run that is not started."""
+
+    @property
+    def executes(self) -> bool:
+        """True if the tool executes and follows runs."""
+        return self.changes or self.may_start
+
     @property
     def name(self) -> str:
         """The tool's name, which is the function's."""
@@ -90,7 +98,7 @@ def operation(
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
         )
-        return Operation(endpoint, function, published, model, free_text, changes)
+        return Operation(endpoint, function, published, model, free_text, changes, may_start)
 
     return wrap
 

@@ -48,15 +48,15 @@ class Several:
         return self.like is not MISSING and len(self.like) > 1
 
 
-def require_consistent(given: RunRequest, several: Several, *, stream: bool, wait: bool) -> None:
-    """Raise if the arguments of a call contradict each other.
+def require_consistent(given: RunRequest, several: Several, *, stream: bool, bounded: bool) -> None:
+    """Raise if the arguments of a call contradict each other; `bounded` is True if it asks for an answer within a time.
 
     Raises:
         InvalidArgumentError: They do.
     """
     inputs, models = several.inputs is not MISSING, several.models is not MISSING
     contradictions = {
-        "`wait`: false needs `stream`: true": not (stream or wait),
+        "`wait`: false and `wait_s` need `stream`: true": bounded and not stream,
         "`inputs` replaces `data`, and needs `stream`: true": inputs and (given.data is not MISSING or not stream),
         "`inputs` goes with neither `like` nor `models`": inputs and (several.like is not MISSING or models),
         "`models` replaces `model`, and needs `stream`: true": models and (given.model is not MISSING or not stream),

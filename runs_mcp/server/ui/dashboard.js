@@ -1,4 +1,4 @@
-/** The dashboard: the answer to its question, read again whenever the filters or the period change. */
+/** The dashboard: the results of its question, reloaded whenever the filters or the period change. */
 
 import { queryOf, stateOf } from "./address.js";
 import { answerParts, coverage } from "./answer.js";

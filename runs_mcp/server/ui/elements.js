@@ -1,7 +1,7 @@
 /** Building elements. What is given as text becomes a text node, so that markup in it stays text. */
 
 const SVG = "http://www.w3.org/2000/svg";
-/** The characters that `observability/masking.py` writes out as well: nobody sees them, or they move what people see. */
+/** The characters that `observability/masking.py` writes out as well: they are invisible, or reorder visible text. */
 const HIDDEN = new RegExp(
   "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f" +
     "\\u200e\\u200f\\u061c\\u202a-\\u202e\\u2066-\\u2069" +
@@ -17,7 +17,7 @@ export function showHidden(text) {
   return text.replaceAll("\r\n", "\n").replace(HIDDEN, written);
 }
 
-/** An HTML element; an attribute that is a function listens, one that is null, undefined or false is left out. */
+/** Return an HTML element. A function as attribute becomes a listener; null, undefined and false are left out. */
 export function element(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }

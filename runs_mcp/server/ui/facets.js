@@ -22,14 +22,14 @@ const FILTER_OF = {
 };
 
 /** A card a facet. `chosen` tells whether a value is filtered by, `choose` is called with a filter, its value and name;
- * without it the bars only count. `clashing`
- * are the names that several environments share. */
+ * without it the bars only count. `clashing` are the names that several environments share. */
 export function facetCards(facets, { chosen, choose, clashing }) {
   const names = Object.keys(TITLES).filter((name) => facets[name]?.length);
-  return names.map((name) => card(name, distinct(name, facets[name], clashing), chosen, FILTER_OF[name] ? choose : undefined));
+  const filtering = (name) => (FILTER_OF[name] ? choose : undefined);
+  return names.map((name) => card(name, distinct(name, facets[name], clashing), chosen, filtering(name)));
 }
 
-/** The buckets with names in words, distinct from each other. */
+/** Return the buckets with labels that differ from each other. */
 function distinct(facet, buckets, environments) {
   const clashing = facet === "environments" ? environments : clashingNames(buckets, []);
   const named = ({ id, name }) => (name && id ? distinctName({ id, name }, clashing) : String(name ?? id ?? "none"));

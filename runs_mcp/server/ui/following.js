@@ -7,9 +7,9 @@ const SLOWEST_MS = 5_000;
 const SLOWING = 1.5;
 const LONGEST_MS = 30 * 60_000;
 
-/** Yields what a run writes, and ends once `signal` is aborted, the run has ended, or half an hour is over.
- * Returns whether the run has changed: it has ended, or was started by somebody. One that is not `started` is only
- * looked at, since following it would start it. */
+/** Yield the text of a run, until `signal` is aborted, the run has ended, or half an hour has passed.
+ * Return true if the run has changed: it has ended, or another program has started it. A run that is not `started` is
+ * only read, because following it would start it. */
 export async function* follow(host, runId, { started, signal }) {
   const until = Date.now() + LONGEST_MS;
   let [offset, pause] = [0, FASTEST_MS];

@@ -47,7 +47,7 @@ export class Reading {
     this.#question = question;
   }
 
-  /** The number of runs; null if nobody tells. */
+  /** The number of runs; null if it is unknown. */
   get total() {
     return this.facets?.total ?? this.summary?.matching ?? null;
   }

@@ -46,7 +46,7 @@ export class RunView {
     if (!whole && this.#host.answersTools) this.open(this.runId, { started });
   }
 
-  /** Read a run and show it; follow it where it is still going. `started` says that somebody has started it. */
+  /** Read a run and show it; follow it while it executes. `started` is true if the run has been started. */
   async open(runId, { started = false } = {}) {
     this.close();
     if (runId !== this.runId) this.#say("Reading the run…");
@@ -137,7 +137,7 @@ export class RunView {
   }
 }
 
-/** Whether somebody has started it; an answer that says what to call next is of a run that was. */
+/** Return true if the run has been started; an answer with a next call belongs to a started run. */
 function isStarted(run) {
   return Boolean(run.next) || statusOf(run) !== "created";
 }

@@ -146,9 +146,9 @@ async def test_whole_content_is_shown_by_default() -> None:
     ],
 )
 async def test_check_reports_the_content_policy(server: dict[str, Any], shown: str) -> None:
-    about = Examination(None, AsyncExitStack())
-    about.config = Config.model_validate({"server": server})
-    assert (await privacy.look(about)).text == shown
+    state = Examination(None, AsyncExitStack())
+    state.config = Config.model_validate({"server": server})
+    assert (await privacy.run(state)).text == shown
 
 
 def test_an_invalid_expression_stops_the_start_and_is_named() -> None:

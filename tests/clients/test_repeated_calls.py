@@ -1,0 +1,240 @@
+"""Calls that create runs and are cut off: the same call, made again, gets the run of the first."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+from mcp.shared.exceptions import MCPError
+from mcp_types import Implementation
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from runs_mcp.config.settings import Config
+from runs_mcp.server.server import build_server
+from tests import upstream
+from tests.calls import Answer, call
+from tests.clients.processes import CLEAN
+from tests.http.callers import INITIALIZE, JSON, SESSION
+from tests.http.service import running
+from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
+
+pytestmark = pytest.mark.anyio
+CREATE = {"interaction": "i", "data": {"text": "Hi"}}
+NOTE = "The same call was cut off"
+
+
+class Platform:
+    """A Runs API that answers creates once `answering` is set."""
+
+    def __init__(self) -> None:
+        self.answering = anyio.Event()
+        self.refuses = False
+        self.arrived: list[anyio.Event] = [anyio.Event() for _ in range(9)]
+        self._created = 0
+
+    async def create(self, _: Request) -> Response:
+        self._created += 1
+        number = self._created
+        self.arrived[number].set()
+        await self.answering.wait()
+        if self.refuses:
+            return JSONResponse({"message": "Not like this"}, 400)
+        return JSONResponse({"id": f"r{number}", "status": "created"})
+
+    @property
+    def replies(self) -> Replies:
+        replies: dict[str, Any] = {"POST /runs": self.create}
+        for run in (f"r{number}" for number in range(1, 9)):
+            replies[f"GET /runs/{run}"] = reply({"id": run, "status": "completed", "result": f"text of {run}"})
+            replies[f"GET /runs/{run}/stream"] = events(chunk("text"), CLOSE)
+        return replies
+
+
+@pytest.fixture
+def platform() -> Platform:
+    return Platform()
+
+
+@pytest.fixture
+async def api(platform: Platform) -> AsyncIterator[Upstream]:
+    async with upstream.serving(platform.replies) as served:
+        yield served
+
+
+def configured(api: Upstream, **server: Any) -> Config:
+    return Config.model_validate({"api": api.api, "server": server})
+
+
+def connected(to: Any, mode: str = "auto", *, name: str = "patient") -> AbstractAsyncContextManager[Client]:
+    return Client(to, mode=mode, client_info=Implementation(name=name, version="1"))
+
+
+@asynccontextmanager
+async def over(transport: str, api: Upstream, mode: str, folder: Path) -> AsyncIterator[Client]:
+    """Give a client of a server in a process of its own over stdio, or of one in this process over HTTP."""
+    if transport == "stdio":
+        file = folder / "config.json"
+        settings = {"base_url": api.api.base_url, "auth": {"value": upstream.TOKEN}}
+        file.write_text(json.dumps({"api": settings}), encoding="utf-8")
+        serve = ["-m", "runs_mcp", "serve", "--config", str(file)]
+        async with connected(StdioServerParameters(command=sys.executable, args=serve, env=CLEAN), mode) as client:
+            yield client
+    else:
+        async with running(configured(api)) as at, connected(at.endpoint, mode) as client:
+            yield client
+
+
+async def cut_off(client: Client, platform: Platform, number: int = 1, tool: str = "create_run", **given: Any) -> None:
+    """Cancel a call once its create, which is the `number`-th, has arrived at the API."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: call(client, tool, **(given or CREATE)))
+        await platform.arrived[number].wait()
+        tasks.cancel_scope.cancel()
+    await client.list_tools()  # answered after the cancellation has been read
+
+
+async def repeated(client: Client, platform: Platform, **given: Any) -> Answer:
+    """Make a call while the API has not answered yet, then have the API answer, and return the result."""
+    answers: list[Answer] = []
+
+    async def repeat() -> None:
+        answers.append(await call(client, "create_run", **(given or CREATE)))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(repeat)
+        await client.list_tools()  # answered after the repeat has been read
+        platform.answering.set()
+    return answers[0]
+
+
+@pytest.mark.both_eras
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_a_repeat_waits_for_the_create_of_a_cancelled_call(
+    transport: str, mode: str, platform: Platform, api: Upstream, tmp_path: Path
+) -> None:
+    async with over(transport, api, mode, tmp_path) as client:
+        await cut_off(client, platform)
+        answer = await repeated(client, platform)
+        assert (answer.structured["id"], answer.structured["result"]) == ("r1", "text of r1")
+        assert answer.text.startswith(NOTE)
+        assert answer.structured["repeated"].startswith(NOTE)
+        assert api.count("POST /runs") == api.count("GET /runs/r1/stream") == 1
+        assert (await call(client, "create_run", **CREATE)).structured["id"] == "r2"
+
+
+@pytest.mark.both_eras
+async def test_a_repeat_after_a_timeout_gets_the_run(mode: str, platform: Platform, api: Upstream) -> None:
+    async with running(configured(api)) as at, connected(at.endpoint, mode) as client:
+        with pytest.raises(MCPError, match="timed out"):
+            await client.call_tool("create_run", CREATE, read_timeout_seconds=0.2)
+        assert (await repeated(client, platform)).structured["id"] == "r1"
+    assert api.count("POST /runs") == 1
+
+
+async def test_a_repeat_after_a_lost_connection_gets_the_run(platform: Platform, api: Upstream) -> None:
+    """In 2025-11-25 a call goes on although the connection that waits for its answer is closed."""
+    asked = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "create_run", "arguments": CREATE}}
+    async with running(configured(api)) as at, httpx.AsyncClient(headers=JSON, timeout=30) as http:
+        url = at.endpoint
+        http.headers[SESSION] = (await http.post(url, json=INITIALIZE)).headers[SESSION]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: http.post(url, json=asked))
+            await platform.arrived[1].wait()
+            tasks.cancel_scope.cancel()
+        answers: list[str] = []
+
+        async def repeat() -> None:
+            answers.append((await http.post(url, json={**asked, "id": 8})).text)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(repeat)
+            await http.post(url, json={"jsonrpc": "2.0", "id": 9, "method": "tools/list"})
+            platform.answering.set()
+    assert NOTE in answers[0]
+    assert "text of r1" in answers[0]
+    assert api.count("POST /runs") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "server"),
+    [
+        pytest.param({**CREATE, "data": {"text": "Ho"}}, {}, id="other data"),
+        pytest.param({**CREATE, "tags": ["mine"]}, {}, id="other tags"),
+        pytest.param({**CREATE, "model": "gpt-4o"}, {}, id="another model"),
+        pytest.param(CREATE, {"repeat_s": 0}, id="repeats switched off"),
+    ],
+)
+async def test_a_call_that_is_no_repeat_creates_a_run(
+    platform: Platform, api: Upstream, given: dict[str, Any], server: dict[str, Any]
+) -> None:
+    async with connected(build_server(configured(api, **server)).mcp) as client:
+        await cut_off(client, platform)
+        answer = await repeated(client, platform, **given)
+    assert answer.structured["id"] == "r2"
+    assert NOTE not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        pytest.param("legacy", "patient", id="another session"),
+        pytest.param("auto", "another", id="another client, where there are no sessions"),
+    ],
+)
+async def test_another_session_creates_a_run(platform: Platform, api: Upstream, mode: str, name: str) -> None:
+    async with (
+        running(configured(api)) as at,
+        connected(at.endpoint, mode) as client,
+        connected(at.endpoint, mode, name=name) as other,
+    ):
+        await cut_off(client, platform)
+        assert (await repeated(other, platform)).structured["id"] == "r2"
+
+
+async def test_waiting_otherwise_is_still_a_repeat(platform: Platform, api: Upstream) -> None:
+    async with connected(build_server(configured(api)).mcp) as client:
+        await cut_off(client, platform)
+        answer = await repeated(client, platform, **CREATE, wait=False)
+    assert answer.structured["repeated"]
+    assert answer.structured["id"] == "r1"
+
+
+async def test_two_calls_that_were_cut_off_are_two_runs(platform: Platform, api: Upstream) -> None:
+    async with connected(build_server(configured(api)).mcp) as client:
+        await cut_off(client, platform, 1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: call(client, "create_run", **CREATE))  # takes over the first
+            tasks.start_soon(lambda: call(client, "create_run", **CREATE))
+            await platform.arrived[2].wait()
+            tasks.cancel_scope.cancel()
+        platform.answering.set()
+        ids = {(await call(client, "create_run", **CREATE)).structured["id"] for _ in range(3)}
+    assert ids == {"r1", "r2", "r3"}
+
+
+async def test_a_batch_is_resumed(platform: Platform, api: Upstream) -> None:
+    batch: dict[str, Any] = {"interaction": "i", "inputs": [{"n": 1}, {"n": 2}, {"n": 3}]}
+    async with connected(build_server(configured(api)).mcp) as client:
+        await cut_off(client, platform, 3, **batch)
+        answer = await repeated(client, platform, **batch)
+    assert answer.text.startswith(NOTE)
+    assert {one["id"] for one in answer.structured["runs"]} == {"r1", "r2", "r3"}
+    assert api.count("POST /runs") == 3
+
+
+async def test_a_create_that_was_refused_is_sent_again(platform: Platform, api: Upstream) -> None:
+    platform.refuses = True
+    async with connected(build_server(configured(api)).mcp) as client:
+        await cut_off(client, platform)
+        refused = await repeated(client, platform)
+        assert refused.failed
+        platform.refuses = False
+        assert (await call(client, "create_run", **CREATE)).structured["id"] == "r2"
