@@ -14,7 +14,7 @@ import { Reading } from "./reading.js";
 import { Refresher } from "./refresher.js";
 import { RunView } from "./runview.js";
 
-/** A host that has an address for the page declares this capability, and is told of changes by this notification. */
+/** A host that has an address for the page declares this capability, and is notified of changes by this method. */
 const LOCATION = "runs-mcp/location-changed";
 const LISTED = 25;
 const RUN_ID = /^([0-9a-f]{24}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
@@ -176,7 +176,7 @@ async function attempt(mine, work) {
   draw();
 }
 
-/** All environments, so that those that share a name can be told apart even where only one is shown. */
+/** All environments, so that those that share a name can be distinguished even where a single environment is shown. */
 async function learnEnvironments() {
   if (!canAsk()) return;
   const values = await host.callTool("get_run_filter_options", { field: "environment" }).catch(() => ({}));
