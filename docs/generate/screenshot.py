@@ -18,4 +18,5 @@ async def take(file: Path) -> None:
     ):
         await look.page.goto(url)
         await expect(look.view.get_by_text("All 200 runs")).to_be_visible()
+        await expect(look.view.locator("#answer")).to_have_attribute("aria-busy", "false")
         await look.page.screenshot(path=file)

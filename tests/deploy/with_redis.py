@@ -34,6 +34,7 @@ from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
 from tests.http.service import MODERN, Running, configured, connected, running
 from tests.ports import free_ports
+from tests.ui.conftest import admitted
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +132,30 @@ async def test_followers_on_all_replicas_share_a_stream_of_the_api(redis: Redis,
     for agent in agents:
         assert agent.answer
         assert (agent.progress.text, agent.answer.structured["result"]) == (TEXT, TEXT)
+
+
+async def test_the_dashboard_receives_the_text_that_a_replica_reads(redis: Redis, tmp_path: Path) -> None:
+    never, started = anyio.Event(), anyio.Event()
+
+    async def stream(request: Request) -> Response:
+        started.set()
+        return await events(chunk("one "), never)(request)
+
+    replies: Replies = {GET: until(never, PROCESSING, DONE), STREAM: stream, CREATE: reply(CREATED)}
+    async with upstream.serving(replies) as api, running(sharing(api, redis.url)) as replica:
+        settings = {"base_url": f"{api.url}/api/v1", "auth": {"value": upstream.TOKEN}}
+        file = tmp_path / "config.json"
+        file.write_text(json.dumps({"api": settings, "server": {"redis_url": redis.url}}), encoding="utf-8")
+        async with connected(replica, MODERN) as client:
+            await call(client, "create_run", interaction="i", wait=False)
+            await started.wait()
+        async with admitted("--config", str(file)) as dashboard, dashboard.client() as page:
+            text = ""
+            with anyio.fail_after(30):
+                while not text:
+                    text = (await call(page, "stream_run", run_id="r1", wait=False)).structured["text"]
+        assert text == "one "
+        assert api.count(STREAM) == 1
 
 
 async def test_the_text_outlives_the_replica_that_read_it(redis: Redis) -> None:

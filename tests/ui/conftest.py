@@ -6,21 +6,30 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
 import anyio
+import httpx2
 import pytest
 from anyio.streams.text import TextReceiveStream
-from playwright.async_api import Browser, async_playwright
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.clients.processes import CLEAN
+from tests.http_client import sdk_http_client
 from tests.ui.open_page import Look, looking
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+
+
+# A page reads for seconds while other tests use the same processors.
+expect.set_options(timeout=20_000)
 
 
 def chromium() -> str:
@@ -65,8 +74,42 @@ async def dashboard_process(*arguments: str, browser: Path | None = None) -> Asy
             process.terminate()
 
 
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard that has admitted the tests."""
+
+    url: str
+    cookies: httpx2.Cookies
+
+    async def open(self, look: Look, query: str = "") -> None:
+        """Have a page of a browser that was admitted show the dashboard."""
+        await look.page.context.add_cookies([{"name": n, "value": v, "url": self.url} for n, v in self.cookies.items()])
+        await look.page.goto(f"{self.url}{query}")
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """A client of the MCP endpoint beside the pages."""
+        async with (
+            self.http() as http,
+            Client(streamable_http_client(f"{self.url}mcp", http_client=http)) as client,
+        ):
+            yield client
+
+    def http(self) -> httpx2.AsyncClient:
+        """Return an HTTP client with the cookie."""
+        return sdk_http_client(base_url=self.url, cookies=self.cookies)
+
+
+@asynccontextmanager
+async def admitted(*arguments: str) -> AsyncIterator[Dashboard]:
+    """A dashboard whose token has been exchanged for a cookie."""
+    async with dashboard_process(*arguments) as address, sdk_http_client() as http:
+        assert (await http.get(address)).status_code == 200
+        yield Dashboard(address.partition("?")[0], http.cookies)
+
+
 @pytest.fixture(scope="module")
-async def dashboard(anyio_backend: str) -> AsyncIterator[str]:
-    """The address of a dashboard in front of a sandbox."""
-    async with dashboard_process("--sandbox") as url:
-        yield url
+async def dashboard(anyio_backend: str) -> AsyncIterator[Dashboard]:
+    """A dashboard in front of a sandbox."""
+    async with admitted("--sandbox") as served:
+        yield served

@@ -30,6 +30,7 @@ window.host = {
     bridge = new AppBridge(client, INFO, capabilities, { hostContext });
     bridge.onsizechange = (size) => (window.size = size);
     bridge.onrequestdisplaymode = async ({ mode }) => ({ mode: (window.displayMode = mode) });
+    bridge.ondownloadfile = async ({ contents }) => ((window.saved = contents), {});
     const initialized = new Promise((resolve) => (bridge.oninitialized = resolve));
     await bridge.connect(new PostMessageTransport(frame.contentWindow, frame.contentWindow));
     frame.srcdoc = contents[0].text;

@@ -51,6 +51,9 @@ class Look:
         size = self.page.viewport_size
         assert size
         await self.page.set_viewport_size({"width": size["width"], "height": max(int(height) + 1, 600)})
+        await self.frame.wait_for_function("height => innerHeight >= height", arg=int(height))
+        # The browser paints the frame after it has changed its size.
+        await self.frame.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         await self.page.screenshot(path=ARTEFACTS / f"{name}.png")
         await self.page.set_viewport_size(size)
 

@@ -4,24 +4,23 @@ import json
 from pathlib import Path
 
 import pytest
-from mcp.client import Client
 from playwright.async_api import Browser, expect
 
 from runs_mcp.sandbox import SandboxOptions, running
 from tests.calls import call
-from tests.ui.conftest import dashboard_process
+from tests.ui.conftest import Dashboard, admitted
 from tests.ui.open_page import Look, looking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ALL = "All 200 runs of the period."
 THEMES = ("light", "dark")
-CONTROLS = "button, select, summary, [role=slider]"
+CONTROLS = "button, select, input, summary, [role=slider]"
 
 
-async def opened(look: Look, url: str) -> Look:
+async def opened(look: Look, dashboard: Dashboard, query: str = "") -> Look:
     """The dashboard once it has read all there is."""
-    await look.page.goto(url)
+    await dashboard.open(look, query)
     await expect(look.view.get_by_text(ALL)).to_be_visible()
     await expect(look.view.locator("#answer")).not_to_have_attribute("aria-busy", "true")
     return look
@@ -42,9 +41,9 @@ async def table(look: Look, title: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", [1200, 400])
+@pytest.mark.parametrize("width", [1900, 1200, 400])
 async def test_the_dashboard_fits_and_is_accessible_in_both_themes(
-    browser: Browser, dashboard: str, theme: str, width: int
+    browser: Browser, dashboard: Dashboard, theme: str, width: int
 ) -> None:
     async with looking(browser, width=width, scheme=theme) as look:
         await opened(look, dashboard)
@@ -58,7 +57,7 @@ async def test_the_dashboard_fits_and_is_accessible_in_both_themes(
         assert await look.accessibility_problems() == []
 
 
-async def test_counts_equal_those_of_the_api(look: Look, dashboard: str) -> None:
+async def test_counts_equal_those_of_the_api(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     statuses = await facet(look, "Status")
     assert sum(statuses.values()) == sum((await facet(look, "Models")).values()) == 200
@@ -71,29 +70,31 @@ async def test_counts_equal_those_of_the_api(look: Look, dashboard: str) -> None
     await expect(look.view.locator(".figure", has_text="Failed")).to_contain_text(str(statuses["failed"]))
 
 
-async def test_runs_over_time_are_split_by_status_model_or_environment(look: Look, dashboard: str) -> None:
+async def test_runs_over_time_are_split_by_status_model_or_environment(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
-    legend = look.view.get_by_role("figure").first.locator(".legend")
+    legend = look.view.get_by_role("figure", name="Runs per day").locator(".legend")
     await expect(legend).to_have_text("completedfailedcreated")
     for split, value in (("model", "gpt-4o-mini"), ("environment", "Bedrock EU")):
         await look.view.get_by_label("Runs by").select_option(split)
         await expect(legend).to_contain_text(value)
 
 
-async def test_choosing_a_value_filters_everything_and_its_chip_removes_the_filter(look: Look, dashboard: str) -> None:
+async def test_choosing_a_value_filters_everything_and_its_chip_removes_the_filter(
+    look: Look, dashboard: Dashboard
+) -> None:
     await opened(look, dashboard)
     failed = (await facet(look, "Status"))["failed"]
     await look.view.get_by_role("region", name="Status").get_by_role("button", name="failed").focus()
     await look.page.keyboard.press("Enter")
     await expect(look.view.get_by_text(f"All {failed} runs of the period.")).to_be_visible()
-    await expect(look.view.get_by_role("button", pressed=True)).to_be_focused()
+    await expect(look.view.locator(".facet-bar[aria-pressed=true]")).to_be_focused()
     assert await facet(look, "Status") == {"failed": failed}
     await expect(look.view.locator(".run-row .badge").first).to_have_text("failed")
     await look.view.get_by_role("button", name="Remove filter status: failed").click()
     await expect(look.view.get_by_text(ALL)).to_be_visible()
 
 
-async def test_choosing_another_period_reads_its_runs(look: Look, dashboard: str) -> None:
+async def test_choosing_another_period_reads_its_runs(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     await look.view.get_by_label("Period").select_option("24 hours")
     await expect(look.view.get_by_role("heading", name="Runs per hour")).to_be_visible()
@@ -106,33 +107,35 @@ async def test_partial_data_is_marked_as_partial(look: Look, tmp_path: Path) -> 
         auth = {"kind": "api_key", "value": "sk-sandbox-demo", "token_url": f"{sandbox.url}/auth/token"}
         api = {"base_url": f"{sandbox.url}/api/v1", "auth": auth}
         config.write_text(json.dumps({"api": api, "server": {"max_scan": 500}}), encoding="utf-8")
-        async with dashboard_process("--config", str(config)) as url:
-            await look.page.goto(url)
+        async with admitted("--config", str(config)) as served:
+            await served.open(look)
             await expect(look.view.get_by_text("are of the newest 500 of 720 runs")).to_be_visible()
             assert sum((await facet(look, "Status")).values()) == 720
             assert sum(int(cell) for row in await table(look, "Runs per day") for cell in row[1:]) == 500
+            await look.page.goto("about:blank")  # stops the page before its server
         config.write_text(json.dumps({"api": api}), encoding="utf-8")
-        async with dashboard_process("--config", str(config)) as url:
-            await look.page.goto(url)
+        async with admitted("--config", str(config)) as served:
+            await served.open(look)
             await expect(look.view.get_by_text("All 720 runs of the period.")).to_be_visible()
+            await look.page.goto("about:blank")
 
 
-async def test_further_runs_are_listed_page_by_page(look: Look, dashboard: str) -> None:
+async def test_further_runs_are_listed_page_by_page(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     await expect(look.view.locator(".run-row")).to_have_count(25)
     await look.view.get_by_role("button", name="Show more").click()
     await expect(look.view.locator(".run-row")).to_have_count(50)
 
 
-async def test_numbers_equal_those_of_aggregate_runs(look: Look, dashboard: str) -> None:
+async def test_numbers_equal_those_of_aggregate_runs(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
-    async with Client(f"{dashboard}mcp") as client:
+    async with dashboard.client() as client:
         answer = await call(client, "aggregate_runs", start="30d", measures=["median_ms", "total_tokens"])
     median_s = answer.structured["total"]["median_ms"] / 1_000
     await expect(look.view.locator(".figure", has_text="Median time")).to_contain_text(f"{median_s:.1f} s")
 
 
-async def test_the_tab_key_reaches_every_control(look: Look, dashboard: str) -> None:
+async def test_the_tab_key_reaches_every_control(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     await look.frame.evaluate(
         f"controls = [...document.querySelectorAll('{CONTROLS}')].filter(one => one.checkVisibility())"
@@ -146,7 +149,7 @@ async def test_the_tab_key_reaches_every_control(look: Look, dashboard: str) -> 
     assert count > 60
 
 
-async def test_arrow_keys_read_a_chart(look: Look, dashboard: str) -> None:
+async def test_arrow_keys_read_a_chart(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     chart = look.view.get_by_role("slider", name="Runs per day")
     await chart.focus()
@@ -157,10 +160,12 @@ async def test_arrow_keys_read_a_chart(look: Look, dashboard: str) -> None:
         said.append((await chart.get_attribute("aria-valuenow"), await chart.get_attribute("aria-valuetext")))
     assert [place for place, _ in said] == ["0", "1", "0", "0", days]
     assert said[0] == said[2] != said[1]
-    await expect(look.view.get_by_role("figure").first.locator(".readout")).to_have_text(said[-1][1] or "")
+    await expect(look.view.get_by_role("figure", name="Runs per day").locator(".readout")).to_have_text(
+        said[-1][1] or ""
+    )
 
 
-async def test_a_run_opens_and_closes_by_keyboard(look: Look, dashboard: str) -> None:
+async def test_a_run_opens_and_closes_by_keyboard(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     run = look.view.locator(".run-row").nth(2)
     await run.focus()
@@ -171,7 +176,7 @@ async def test_a_run_opens_and_closes_by_keyboard(look: Look, dashboard: str) ->
     await expect(run).to_be_focused()
 
 
-async def test_the_theme_changes_while_the_dashboard_is_open(look: Look, dashboard: str) -> None:
+async def test_the_theme_changes_while_the_dashboard_is_open(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
     paper = "getComputedStyle(document.documentElement).backgroundColor"
     light = await look.frame.evaluate(paper)
@@ -180,6 +185,6 @@ async def test_the_theme_changes_while_the_dashboard_is_open(look: Look, dashboa
     assert await look.frame.evaluate(paper) != light
 
 
-async def test_every_request_stays_below_the_address_of_the_dashboard(look: Look, dashboard: str) -> None:
+async def test_every_request_stays_below_the_address_of_the_dashboard(look: Look, dashboard: Dashboard) -> None:
     await opened(look, dashboard)
-    assert {url.removeprefix(dashboard) for url in look.asked} == {"", "dashboard.html", "mcp"}
+    assert {url.removeprefix(dashboard.url) for url in look.asked} == {"", "dashboard.html", "mcp"}

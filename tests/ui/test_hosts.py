@@ -1,10 +1,12 @@
 """The pages in a host written with the official library, in front of the real server over HTTP."""
 
+import csv
 import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ process.stdout.write(made.outputFiles[0].text);
 """
 ALONE: dict[str, Any] = {"capabilities": {}}
 """A host that shows pages, and calls nothing for them."""
+INTERACTION = "66a1f0c2e4b0a1b2c3d40001"
+NOW = datetime.now(UTC).isoformat()
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
@@ -185,6 +189,64 @@ async def test_a_run_is_followed_word_by_word_to_its_end(browser: Browser, scrip
         assert api.count("GET /runs/r1/stream") == 1
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        pytest.param(
+            "create_run", {"interaction": INTERACTION, "data": {"topic": "pages", "words": 9}}, id="create_run"
+        ),
+        pytest.param("stream_run", {"run_id": "r1"}, id="stream_run"),
+    ],
+)
+async def test_a_run_is_shown_word_by_word_while_its_call_is_not_answered(
+    browser: Browser, script: str, tmp_path: Path, tool: str, arguments: dict[str, Any]
+) -> None:
+    text, seen, started = "The answer of the call comes later.", anyio.Event(), anyio.Event()
+    # The data of the call, its fields in another order, and those of an older run.
+    run = {"id": "r1", "status": "created", "parameters": {"words": 9, "topic": "pages"}, "created_at": NOW}
+    other = {**run, "id": "r0", "status": "processing", "parameters": {"words": 8, "topic": "pages"}}
+
+    def current() -> dict[str, Any]:
+        if seen.is_set():
+            return {**run, "status": "completed", "result": text}
+        return {**run, "status": "processing" if started.is_set() else "created"}
+
+    async def stream(request: Request) -> Response:
+        started.set()
+        return await events(chunk(text), seen, CLOSE)(request)
+
+    async def read(request: Request) -> Response:
+        return await reply(current())(request)
+
+    async def search(request: Request) -> Response:
+        return await reply([other, current()] if started.is_set() else [other])(request)
+
+    replies: Replies = {
+        "POST /runs": reply(run),
+        "POST /runs/search": search,
+        "GET /runs/r0": reply(other),
+        "GET /runs/r1": read,
+        "GET /runs/r1/stream": stream,
+    }
+    config = tmp_path / "config.json"
+    async with upstream.serving(replies) as api:
+        settings = {"base_url": f"{api.url}/api/v1", "auth": {"value": upstream.TOKEN}}
+        config.write_text(json.dumps({"api": settings}), encoding="utf-8")
+        command = ("-m", "runs_mcp", "serve", "--config", str(config))
+        async with serving_http(command) as server, hosting(browser, server, script) as host:
+            await host.connect("auto")
+            await host.look.page.evaluate("([tool, args]) => { host.show(tool, args) }", [tool, arguments])
+            view = host.look.view
+            await expect(view.get_by_role("log", name="Text so far")).to_have_text(text)
+            await expect(view.locator(".elapsed")).to_contain_text(f"{len(text)} characters")
+            await host.look.screenshot(f"run-live-{tool}")
+            seen.set()
+            await expect(view.locator(".run-head .badge")).to_have_text("completed")
+            await expect(view.locator("details", has_text="Result").locator(".text")).to_have_text(text)
+        assert api.count("GET /runs/r1/stream") == 1
+        assert api.count("GET /runs/r0/stream") == 0
+
+
 async def test_opening_a_created_run_does_not_start_it(host: Host) -> None:
     listed = await call(host.client, "list_runs", status="created", limit=1)
     run_id = listed.structured["runs"][0]["id"]
@@ -209,6 +271,36 @@ async def test_contents_of_runs_are_shown_as_text(host: Host) -> None:
         await expect(view.get_by_text("<img src=x onerror").first).to_be_visible()
         assert await host.look.frame.title() != "owned"
         assert await host.look.frame.evaluate("document.querySelectorAll('img, body script').length") == 0
+
+
+async def test_contents_of_compared_runs_and_of_causes_are_shown_as_text(host: Host) -> None:
+    failure = {"interaction": "AlwaysFails", "data": {"code": HOSTILE, "message": HOSTILE}}
+    for tags in ([HOSTILE], ["other"]):
+        await host.create(**failure, tags=tags)
+    view = host.look.view
+    await host.show("list_runs", {"interaction": "AlwaysFails"})
+    await expect(view.get_by_role("region", name="Failures by cause")).to_contain_text(HOSTILE)
+    for place in (0, 1):
+        await view.get_by_role("checkbox").nth(place).check()
+    await view.get_by_role("button", name="Compare", exact=True).click()
+    await expect(view.get_by_role("region", name="Differences")).to_contain_text(HOSTILE)
+    assert await host.look.frame.title() != "owned"
+    assert await host.look.frame.evaluate("document.querySelectorAll('img, body script').length") == 0
+
+
+async def test_a_host_that_saves_files_is_given_exports_without_formulas(host: Host) -> None:
+    formula = '=HYPERLINK("https://example.com")'
+    await host.create(interaction="AlwaysFails", data={"code": "odd", "message": formula})
+    await host.show("search_runs", {"interaction": "AlwaysFails"}, capabilities={"serverTools": {}, "downloadFile": {}})
+    await host.look.view.get_by_role("button", name="Export as CSV").click()
+    await host.look.page.wait_for_function("window.saved")
+    [content] = await host.look.page.evaluate("saved")
+    assert content["resource"]["mimeType"] == "text/csv"
+    messages = [row["error_message"] for row in csv.DictReader(content["resource"]["text"].splitlines())]
+    assert f"'{formula}" in messages
+    await host.show("search_runs", {"interaction": "AlwaysFails"})
+    await expect(host.look.view.get_by_role("heading", name="Newest runs")).to_be_visible()
+    await expect(host.look.view.get_by_role("group", name="Export")).to_have_count(0)
 
 
 async def test_hidden_characters_are_written_out_on_pages(host: Host) -> None:

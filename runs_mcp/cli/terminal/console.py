@@ -26,7 +26,7 @@ class PipeConsole(Console):
 
 
 def discard_output() -> None:
-    """Send standard output to nowhere, or the interpreter reports the closed pipe when it flushes the rest at its end."""
+    """Discard standard output, or the interpreter reports the closed pipe when it flushes the rest at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

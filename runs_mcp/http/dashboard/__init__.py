@@ -1,6 +1,5 @@
 """A small host for the pages of the MCP App, on loopback."""
 
-import secrets
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from runs_mcp.http.dashboard.browser_session import BrowserSession
 from runs_mcp.server import ui
 from runs_mcp.server.server import RunsServer
 from runs_mcp.server.stdio.stdio_service import DRAIN_S
@@ -27,27 +27,25 @@ PAGE_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
 
 
 async def serve(server: RunsServer, *, port: int, on_start: Callable[[str], None]) -> None:
-    """Serve the dashboard until the process is stopped; `on_start` receives its address."""
-    # The token in the path is the only authentication, so other users of the machine cannot read runs.
-    token = secrets.token_urlsafe(24)
+    """Serve the dashboard until the process is stopped; `on_start` receives its address, which gives access once."""
     with socket.create_server((HOST, port)) as listener:
-        address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
-        settings = uvicorn.Config(
-            build(server, token), log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S
-        )
+        authority = f"{HOST}:{listener.getsockname()[1]}"
+        session = BrowserSession(build(server), authority=authority)
+        settings = uvicorn.Config(session, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_S)
+        address = f"http://{authority}/?token={session.token}"
         await NotifyingServer(settings, partial(on_start, address)).serve(sockets=[listener])
 
 
-def build(server: RunsServer, token: str) -> Starlette:
-    """Return an app with the host, its pages and the MCP endpoint, all under the path `/{token}`."""
+def build(server: RunsServer) -> Starlette:
+    """Return an app with the host, its pages and the MCP endpoint, open to every request."""
     app = server.mcp.streamable_http_app(
-        streamable_http_path=f"/{token}/mcp",
+        streamable_http_path="/mcp",
         json_response=True,
         host=HOST,
         max_request_body_size=server.config.server.max_message_bytes,
     )
-    pages = [Route(f"/{token}/{page.file}", partial(_page, page.file)) for page in ui.PAGES]
-    app.router.routes.extend([Route(f"/{token}/", _host), *pages])
+    pages = [Route(f"/{page.file}", partial(_page, page.file)) for page in ui.PAGES]
+    app.router.routes.extend([Route("/", _host), *pages])
     return app
 
 

@@ -1,27 +1,28 @@
-/** The least host of MCP Apps: shows one of our pages in a frame without an origin, and calls tools for it. */
+/** The least host of MCP Apps: shows the dashboard in a frame without an origin, calls tools for it, keeps its state in
+ * the address and saves its files. */
 
 import { ask } from "./endpoint.js";
 
 const METHOD_NOT_FOUND = -32601;
 const FAILED = -32000;
 const FORWARDED = ["tools/call", "resources/read"];
+const LOCATION = "runs-mcp/location-changed";
 
-const runId = new URLSearchParams(location.search).get("run");
-const opening = runId
-  ? { page: "run.html", name: "get_run", args: { run_id: runId } }
-  : { page: "dashboard.html", name: "compute_run_facets", args: { start: "30d" } };
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const frame = document.getElementById("page");
 
 window.addEventListener("message", (event) => event.source === frame.contentWindow && receive(event.data));
+window.addEventListener("popstate", tellAddress);
 dark.addEventListener("change", () => tell("ui/notifications/host-context-changed", { theme: theme() }));
-frame.src = opening.page;
+frame.src = "dashboard.html";
 
 function receive({ id, method, params }) {
   if (method === "ui/initialize") return answer(id, welcome(params));
-  if (method === "ui/notifications/initialized") return open();
+  if (method === "ui/notifications/initialized") return begin();
+  if (method === LOCATION) return keepAddress(params.search);
   if (id === undefined) return undefined;
   if (FORWARDED.includes(method)) return forward(id, method, params);
+  if (method === "ui/download-file") return answer(id, save(params.contents));
   return refuse(id, METHOD_NOT_FOUND, `There is no ${method} here.`);
 }
 
@@ -29,20 +30,34 @@ function welcome({ protocolVersion }) {
   return {
     protocolVersion,
     hostInfo: { name: "runs-mcp dashboard", version: "1.0.0" },
-    hostCapabilities: { serverTools: {}, serverResources: {} },
+    hostCapabilities: { serverTools: {}, serverResources: {}, downloadFile: {}, experimental: { [LOCATION]: {} } },
     hostContext: { theme: theme(), displayMode: "fullscreen", availableDisplayModes: [], platform: "web" },
   };
 }
 
-/** Call the tool that the page is there for, and give it what came of it. */
-async function open() {
-  const { name, args } = opening;
-  tell("ui/notifications/tool-input", { arguments: args });
-  try {
-    tell("ui/notifications/tool-result", await ask("tools/call", { name, arguments: args }));
-  } catch (error) {
-    tell("ui/notifications/tool-result", { content: [{ type: "text", text: error.message }], isError: true });
+/** The keys that are typed are for the page. */
+function begin() {
+  frame.focus();
+  tellAddress();
+}
+
+function tellAddress() {
+  tell(LOCATION, { search: location.search });
+}
+
+function keepAddress(search) {
+  if (search !== location.search) history.pushState(null, "", search || location.pathname);
+}
+
+/** Save the texts that the page embeds in `contents`. */
+function save(contents) {
+  for (const { resource } of contents.filter(({ type }) => type === "resource")) {
+    const url = URL.createObjectURL(new Blob([resource.text], { type: resource.mimeType }));
+    const link = Object.assign(document.createElement("a"), { href: url, download: resource.uri.split("/").at(-1) });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
   }
+  return {};
 }
 
 async function forward(id, method, params) {

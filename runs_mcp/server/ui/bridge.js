@@ -55,6 +55,10 @@ export class Host {
     return JSON.parse(contents[0].text);
   }
 
+  notify(method, params) {
+    this.#send({ method, params });
+  }
+
   request(method, params) {
     const id = ++this.#lastId;
     this.#send({ id, method, params });

@@ -10,8 +10,8 @@ const MOST_LABELS = 5;
 const STEPS = [1, 1.2, 1.6, 2, 4, 6, 8, 10];
 
 /** A figure of `series` over `slots`.
- * @param chart `{title, summary, slots: [{label, title}], series: [{name, shade, values, shown?}], format}`; `shown`
- *   are the values to say where those drawn are parts of them. */
+ * @param chart `{title, summary, slots: [{label, title}], series: [{name, shade, values, shown?}], format, least?}`;
+ *   `shown` are the values to say where those drawn are parts of them, `least` is the lowest end of the scale. */
 export function columnChart(chart) {
   const readout = element("p", { class: "readout" }, chart.summary);
   return element(
@@ -30,9 +30,9 @@ function legend(series) {
 }
 
 function plot(chart, readout) {
-  const { slots, series, format } = chart;
+  const { slots, series, format, least = 2 } = chart;
   const sums = slots.map((_, index) => series.reduce((sum, { values }) => sum + values[index], 0));
-  const top = ceiling(Math.max(...sums));
+  const top = ceiling(Math.max(...sums), least);
   const cursor = shape("rect", { class: "cursor", width: 1, height: HEIGHT });
   const bars = slots.flatMap((_, index) => column(series, index, top));
   const lines = [0, HEIGHT / 2, HEIGHT].map((y) => shape("line", { x1: 0, x2: slots.length, y1: y, y2: y }));
@@ -87,10 +87,10 @@ function table({ title, slots, series, format }) {
   );
 }
 
-/** The end of the scale: a round number whose half is one too. */
-function ceiling(most) {
-  if (most <= 0) return 2;
+/** The end of the scale: a round number, not below `least`, whose half is round too. */
+function ceiling(most, least) {
+  if (most <= 0) return least || 1;
   const power = 10 ** Math.floor(Math.log10(most));
   const step = STEPS.find((one) => one * power >= most) * power;
-  return step < 2 ? 2 : step;
+  return Math.max(step, least);
 }

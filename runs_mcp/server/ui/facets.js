@@ -1,6 +1,7 @@
 /** Facets: how many runs have each value, as bars that filter by it. */
 
 import { element } from "./elements.js";
+import { clashingNames, distinctName } from "./fields.js";
 import { count } from "./formats.js";
 
 const MOST_VALUES = 8;
@@ -21,15 +22,18 @@ const FILTER_OF = {
 };
 
 /** A card a facet. `chosen` tells whether a value is filtered by, `choose` is called with a filter, its value and name;
- * without it the bars only count. */
-export function facetCards(facets, { chosen, choose }) {
+ * without it the bars only count. `clashing` are the names that several environments share. */
+export function facetCards(facets, { chosen, choose, clashing }) {
   const names = Object.keys(TITLES).filter((name) => facets[name]?.length);
-  return names.map((name) => card(name, facets[name], chosen, FILTER_OF[name] ? choose : undefined));
+  const filtering = (name) => (FILTER_OF[name] ? choose : undefined);
+  return names.map((name) => card(name, distinct(name, facets[name], clashing), chosen, filtering(name)));
 }
 
-/** Return the label of a bucket. */
-function bucketName({ id, name }) {
-  return String(name ?? id ?? "none");
+/** Return the buckets with labels that differ from each other. */
+function distinct(facet, buckets, environments) {
+  const clashing = facet === "environments" ? environments : clashingNames(buckets, []);
+  const named = ({ id, name }) => (name && id ? distinctName({ id, name }, clashing) : String(name ?? id ?? "none"));
+  return buckets.map((bucket) => ({ ...bucket, name: named(bucket) }));
 }
 
 function card(facet, buckets, chosen, choose) {
@@ -49,7 +53,7 @@ function card(facet, buckets, chosen, choose) {
 function bar(facet, bucket, most, chosen, choose) {
   const fill = element("span", { class: "fill", "aria-hidden": "true" });
   fill.style.inlineSize = `${(100 * bucket.count) / most}%`;
-  const name = bucketName(bucket);
+  const { name } = bucket;
   const parts = [fill, element("span", { class: "name", title: name }, name), element("span", {}, count(bucket.count))];
   const filter = FILTER_OF[facet];
   if (!choose || bucket.id === undefined) return element("div", { class: "facet-bar" }, parts);

@@ -39,9 +39,31 @@ export function tokensOf(run) {
   return { prompt: Number(use.prompt) || 0, result: Number(use.result ?? use.completion) || 0 };
 }
 
+/** The code of its error, as aggregations name it; nothing for a run that did not fail. */
+export function codeOf(run) {
+  if (!run.error && statusOf(run) !== "failed") return "";
+  return String(run.error?.code ?? "none");
+}
+
 /** Code and message on one line, or nothing. */
 export function errorOf(run) {
   if (!run.error) return "";
   if (typeof run.error !== "object") return String(run.error);
   return [run.error.code, run.error.message].filter(Boolean).map(String).join(": ") || "no reason given";
+}
+
+/** The names that several environments share, of facet buckets and runs. */
+export function clashingNames(buckets, runs) {
+  const ids = new Map();
+  const environments = [...buckets, ...runs.map((run) => run.environment)];
+  for (const environment of environments.filter((one) => one?.name && one.id)) {
+    ids.set(environment.name, (ids.get(environment.name) ?? new Set()).add(environment.id));
+  }
+  return new Set([...ids].filter(([, found]) => found.size > 1).map(([name]) => name));
+}
+
+/** A name with a part of the id where others share the name, as the server puts it. */
+export function distinctName({ id, name }, clashing) {
+  if (!clashing.has(name)) return name;
+  return `${name} (${id.length > 9 ? `${id.slice(0, 4)}…${id.slice(-4)}` : id})`;
 }

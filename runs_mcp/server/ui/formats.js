@@ -4,6 +4,7 @@ const LOCALE = "en-GB";
 const WHOLE = new Intl.NumberFormat(LOCALE);
 const SHORT = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const MOMENT = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const TIME = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium" });
 /** Slots of time are those of the server, in UTC. */
 const UTC = { timeZone: "UTC" };
 const DAY_OF_YEAR = new Intl.DateTimeFormat(LOCALE, { ...UTC, day: "numeric", month: "short" });
@@ -26,6 +27,15 @@ export function duration(milliseconds) {
   const seconds = milliseconds / 1000;
   return seconds < LONGEST_IN_SECONDS ? `${Number(seconds.toFixed(1))} s` : `${count(Math.round(seconds / 60))} min`;
 }
+
+/** US dollars, small amounts with two significant digits: `$1,204`, `$0.07`, `$0.0012`. */
+export function dollars(amount) {
+  const digits = amount >= 100 || amount === 0 ? 0 : amount >= 0.1 ? 2 : Math.min(1 - Math.floor(Math.log10(amount)), 8);
+  return `$${amount.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}
+
+/** `14:03:27`. */
+export const timeOfDay = (date) => TIME.format(date);
 
 export function share(part, whole) {
   return whole ? `${((100 * part) / whole).toFixed(part && part < whole / 10 ? 1 : 0)} %` : "0 %";

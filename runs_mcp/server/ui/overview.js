@@ -2,68 +2,62 @@
 
 import { columnChart } from "./charts.js";
 import { element } from "./elements.js";
-import { compact, count, counted, duration, share } from "./formats.js";
-import { countedBy, facetsOf, inSlots, latencyBy, tokensBy } from "./statistics.js";
+import { compact, count, counted, dollars, duration, share } from "./formats.js";
+import { costBy, countedBy, facetsOf, inSlots, latencyBy, tokensBy } from "./statistics.js";
 
 export const SPLITS = ["status", "model", "environment"];
 
-/** How many runs, how many of them failed, how long they took, how many tokens they used. */
-export function figures({ summary, total, runs }, facets) {
+/** How many runs, how many of them failed, how long they took, how many tokens they used, and what they cost. */
+export function figures({ summary, total, runs, costs }, facets) {
   const known = total ?? runs.length;
   const failed = (facets.status ?? []).find(({ id }) => id === "failed")?.count ?? 0;
   const all = summary?.total ?? {};
+  const tokens = tokensUsed(all);
   const items = [
     ["Runs", count(known)],
     ["Failed", count(failed), share(failed, known)],
     ["Median time", timed(all.median_ms)],
     ["95th percentile", timed(all.p95_ms)],
-    ["Tokens", tokensUsed(all) === null ? "–" : compact(tokensUsed(all))],
+    ["Tokens", tokens === null ? "–" : compact(tokens), Boolean(tokens) && `${compact(all.prompt_tokens)} in`],
+    ["Cost", costs ? dollars(costs.total) : "–", costs?.estimated && "at list prices"],
   ];
-  const figure = ([name, value, more]) =>
-    element(
-      "div",
-      { class: "card figure" },
-      element("dt", {}, name),
-      element("dd", {}, value, more && element("small", {}, more)),
-    );
   return element("dl", { class: "figures" }, items.map(figure));
 }
 
-/** The charts: over time, and by model. */
-export function charts({ summary, slots, unit, times, split }) {
+function figure([name, value, more]) {
+  return element(
+    "div",
+    { class: "card figure" },
+    element("dt", {}, name),
+    element("dd", {}, element("span", {}, value), more && element("small", {}, more)),
+  );
+}
+
+/** The charts over time. */
+export function charts({ summary, slots, unit, times, split, costs }) {
   if (!times.length) return [];
   const all = summary.total;
   const groups = inSlots(times, slots, unit);
-  return [
-    columnChart({
-      title: `Runs per ${unit}`,
-      summary: counted(summary.covered, "run"),
-      slots,
-      series: countedBy(split.groups, slots, unit, split.by),
-      format: count,
-    }),
-    columnChart({
-      title: `Latency per ${unit}`,
-      summary: all.median_ms === null ? "" : `median ${duration(all.median_ms)}`,
-      slots,
-      series: latencyBy(groups),
-      format: duration,
-    }),
-    columnChart({
-      title: `Tokens per ${unit}`,
-      summary: counted(tokensUsed(all), "token"),
-      slots,
-      series: tokensBy(groups),
-      format: compact,
-    }),
-    columnChart({
-      title: "Latency by model",
-      summary: counted(summary.groups.length, "model"),
-      slots: summary.groups.map(({ by }) => ({ label: by.model, title: by.model })),
-      series: latencyBy(summary.groups),
-      format: duration,
-    }),
+  const counts = countedBy(split.groups, slots, unit, split.by);
+  const drawn = [
+    [`Runs per ${unit}`, counted(summary.covered, "run"), counts, count],
+    [`Latency per ${unit}`, medianOf(all), latencyBy(groups), duration],
+    [`Tokens per ${unit}`, counted(tokensUsed(all), "token"), tokensBy(groups), compact],
+    costs && [`Cost per ${unit}`, spent(costs), costBy(inSlots(costs.groups, slots, unit)), dollars, 0],
   ];
+  return drawn
+    .filter(Boolean)
+    .map(([title, said, series, format, least]) =>
+      columnChart({ title, summary: said, slots, series, format, least }),
+    );
+}
+
+function medianOf({ median_ms: median }) {
+  return median === null ? "" : `median ${duration(median)}`;
+}
+
+function spent({ total, estimated }) {
+  return `${dollars(total)}${estimated ? ", estimated at list prices" : ""}`;
 }
 
 /** The groups of an `aggregate_runs` answer as a table. */

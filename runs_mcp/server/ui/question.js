@@ -2,7 +2,21 @@
 
 import { ALL_TIME, PERIODS } from "./periods.js";
 
-const FILTERS = ["query", "name", "status", "interaction", "environment", "model", "tags", "parent", "object"];
+export const DEFAULT_PERIOD = "30d";
+export const FILTERS = [
+  "query",
+  "name",
+  "status",
+  "interaction",
+  "environment",
+  "model",
+  "tags",
+  "parent",
+  "object",
+  "error",
+];
+/** The filters that take several values. */
+export const LISTS = ["tags", "parent"];
 const AS_ASKED = "asked";
 
 /** A question as the arguments of any of the tools put it. Where `fixed`, the answer is all there is: what was asked
@@ -20,7 +34,7 @@ export function questionOf(args) {
     names: {},
     asked: known ? null : asked,
     period: known ? asked.start : AS_ASKED,
-    fixed: isMongoFilter(given.query) || topLevelOnly,
+    fixed: isMongoFilter(given.query) || topLevelOnly || Boolean(given.where),
   };
 }
 
@@ -40,9 +54,17 @@ export function bounds({ period, asked }) {
   return { ...(start && { start }), ...(end && { end }) };
 }
 
-/** Filters and period as arguments of a search. */
+/** Filters and period as arguments of a search, which cannot filter by the code of an error: only failed runs have
+ * one. */
 export function searchArguments(question) {
-  return { ...question.filters, ...bounds(question) };
+  const { error, ...filters } = question.filters;
+  return { ...filters, ...(error && { status: "failed" }), ...bounds(question) };
+}
+
+/** Filters and period as arguments of an aggregation. */
+export function aggregateArguments(question) {
+  const { error } = question.filters;
+  return { ...searchArguments(question), ...(error && { where: { "error.code": error } }) };
 }
 
 /** Whether a value is filtered by, by its id or its name. */
@@ -57,7 +79,7 @@ export function toggle(question, filter, value, name) {
   const chosen = isChosen(question, filter, value, name);
   const others = [filters[filter] ?? []].flat().filter((one) => one !== value && one !== name);
   names[value] = name;
-  if (filter === "tags") filters.tags = chosen ? others : [...others, value];
+  if (LISTS.includes(filter)) filters[filter] = chosen ? others : [...others, value];
   else filters[filter] = chosen ? undefined : value;
   if (!filters[filter]?.length) delete filters[filter];
 }

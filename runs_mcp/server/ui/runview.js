@@ -1,8 +1,9 @@
 /** The run viewer: what a run was asked, what came of it, and what it writes while it is still going. */
 
 import { element, showHidden } from "./elements.js";
-import { idOf, isFinal, statusOf } from "./fields.js";
+import { dateOf, idOf, isFinal, statusOf } from "./fields.js";
 import { follow } from "./following.js";
+import { counted, duration } from "./formats.js";
 import { errorView, heading } from "./runhead.js";
 import { valueView } from "./values.js";
 
@@ -16,6 +17,8 @@ const PARTS = [
 ];
 const WITH_RESOURCE = ["result", "parameters", "prompt"];
 const LIVE = { class: "text live", role: "log", tabindex: 0, "aria-label": "Text so far" };
+const SECOND_MS = 1000;
+const NO_TEXT_YET = "No text yet. The text of a run that another program started arrives when the run ends.";
 const NEAR_PX = 40;
 const CUT = /\[… [\d,]+ characters cut; whole in runs:/;
 
@@ -67,13 +70,15 @@ export class RunView {
   /** Gives the place for what it writes, if it is still going. */
   #draw(run, started) {
     const live = isFinal(run) ? null : element("pre", LIVE, run.text ?? "");
-    const parts = [heading(run), errorView(run), live && liveView(live, started), this.#parts(run)];
+    const parts = [heading(run), errorView(run), live && liveView(live, run, started), this.#parts(run)];
     this.#content.replaceChildren(...parts.flat().filter(Boolean));
     return live;
   }
 
   async #follow(live, { started, signal }) {
     live.replaceChildren();
+    const stopwatch = setInterval(() => tellTime(live), SECOND_MS);
+    signal.addEventListener("abort", () => clearInterval(stopwatch));
     const writing = follow(this.#host, this.runId, { started, signal });
     let step = await writing.next();
     for (; !step.done; step = await writing.next()) {
@@ -81,6 +86,7 @@ export class RunView {
       live.append(showHidden(step.value));
       if (atEnd) live.scrollTop = live.scrollHeight;
     }
+    clearInterval(stopwatch);
     if (signal.aborted) return;
     if (step.value) return this.open(this.runId, { started: true });
     const again = element("button", { type: "button", click: () => this.open(this.runId, { started }) }, "Go on");
@@ -136,12 +142,23 @@ function isStarted(run) {
   return Boolean(run.next) || statusOf(run) !== "created";
 }
 
-function liveView(live, started) {
-  const state = started ? "Running: what it writes appears here." : "Created, and not started yet.";
+function liveView(live, run, started) {
+  const state = started ? "Running: its text appears here as it arrives." : "Created, and not started yet.";
+  const since = started && dateOf(run)?.getTime();
   return element(
     "section",
     { class: "card", "aria-label": "Live text" },
-    element("p", { class: "pulse" }, state),
+    element("p", { class: "pulse" }, state, element("span", { class: "elapsed", "data-since": since })),
     live,
+    started && element("p", { class: "hint muted" }, NO_TEXT_YET),
   );
+}
+
+/** Say how long the run has taken and how much it has written. */
+function tellTime(live) {
+  const place = live.parentNode.querySelector(".elapsed");
+  const took = Math.max(Date.now() - Number(place.dataset.since ?? Date.now()), 0);
+  const length = live.textContent.length;
+  const parts = [took && duration(took - (took % SECOND_MS)), length && counted(length, "character")];
+  place.textContent = parts.filter(Boolean).join(" · ");
 }

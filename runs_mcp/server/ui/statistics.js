@@ -40,6 +40,11 @@ export function tokensBy(groups) {
   ];
 }
 
+/** The cost of each group. */
+export function costBy(groups) {
+  return [{ name: "cost", shade: "series-3", values: groups.map((group) => group?.cost ?? 0) }];
+}
+
 /** Of each group the median duration, and what is above it up to the 95th percentile. */
 export function latencyBy(groups) {
   const values = (measure) => groups.map((group) => group?.[measure] ?? 0);
