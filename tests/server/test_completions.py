@@ -33,7 +33,7 @@ async def test_an_interaction_is_completed_by_name_the_beginning_first(client: C
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        pytest.param("model", "gpt", {"gpt-4o", "gpt-4o-mini"}, id="model"),
+        pytest.param("model", "gpt-4o", {"gpt-4o", "gpt-4o-mini"}, id="model"),
         pytest.param("environment", "bed", {"Bedrock EU"}, id="environment"),
         pytest.param("status", "fa", {"failed"}, id="status"),
         pytest.param("tag", "night", {"nightly"}, id="tag"),
