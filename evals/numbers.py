@@ -29,6 +29,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
+from tests.calls import PATIENT
 from tests.clients.interpreter import python_with
 
 RUNS = 5_000
@@ -81,7 +82,7 @@ async def score_all(generated: bool) -> list[Score]:  # noqa: FBT001 - anyio pas
     async with running(SandboxOptions(seed_runs=RUNS, seed=SEED)) as sandbox:
         runs = await every_run(sandbox)
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
-        async with Client(build_server(config).mcp) as client:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
             scores = [await _score(client, question, runs) for question in QUESTIONS]
         if generated:
             async with generated_server(sandbox) as client:
@@ -134,7 +135,7 @@ async def generated_server(sandbox: Sandbox) -> AsyncIterator[Client]:
     }
     command = [str(python_with(FASTMCP)), str(SERVERS / "generated.py"), str(DOCUMENT)]
     server = stdio_client(StdioServerParameters(command=command[0], args=command[1:], env=environment))
-    async with Client(server) as client:
+    async with Client(server, client_info=PATIENT) as client:
         yield client
 
 

@@ -16,6 +16,7 @@ from mcp.client import Client
 from mcp.client.stdio import stdio_client
 
 from evals.questions import questions
+from tests.calls import PATIENT
 
 Tool = Callable[..., Awaitable[dict[str, Any]]]
 Plan = Callable[[Tool], Awaitable[object]]
@@ -199,7 +200,7 @@ async def answer(question: str) -> object:
     plan = PLANS[next(known.id for known in questions() if known.question == question)]
     command, *arguments = json.loads(os.environ["MCP_SERVER"])
     server = stdio_client(StdioServerParameters(command=command, args=arguments, env=dict(os.environ)))
-    async with Client(server) as client:
+    async with Client(server, client_info=PATIENT) as client:
 
         async def tool(name: str, **arguments: Any) -> dict[str, Any]:
             result = await client.call_tool(name, arguments)

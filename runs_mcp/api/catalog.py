@@ -52,7 +52,7 @@ class Interaction:
             description=_text(sent.get("description")),
             status=_text(sent.get("status")),
             version=version if type(version) is int else None,
-            tags=[one for one in tags if isinstance(one, str)] if isinstance(tags, list) else (),
+            tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else (),
             input_schema=_object(input_schema),
             result_schema=_object(sent.get("result_schema")),
         )
@@ -106,8 +106,10 @@ class Catalog:
         if self._edition.interaction_endpoints:
             return await self._list_endpoints()
         exported = _objects(await self._requester.call("POST", "/interactions/export", body={}))
-        found = [Interaction.read(one, merge_input_schemas(one.get("prompts"))) for one in exported]
-        return [one for one in found if one]
+        found = [
+            Interaction.read(interaction, merge_input_schemas(interaction.get("prompts"))) for interaction in exported
+        ]
+        return [interaction for interaction in found if interaction]
 
     async def resolve_interaction(
         self, interaction: str, *, environment: str | MISSING = MISSING, model: str | MISSING = MISSING
@@ -136,7 +138,7 @@ class Catalog:
             RunsApiError: see `RunsClient`.
         """
         answer = _objects(await self._requester.call("GET", "/environments"))
-        return [_environment(one) for one in answer if _text(one.get("id"))]
+        return [_environment(item) for item in answer if _text(item.get("id"))]
 
     @property
     def _edition(self) -> Edition:
@@ -152,8 +154,8 @@ class Catalog:
                 "include_result_schema": True,
             }
             answer = _objects(await self._requester.call("POST", "/interactions/endpoints", body=body))
-            read = [Interaction.read(one, one.get("params_schema")) for one in answer]
-            new = {one.id: one for one in read if one and one.id not in found}
+            read = [Interaction.read(item, item.get("params_schema")) for item in answer]
+            new = {item.id: item for item in read if item and item.id not in found}
             found |= new
             if len(answer) < PAGE or not new:
                 break
@@ -162,8 +164,12 @@ class Catalog:
 
 def merge_input_schemas(prompts: Any) -> Schema | None:
     """Return one schema for the data that all `prompts` of an interaction take; None if none of them has a schema."""
-    templates = [one.get("template") for one in _objects(prompts or [])]
-    schemas = [one["inputSchema"] for one in templates if isinstance(one, Mapping) and _object(one.get("inputSchema"))]
+    templates = [prompt.get("template") for prompt in _objects(prompts or [])]
+    schemas = [
+        template["inputSchema"]
+        for template in templates
+        if isinstance(template, Mapping) and _object(template.get("inputSchema"))
+    ]
     if len(schemas) <= 1:
         return schemas[0] if schemas else None
     merged: dict[str, Any] = {**schemas[0]}
@@ -189,26 +195,32 @@ def _resolution(sent: Mapping[str, Any]) -> Resolution:
         environment=Ref(_text(named.get("id")), _text(named.get("name"))) if named else None,
         model=_text(resolved.get("model")),
         model_source=_text(resolved.get("model_source")),
-        tags=[one for one in tags if isinstance(one, str)] if isinstance(tags, list) else (),
+        tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else (),
     )
 
 
 def _environment(sent: Mapping[str, Any]) -> Environment:
     listed = sent.get("enabled_models")
-    models = [one.get("id") if isinstance(one, Mapping) else one for one in listed] if isinstance(listed, list) else []
+    models = (
+        [model.get("id") if isinstance(model, Mapping) else model for model in listed]
+        if isinstance(listed, list)
+        else []
+    )
     return Environment(
         id=_text(sent.get("id")) or "",
         name=_text(sent.get("name")) or _text(sent.get("id")) or "",
         provider=_text(sent.get("provider")),
         description=_text(sent.get("description")),
-        models=list(dict.fromkeys(one for one in [sent.get("default_model"), *models] if isinstance(one, str) and one)),
+        models=list(
+            dict.fromkeys(model for model in [sent.get("default_model"), *models] if isinstance(model, str) and model)
+        ),
     )
 
 
 def _objects(answer: Any) -> list[Mapping[str, Any]]:
     if not isinstance(answer, list):
         raise ProtocolError("The Runs API answered something that is not a list")
-    return [one for one in answer if isinstance(one, Mapping)]
+    return [item for item in answer if isinstance(item, Mapping)]
 
 
 def _object(value: Any) -> Schema | None:

@@ -115,7 +115,7 @@ class Run:
         sent = self.raw.get("tags")
         if isinstance(sent, str):
             return [sent]
-        return [one for one in sent if isinstance(one, str)] if isinstance(sent, list) else []
+        return [item for item in sent if isinstance(item, str)] if isinstance(sent, list) else []
 
     @property
     def parent(self) -> str | None:

@@ -40,7 +40,7 @@ def _converted(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(name: str, value: Any) -> list[str]:
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     if isinstance(value, str):
         return [value]

@@ -115,7 +115,7 @@ def _current_parent(condition: Any) -> Search | None:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, str) and one for one in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
 
 
 TRANSLATIONS: Mapping[str, Translate] = {

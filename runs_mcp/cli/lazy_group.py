@@ -53,6 +53,6 @@ class LazyGroup(click.Group):
 
     @override
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        named = [one for one in self.lazy_commands if one.name.startswith(incomplete)]
+        named = [lazy_command for lazy_command in self.lazy_commands if lazy_command.name.startswith(incomplete)]
         options = click.Command.shell_complete(self, ctx, incomplete)
-        return [*(CompletionItem(one.name, help=one.help) for one in named), *options]
+        return [*(CompletionItem(command.name, help=command.help) for command in named), *options]

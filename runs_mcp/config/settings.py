@@ -183,7 +183,7 @@ class Config(BaseSettings):
     def manages(self) -> bool:
         """True if some callers are offered the tools of `server.manage`."""
         servers = [self.of(profile).server for profile in (None, *self.profiles)]
-        return any(one.manage and not one.read_only for one in servers)
+        return any(server.manage and not server.read_only for server in servers)
 
     @property
     def serves_unmatched_callers(self) -> bool:

@@ -106,8 +106,12 @@ async def answers_of(params: CallToolRequestParams, states: SingleUse) -> Mappin
     A confirmation counts once, and only with the sealed state of its question; otherwise the question is asked again.
     Other answers always count, since the call could have passed them as arguments.
     """
-    given = {key: one for key, one in (params.input_responses or {}).items() if isinstance(one, ElicitResult)}
-    chosen = {key: one for key, one in given.items() if key != CONFIRM}
+    given = {
+        key: input_response
+        for key, input_response in (params.input_responses or {}).items()
+        if isinstance(input_response, ElicitResult)
+    }
+    chosen = {key: result for key, result in given.items() if key != CONFIRM}
     if params.request_state is None:
         return chosen
     try:
@@ -221,7 +225,7 @@ async def _ask_now(call: Call, question: Question) -> Answer:
 
 
 def _labels(options: Sequence[FilterOption]) -> dict[str, str]:
-    return {one.id or one.name or "": _label(one) for one in options}
+    return {option.id or option.name or "": _label(option) for option in options}
 
 
 def _label(option: FilterOption) -> str:

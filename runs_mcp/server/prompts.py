@@ -118,7 +118,7 @@ def load(folder: Traversable) -> Iterator[PromptFile]:
     Raises:
         ConfigError: A file is not a valid prompt; the text says which, and why.
     """
-    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+    for file in sorted(folder.iterdir(), key=lambda path: path.name):
         if file.name.endswith(".md"):
             yield _read(file)
 

@@ -133,9 +133,11 @@ def build_server(
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
     prompt_files = list(prompts.load(prompts.directory()))
     offered = prompts.Prompts(prompt_files)
-    completions = Completions(prompts=offered.names, templates=[one.uri_template for one in resources.TEMPLATES])
+    completions = Completions(
+        prompts=offered.names, templates=[template.uri_template for template in resources.TEMPLATES]
+    )
     apps, skills, tasks = ui.extension(), Skills(prompt_files), Tasks()
-    pages = [one.resource for extension in (apps, skills) for one in extension.resources()]
+    pages = [resource.resource for extension in (apps, skills) for resource in extension.resources()]
     server = Server(
         NAME,
         title="Runs",
@@ -172,7 +174,7 @@ def build_server(
 
 def _instructions(config: Config, tools: Sequence[Operation], ctx: Request) -> str:
     """Return the instructions for the tools that the caller and the credential may use."""
-    allowed = [one.name for one in tools if has_scope(ctx, one.scope)]
+    allowed = [tool.name for tool in tools if has_scope(ctx, tool.scope)]
     return instructions(config, [name for name in allowed if name in ctx.lifespan_context.permitted])
 
 

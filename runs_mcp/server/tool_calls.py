@@ -83,7 +83,7 @@ class ToolCalls:
         cursor.require_first_page(params)
         await ctx.lifespan_context.permitted.wait()
         tools = (await self._known()).values()
-        return ListToolsResult(tools=[one.published for one in tools if self._is_permitted(one, ctx)])
+        return ListToolsResult(tools=[tool.published for tool in tools if self._is_permitted(tool, ctx)])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""

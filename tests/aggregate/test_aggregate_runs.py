@@ -19,7 +19,7 @@ from runs_mcp.sandbox.sandbox_options import Operation
 from runs_mcp.server import build_server
 from tests import upstream
 from tests.aggregate import plain
-from tests.calls import Answer, Notifications, call
+from tests.calls import PATIENT, Answer, Notifications, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import reply
@@ -78,7 +78,7 @@ async def found(sandbox: Sandbox, anyio_backend: str) -> dict[str, set[str]]:
 @pytest.fixture
 async def client(config: Config) -> AsyncIterator[Client]:
     """A client of a server in front of the sandbox."""
-    async with Client(build_server(config).mcp) as connected:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as connected:
         yield connected
 
 
@@ -190,7 +190,7 @@ async def test_counting_alone_reads_no_runs(client: Client) -> None:
 
 async def test_an_incomplete_scan_is_reported_with_its_coverage(config: Config) -> None:
     short = config.model_copy(update={"server": ServerSettings(max_scan=120)})
-    async with Client(build_server(short).mcp) as client:
+    async with Client(build_server(short).mcp, client_info=PATIENT) as client:
         said = Notifications()
         answer = await call(client, "aggregate_runs", progress=said, measures=["median_ms", "runs"])
     told = answer.structured
@@ -268,5 +268,5 @@ async def served(options: SandboxOptions, edition: str) -> AsyncIterator[Client]
     """A client of a server in front of a sandbox with `options`."""
     async with running(options) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings(edition=edition)))
-        async with Client(build_server(config).mcp) as connected:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as connected:
             yield connected

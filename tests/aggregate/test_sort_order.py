@@ -11,7 +11,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.server import build_server
-from tests.calls import call
+from tests.calls import PATIENT, call
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ VALUES: dict[str, Any] = {
 async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Client]:
     """A client of a server for either edition: one API sorts, the other does not."""
     config = Config(api=sandbox_api(sandbox.url, ApiSettings(edition=request.param)))
-    async with Client(build_server(config).mcp) as connected:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as connected:
         yield connected
 
 
@@ -60,7 +60,7 @@ async def test_the_last_page_is_marked_as_the_last(client: Client) -> None:
 
 async def test_an_order_over_part_of_the_runs_is_marked_incomplete(config: Config) -> None:
     short = config.model_copy(update={"server": ServerSettings(max_scan=50)})
-    async with Client(build_server(short).mcp) as client:
+    async with Client(build_server(short).mcp, client_info=PATIENT) as client:
         answer = await call(client, "search_runs", sort="-total_tokens", limit=5)
     assert answer.structured["complete"] is False
     assert answer.structured["covered"] == 50

@@ -7,7 +7,7 @@ from mcp.client import Client
 from mcp_types import HEADER_MISMATCH
 
 from runs_mcp.server.tasks import EXTENSION
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.clients.processes import http_process
 from tests.clients.test_malformed_stdio_messages import NONSENSE
 from tests.http_client import http_client
@@ -29,7 +29,7 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
 @pytest.fixture(scope="module")
 async def bystander(url: str) -> AsyncIterator[Client]:
     """A client whose session lasts while others send nonsense."""
-    async with Client(url, mode="legacy") as client:
+    async with Client(url, mode="legacy", client_info=PATIENT) as client:
         yield client
 
 

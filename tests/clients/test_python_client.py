@@ -9,7 +9,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp.server.tools import OPERATIONS
-from tests.calls import Notifications, call
+from tests.calls import PATIENT, Notifications, call
 from tests.clients.processes import CLEAN, SERVE, http_process, serving_http
 from tests.http_client import http_client
 
@@ -27,7 +27,7 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
 @pytest.fixture(params=["stdio", "http"])
 async def remote(request: pytest.FixtureRequest, url: str, mode: str) -> AsyncIterator[Client]:
     """A client of either era, over either transport."""
-    async with Client(STDIO if request.param == "stdio" else url, mode=mode) as client:
+    async with Client(STDIO if request.param == "stdio" else url, mode=mode, client_info=PATIENT) as client:
         yield client
 
 
@@ -76,7 +76,7 @@ async def test_sigterm_answers_the_calls_in_flight(mode: str) -> None:
             if process.returncode is None:
                 process.terminate()
 
-        async with Client(url, mode=mode) as client:
+        async with Client(url, mode=mode, client_info=PATIENT) as client:
             slow = {"interaction": "SlowWriter", "data": {"chunks": 500, "delay_ms": 100}}
             answer = await call(client, "create_run", progress=stop, **slow)
         assert await process.wait() == 0

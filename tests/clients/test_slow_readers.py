@@ -8,7 +8,7 @@ import psutil
 import pytest
 from mcp.client import Client
 
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.clients.processes import http_process
 from tests.clients.stdio_peer import HELLO
 from tests.clients.test_malformed_http_requests import JSON
@@ -33,7 +33,7 @@ async def test_clients_that_do_not_read_delay_no_other_and_use_bounded_memory() 
     arguments = {"interaction": "SlowWriter", "data": {"chunks": CHUNKS, "delay_ms": 0}}
     params = {"name": "create_run", "arguments": arguments, "_meta": {"progressToken": "p"}}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
-    async with http_process() as (url, process), Client(url, mode="legacy") as client:
+    async with http_process() as (url, process), Client(url, mode="legacy", client_info=PATIENT) as client:
         measured = psutil.Process(process.pid)
         await call(client, "list_runs", limit=100)
         before = measured.memory_info().rss

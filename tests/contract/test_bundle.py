@@ -13,7 +13,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp.server.tools import OPERATIONS
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.clients import node
 from tests.clients.processes import CLEAN
 from tests.contract.conftest import BIN, CODE, EXAMPLE, PROMPTS, ROOT
@@ -88,7 +88,7 @@ def test_every_setting_has_a_default_without_which_hosts_pass_on_its_placeholder
 async def test_without_a_credential_the_bundle_serves_a_sandbox(
     packer: Path, bundle: Path, filled: dict[str, Any], tools: int
 ) -> None:
-    async with Client(await started(packer, bundle, **filled)) as client:
+    async with Client(await started(packer, bundle, **filled), client_info=PATIENT) as client:
         assert len((await client.list_tools()).tools) == tools
         listed = await call(client, "list_runs", limit=3)
         assert len(listed.structured["runs"]) == 3
@@ -100,7 +100,7 @@ async def test_with_a_credential_the_bundle_serves_its_api(packer: Path, bundle:
     run = {"id": "r1", "status": "completed"}
     async with upstream.serving({"GET /runs": reply([run])}) as api:
         filled = {"credential": "a-token", "base_url": api.api.base_url, "project": "p1"}
-        async with Client(await started(packer, bundle, **filled)) as client:
+        async with Client(await started(packer, bundle, **filled), client_info=PATIENT) as client:
             listed = await call(client, "list_runs")
     assert [one["id"] for one in listed.structured["runs"]] == ["r1"]
     assert "composable, project p1" in listed.text

@@ -12,6 +12,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp import __version__
 from runs_mcp.server.tools import OPERATIONS
+from tests.calls import PATIENT
 from tests.clients.processes import CLEAN
 from tests.contract.conftest import BIN, ROOT
 
@@ -55,6 +56,6 @@ async def test_an_installed_package_starts_and_is_complete(
     command, *arguments = by(wheel, tmp_path)
     assert run(command, *arguments, "--version") == f"runs-mcp, version {__version__}\n"
     server = StdioServerParameters(command=command, args=[*arguments, "serve", "--sandbox"], env=CLEAN, cwd=tmp_path)
-    async with Client(server) as client:
+    async with Client(server, client_info=PATIENT) as client:
         assert len((await client.list_tools()).tools) == len(OPERATIONS)
         assert len((await client.list_prompts()).prompts) == 5

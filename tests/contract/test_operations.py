@@ -17,7 +17,7 @@ from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from runs_mcp.server.tools.filter_arguments import SearchArguments
-from tests.calls import call
+from tests.calls import PATIENT, call
 
 DOCUMENTED = {
     "GET /runs",
@@ -145,7 +145,7 @@ async def test_every_answer_fits_its_output_schema(client: Client) -> None:
 )
 async def test_tools_can_be_narrowed(config: Config, mode: str, settings: dict[str, Any], names: set[str]) -> None:
     narrowed = config.model_copy(update={"server": ServerSettings.model_validate(settings)})
-    async with Client(build_server(narrowed).mcp, mode=mode) as client:
+    async with Client(build_server(narrowed).mcp, mode=mode, client_info=PATIENT) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == names
         instructions = client.instructions or ""
         assert all((f"- {one.name} " in instructions) == (one.name in names) for one in OPERATIONS)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests import upstream
-from tests.calls import Notifications, call
+from tests.calls import PATIENT, Notifications, call
 from tests.clients.processes import CLEAN
 from tests.upstream import CLOSE, Replies, chunk, events, reply
 
@@ -62,7 +62,7 @@ async def test_neither_key_nor_token_is_ever_emitted(tmp_path: Path, *, in_query
             command=sys.executable, args=["-m", "runs_mcp", "serve", "--config", str(file)], env=CLEAN
         )
         with log.open("w", encoding="utf-8") as errors:
-            async with Client(stdio_client(server, errlog=errors), mode="legacy") as client:
+            async with Client(stdio_client(server, errlog=errors), mode="legacy", client_info=PATIENT) as client:
                 progress = Notifications()
                 for tool, arguments in (
                     ("list_runs", {}),

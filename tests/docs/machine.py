@@ -15,6 +15,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp.server.tools import OPERATIONS
+from tests.calls import PATIENT
 from tests.docs.documents import ROOT, SERVERS
 
 BIN = Path(sys.executable).parent
@@ -107,7 +108,7 @@ class Machine:
             return
         command, *arguments = words
         server = StdioServerParameters(command=command, args=arguments, env=self._environment, cwd=self._folder)
-        async with Client(server) as client:
+        async with Client(server, client_info=PATIENT) as client:
             assert len((await client.list_tools()).tools) == len(OPERATIONS)
         self._answered.add(tuple(words))
 

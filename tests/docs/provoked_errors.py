@@ -29,7 +29,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.clients.processes import CLEAN
 from tests.docs.machine import BIN
 from tests.http.service import ACCEPT, configured, running
@@ -88,7 +88,7 @@ class Tool:
         async with upstream.serving(self.replies) as api:
             given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, "max_retries": 0}
             config = Config.model_validate({**self.settings, "api": {**given, **self.settings.get("api", {})}})
-            async with Client(build_server(config).mcp) as client:
+            async with Client(build_server(config).mcp, client_info=PATIENT) as client:
                 try:
                     return (await call(client, self.name, **self.arguments)).text
                 except MCPError as error:

@@ -21,7 +21,7 @@ import psutil
 from mcp.client import Client
 
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running
-from tests.calls import Answer, Notifications, call
+from tests.calls import PATIENT, Answer, Notifications, call
 from tests.clients.processes import CLEAN, http_process
 from tests.faults.proxy import FaultyProxy, faulty
 from tests.sandbox.sandbox_client import signed_in
@@ -174,7 +174,7 @@ async def long_one(minutes: float, seed: int) -> int:
     async with (
         behind_faults(seed) as (proxy, api),
         http_process(("-m", "runs_mcp", "serve"), environment_for(proxy.url)) as (url, process),
-        Client(url, mode="legacy") as client,
+        Client(url, mode="legacy", client_info=PATIENT) as client,
     ):
         measured = psutil.Process(process.pid)
         await soak.work(client, 20)

@@ -7,6 +7,7 @@ from mcp.client import Client
 
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
+from tests.calls import PATIENT
 from tests.clients.processes import http_process
 from tests.faults.soak import Footprint, Soak, behind_faults, broken_promises, environment_for, settings_for, settled
 
@@ -28,7 +29,9 @@ async def test_no_run_is_lost_or_doubled_and_no_task_outlives_its_call(mode: str
     soak = Soak(seed=4)
     async with (
         behind_faults(seed=4) as (proxy, api),
-        Client(build_server(Config.model_validate(settings_for(proxy.url))).mcp, mode=mode) as client,
+        Client(
+            build_server(Config.model_validate(settings_for(proxy.url))).mcp, mode=mode, client_info=PATIENT
+        ) as client,
     ):
         await soak.work(client, 1)  # what is started once, is started now
         await settled(api)
@@ -48,7 +51,7 @@ async def test_a_process_keeps_neither_memory_nor_sockets() -> None:
     async with (
         behind_faults(seed=5) as (proxy, api),
         http_process(("-m", "runs_mcp", "serve"), environment_for(proxy.url)) as (url, process),
-        Client(url, mode="legacy") as client,
+        Client(url, mode="legacy", client_info=PATIENT) as client,
     ):
         measured = psutil.Process(process.pid)
         await soak.work(client, 6)

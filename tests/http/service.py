@@ -14,6 +14,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 from runs_mcp.config.http_settings import HttpSettings
 from runs_mcp.config.settings import Config, ServerSettings, StreamingSettings
 from runs_mcp.http.app import PATH, Service, build_service
+from tests.calls import PATIENT
 from tests.http_client import http_client, sdk_http_client
 from tests.upstream import Upstream, listening
 
@@ -94,6 +95,6 @@ async def connected(at: Endpoint, mode: str, **headers: str) -> AsyncIterator[Cl
     """A client of either era, whose requests carry `headers`."""
     async with (
         sdk_http_client(headers=headers) as http,
-        Client(streamable_http_client(at.endpoint, http_client=http), mode=mode) as client,
+        Client(streamable_http_client(at.endpoint, http_client=http), mode=mode, client_info=PATIENT) as client,
     ):
         yield client

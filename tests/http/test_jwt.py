@@ -34,7 +34,7 @@ from runs_mcp.http.auth.verifiers import JwtVerifier
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.sessions import Sessions
 from runs_mcp.server.tools import OPERATIONS
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.http.callers import (
     JSON,
     LISTEN,
@@ -293,7 +293,7 @@ async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer
         provider = ClientCredentialsOAuthProvider(url, Memory(), "agent", "secret", issuer=issuer.url)
         async with (
             sdk_http_client(auth=provider) as http,
-            Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+            Client(streamable_http_client(url, http_client=http), mode=mode, client_info=PATIENT) as client,
         ):
             assert len((await client.list_tools()).tools) == len(OPERATIONS)
 

@@ -20,7 +20,7 @@ from runs_mcp.http.message import MessageReader
 from runs_mcp.http.protocol import HttpProtocol
 from runs_mcp.server.stdio.stdio_service import STOPPING
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.clients.processes import CLEAN, http_process
 from tests.http.service import configured
 from tests.ports import listening
@@ -37,7 +37,7 @@ async def test_sighup_answers_the_calls_in_flight() -> None:
             if process.returncode is None:
                 process.send_signal(signal.SIGHUP)
 
-        async with Client(url) as client:
+        async with Client(url, client_info=PATIENT) as client:
             slow = {"interaction": "SlowWriter", "data": {"chunks": 500, "delay_ms": 100}}
             answer = await call(client, "create_run", progress=hang_up, **slow)
         assert await process.wait() == 0
@@ -111,7 +111,7 @@ async def test_a_stopping_service_waits_for_abandoned_creates_and_logs_unfinishe
     async with upstream.serving(replies) as api:
         environment = {**CLEAN, "RUNS_MCP_API__BASE_URL": f"{api.url}/api/v1", "RUNS_MCP_API__AUTH__VALUE": "a-token"}
         async with http_process(("-m", "runs_mcp", "serve"), environment) as (url, process):
-            async with Client(url) as client, anyio.create_task_group() as tasks:
+            async with Client(url, client_info=PATIENT) as client, anyio.create_task_group() as tasks:
                 tasks.start_soon(partial(call, client, "create_run", interaction="i"))
                 await asked.wait()
                 tasks.cancel_scope.cancel()

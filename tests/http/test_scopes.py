@@ -13,7 +13,7 @@ from runs_mcp.http.auth import keys
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests import upstream
-from tests.calls import Notifications, call
+from tests.calls import PATIENT, Notifications, call
 from tests.http.callers import calling, serving
 from tests.http.service import Endpoint
 from tests.http_client import http_client
@@ -119,7 +119,7 @@ async def test_following_a_created_run_does_not_start_it_for_a_reader(tmp_path: 
 async def test_following_a_created_run_does_not_start_it_on_a_read_only_server(mode: str) -> None:
     async with upstream.serving(waiting_to_be_started()) as api:
         config = Config(api=api.api, server=ServerSettings(read_only=True))
-        async with Client(build_server(config).mcp, mode=mode) as client:
+        async with Client(build_server(config).mcp, mode=mode, client_info=PATIENT) as client:
             await expect_not_started(client, api)
 
 

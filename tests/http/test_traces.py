@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.clients.processes import CLEAN, SERVE, http_process
 from tests.command_line import USAGE, start_command
 from tests.http.service import configured, connected, running
@@ -116,7 +116,7 @@ async def collecting() -> AsyncIterator[tuple[Upstream, list[bytes]]]:
 @asynccontextmanager
 async def over_http(environment: dict[str, str]) -> AsyncIterator[Client]:
     async with http_process(SERVE, environment) as (url, process):
-        async with Client(url) as client:
+        async with Client(url, client_info=PATIENT) as client:
             yield client
         process.terminate()
         assert await process.wait() == 0
@@ -125,7 +125,7 @@ async def over_http(environment: dict[str, str]) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def over_stdio(environment: dict[str, str]) -> AsyncIterator[Client]:
     server = StdioServerParameters(command=sys.executable, args=list(SERVE), env=environment)
-    async with Client(server) as client:
+    async with Client(server, client_info=PATIENT) as client:
         yield client
 
 

@@ -12,7 +12,7 @@ from runs_mcp.api import connect
 from runs_mcp.config.settings import Config
 from runs_mcp.observability.logs import FIELDS
 from runs_mcp.server import build_server
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.server.test_tasks import TasksClient
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +68,9 @@ async def test_a_created_and_started_run_has_a_single_line(
 ) -> None:
     caplog.set_level(logging.INFO, "runs_mcp.observability.audit")
     with_tools = Config.model_validate({**dict(config), "server": {"interaction_tools": {"include": ["SlowWriter"]}}})
-    async with Client(build_server(with_tools).mcp, extensions=[TasksClient()] if as_task else []) as client:
+    async with Client(
+        build_server(with_tools).mcp, extensions=[TasksClient()] if as_task else [], client_info=PATIENT
+    ) as client:
         run_ids = await WAYS[way](client)
     assert sorted(line["run_id"] for line in audited(caplog)) == sorted(run_ids)
     assert {line["interaction"] for line in audited(caplog)} == {"SlowWriter"}
@@ -78,7 +80,7 @@ async def test_a_run_of_another_client_has_a_single_line_after_its_start(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "runs_mcp.observability.audit")
-    async with connect(config.api) as runs, Client(build_server(config).mcp) as client:
+    async with connect(config.api) as runs, Client(build_server(config).mcp, client_info=PATIENT) as client:
         run = await runs.create_run(interaction="SlowWriter", data=FAST["data"], stream=True)
         await call(client, "get_run", run_id=run.id)
         assert audited(caplog) == []

@@ -134,3 +134,10 @@ async def test_invalid_batches_are_rejected(
     assert answer.failed
     assert words in answer.text
     assert "Nothing was sent." in answer.text
+
+
+async def test_reading_several_runs_reports_how_many_have_been_read(client: Client) -> None:
+    listed = await call(client, "list_runs", limit=3)
+    progress = Notifications()
+    await call(client, "get_run", run_ids=[run["id"] for run in listed.structured["runs"]], progress=progress)
+    assert progress.text == "1 of 3 runs\n2 of 3 runs\n3 of 3 runs\n"

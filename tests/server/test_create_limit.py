@@ -15,7 +15,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.runs.create_limit import CreateLimit, CreateLimitError, OwnStartCounts
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.server.test_elicitation import Person, asking
 from tests.server.test_streaming import configured
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
@@ -33,7 +33,7 @@ def limited(config: Config, **limit: int) -> Config:
 
 @asynccontextmanager
 async def serving(config: Config, **limit: int) -> AsyncIterator[Client]:
-    async with Client(build_server(limited(config, **limit)).mcp) as client:
+    async with Client(build_server(limited(config, **limit)).mcp, client_info=PATIENT) as client:
         yield client
 
 

@@ -18,7 +18,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running
 from runs_mcp.server import build_server
 from runs_mcp.server.server import selected
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.contract.test_operations import MOST_TOKENS, MOST_TOKENS_A_TOOL, tokens
 from tests.sandbox.sandbox_client import create, signed_in
 
@@ -29,7 +29,7 @@ CURRENT = ApiSettings.model_validate({"edition": "vertesia"})
 @pytest.fixture
 async def current(sandbox: Sandbox) -> AsyncIterator[Client]:
     """A client of a server of the current edition."""
-    async with Client(build_server(Config(api=sandbox_api(sandbox.url, CURRENT))).mcp) as client:
+    async with Client(build_server(Config(api=sandbox_api(sandbox.url, CURRENT))).mcp, client_info=PATIENT) as client:
         yield client
 
 
@@ -91,7 +91,7 @@ async def platform(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncI
 async def test_counts_and_aggregates_take_the_filters_of_searches(
     platform: ApiSettings, filters: dict[str, Any]
 ) -> None:
-    async with connect(platform) as runs, Client(build_server(Config(api=platform)).mcp) as client:
+    async with connect(platform) as runs, Client(build_server(Config(api=platform)).mcp, client_info=PATIENT) as client:
         documents = [dict(run.raw) for run in await runs.search_runs(limit=1000)]
         chosen = [run for run in documents if all(FILTERS[name][1](run, value) for name, value in filters.items())]
         counted = await call(client, "compute_run_facets", facets=["status"], **filters)
@@ -104,7 +104,7 @@ async def test_counts_and_aggregates_take_the_filters_of_searches(
 @pytest.mark.parametrize("name", list(FILTERS))
 async def test_a_condition_of_aggregates_can_express_each_filter(platform: ApiSettings, name: str) -> None:
     value = EXAMPLES[name]
-    async with Client(build_server(Config(api=platform)).mcp) as client:
+    async with Client(build_server(Config(api=platform)).mcp, client_info=PATIENT) as client:
         filtered = await call(client, "aggregate_runs", by="status", **{name: value})
         conditional = await call(client, "aggregate_runs", by="status", where=WHERE[name](value))
     assert conditional.structured["total"]["runs"] > 0
@@ -174,7 +174,7 @@ async def test_sums_of_cached_tokens_and_reported_costs_are_those_of_the_runs(
     assert all("provider_cost_usd" in one for one in used)
     assert any(one.get("prompt_cache_write") for one in used)
     measures = ["cached_tokens", "cache_write_tokens", "cost"]
-    async with Client(build_server(Config(api=platform)).mcp) as client:
+    async with Client(build_server(Config(api=platform)).mcp, client_info=PATIENT) as client:
         answer = await call(client, "aggregate_runs", environment=OPENAI, by=by, measures=measures, limit=200)
     told = answer.structured
     assert told["total"] == sums(documents)

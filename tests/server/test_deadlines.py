@@ -16,7 +16,7 @@ from runs_mcp.server import build_server, completion, patience, tasks, tool_call
 from runs_mcp.server.middleware import request_limit
 from runs_mcp.server.patience import Patience
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.server.test_tasks import TasksClient
@@ -195,7 +195,7 @@ async def test_an_unanswered_question_creates_nothing() -> None:
 
     async with upstream.serving(EVERYWHERE) as api:
         server = build_server(impatient(api, confirm_create=True))
-        async with Client(server.mcp, mode="legacy", elicitation_callback=nobody) as client:
+        async with Client(server.mcp, mode="legacy", elicitation_callback=nobody, client_info=PATIENT) as client:
             with anyio.fail_after(GUARD_S):
                 answer = await call(client, "create_run", interaction="i")
     assert "No run was created: the question was not answered in time." in answer.text
@@ -223,7 +223,7 @@ async def test_a_completion_without_an_answer_has_no_values(connect: Connect, mo
 async def test_a_task_answers_by_its_deadline() -> None:
     async with (
         upstream.serving(EVERYWHERE) as api,
-        Client(build_server(impatient(api)).mcp, extensions=[TasksClient()]) as client,
+        Client(build_server(impatient(api)).mcp, extensions=[TasksClient()], client_info=PATIENT) as client,
     ):
         with anyio.fail_after(GUARD_S), pytest.raises(MCPError, match="has not answered within"):
             await ask_task(client.session, "tasks/get", "r1")
@@ -233,7 +233,7 @@ async def test_a_create_whose_task_cannot_be_read_answers_with_its_run() -> None
     replies: Replies = {**EVERYWHERE, CREATE: reply({"id": "r1", "status": "created"})}
     async with (
         upstream.serving(replies) as api,
-        Client(build_server(impatient(api)).mcp, extensions=[TasksClient()]) as client,
+        Client(build_server(impatient(api)).mcp, extensions=[TasksClient()], client_info=PATIENT) as client,
     ):
         with anyio.fail_after(GUARD_S):
             answer = await call(client, "create_run", interaction="i")

@@ -12,7 +12,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running
 from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import Answer, call
+from tests.calls import PATIENT, Answer, call
 from tests.server.test_streaming import configured
 from tests.upstream import reply
 
@@ -26,7 +26,7 @@ async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncItera
     """A client of a server that wants each create confirmed, which a dry run never is, in both editions of the API."""
     api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": request.param}))
     config = Config.model_validate({"api": api, "server": {"confirm_create": True, "create_limit": {"per_hour": 1}}})
-    async with Client(build_server(config).mcp) as connected:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as connected:
         yield connected
 
 
@@ -111,7 +111,7 @@ async def test_without_the_catalogue_the_unknown_facts_are_named() -> None:
     closed = SandboxOptions(answers=closed_operations(["interactions"]), seed_runs=20)
     async with running(closed) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
-        async with Client(build_server(config).mcp) as client:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
             answer = await dry(client, interaction="ClassifySentiment", data=SAID)
     assert answer.structured["runs"][0]["input"] == "not checked"
     assert "The API does not resolve interactions" in answer.text
@@ -136,7 +136,10 @@ async def test_an_unusable_schema_is_not_checked_and_the_reason_is_given(schema:
         "POST /interactions/export": reply(exported),
         "GET /interactions/resolve/Odd": reply(resolved),
     }
-    async with upstream.serving(replies) as api, Client(build_server(configured(api)).mcp) as client:
+    async with (
+        upstream.serving(replies) as api,
+        Client(build_server(configured(api)).mcp, client_info=PATIENT) as client,
+    ):
         answer = await call(client, "create_run", interaction="Odd", data=SAID, dry_run=True)
     [run] = answer.structured["runs"]
     assert run["input"] == "not checked"

@@ -20,7 +20,7 @@ from pydantic import RootModel
 from runs_mcp import api as runs_api
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.server import build_server
-from tests.calls import Notifications, call
+from tests.calls import PATIENT, Notifications, call
 from tests.server.test_tasks import TasksClient
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -47,7 +47,7 @@ class Person:
 @asynccontextmanager
 async def asking(config: Config, mode: str, person: Any) -> AsyncIterator[Client]:
     """A client of either era, with a person behind it."""
-    async with Client(build_server(config).mcp, mode=mode, elicitation_callback=person) as client:
+    async with Client(build_server(config).mcp, mode=mode, elicitation_callback=person, client_info=PATIENT) as client:
         yield client
 
 
@@ -240,7 +240,9 @@ Send = Callable[..., Awaitable[dict[str, Any]]]
 async def modern(config: Config, *extensions: ClientExtension) -> AsyncIterator[Send]:
     """Yield a function that sends one `tools/call` of 2026-07-28 and returns its result as it is on the wire."""
     unasked: Any = refuses  # declares that forms can be shown; the questions are read off the wire instead
-    async with Client(build_server(config).mcp, elicitation_callback=unasked, extensions=extensions) as client:
+    async with Client(
+        build_server(config).mcp, elicitation_callback=unasked, extensions=extensions, client_info=PATIENT
+    ) as client:
 
         async def send(
             tool: str, arguments: dict[str, Any], *, state: str | None = None, confirm: str | None = None
@@ -288,7 +290,7 @@ async def test_a_confirmation_is_valid_for_a_single_use_in_its_own_call(confirmi
 async def test_a_client_without_elicitation_cannot_create_and_reads_the_alternatives(
     confirming: Config, mode: str
 ) -> None:
-    async with Client(build_server(confirming).mcp, mode=mode) as client:
+    async with Client(build_server(confirming).mcp, mode=mode, client_info=PATIENT) as client:
         answer = await call(client, "create_run", **CREATE)
         read = await call(client, "list_runs", limit=1)
     assert answer.failed

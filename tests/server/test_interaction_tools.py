@@ -21,7 +21,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
-from tests.calls import Notifications, call
+from tests.calls import PATIENT, Notifications, call
 from tests.upstream import TOKEN, reply, serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras, pytest.mark.usefixtures("quick_polls")]
@@ -43,7 +43,7 @@ async def beside(
     """Give a client of a server with tools for the selected interactions."""
     api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": edition}))
     config = Config.model_validate({"api": api, "server": {"interaction_tools": selected, **server}})
-    async with Client(build_server(config).mcp, mode=mode) as client:
+    async with Client(build_server(config).mcp, mode=mode, client_info=PATIENT) as client:
         yield client
 
 
@@ -170,7 +170,10 @@ async def test_difficult_interactions_become_working_tools(odd_sandbox: Sandbox)
 
 
 async def test_a_field_named_run_moves_the_options() -> None:
-    async with serving_interactions(["run"], ["run", "_run"]) as config, Client(build_server(config).mcp) as client:
+    async with (
+        serving_interactions(["run"], ["run", "_run"]) as config,
+        Client(build_server(config).mcp, client_info=PATIENT) as client,
+    ):
         tools = await typed(client)
     assert [list(tool.input_schema["properties"]) for tool in tools.values()] == [
         ["run", "_run"],
@@ -229,7 +232,7 @@ async def test_a_changed_catalogue_is_notified_and_listed(mode: str) -> None:
 
     async with (
         serving_interactions(["a"], later=[["b"]], change=change) as config,
-        Client(build_server(config).mcp, mode=mode, message_handler=hear) as client,
+        Client(build_server(config).mcp, mode=mode, message_handler=hear, client_info=PATIENT) as client,
     ):
         assert client.server_capabilities.tools is not None
         assert client.server_capabilities.tools.list_changed
@@ -246,7 +249,7 @@ async def test_a_changed_catalogue_is_notified_and_listed(mode: str) -> None:
 
 
 async def test_an_interaction_deleted_after_it_was_listed_is_a_clear_error() -> None:
-    async with serving_interactions(["a"]) as config, Client(build_server(config).mcp) as client:
+    async with serving_interactions(["a"]) as config, Client(build_server(config).mcp, client_info=PATIENT) as client:
         answer = await call(client, "run_i0", a="x")
     assert answer.failed
     assert "404" in answer.text
@@ -290,7 +293,7 @@ async def test_interactions_with_unusual_names_and_schemas_become_working_tools(
                 "server": {"interaction_tools": EVERYTHING},
             }
         )
-        async with Client(build_server(config).mcp) as client:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
             tools = await typed(client)
             for name, tool in tools.items():
                 given = {"data": {"text": "Hi"}} if "data" in tool.input_schema["properties"] else {"text": "Hi"}

@@ -19,7 +19,7 @@ from runs_mcp.sandbox.storage.mongo_filter import build_matcher
 from runs_mcp.sandbox.storage.projection import projection
 from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import Answer, call
+from tests.calls import PATIENT, Answer, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import Reply, reply
@@ -242,7 +242,10 @@ async def test_the_rows_of_find_are_bounded_by_characters(connect: Connect) -> N
 async def test_walking_in_pages_of_a_thousand_visits_each_run_once(order: str, tied: int, select: list[str]) -> None:
     api = GrowingRuns(3_200, order, tied)
     replies = {"POST /runs/find": api.find}
-    async with upstream.serving(replies) as served, Client(build_server(configured(served)).mcp) as client:
+    async with (
+        upstream.serving(replies) as served,
+        Client(build_server(configured(served)).mcp, client_info=PATIENT) as client,
+    ):
         following: dict[str, Any] | None = {"status": {"$ne": "failed"}}
         pages = []
         while following is not None:
@@ -340,7 +343,7 @@ async def test_facets_show_the_id_of_values_that_share_a_name(client: Client) ->
 )
 async def test_the_schema_lists_the_facets_of_the_edition(config: Config, edition: str, facets: list[str]) -> None:
     api = config.api.model_copy(update={"edition": edition})
-    async with Client(build_server(config.model_copy(update={"api": api})).mcp) as client:
+    async with Client(build_server(config.model_copy(update={"api": api})).mcp, client_info=PATIENT) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     listed = tools["compute_run_facets"].input_schema["properties"]["facets"]["items"]["enum"]
     assert sorted(listed) == sorted(facets)
@@ -403,7 +406,9 @@ async def find_closed(edition: str, status: int, tools: list[str] | None = None)
     """A client of a server whose credential may not use `find`."""
     async with running(SandboxOptions(answers=closed("find", status=status))) as sandbox:
         api = sandbox_api(sandbox.url, ApiSettings(edition=edition))
-        async with Client(build_server(Config(api=api, server=ServerSettings(tools=tools))).mcp) as client:
+        async with Client(
+            build_server(Config(api=api, server=ServerSettings(tools=tools))).mcp, client_info=PATIENT
+        ) as client:
             yield client
 
 

@@ -11,7 +11,7 @@ from mcp_types import INVALID_PARAMS, EmptyResult, LoggingLevel, LoggingMessageN
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.upstream import reply
 
 pytestmark = [
@@ -36,7 +36,7 @@ async def heard(config: Config, *, mode: str = "legacy", level: LoggingLevel | N
     async def hear(params: LoggingMessageNotificationParams) -> None:
         messages.append(f"{params.level}: {params.data}")
 
-    async with Client(build_server(config).mcp, mode=mode, logging_callback=hear) as client:
+    async with Client(build_server(config).mcp, mode=mode, logging_callback=hear, client_info=PATIENT) as client:
         if level:
             await client.set_logging_level(level)
         assert not (await call(client, "list_runs")).failed
@@ -57,7 +57,7 @@ async def test_no_log_messages_arrive_without_a_level(waiting: Config, mode: str
 
 
 async def test_an_unknown_level_is_refused(config: Config) -> None:
-    async with Client(build_server(config).mcp, mode="legacy") as client:
+    async with Client(build_server(config).mcp, mode="legacy", client_info=PATIENT) as client:
         assert client.server_capabilities.logging is not None
         loud = Request[dict[str, Any], str](method="logging/setLevel", params={"level": "loud"})
         with pytest.raises(MCPError) as refused:
@@ -66,5 +66,5 @@ async def test_an_unknown_level_is_refused(config: Config) -> None:
 
 
 async def test_logging_is_not_announced_on_2026_07_28_which_deprecates_it(config: Config) -> None:
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         assert client.server_capabilities.logging is None

@@ -32,7 +32,7 @@ from runs_mcp.server.runs.own_tags import PREFIX
 from runs_mcp.server.tools import MANAGE_OPERATIONS
 from runs_mcp.server.tools.batch import AT_ONCE
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.http.callers import calling, serving
 from tests.http.service import Endpoint
 from tests.server.test_elicitation import Person, asking
@@ -80,7 +80,7 @@ async def test_the_tools_are_published_only_if_the_operator_wants_them(sandbox: 
     api = sandbox_api(sandbox.url, CURRENT)
     offered = {}
     for name, server in {"off": {"manage": False}, "on": {}, "read only": {"read_only": True}}.items():
-        async with Client(build_server(configured(api, **server)).mcp, mode=mode) as client:
+        async with Client(build_server(configured(api, **server)).mcp, mode=mode, client_info=PATIENT) as client:
             offered[name] = {tool.name for tool in (await client.list_tools()).tools} & MANAGED
             assert ("- delete_runs " in (client.instructions or "")) == (name == "on")
     assert offered == {"off": set(), "on": MANAGED, "read only": set()}
@@ -101,7 +101,7 @@ async def test_tags_are_added_and_removed_and_the_tags_of_the_server_stay(
     managed: Config, runs: RunsClient, run_id: str, mode: str
 ) -> None:
     own = (await runs.get_run(run_id)).tags[2]
-    async with Client(build_server(managed).mcp, mode=mode) as client:
+    async with Client(build_server(managed).mcp, mode=mode, client_info=PATIENT) as client:
         answer = await call(client, "update_run", run_ids=[run_id], add_tags=["b", "c"], remove_tags=["a", "unknown"])
     assert not answer.failed, answer.text
     assert answer.text.splitlines()[0].startswith("1 run: 1 updated. (vertesia")
@@ -124,7 +124,7 @@ async def test_tags_are_added_and_removed_and_the_tags_of_the_server_stay(
 async def test_updates_that_make_no_sense_are_rejected(
     managed: Config, mode: str, arguments: dict[str, Any], words: str
 ) -> None:
-    async with Client(build_server(managed).mcp, mode=mode) as client:
+    async with Client(build_server(managed).mcp, mode=mode, client_info=PATIENT) as client:
         answer = await call(client, "update_run", **{"run_ids": ["r1"], **arguments})
     assert answer.failed
     assert words in answer.text
@@ -134,7 +134,7 @@ async def test_updates_that_make_no_sense_are_rejected(
 async def test_a_missing_run_does_not_affect_the_others(
     managed: Config, runs: RunsClient, run_id: str, mode: str
 ) -> None:
-    async with Client(build_server(managed).mcp, mode=mode) as client:
+    async with Client(build_server(managed).mcp, mode=mode, client_info=PATIENT) as client:
         updated = await call(client, "update_run", run_ids=["nowhere", run_id], add_tags=["c"])
         deleted = await call(client, "delete_runs", run_ids=["nowhere", run_id, run_id])
     for answer, done in ((updated, "updated"), (deleted, "deleted")):
@@ -150,7 +150,7 @@ async def test_the_audit_log_has_a_line_for_every_changed_run(
     managed: Config, run_id: str, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "runs_mcp.observability.audit")
-    async with Client(build_server(managed).mcp, mode=mode) as client:
+    async with Client(build_server(managed).mcp, mode=mode, client_info=PATIENT) as client:
         for _ in range(2):
             await call(client, "update_run", run_ids=[run_id, "nowhere"], add_tags=["c"], remove_tags=["a"])
         await call(client, "delete_runs", run_ids=[run_id, "nowhere"])
@@ -193,7 +193,7 @@ async def test_a_client_that_cannot_ask_deletes_nothing_where_confirmation_is_re
     sandbox: Sandbox, runs: RunsClient, run_id: str, mode: str
 ) -> None:
     strict = configured(sandbox_api(sandbox.url, CURRENT), confirm_create=True)
-    async with Client(build_server(strict).mcp, mode=mode) as client:
+    async with Client(build_server(strict).mcp, mode=mode, client_info=PATIENT) as client:
         answer = await call(client, "delete_runs", run_ids=[run_id])
     assert answer.text.startswith("No run was deleted: the client cannot show a question to a person.")
     assert (await runs.get_run(run_id)).id == run_id
@@ -216,7 +216,7 @@ async def test_a_change_of_unknown_outcome_is_sent_once_reported_and_logged(
     }
     async with upstream.serving(failing) as api:
         config = configured(api.api.model_copy(update={"edition": "vertesia"}))
-        async with Client(build_server(config).mcp, mode=mode) as client:
+        async with Client(build_server(config).mcp, mode=mode, client_info=PATIENT) as client:
             updated = await call(client, "update_run", run_ids=["r1"], add_tags=["x"])
             deleted = await call(client, "delete_runs", run_ids=["r1"])
         for one in (updated, deleted):
@@ -241,7 +241,7 @@ async def test_a_refused_change_is_reported_and_not_logged(
     }
     async with upstream.serving(refusing) as api:
         config = configured(api.api.model_copy(update={"edition": "vertesia"}))
-        async with Client(build_server(config).mcp, mode=mode) as client:
+        async with Client(build_server(config).mcp, mode=mode, client_info=PATIENT) as client:
             updated = await call(client, "update_run", run_ids=["r1"], add_tags=["x"])
             deleted = await call(client, "delete_runs", run_ids=["r1"])
     assert all("Nothing was changed." in one.text for one in (updated, deleted))
@@ -252,7 +252,7 @@ async def test_a_crash_does_not_claim_that_nothing_was_changed(
     managed: Config, run_id: str, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outcomes, "changed", lambda *_, **__: 1 / 0)
-    async with Client(build_server(managed).mcp, mode=mode) as client:
+    async with Client(build_server(managed).mcp, mode=mode, client_info=PATIENT) as client:
         answer = await call(client, "delete_runs", run_ids=[run_id])
     assert "It is not known whether this run was changed." in answer.text
 
@@ -286,7 +286,7 @@ async def test_a_caller_needs_the_scope_to_manage(managed: Config, tmp_path: Pat
 
 
 async def test_every_answer_fits_its_output_schema(managed: Config, run_id: str, mode: str) -> None:
-    async with Client(build_server(managed).mcp, mode=mode) as client:
+    async with Client(build_server(managed).mcp, mode=mode, client_info=PATIENT) as client:
         schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
         calls = {"update_run": {"add_tags": ["x"]}, "delete_runs": {}}
         assert set(calls) == MANAGED
@@ -308,7 +308,7 @@ async def test_a_call_that_runs_out_of_time_sends_no_further_changes(
     async with upstream.serving({f"DELETE /runs/{one}": wait for one in run_ids}) as api:
         config = configured(api.api.model_copy(update={"edition": "vertesia"}))
         hasty = config.model_copy(update={"streaming": StreamingSettings(max_wait_s=0.3)})
-        async with Client(build_server(hasty).mcp, mode=mode) as client:
+        async with Client(build_server(hasty).mcp, mode=mode, client_info=PATIENT) as client:
             answer = await call(client, "delete_runs", run_ids=run_ids)
         over.set()
     failures = [one["failure"] for one in answer.structured["runs"]]

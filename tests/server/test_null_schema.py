@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.server.test_streaming import configured
 from tests.upstream import reply
 
@@ -30,7 +30,7 @@ async def sent_schema(edition: str, **arguments: Any) -> Any:
     async with upstream.serving({"POST /runs": created, "GET /runs/r1": reply({"id": "r1"})}) as api:
         config = configured(api)
         config = config.model_copy(update={"api": config.api.model_copy(update={"edition": edition})})
-        async with Client(build_server(config).mcp) as client:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
             answer = await call(client, "create_run", interaction="i1", stream=False, **arguments)
         assert not answer.failed, answer.text
     [body] = bodies

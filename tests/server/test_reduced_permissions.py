@@ -18,7 +18,7 @@ from runs_mcp.sandbox import DEMO_KEY, FixedAnswer, Operation, SandboxOptions, c
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY, READ_ONLY_KEY
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
-from tests.calls import Answer, call
+from tests.calls import PATIENT, Answer, call
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.anyio
@@ -76,7 +76,7 @@ class Platform:
         """Yield a client of a server whose credential may not use `operations`."""
         self.answers.clear()
         self.answers.update(closed(*operations, status=status))
-        async with Client(build_server(self.config).mcp) as client:
+        async with Client(build_server(self.config).mcp, client_info=PATIENT) as client:
             yield client
         self.answers.clear()
 
@@ -211,7 +211,7 @@ async def test_tools_that_the_credential_does_not_permit_are_not_listed(
     async with connect(config) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == EVERY_TOOL - lacks
     server = build_server(config)
-    async with Client(server.mcp) as first:
+    async with Client(server.mcp, client_info=PATIENT) as first:
         await first.list_tools()
         assert server.services
         assert {name for name in EVERY_TOOL if name not in server.services.permitted} == lacks
@@ -220,7 +220,7 @@ async def test_tools_that_the_credential_does_not_permit_are_not_listed(
 async def test_a_tool_that_is_not_listed_explains_itself_when_it_is_called(platform: Platform) -> None:
     auth = platform.config.api.auth.model_copy(update={"value": SecretStr(READ_ONLY_KEY)})
     config = platform.config.model_copy(update={"api": platform.config.api.model_copy(update={"auth": auth})})
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         answer = await call(client, "create_run", interaction="ContractReview", data={})
     assert answer.failed
     assert "interaction:execute" in answer.text

@@ -15,7 +15,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.server.resources import slices
 from runs_mcp.server.server import build_server
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import reply
@@ -51,7 +51,7 @@ async def test_listing_ends_at_the_newest_runs_that_the_setting_names() -> None:
 
     async with upstream.serving({"GET /runs": page}) as api:
         config = Config.model_validate({"api": api.api, "server": {"listed_runs": 120}})
-        async with Client(build_server(config).mcp) as client:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
             pages = [await client.list_resources()]
             while cursor := pages[-1].next_cursor:
                 pages.append(await client.list_resources(cursor=cursor))
@@ -67,7 +67,10 @@ async def test_clients_may_keep_a_run_that_has_ended_and_no_other() -> None:
         "GET /runs/r1": reply({"id": "r1", "status": "completed"}),
         "GET /runs/r2": reply({"status": "processing"}),
     }
-    async with upstream.serving(replies) as api, Client(build_server(Config(api=api.api)).mcp) as client:
+    async with (
+        upstream.serving(replies) as api,
+        Client(build_server(Config(api=api.api)).mcp, client_info=PATIENT) as client,
+    ):
         ended, running = await client.read_resource("runs://r1"), await client.read_resource("runs://r2")
         tools, prompts = await client.list_tools(), await client.list_prompts()
     assert (ended.ttl_ms, running.ttl_ms) == (3_600_000, 0)
@@ -76,7 +79,10 @@ async def test_clients_may_keep_a_run_that_has_ended_and_no_other() -> None:
 
 
 async def test_every_result_names_the_server_with_its_icon_and_website() -> None:
-    async with upstream.serving({}) as api, Client(build_server(Config(api=api.api)).mcp) as client:
+    async with (
+        upstream.serving({}) as api,
+        Client(build_server(Config(api=api.api)).mcp, client_info=PATIENT) as client,
+    ):
         listed = await client.list_tools()
     stamp = (listed.meta or {})["io.modelcontextprotocol/serverInfo"]
     assert stamp["name"] == "runs-mcp"

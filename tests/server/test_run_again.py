@@ -15,7 +15,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import Answer, Notifications, call
+from tests.calls import PATIENT, Answer, Notifications, call
 from tests.server.test_elicitation import Person, asking
 from tests.server.test_streaming import configured
 from tests.upstream import TOKEN, Replies, Upstream, reply
@@ -29,7 +29,7 @@ SAID = {"text": "I love it"}
 async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Client]:
     """A client of a server in front of the sandbox, in both editions of the API."""
     api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": request.param}))
-    async with Client(build_server(Config(api=api)).mcp) as connected:
+    async with Client(build_server(Config(api=api)).mcp, client_info=PATIENT) as connected:
         yield connected
 
 
@@ -132,7 +132,7 @@ async def test_an_input_runs_on_several_models_and_the_results_are_compared(clie
 
 async def test_models_that_have_not_ended_are_compared_later(sandbox: Sandbox) -> None:
     config = Config.model_validate({"api": sandbox_api(sandbox.url, ApiSettings()), "streaming": {"max_wait_s": 0.3}})
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         slow = {"chunks": 50, "delay_ms": 100}
         answer = await call(client, "create_run", interaction="SlowWriter", data=slow, models=["gpt-4o", "gpt-4o-mini"])
     assert re.search(r'get_run\(run_ids=\["\w+", "\w+"\], include=\["result"\], compare=true\)', answer.text)
@@ -140,7 +140,7 @@ async def test_models_that_have_not_ended_are_compared_later(sandbox: Sandbox) -
 
 async def test_a_person_confirms_by_name_and_number(config: Config, mode: str) -> None:
     person = Person(confirm="yes")
-    async with Client(build_server(config).mcp) as free:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as free:
         ids = [await made(free), await made(free, "SummarizeText", data={"text": "One."})]
     confirming = config.model_copy(update={"server": config.server.model_copy(update={"confirm_create": True})})
     async with asking(confirming, mode, person) as client:
@@ -153,7 +153,7 @@ async def test_a_person_confirms_by_name_and_number(config: Config, mode: str) -
 @pytest.mark.parametrize("privacy", [{"content": "none"}, {"redact": ["email"]}], ids=["hidden", "redacted"])
 async def test_hidden_content_is_repeated_whole_and_stays_hidden(config: Config, privacy: dict[str, Any]) -> None:
     secret = {"text": "Ann is ann@example.com"}
-    async with Client(build_server(config).mcp) as open_client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as open_client:
         old = await made(open_client, "ExtractContacts", data=secret)
         person = Person(confirm="yes")
         server = config.server.model_copy(update={"confirm_create": True, **privacy})
@@ -193,7 +193,7 @@ async def test_a_dry_run_of_an_earlier_run_names_the_field_and_not_its_value(cli
 async def test_contradictions_are_refused_before_anything_is_sent(
     config: Config, arguments: dict[str, Any], words: str
 ) -> None:
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         answer = await call(client, "create_run", **arguments)
     assert answer.failed
     assert words in answer.text
@@ -216,7 +216,10 @@ async def beside(earlier: Earlier, create: upstream.Reply = DONE) -> AsyncIterat
         "POST /runs": create,
         "GET /runs": reply([]),
     }
-    async with upstream.serving(replies) as api, Client(build_server(configured(api)).mcp) as client:
+    async with (
+        upstream.serving(replies) as api,
+        Client(build_server(configured(api)).mcp, client_info=PATIENT) as client,
+    ):
         yield client, api
 
 

@@ -15,7 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 
 from tests import upstream
-from tests.calls import Notifications, call
+from tests.calls import PATIENT, Notifications, call
 from tests.conftest import HANDSHAKE, MODERN
 from tests.upstream import CLOSE, Replies, Reply, chunk, events, reply
 
@@ -58,7 +58,7 @@ async def test_nothing_that_the_process_emits_holds_the_token(mode: str, tmp_pat
         }
         command = StdioServerParameters(command=sys.executable, args=["-m", "runs_mcp", "serve"], env=environment)
         with log.open("w") as stderr, anyio.fail_after(60):
-            async with Client(stdio_client(command, errlog=stderr), mode=mode) as client:
+            async with Client(stdio_client(command, errlog=stderr), mode=mode, client_info=PATIENT) as client:
                 calls: dict[str, dict[str, Any]] = {
                     "list_runs": {},
                     "get_run": {"run_id": "r1"},

@@ -12,7 +12,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running
 from runs_mcp.server import build_server
-from tests.calls import call
+from tests.calls import PATIENT, call
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ SELECTORS = [
 async def serving(sandbox: Sandbox, edition: str) -> AsyncIterator[Client]:
     """Yield a client of a server of `edition`."""
     api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": edition}))
-    async with Client(build_server(Config(api=api)).mcp) as client:
+    async with Client(build_server(Config(api=api)).mcp, client_info=PATIENT) as client:
         yield client
 
 

@@ -24,7 +24,7 @@ from runs_mcp.server.runs import run_poller
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import OwnPollTurns, OwnRelay
 from runs_mcp.server.runs.stream_hub import StreamHub
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.http.service import connected, running
 from tests.upstream import Upstream, reply, serving
 
@@ -41,7 +41,7 @@ class Subscriber:
 
     def __init__(self, server: Server[Any] | Transport, mode: str) -> None:
         self._send, self.updates = anyio.create_memory_object_stream[str](100)
-        self.client = Client(server, mode=mode, message_handler=self._hear)
+        self.client = Client(server, mode=mode, message_handler=self._hear, client_info=PATIENT)
 
     async def _hear(self, message: Any) -> None:
         modern = self.client.protocol_version == "2026-07-28"  # which `listen` yields as well
@@ -158,7 +158,7 @@ async def test_the_end_of_a_connection_ends_its_subscriptions() -> None:
 
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "runs://", "runs://a/b/c", "runs://../x", "runs://nowhere"])
 async def test_only_runs_can_be_subscribed_to(config: Config, uri: str) -> None:
-    async with Client(build_server(config).mcp, mode="legacy") as client:
+    async with Client(build_server(config).mcp, mode="legacy", client_info=PATIENT) as client:
         with pytest.raises(MCPError, match=r"cannot be subscribed to|There is no run"):
             await client.subscribe_resource(uri)
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.tasks import EXTENSION
-from tests.calls import call
+from tests.calls import PATIENT, call
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
@@ -57,7 +57,7 @@ async def ask(session: Any, method: str, task_id: str) -> dict[str, Any]:
 
 async def test_a_client_that_knows_tasks_gets_the_run_as_a_task_and_its_result_at_the_end(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks], client_info=PATIENT) as client:
         answer = await call(client, "create_run", **SLOWLY)
         [task] = tasks.created
         assert task["taskId"] == answer.structured["id"]
@@ -72,7 +72,7 @@ async def test_a_client_that_knows_tasks_gets_the_run_as_a_task_and_its_result_a
 
 async def test_a_followed_run_is_a_task_too(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks], client_info=PATIENT) as client:
         created = await call(client, "create_run", **SLOWLY, wait=False)
         assert tasks.created == []  # who did not want to wait has an answer already
         answer = await call(client, "stream_run", run_id=created.structured["id"])
@@ -82,7 +82,7 @@ async def test_a_followed_run_is_a_task_too(config: Config) -> None:
 
 async def test_ended_runs_and_failures_are_answered_without_a_task(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks], client_info=PATIENT) as client:
         newest = await call(client, "list_runs", status="completed", limit=1)
         ended = await call(client, "stream_run", run_id=newest.structured["runs"][0]["id"])
         refused = await call(client, "create_run", interaction="ExtractContacts", data={})
@@ -95,9 +95,9 @@ async def test_ended_runs_and_failures_are_answered_without_a_task(config: Confi
 
 async def test_another_process_answers_for_a_task_by_its_id_alone(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config).mcp, extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, extensions=[tasks], client_info=PATIENT) as client:
         created = await call(client, "create_run", interaction="AlwaysFails", data={"text": "x"})
-    async with Client(build_server(config).mcp, extensions=[TasksClient()]) as elsewhere:
+    async with Client(build_server(config).mcp, extensions=[TasksClient()], client_info=PATIENT) as elsewhere:
         state = await ask(elsewhere.session, "tasks/get", created.structured["id"])
     assert state["status"] == "completed"
     assert state["result"]["structuredContent"]["status"] == "failed"
@@ -105,7 +105,7 @@ async def test_another_process_answers_for_a_task_by_its_id_alone(config: Config
 
 @pytest.mark.parametrize("method", ["tasks/cancel", "tasks/update"])
 async def test_cancelling_and_updating_are_acknowledged_and_leave_the_run_alone(config: Config, method: str) -> None:
-    async with Client(build_server(config).mcp, extensions=[TasksClient()]) as client:
+    async with Client(build_server(config).mcp, extensions=[TasksClient()], client_info=PATIENT) as client:
         created = await call(client, "create_run", **SLOWLY, wait=False)
         acknowledged = await ask(client.session, method, created.structured["id"])
         assert acknowledged["resultType"] == "complete"
@@ -116,13 +116,13 @@ async def test_cancelling_and_updating_are_acknowledged_and_leave_the_run_alone(
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
 @pytest.mark.parametrize("task_id", ["nowhere", "../secrets", ""])
 async def test_an_unknown_task_is_an_error(config: Config, method: str, task_id: str) -> None:
-    async with Client(build_server(config).mcp, extensions=[TasksClient()]) as client:
+    async with Client(build_server(config).mcp, extensions=[TasksClient()], client_info=PATIENT) as client:
         with pytest.raises(MCPError, match="There is no task"):
             await ask(client.session, method, task_id)
 
 
 async def test_a_client_without_tasks_waits_for_the_result(config: Config) -> None:
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         answer = await call(client, "create_run", **SLOWLY)
         assert answer.structured["status"] == "completed"
         with pytest.raises(MCPError) as refused:
@@ -132,7 +132,7 @@ async def test_a_client_without_tasks_waits_for_the_result(config: Config) -> No
 
 async def test_the_handshake_era_has_no_tasks(config: Config) -> None:
     tasks = TasksClient()
-    async with Client(build_server(config).mcp, mode="legacy", extensions=[tasks]) as client:
+    async with Client(build_server(config).mcp, mode="legacy", extensions=[tasks], client_info=PATIENT) as client:
         answer = await call(client, "create_run", **SLOWLY)
         assert answer.structured["status"] == "completed"
         with pytest.raises(MCPError) as refused:
@@ -142,5 +142,5 @@ async def test_the_handshake_era_has_no_tasks(config: Config) -> None:
 
 
 async def test_the_server_announces_the_extension(config: Config) -> None:
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         assert (client.server_capabilities.extensions or {})[EXTENSION] == {}

@@ -19,6 +19,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import running
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
+from tests.calls import PATIENT
 from tests.clients.processes import CLEAN
 from tests.command_line import DONE, FAILED, run_command, start_command
 from tests.terminal.terminal_emulator import started_in_terminal
@@ -44,7 +45,7 @@ async def _told() -> Mapping[int, str]:
 
 async def _tell(config: Config, text: StringIO, width: int) -> None:
     console = Console(file=text, width=width, color_system=None, markup=False, highlight=False)
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         await Story(client, console, pause_s=0).tell()
 
 

@@ -18,6 +18,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, async_playwright, expect
 
+from tests.calls import PATIENT
 from tests.clients.processes import CLEAN
 from tests.http_client import sdk_http_client
 from tests.ui.open_page import Look, looking
@@ -91,7 +92,7 @@ class Dashboard:
         """A client of the MCP endpoint beside the pages."""
         async with (
             self.http() as http,
-            Client(streamable_http_client(f"{self.url}mcp", http_client=http)) as client,
+            Client(streamable_http_client(f"{self.url}mcp", http_client=http), client_info=PATIENT) as client,
         ):
             yield client
 

@@ -13,7 +13,7 @@ from mcp_types import CallToolResult, TextResourceContents
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.ui import DASHBOARD, PAGES, RUN_VIEWER, document
-from tests.calls import call
+from tests.calls import PATIENT, call
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras, pytest.mark.slow]
 
@@ -35,13 +35,13 @@ INTO_MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.writ
 async def host(config: Config, mode: str) -> AsyncIterator[Client]:
     """A client that says it shows pages."""
     declared = advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})
-    async with Client(build_server(config).mcp, mode=mode, extensions=[declared]) as connected:
+    async with Client(build_server(config).mcp, mode=mode, extensions=[declared], client_info=PATIENT) as connected:
         yield connected
 
 
 async def test_the_server_announces_the_ui_extension(config: Config) -> None:
     """Declare the extension from 2026-07-28 on; with older versions, hosts read the tools alone."""
-    async with Client(build_server(config).mcp) as client:
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         assert EXTENSION_ID in (client.server_capabilities.extensions or {})
 
 

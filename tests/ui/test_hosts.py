@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tests import upstream
-from tests.calls import call
+from tests.calls import PATIENT, call
 from tests.clients import node
 from tests.clients.processes import serving_http
 from tests.ui.open_page import Look, looking
@@ -88,7 +88,7 @@ async def hosting(browser: Browser, server: str, script: str) -> AsyncIterator[H
     async def fulfil(route: Route) -> None:
         await route.fulfill(body=html, content_type="text/html")
 
-    async with looking(browser) as look, Client(server) as client:
+    async with looking(browser) as look, Client(server, client_info=PATIENT) as client:
         address = server.replace("/mcp", "/host.html")
         await look.page.route(address, fulfil)
         await look.page.goto(address)

@@ -101,7 +101,9 @@ class Story:
         with progress.shown():
             result = await self._client.call_tool(tool, dict(arguments), progress_callback=progress)
         if result.is_error or result.structured_content is None:
-            raise click.ClickException("\n".join(one.text for one in result.content if isinstance(one, TextContent)))
+            raise click.ClickException(
+                "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+            )
         return dict(result.structured_content)
 
     def _show(self, part: RenderableType, style: str = "") -> None:

@@ -39,7 +39,7 @@ class JsonType(click.ParamType[Any]):
         except ValueError as error:
             self.fail(f"not JSON: {error}.", param, ctx)
         objects = read if self.is_list and isinstance(read, list) else [read]
-        if not all(isinstance(one, dict) for one in objects):
+        if not all(isinstance(text, dict) for text in objects):
             self.fail("give a JSON object." if not self.is_list else "give JSON objects.", param, ctx)
         return objects if self.is_list else read
 
@@ -67,7 +67,7 @@ def parameters(
         required = positional in schemas[tool].get("required", ()) or several
         made.append(click.Argument([positional], nargs=-1 if several else 1, required=required))
     taken = {positional, *omitted}
-    return [*made, *(_option(name, one, schemas) for name, one in properties.items() if name not in taken)]
+    return [*made, *(_option(name, schema, schemas) for name, schema in properties.items() if name not in taken)]
 
 
 def given(parameters_of_call: Mapping[str, Any], properties: Schema) -> dict[str, Any]:

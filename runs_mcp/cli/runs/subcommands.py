@@ -22,7 +22,7 @@ from runs_mcp.observability import logs
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.tools import OPERATIONS
 
-SCHEMAS: Mapping[str, Any] = {one.name: one.published.input_schema for one in OPERATIONS}
+SCHEMAS: Mapping[str, Any] = {operation.name: operation.published.input_schema for operation in OPERATIONS}
 CLOSED_OUTPUT = 141
 """The exit code that a shell gives to a program that SIGPIPE ends."""
 
@@ -50,8 +50,8 @@ class Request:
 
 def _command(name: str, tool: str, *, positional: str = "", omitted: Sequence[str] = ()) -> click.Command:
     """Return the command `name`, which calls `tool`; its options are the properties of the tool's schema."""
-    short_help = next(one.help for one in SUBCOMMANDS if one.name == name)
-    description = next(one.published.description for one in OPERATIONS if one.name == tool)
+    short_help = next(subcommand.help for subcommand in SUBCOMMANDS if subcommand.name == name)
+    description = next(operation.published.description for operation in OPERATIONS if operation.name == tool)
 
     @click.command(name, short_help=short_help, help=f"{short_help}\n\n{description}")
     @config_option
@@ -149,7 +149,7 @@ def _failed(request: Request, result: Mapping[str, Any]) -> str:
     """Return why a command did not succeed: runs could not be read, or were executed and failed."""
     runs = result.get("runs", [result])
     executed = request.tool in ("create_run", "stream_run")
-    failed = [one for one in runs if "failure" in one or (executed and one.get("status") == "failed")]
+    failed = [row for row in runs if "failure" in row or (executed and row.get("status") == "failed")]
     if not failed:
         return ""
     if len(runs) > 1:

@@ -49,7 +49,7 @@ class ToolClient:
         """
         config = unhurried(config)
         connect(config.api)  # reports a missing credential as an error of the configuration
-        operations = {one.name: one for one in selected(config)}
+        operations = {operation.name: operation for operation in selected(config)}
         answer = ask if can_ask() else None
         server = build_server(config).mcp
         async with Client(server, client_info=TERMINAL, elicitation_callback=answer) as client:
@@ -67,7 +67,9 @@ class ToolClient:
         with progress.shown():
             result = await self.client.call_tool(tool, dict(arguments), progress_callback=progress)
         if result.is_error:
-            raise click.ClickException("\n".join(one.text for one in result.content if isinstance(one, TextContent)))
+            raise click.ClickException(
+                "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+            )
         return dict(result.structured_content or {})
 
     def _check(self, tool: str, arguments: Mapping[str, Any]) -> None:

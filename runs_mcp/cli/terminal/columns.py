@@ -41,8 +41,8 @@ class Column:
 def fitting(columns: Sequence[Column], width: int) -> Sequence[Column]:
     """Return the columns that fit into `width` next to each other."""
     kept = list(columns)
-    while sum(one.narrowest + GAP for one in kept) - GAP > width:
-        least = max(kept, key=lambda one: one.rank)
+    while sum(column.narrowest + GAP for column in kept) - GAP > width:
+        least = max(kept, key=lambda column: column.rank)
         if not least.rank:
             break
         kept.remove(least)
@@ -73,6 +73,6 @@ def _widths(columns: Sequence[Column], width: int) -> Sequence[int]:
 
     The widths are set, since Rich shrinks columns that do not wrap below their minimum.
     """
-    room = width - sum(GAP if one.may_be_cut else one.longest + GAP for one in columns) + GAP
-    longest = fair_share([one.longest for one in columns if one.may_be_cut], room)
-    return [max(min(one.longest, longest), 1) if one.may_be_cut else one.longest for one in columns]
+    room = width - sum(GAP if column.may_be_cut else column.longest + GAP for column in columns) + GAP
+    longest = fair_share([column.longest for column in columns if column.may_be_cut], room)
+    return [max(min(column.longest, longest), 1) if column.may_be_cut else column.longest for column in columns]

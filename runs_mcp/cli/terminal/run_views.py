@@ -146,7 +146,7 @@ def _comparison(result: Structured, runs: Sequence[str], width: int) -> Iterator
     if not wide:
         yield Text("\n".join(f"{name}  {run}" for name, run in zip(names, runs, strict=True)), "bold")
     values = zip(*result["differences"].values(), strict=True)
-    yield table([paths, *(_values(name, one) for name, one in zip(names, values, strict=False))], width)
+    yield table([paths, *(_values(name, value) for name, value in zip(names, values, strict=False))], width)
     for label, reason in result.get("failures", {}).items():
         yield Text(f"{one_line(label)}: {reason}", "red")
 

@@ -40,4 +40,4 @@ def find_profile(profile_id: str) -> InferenceProfile | None:
 
 def profile_of(environment: str, model: str) -> InferenceProfile | None:
     """Return the profile that selects this environment and model."""
-    return next((one for one in PROFILES if (one.environment, one.model) == (environment, model)), None)
+    return next((profile for profile in PROFILES if (profile.environment, profile.model) == (environment, model)), None)

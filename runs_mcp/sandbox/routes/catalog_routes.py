@@ -113,8 +113,8 @@ class CatalogRoutes:
     async def compute_facets(self, request: Request) -> Response:
         """Handle `POST /interactions/facets`, of all interactions."""
         body = await read_body(request, catalog_bodies.InteractionFacetsBody)
-        shown = [representations.reference(one) for one in self.catalog.stored]
-        counted = {facet.name: _buckets(one[facet.field] for one in shown) for facet in body.facets}
+        shown = [representations.reference(interaction) for interaction in self.catalog.stored]
+        counted = {facet.name: _buckets(reference[facet.field] for reference in shown) for facet in body.facets}
         return JSONResponse({**counted, "total": len(shown)})
 
     async def get_interaction(self, request: Request) -> Response:

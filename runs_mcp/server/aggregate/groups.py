@@ -105,10 +105,10 @@ class Groups:
             ids = {name: value for (name, label), value in zip(by.items(), key, strict=True) if label != value}
             rank = tally.values([ranked])[ranked]
             groups.append((rank, Group(by, ids, tally.values(measures))))
-        groups.sort(key=lambda one: tuple(one[1].by.values()))
-        groups.sort(key=lambda one: _place(one[0], descending=order.startswith("-")))
+        groups.sort(key=lambda entry: tuple(entry[1].by.values()))
+        groups.sort(key=lambda entry: _place(entry[0], descending=order.startswith("-")))
         if not sort and (times := [name for name in self.by if name in TIMES]):
-            groups.sort(key=lambda one: [one[1].by[name] for name in times])
+            groups.sort(key=lambda entry: [entry[1].by[name] for name in times])
         return [group for _, group in groups]
 
     def _labels(self, dimension: Dimension, names: Names) -> dict[str, str]:
@@ -129,7 +129,7 @@ class Groups:
 
 def fields_of(dimensions: Iterable[Dimension]) -> list[str]:
     """Return the fields of a run that a scan for `dimensions` reads."""
-    return ["id", "status", "created_at", *(FIELDS[one] for one in dimensions if one in FIELDS)]
+    return ["id", "status", "created_at", *(FIELDS[dimension] for dimension in dimensions if dimension in FIELDS)]
 
 
 def utc(moment: datetime) -> datetime:

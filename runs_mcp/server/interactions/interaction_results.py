@@ -37,7 +37,7 @@ def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset:
     follow_up = {} if is_last else {"next_offset": next_offset, "next": results.same_call(call, offset=next_offset)}
     note = _note(source)
     structured = {
-        "interactions": [_line(one) for one in shown],
+        "interactions": [_line(interaction) for interaction in shown],
         "total": len(interactions),
         "offset": offset,
         **follow_up,
@@ -53,30 +53,31 @@ def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset:
 
 
 def details(
-    call: Call, one: Interaction, resolved: Resolution | None, example: Run | None, *, source: Source
+    call: Call, interaction: Interaction, resolved: Resolution | None, example: Run | None, *, source: Source
 ) -> CallToolResult:
     """Return the schemas of an interaction, what it runs on by default, and the input of an earlier run."""
     documents = {
-        "input_schema": one.input_schema,
-        "result_schema": one.result_schema,
+        "input_schema": interaction.input_schema,
+        "result_schema": interaction.result_schema,
         "example": example.raw.get("parameters") if example else None,
     }
     share = services(call).config.server.max_result_chars // len(documents)
     texts = {name: to_json(value).decode() for name, value in documents.items() if value}
     cut = {name: text for name, text in texts.items() if len(text) > share}
+    whole = {name: documents[name] for name in texts if name not in cut}
     defaults = _defaults(resolved)
     structured = {
-        "interactions": [{**_line(one), **defaults, **{name: documents[name] for name in texts if name not in cut}}],
+        "interactions": [{**_line(interaction), **defaults, **whole}],
         **({"cut": sorted(cut)} if cut else {}),
         **({"example_run": example.id} if example else {}),
         **_note(source),
         "workspace": services(call).workspace,
     }
-    lines = [f"Interaction {tables.cell(one.endpoint)} ({services(call).workspace})"]
-    lines += [f"{name}: {tables.cell(value)}" for name, value in {**_line(one), **defaults}.items() if value]
+    lines = [f"Interaction {tables.cell(interaction.endpoint)} ({services(call).workspace})"]
+    lines += [f"{name}: {tables.cell(value)}" for name, value in {**_line(interaction), **defaults}.items() if value]
     lines += [*_note(source).values(), results.UNTRUSTED]
     lines += [results.fenced(_title(name, example), _within(text, share)) for name, text in texts.items()]
-    lines.append(f'Run it: create_run(interaction="{tables.cell(one.endpoint)}", data={{…}})')
+    lines.append(f'Run it: create_run(interaction="{tables.cell(interaction.endpoint)}", data={{…}})')
     return results.answer("\n".join(lines), structured)
 
 
@@ -100,25 +101,25 @@ def _field(name: str, schema: Any, *, needed: bool) -> str:
     return f"{name}{'' if needed else '?'}{shown}"
 
 
-def _line(one: Interaction) -> dict[str, Any]:
+def _line(interaction: Interaction) -> dict[str, Any]:
     known = {
-        "interaction": one.endpoint,
-        "description": one.description,
-        "version": one.version,
-        "status": one.status,
-        "tags": list(one.tags),
-        "input": input_summary(one.input_schema),
+        "interaction": interaction.endpoint,
+        "description": interaction.description,
+        "version": interaction.version,
+        "status": interaction.status,
+        "tags": list(interaction.tags),
+        "input": input_summary(interaction.input_schema),
     }
     return {name: value for name, value in known.items() if value}
 
 
 def _table(interactions: Sequence[Interaction]) -> str:
-    lines = [_line(one) for one in interactions]
+    lines = [_line(interaction) for interaction in interactions]
     columns = {
-        "interaction": [one.endpoint for one in interactions],
+        "interaction": [interaction.endpoint for interaction in interactions],
         "version": [str(line.get("version", "")) for line in lines],
         "status": [line.get("status", "") for line in lines],
-        "tags": [", ".join(one.tags) for one in interactions],
+        "tags": [", ".join(interaction.tags) for interaction in interactions],
         "input": [line.get("input", "") for line in lines],
         "description": [line.get("description", "") for line in lines],
     }

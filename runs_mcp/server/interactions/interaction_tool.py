@@ -112,11 +112,11 @@ class InteractionTool:
 def interaction_tool(name: str, interaction: Interaction) -> InteractionTool:
     """Return the tool of an interaction, whatever its schemas are."""
     schema, plain = _input_schema(interaction)
-    options = next(one for one in OPTIONS_NAMES if one not in schema["properties"])
+    options = next(options_name for options_name in OPTIONS_NAMES if options_name not in schema["properties"])
     schema["properties"][options] = {
         "type": "object",
         "description": "Options of the run, none of them needed",
-        "properties": {one: _option(one) for one in OPTIONS},
+        "properties": {option: _option(option) for option in OPTIONS},
         "additionalProperties": False,
     }
     result_schema = _result_schema(interaction)

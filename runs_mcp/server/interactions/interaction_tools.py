@@ -54,7 +54,7 @@ class InteractionTools:
             await anyio.sleep(self._settings.refresh_s)
 
     def _published(self) -> Sequence[object]:
-        return [one.published for one in self._tools.values()]
+        return [tool.published for tool in self._tools.values()]
 
 
 async def make_tools(
@@ -73,25 +73,25 @@ async def make_tools(
     if len(chosen) > settings.limit:
         log.warning("%d interactions are selected as tools; the %d most used are", len(chosen), settings.limit)
         chosen = (await _most_used(chosen, runs))[: settings.limit]
-    names = tool_names([one.endpoint for one in chosen])
-    return {name: interaction_tool(name, one) for name, one in zip(names, chosen, strict=True)}
+    names = tool_names([interaction.endpoint for interaction in chosen])
+    return {name: interaction_tool(name, interaction) for name, interaction in zip(names, chosen, strict=True)}
 
 
 def select(interactions: Iterable[Interaction], settings: InteractionToolSettings) -> list[Interaction]:
     """Return the interactions that the settings include and do not exclude."""
     return [
-        one
-        for one in interactions
-        if one.status != "archived"
-        and any(_matches(one, pattern) for pattern in settings.include)
-        and not any(_matches(one, pattern) for pattern in settings.exclude)
+        interaction
+        for interaction in interactions
+        if interaction.status != "archived"
+        and any(_matches(interaction, pattern) for pattern in settings.include)
+        and not any(_matches(interaction, pattern) for pattern in settings.exclude)
     ]
 
 
-def _matches(one: Interaction, pattern: str) -> bool:
+def _matches(interaction: Interaction, pattern: str) -> bool:
     if pattern.startswith(TAG):
-        return pattern.removeprefix(TAG) in one.tags
-    return any(fnmatchcase(text, pattern) for text in (one.endpoint, one.name, one.id))
+        return pattern.removeprefix(TAG) in interaction.tags
+    return any(fnmatchcase(text, pattern) for text in (interaction.endpoint, interaction.name, interaction.id))
 
 
 async def _most_used(interactions: Sequence[Interaction], runs: RunsClient) -> list[Interaction]:
@@ -104,4 +104,6 @@ async def _most_used(interactions: Sequence[Interaction], runs: RunsClient) -> l
     for option in options:
         for key in {option.id, option.name}:
             counts[key] = counts.get(key, 0) + (option.count or 0)
-    return sorted(interactions, key=lambda one: -max(counts.get(one.id, 0), counts.get(one.name, 0)))
+    return sorted(
+        interactions, key=lambda interaction: -max(counts.get(interaction.id, 0), counts.get(interaction.name, 0))
+    )

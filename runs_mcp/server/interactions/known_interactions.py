@@ -41,16 +41,18 @@ class Listing:
         form: Callable[[str], str] = str.casefold if fold else str
         wanted = {form(text) for text in texts}
         return [
-            one
-            for one in self.interactions
-            if wanted & {form(composed(text)) for text in (one.endpoint, one.id, one.name)}
+            interaction
+            for interaction in self.interactions
+            if wanted & {form(composed(text)) for text in (interaction.endpoint, interaction.id, interaction.name)}
         ]
 
     def _advice(self, given: str, found: Sequence[Interaction]) -> str:
         if found:
-            candidates = ", ".join(f"{one.endpoint} ({one.id})" for one in found)
+            candidates = ", ".join(f"{interaction.endpoint} ({interaction.id})" for interaction in found)
             return f"`interaction`: {given!r} stands for {len(found)} interactions: {candidates}. Pass one of the ids."
-        near = difflib.get_close_matches(given, [one.endpoint for one in self.interactions], n=3, cutoff=0.5)
+        near = difflib.get_close_matches(
+            given, [interaction.endpoint for interaction in self.interactions], n=3, cutoff=0.5
+        )
         hint = f"Did you mean {', '.join(near)}?" if near else "list_interactions() lists them."
         return f"`interaction`: there is no {given!r}. {hint}"
 
@@ -77,17 +79,22 @@ class KnownInteractions:
         with suppress(*REFUSALS):
             return Listing(await self._runs.catalog.list_interactions())
         with suppress(RunsApiError):
-            return Listing(_named(Ref(one.id, one.name) for one in await self._runs.list_names("interaction")), "names")
+            return Listing(
+                _named(Ref(name.id, name.name) for name in await self._runs.list_names("interaction")), "names"
+            )
         return Listing(_named(await self._used_by_runs()), "runs")
 
     async def _used_by_runs(self) -> Sequence[Ref]:
         try:
-            return [Ref(one.id, one.name) for one in await self._runs.get_filter_options("interaction")]
+            return [Ref(option.id, option.name) for option in await self._runs.get_filter_options("interaction")]
         except RunsApiError:
             newest = await self._runs.list_runs(limit=NEWEST_RUNS)
         return [run.interaction for run in newest if run.interaction]
 
 
 def _named(references: Iterable[Ref]) -> Sequence[Interaction]:
-    found = {one.label: Interaction(id=one.id or one.label, name=one.label, endpoint=one.label) for one in references}
-    return [one for one in found.values() if one.name]
+    found = {
+        reference.label: Interaction(id=reference.id or reference.label, name=reference.label, endpoint=reference.label)
+        for reference in references
+    }
+    return [interaction for interaction in found.values() if interaction.name]

@@ -56,12 +56,12 @@ def published(plain: Mapping[str, Any]) -> Schema:
     """Return a plain schema as clients see it: closed objects, and no mark of our own."""
     shown = {name: value for name, value in plain.items() if name != AS_TEXT}
     if "properties" in shown:
-        shown["properties"] = {name: published(one) for name, one in plain["properties"].items()}
+        shown["properties"] = {name: published(field) for name, field in plain["properties"].items()}
         shown["additionalProperties"] = False
     if "items" in shown:
         shown["items"] = published(plain["items"])
     if "anyOf" in shown:
-        shown["anyOf"] = [published(one) for one in plain["anyOf"]]
+        shown["anyOf"] = [published(branch) for branch in plain["anyOf"]]
     return shown
 
 
@@ -70,15 +70,15 @@ def decode(value: Any, plain: Mapping[str, Any]) -> Any:
     if AS_TEXT in plain:
         return _parsed(value)
     if isinstance(value, list) and "items" in plain:
-        return [decode(one, plain["items"]) for one in value]
+        return [decode(item, plain["items"]) for item in value]
     properties = plain.get("properties")
     if not isinstance(value, dict) or properties is None:
         return value
     required = plain.get("required", ())
     return {
-        name: decode(one, properties.get(name, {}))
-        for name, one in value.items()
-        if name in required or one not in (None, "", {}, [])
+        name: decode(item, properties.get(name, {}))
+        for name, item in value.items()
+        if name in required or item not in (None, "", {}, [])
     }
 
 
@@ -90,8 +90,8 @@ def mismatches(value: Any, plain: Mapping[str, Any], *, name: str = "") -> list[
     for error in Draft202012Validator(_of_decoded(plain)).iter_errors(value):
         place = [*([name] if name else []), *map(str, error.absolute_path)]
         if error.validator == "required":
-            missing = [one for one in error.validator_value if one not in error.instance]
-            problems += [f"`{'.'.join([*place, one])}`: is required." for one in missing]
+            missing = [field for field in error.validator_value if field not in error.instance]
+            problems += [f"`{'.'.join([*place, field])}`: is required." for field in missing]
         else:
             problems.append(f"`{'.'.join(place) or 'data'}`: {error.message[:LONGEST_PROBLEM_CHARS]}.")
     return list(dict.fromkeys(problems))[:MOST_PROBLEMS]
@@ -103,11 +103,11 @@ def _of_decoded(plain: Mapping[str, Any]) -> Schema:
         return {"type": plain[AS_TEXT]} if plain[AS_TEXT] else {}
     shown = dict(plain)
     if "properties" in shown:
-        shown["properties"] = {name: _of_decoded(one) for name, one in plain["properties"].items()}
+        shown["properties"] = {name: _of_decoded(field) for name, field in plain["properties"].items()}
     if "items" in shown:
         shown["items"] = _of_decoded(plain["items"])
     if "anyOf" in shown:
-        shown["anyOf"] = [_of_decoded(one) for one in plain["anyOf"]]
+        shown["anyOf"] = [_of_decoded(branch) for branch in plain["anyOf"]]
     return shown
 
 
@@ -169,14 +169,14 @@ class _Simplifier:
 
     def _union(self, schema: Mapping[str, Any], union: str, references: tuple[str, ...], depth: int) -> Schema:
         beside = {name: value for name, value in schema.items() if name != union}
-        branches = [one for one in schema[union] if not _is_null(one)]
+        branches = [branch for branch in schema[union] if not _is_null(branch)]
         if len(branches) == 1:
             return self._node({**beside, **branches[0]}, references, depth)
-        if any("properties" in one for one in (beside, *branches) if isinstance(one, Mapping)) and depth == 0:
+        if any("properties" in branch for branch in (beside, *branches) if isinstance(branch, Mapping)) and depth == 0:
             raise UnusableSchemaError("it is a union")
-        plain = [self._node(one, references, depth + 1) for one in branches]
-        if all(set(one) <= {"type", "enum"} and "enum" in one for one in plain):
-            return _enum([value for one in plain for value in one["enum"]], schema)
+        plain = [self._node(branch, references, depth + 1) for branch in branches]
+        if all(set(branch) <= {"type", "enum"} and "enum" in branch for branch in plain):
+            return _enum([value for branch in plain for value in branch["enum"]], schema)
         return {**_described(schema), "anyOf": plain}
 
     def _typed(self, schema: Mapping[str, Any], references: tuple[str, ...], depth: int) -> Schema:
@@ -184,10 +184,10 @@ class _Simplifier:
             return _enum(schema.get("enum", [schema.get("const")]), schema)
         kinds = schema.get("type", "object" if "properties" in schema else None)
         if isinstance(kinds, list):
-            kinds = [one for one in kinds if one != "null"]
+            kinds = [kind for kind in kinds if kind != "null"]
             if len(kinds) > 1:
                 beside = {name: value for name, value in schema.items() if name != "type"}
-                return self._node({**beside, "anyOf": [{**beside, "type": one} for one in kinds]}, references, depth)
+                return self._node({**beside, "anyOf": [{**beside, "type": kind} for kind in kinds]}, references, depth)
             kinds = kinds[0] if kinds else None
         match kinds:
             case "object":
@@ -211,7 +211,7 @@ class _Simplifier:
         return {
             **_described(schema),
             "type": "object",
-            "properties": {name: self._node(one, references, depth + 1) for name, one in properties.items()},
+            "properties": {name: self._node(field, references, depth + 1) for name, field in properties.items()},
             **({"required": required} if required else {}),
         }
 
@@ -234,8 +234,8 @@ def _merged(schema: Mapping[str, Any]) -> Schema:
 
 
 def _enum(values: Sequence[Any], schema: Mapping[str, Any]) -> Schema:
-    choices = [one for one in values if one is not None]
-    kinds = {SCALARS.get(type(one)) for one in choices}
+    choices = [value for value in values if value is not None]
+    kinds = {SCALARS.get(type(choice)) for choice in choices}
     if len(kinds) != 1 or None in kinds:
         return _json_text({**schema, "enum": choices})
     return {**_described(schema), "type": kinds.pop(), "enum": choices}

@@ -17,7 +17,7 @@ def tool_names(endpoints: Sequence[str]) -> list[str]:
 
     Endpoints of the same name, in other scripts or too long get a hash, so that a name does not depend on the order.
     """
-    plain = [snake_case(one) for one in endpoints]
+    plain = [snake_case(endpoint) for endpoint in endpoints]
     count = Counter(plain)
     return [
         PREFIX + (name if name and count[name] == 1 and len(PREFIX + name) <= LONGEST else _marked(name, endpoint))

@@ -44,9 +44,9 @@ def _clean(value: Any, redact: Redact) -> Any:
         case str():
             return redact(value)
         case dict():
-            return {_clean(name, redact): _clean(one, redact) for name, one in value.items()}
+            return {_clean(name, redact): _clean(item, redact) for name, item in value.items()}
         case list() | tuple():
-            return [_clean(one, redact) for one in value]
+            return [_clean(item, redact) for item in value]
         case _:
             return value
 

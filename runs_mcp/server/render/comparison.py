@@ -22,10 +22,10 @@ def compared(call: Call, outcomes: Sequence[Outcome], *, include: Sequence[str] 
     Fields are JSON pointers, which the resource of a run takes as `?path=`. Long values are cut around the place where
     they begin to differ.
     """
-    runs = [one.run for one in outcomes if one.run]
-    failures = {one.label: one.failure for one in outcomes if one.run is None}
+    runs = [outcome.run for outcome in outcomes if outcome.run]
+    failures = {outcome.label: outcome.failure for outcome in outcomes if outcome.run is None}
     flat = [dict(leaves(results.document_of(run, without=results.unwanted(include)))) for run in runs]
-    paths = list(dict.fromkeys(path for one in flat for path in one))
+    paths = list(dict.fromkeys(path for leaves_of_run in flat for path in leaves_of_run))
     common = {path: flat[0][path] for path in paths if _agree(flat, path)}
     differing = [path for path in paths if path not in common and path not in ("/id", "/_id")]
     room = services(call).config.server.max_result_chars
@@ -62,12 +62,12 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _agree(flat: Sequence[Mapping[str, Any]], path: str) -> bool:
-    return all(path in one and one[path] == flat[0].get(path) for one in flat)
+    return all(path in leaves_of_run and leaves_of_run[path] == flat[0].get(path) for leaves_of_run in flat)
 
 
 def _values(flat: Sequence[Mapping[str, Any]], path: str) -> list[Any]:
     """Return the value of each run at `path`; long texts from shortly before the place where they differ."""
-    values = [one.get(path, ABSENT) for one in flat]
+    values = [leaves_of_run.get(path, ABSENT) for leaves_of_run in flat]
     texts = [value for value in values if isinstance(value, str) and value != ABSENT]
     if max(map(len, texts), default=0) <= LONGEST_VALUE_CHARS:
         return values

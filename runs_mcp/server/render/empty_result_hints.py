@@ -15,7 +15,7 @@ TOOLS = {
 }
 
 
-async def hint(here: Services, filters: Mapping[str, Any]) -> str:
+async def hint(server: Services, filters: Mapping[str, Any]) -> str:
     """Return which of the exact `filters` hides runs, and the known value nearest to the one given.
 
     Names only tools that this server publishes and whose operation answers.
@@ -25,18 +25,18 @@ async def hint(here: Services, filters: Mapping[str, Any]) -> str:
     for name, value in given.items():
         others = {other: kept for other, kept in given.items() if other != name}
         try:
-            options = await here.runs.get_filter_options(name, **others)
+            options = await server.runs.get_filter_options(name, **others)
         except REFUSALS:
-            return _general(here, closed={"get_run_filter_options", "compute_run_facets"})
+            return _general(server, closed={"get_run_filter_options", "compute_run_facets"})
         except RunsApiError:
-            return _general(here)
+            return _general(server)
         if hidden := sum(option.count or 0 for option in options):
             lines.append(f'Without {name}="{value}" there are {hidden}{_nearest(value, options)}.')
-    return " ".join(lines) or _general(here)
+    return " ".join(lines) or _general(server)
 
 
-def _general(here: Services, closed: frozenset[str] | set[str] = frozenset()) -> str:
-    published = here.config.server.tools
+def _general(server: Services, closed: frozenset[str] | set[str] = frozenset()) -> str:
+    published = server.config.server.tools
     usable = [text for tool, text in TOOLS.items() if tool not in closed and (published is None or tool in published)]
     return f"{'; '.join(usable)}." if usable else "Check the filters."
 

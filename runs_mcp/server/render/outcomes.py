@@ -45,14 +45,16 @@ def several(
     share = max(services(call).config.server.max_result_chars // len(outcomes), SMALLEST_RUN_CHARS)
     without = results.unwanted(include)
     cuts = [
-        results.within(results.document_of(one.run, without=without), share, one.run.id, tail=tail) if one.run else None
-        for one in outcomes
+        results.within(results.document_of(outcome.run, without=without), share, outcome.run.id, tail=tail)
+        if outcome.run
+        else None
+        for outcome in outcomes
     ]
     lines = include is not None and set(include) == {"result"}
     body = _lines(outcomes, cuts) if lines else _sections(outcomes, cuts, tail)
     ending = [f"Some have not ended: do not create them again. Continue with {follow_up}."] if follow_up else []
     structured = {
-        "runs": [_document(one, cut) for one, cut in zip(outcomes, cuts, strict=True)],
+        "runs": [_document(outcome, cut) for outcome, cut in zip(outcomes, cuts, strict=True)],
         "workspace": services(call).workspace,
         **({"next": follow_up} if follow_up else {}),
     }
@@ -61,7 +63,7 @@ def several(
 
 def pairs(call: Call, outcomes: Sequence[Outcome], *, follow_up: str = "") -> CallToolResult:
     """Return one line for each earlier run that was repeated: its id, and the new run without any content."""
-    rows = [_pair(one) for one in outcomes]
+    rows = [_pair(outcome) for outcome in outcomes]
     lines = [" | ".join(str(value) for value in row.values()).rstrip(" |") for row in rows]
     ending = [f"Some have not ended: do not create them again. Continue with {follow_up}."] if follow_up else []
     structured = {
@@ -74,12 +76,12 @@ def pairs(call: Call, outcomes: Sequence[Outcome], *, follow_up: str = "") -> Ca
 
 def changed(call: Call, outcomes: Sequence[Outcome], *, done: str) -> CallToolResult:
     """Return one line for each run that was to be changed: `done` and its tags if it has any, or the failure."""
-    documents = [_change(one, done) for one in outcomes]
+    documents = [_change(outcome, done) for outcome in outcomes]
     lines = [
-        f"{tables.cell(one.label)} | {one_line(one.failure) or done}{_tags_of(document)}"
-        for one, document in zip(outcomes, documents, strict=True)
+        f"{tables.cell(outcome.label)} | {one_line(outcome.failure) or done}{_tags_of(document)}"
+        for outcome, document in zip(outcomes, documents, strict=True)
     ]
-    failures = sum(one.run is None for one in outcomes)
+    failures = sum(outcome.run is None for outcome in outcomes)
     counted = [f"{len(outcomes) - failures} {done}", *([f"{failures} failed"] if failures else [])]
     number = "1 run" if len(outcomes) == 1 else f"{len(outcomes)} runs"
     head = f"{number}: {', '.join(counted)}. ({results.origin(call, None)})"
@@ -87,46 +89,51 @@ def changed(call: Call, outcomes: Sequence[Outcome], *, done: str) -> CallToolRe
     return results.answer("\n".join([head, "id | outcome", *lines]), structured)
 
 
-def _change(one: Outcome, done: str) -> dict[str, Any]:
-    if one.run is None:
-        return {"id": one.label, "outcome": "failed", "failure": one.failure}
-    return {**own_tags.without_own(one.run.raw), "outcome": done}
+def _change(outcome: Outcome, done: str) -> dict[str, Any]:
+    if outcome.run is None:
+        return {"id": outcome.label, "outcome": "failed", "failure": outcome.failure}
+    return {**own_tags.without_own(outcome.run.raw), "outcome": done}
 
 
 def _tags_of(document: Mapping[str, Any]) -> str:
     return f" | tags: {', '.join(map(tables.cell, document['tags'])) or 'none'}" if "tags" in document else ""
 
 
-def _pair(one: Outcome) -> dict[str, Any]:
-    if one.run is None:
-        return dict(zip(PAIR, (one.label, "", "", "", "", one_line(one.failure)), strict=True))
-    used = one.run.token_use and one.run.token_use.total
-    error = tables.cell(one.run.error.text) if one.run.error else ""
-    took = tables.duration(one.run.execution_time_ms)
-    known = (one.label, one.run.id, one.run.status or "", took, "" if used is None else used, error)
+def _pair(outcome: Outcome) -> dict[str, Any]:
+    if outcome.run is None:
+        return dict(zip(PAIR, (outcome.label, "", "", "", "", one_line(outcome.failure)), strict=True))
+    used = outcome.run.token_use and outcome.run.token_use.total
+    error = tables.cell(outcome.run.error.text) if outcome.run.error else ""
+    took = tables.duration(outcome.run.execution_time_ms)
+    known = (outcome.label, outcome.run.id, outcome.run.status or "", took, "" if used is None else used, error)
     return dict(zip(PAIR, known, strict=True))
 
 
 def _head(call: Call, outcomes: Sequence[Outcome]) -> str:
-    counts = Counter(tables.cell(one.run.status or "unknown") if one.run else "without a run" for one in outcomes)
-    first = next((one.run for one in outcomes if one.run), None)
+    counts = Counter(
+        tables.cell(outcome.run.status or "unknown") if outcome.run else "without a run" for outcome in outcomes
+    )
+    first = next((outcome.run for outcome in outcomes if outcome.run), None)
     counted = ", ".join(f"{count} {status}" for status, count in counts.items())
     return f"{len(outcomes)} runs: {counted}. ({results.origin(call, first)})"
 
 
 def _lines(outcomes: Sequence[Outcome], cuts: Sequence[Cut | None]) -> list[str]:
-    rows = [_line(number, one, cut) for number, (one, cut) in enumerate(zip(outcomes, cuts, strict=True), start=1)]
+    rows = [
+        _line(number, outcome, cut) for number, (outcome, cut) in enumerate(zip(outcomes, cuts, strict=True), start=1)
+    ]
     noted = [DATA_ONLY] if any(cut and cut.document.get("result") for cut in cuts) else []
     cut = [f"Cut to fit: {', '.join(uris)}."] if (uris := _cut_uris(cuts)) else []
     return [*noted, "number | id | status | result or error", *rows, *cut]
 
 
-def _line(number: int, one: Outcome, cut: Cut | None) -> str:
-    if one.run is None or cut is None:
-        known = " |" if one.label.startswith("input ") else f" {tables.cell(one.label)} |"
-        return f"{number} |{known} | {one_line(one.failure)}"
-    outcome = one_line(one.run.error.text) if one.run.error else _on_one_line(cut.document.get("result"))
-    return f"{number} | {one.run.id} | {tables.cell(one.run.status or '')} | {outcome}".rstrip()
+def _line(number: int, outcome: Outcome, cut: Cut | None) -> str:
+    run = outcome.run
+    if run is None or cut is None:
+        known = " |" if outcome.label.startswith("input ") else f" {tables.cell(outcome.label)} |"
+        return f"{number} |{known} | {one_line(outcome.failure)}"
+    result = one_line(run.error.text) if run.error else _on_one_line(cut.document.get("result"))
+    return f"{number} | {run.id} | {tables.cell(run.status or '')} | {result}".rstrip()
 
 
 def _on_one_line(value: Any) -> str:
@@ -139,29 +146,29 @@ def _on_one_line(value: Any) -> str:
 
 def _sections(outcomes: Sequence[Outcome], cuts: Sequence[Cut | None], tail: int | None) -> list[str]:
     sections = [results.UNTRUSTED]
-    for one, cut in zip(outcomes, cuts, strict=True):
-        if one.run is None or cut is None:
-            sections.append(f"\n{tables.cell(one.label)}: {one.failure}")
+    for outcome, cut in zip(outcomes, cuts, strict=True):
+        if outcome.run is None or cut is None:
+            sections.append(f"\n{tables.cell(outcome.label)}: {outcome.failure}")
             continue
-        name = one.run.id if one.label == one.run.id else f"{one.label}, {one.run.id}"
-        lines = [line for line in results.run_lines(one.run, cut, tail=tail) if line != results.UNTRUSTED]
+        name = outcome.run.id if outcome.label == outcome.run.id else f"{outcome.label}, {outcome.run.id}"
+        lines = [line for line in results.run_lines(outcome.run, cut, tail=tail) if line != results.UNTRUSTED]
         sections.append("\n".join([f"\nRun {name}", *lines]))
     return sections
 
 
-def _document(one: Outcome, cut: Cut | None) -> dict[str, Any]:
-    if one.run is None or cut is None:
-        return {"for": one.label, "failure": one.failure}
+def _document(outcome: Outcome, cut: Cut | None) -> dict[str, Any]:
+    if outcome.run is None or cut is None:
+        return {"for": outcome.label, "failure": outcome.failure}
     document = {**cut.document, "cut": cut.fields} if cut.fields else cut.document
-    return document if one.label == one.run.id else {"for": one.label, **document}
+    return document if outcome.label == outcome.run.id else {"for": outcome.label, **document}
 
 
 def _links(outcomes: Sequence[Outcome], cuts: Sequence[Cut | None]) -> list[ResourceLink]:
     return [
         link
-        for one, cut in zip(outcomes, cuts, strict=True)
-        if one.run and cut
-        for link in results.links_of(cut, one.run.id)
+        for outcome, cut in zip(outcomes, cuts, strict=True)
+        if outcome.run and cut
+        for link in results.links_of(cut, outcome.run.id)
     ]
 
 

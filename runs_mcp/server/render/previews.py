@@ -38,27 +38,27 @@ class Preview:
 
 def answer(call: Call, previews: Sequence[Preview]) -> CallToolResult:
     """Return a line for each run, and the problems of each below."""
-    possible = [one for one in previews if not one.failure]
-    columns = {"for" if name == "label" else name: [getattr(one, name) for one in possible] for name in COLUMNS}
+    possible = [preview for preview in previews if not preview.failure]
+    columns = {"for" if name == "label" else name: [getattr(preview, name) for preview in possible] for name in COLUMNS}
     columns = {name: texts for name, texts in columns.items() if any(texts)}
-    notes = [FROM_CATALOGUE] if any(not one.resolved for one in possible) else []
-    problems = [_problem(one) for one in previews if one.failure or one.problems]
+    notes = [FROM_CATALOGUE] if any(not preview.resolved for preview in possible) else []
+    problems = [_problem(preview) for preview in previews if preview.failure or preview.problems]
     lines = [f"{NOTHING} ({services(call).workspace})", *notes]
     lines += [tables.table(columns, keep="interaction")] if possible else []
     structured = {
         "dry_run": True,
-        "runs": [_document(one) for one in previews],
+        "runs": [_document(preview) for preview in previews],
         "note": " ".join([NOTHING, *notes]),
         "workspace": services(call).workspace,
     }
     return results.answer("\n".join([*lines, *problems]), structured)
 
 
-def _problem(one: Preview) -> str:
-    text = one.failure or f"input {one.input}: {' '.join(one.problems)}"
-    return one_line(f"{one.label}: {text}" if one.label else text)
+def _problem(preview: Preview) -> str:
+    text = preview.failure or f"input {preview.input}: {' '.join(preview.problems)}"
+    return one_line(f"{preview.label}: {text}" if preview.label else text)
 
 
-def _document(one: Preview) -> dict[str, Any]:
-    shown = {"for" if name == "label" else name: value for name, value in asdict(one).items() if name != "resolved"}
+def _document(preview: Preview) -> dict[str, Any]:
+    shown = {"for" if name == "label" else name: value for name, value in asdict(preview).items() if name != "resolved"}
     return {name: value for name, value in shown.items() if value}

@@ -27,7 +27,9 @@ def facets(call: Call, counts: Facets, *, covered: int | None = None) -> CallToo
 
     `covered` is the number of runs that were counted where others match as well; None: all are counted.
     """
-    known = {name: [one for one in buckets if not _is_own_tag(one)] for name, buckets in counts.buckets.items()}
+    known = {
+        name: [bucket for bucket in buckets if not _is_own_tag(bucket)] for name, buckets in counts.buckets.items()
+    }
     shown = {name: _most_frequent(buckets) for name, buckets in known.items()}
     left_out = {name: len(known[name]) - len(shown[name]) for name in shown if len(known[name]) > len(shown[name])}
     structured = {
@@ -48,14 +50,14 @@ def options(call: Call, field: str, choices: Sequence[FilterOption], *, complete
     """Return the values that a filter can take, at most 200; `complete`: there are no others."""
     shown = choices[:MOST_OPTIONS]
     columns = {
-        "id": [one.id or "" for one in shown],
-        "name": [one.name or "" for one in shown],
-        "runs": ["" if one.count is None else str(one.count) for one in shown],
+        "id": [option.id or "" for option in shown],
+        "name": [option.name or "" for option in shown],
+        "runs": ["" if option.count is None else str(option.count) for option in shown],
     }
     cut = len(choices) - len(shown)
     head = f"{len(choices)} values of {field} ({results.origin(call)})"
     structured = {
-        "options": [_sent(one) for one in shown],
+        "options": [_sent(option) for option in shown],
         **({"left_out": cut} if cut else {}),
         **({} if complete else {"complete": False, "note": NOT_ALL_VALUES}),
         "workspace": services(call).workspace,
@@ -75,7 +77,7 @@ def _total(counts: Facets, covered: int | None) -> str:
 def _most_frequent(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
     if len(buckets) <= MOST_VALUES:
         return buckets
-    return sorted(buckets, key=lambda one: -one.count)[:MOST_VALUES]
+    return sorted(buckets, key=lambda bucket: -bucket.count)[:MOST_VALUES]
 
 
 def _counted(buckets: Sequence[Bucket]) -> str:

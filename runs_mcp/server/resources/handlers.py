@@ -45,7 +45,9 @@ TEMPLATES = tuple(
         ("runs://{run_id}/{part}{?path,offset,limit}", "run_part_piece", "A piece of a run", _PIECE),
     )
 )
-_RUN, _PART = (UriTemplate.parse(one.uri_template) for one in TEMPLATES[2:])  # these match without a query, too
+_RUN, _PART = (
+    UriTemplate.parse(template.uri_template) for template in TEMPLATES[2:]
+)  # these match without a query, too
 
 
 async def list_runs(ctx: Request, asked: PaginatedRequestParams | None) -> ListResourcesResult:

@@ -172,7 +172,7 @@ class Subscriptions:
         if session.count >= MAX_SUBSCRIPTIONS:
             raise MCPError(INVALID_PARAMS, f"This connection has {MAX_SUBSCRIPTIONS} subscriptions; unsubscribe first.")
         if (
-            sum(one.count for one in self._sessions.values() if one.caller == session.caller)
+            sum(other.count for other in self._sessions.values() if other.caller == session.caller)
             >= MAX_CALLER_SUBSCRIPTIONS
         ):
             raise MCPError(INVALID_PARAMS, f"This caller has {MAX_CALLER_SUBSCRIPTIONS:,} subscriptions.")

@@ -118,7 +118,7 @@ class BackgroundCreates:
         Raises:
             RequestKeyConflictError: The key is in use by another request.
         """
-        if tags.keyed and (earlier := next((one for one in self._pending if one.tags.run == tags.run), None)):
+        if tags.keyed and (earlier := next((create for create in self._pending if create.tags.run == tags.run), None)):
             if earlier.tags.request != tags.request:
                 raise RequestKeyConflictError(None)
             return earlier

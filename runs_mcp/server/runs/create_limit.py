@@ -87,7 +87,7 @@ class Window:
     def free_at(self, counts: Counts, minute: int, wanted: int) -> int:
         """Return the first minute in which `wanted` runs may be started; they are at most `most`."""
         expiries = sorted(at + self.minutes + 1 for at in counts)
-        return next(one for one in [minute, *expiries] if one >= minute and self.left(counts, one) >= wanted)
+        return next(later for later in [minute, *expiries] if later >= minute and self.left(counts, later) >= wanted)
 
 
 def windows(limit: CreateLimitSettings) -> list[Window]:
@@ -120,7 +120,7 @@ class CreateLimit:
         minute, counts = await self._counts.read()
         if not any(window.left(counts, minute) < wanted for window in self._windows):
             return
-        tightest = min(self._windows, key=lambda one: (one.left(counts, minute), -one.minutes))
+        tightest = min(self._windows, key=lambda window: (window.left(counts, minute), -window.minutes))
         left = max(tightest.left(counts, minute), 0)
         if any(wanted > window.most for window in self._windows):
             raise CreateLimitError(tightest, left, wanted, None, None)

@@ -61,7 +61,7 @@ class CutOffCreates:
             return {}
         self._kept = [entry for entry in self._kept if entry[1] is not found]
         found.request = ""
-        for at in [at for at, one in found.pending.items() if not one.may_have_run]:
+        for at in [at for at, create in found.pending.items() if not create.may_have_run]:
             del found.pending[at]
         return found.pending
 

@@ -33,7 +33,7 @@ class Skills(Extension):
 
     def __init__(self, prompts: Iterable[PromptFile]) -> None:
         overview = skill.read(files("runs_mcp.server") / "skills" / OVERVIEW / "SKILL.md")
-        self._skills = {one.uri: one for one in [overview, *map(skill.of_prompt, prompts)]}
+        self._skills = {entry.uri: entry for entry in [overview, *map(skill.of_prompt, prompts)]}
 
     def methods(self) -> list[MethodBinding]:
         """Return the bindings of `skills/list` and `skills/get`."""
@@ -47,20 +47,20 @@ class Skills(Extension):
         return [
             ResourceBinding(
                 TextResource(
-                    uri=one.uri,
-                    name=one.name,
-                    description=one.description,
+                    uri=entry.uri,
+                    name=entry.name,
+                    description=entry.description,
                     mime_type="text/markdown",
-                    text=one.text,
+                    text=entry.text,
                 )
             )
-            for one in self._skills.values()
+            for entry in self._skills.values()
         ]
 
     async def list(self, _: Request, asked: PaginatedRequestParams) -> HandlerResult:
         """Answer `skills/list` with all skills, on one page."""
         cursor.require_first_page(asked)
-        return {**CACHEABLE, "skills": [one.entry for one in self._skills.values()]}
+        return {**CACHEABLE, "skills": [entry.entry for entry in self._skills.values()]}
 
     async def get(self, _: Request, asked: SkillParams) -> HandlerResult:
         """Answer `skills/get`.

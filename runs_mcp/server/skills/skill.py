@@ -54,12 +54,16 @@ def of_prompt(prompt: PromptFile) -> Skill:
         "name": prompt.name.replace("_", "-"),
         "description": f"{prompt.description} Use it {prompt.when}." if prompt.when else prompt.description,
     }
-    inputs = [f"- `<{one.name}>`: {one.description}" for one in prompt.arguments if one.default is None]
-    inputs += [
-        f"- {one.name}, `{one.default}` unless asked otherwise: {one.description}"
-        for one in prompt.arguments
-        if one.default
+    inputs = [
+        f"- `<{argument.name}>`: {argument.description}" for argument in prompt.arguments if argument.default is None
     ]
-    text = prompt.render({one.name: f"<{one.name}>" for one in prompt.arguments if one.default is None})
+    inputs += [
+        f"- {argument.name}, `{argument.default}` unless asked otherwise: {argument.description}"
+        for argument in prompt.arguments
+        if argument.default
+    ]
+    text = prompt.render(
+        {argument.name: f"<{argument.name}>" for argument in prompt.arguments if argument.default is None}
+    )
     body = "\n".join([f"# {prompt.title}", "", "Inputs:", "", *inputs, "", text])
     return Skill(front_matter, frontmatter.dumps(frontmatter.Post(body, None, **front_matter), sort_keys=False) + "\n")

@@ -1,7 +1,7 @@
 """Several runs in one call: a few at a time, each with its own outcome."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
+from itertools import count
 
 import anyio
 from mcp.server.mcpserver.exceptions import ToolError
@@ -29,13 +29,26 @@ EXPECTED = (
 Ask = Callable[[], Awaitable[Run]]
 
 
-async def each(tool: str, asks: Iterable[tuple[str, Ask]], *, scope: Scope = READ) -> list[Outcome]:
-    """Return the outcome of each of `asks`, by their labels and in their order; a failure leaves the others alone."""
+async def each(
+    tool: str, asks: Iterable[tuple[str, Ask]], *, scope: Scope = READ, progress: Progress | None = None
+) -> list[Outcome]:
+    """Return the outcome of each of `asks`, by their labels and in their order; a failure leaves the others alone.
+
+    `progress` receives the number of outcomes so far.
+    """
     at_once = anyio.CapacityLimiter(AT_ONCE)
     labelled = [(Outcome(label), ask) for label, ask in asks]
+    numbers = count(1)
+
+    async def settle(outcome: Outcome, ask: Ask) -> None:
+        async with at_once:
+            await _ask(tool, outcome, ask, scope=scope)
+        if progress:
+            await progress.say(f"{next(numbers)} of {len(labelled)} runs\n")
+
     async with anyio.create_task_group() as tasks:
         for outcome, ask in labelled:
-            tasks.start_soon(partial(_one, tool, outcome, ask, at_once, scope=scope))
+            tasks.start_soon(settle, outcome, ask)
     return [outcome for outcome, _ in labelled]
 
 
@@ -54,7 +67,7 @@ async def watch(
             cause = FollowingError(follower.run_id, follower.error)
             outcome.run, outcome.failure = None, error_messages.explain("create_run", cause, scope=CREATE)
         outcome.run = follower.run or outcome.run
-        ended = sum(one.run is None or one.run.is_final for one in outcomes)
+        ended = sum(outcome.run is None or outcome.run.is_final for outcome in outcomes)
         status = outcome.run.status if outcome.run else "unknown"
         await progress.say(f"{ended} of {len(outcomes)} ended: {outcome.label}, run {follower.run_id} {status}\n")
 
@@ -64,9 +77,8 @@ async def watch(
                 tasks.start_soon(wait_for, outcome, follower)
 
 
-async def _one(tool: str, outcome: Outcome, ask: Ask, at_once: anyio.CapacityLimiter, *, scope: Scope) -> None:
-    async with at_once:
-        try:
-            outcome.run = await ask()
-        except EXPECTED as error:
-            outcome.failure = error_messages.explain(tool, error, scope=scope)
+async def _ask(tool: str, outcome: Outcome, ask: Ask, *, scope: Scope) -> None:
+    try:
+        outcome.run = await ask()
+    except EXPECTED as error:
+        outcome.failure = error_messages.explain(tool, error, scope=scope)

@@ -59,15 +59,15 @@ class Creation:
             NotConfirmedError: The user did not agree.
             InputRequiredError: The call has to be answered with the question.
         """
-        here, started = services(self.call), self.call.started.pending
-        wanted = [one for one in self.planned if not one.failure and _position(one) not in started]
-        if here.create_limit.is_set:
-            tags = [await self._tags(one) for one in wanted]
-            await here.create_limit.require(sum([not await here.idempotent.knows(one) for one in tags]))
+        server, started = services(self.call), self.call.started.pending
+        wanted = [planned for planned in self.planned if not planned.failure and _position(planned) not in started]
+        if server.create_limit.is_set:
+            tags = [await self._tags(planned) for planned in wanted]
+            await server.create_limit.require(sum([not await server.idempotent.knows(tag) for tag in tags]))
         if wanted:
             first = wanted[0].request
             data = None if first.data is MISSING or first.data_of else first.data
-            facts = _facts([one.request for one in wanted])
+            facts = _facts([planned.request for planned in wanted])
             await elicitation.confirm(self.call, action="create", facts=facts, data=data)
 
     async def one(self) -> tuple[Run, RunStream | None]:
@@ -85,25 +85,25 @@ class Creation:
 
     async def several(self, *, until: float) -> list[Outcome]:
         """Return the outcomes of several runs, in their order, after waiting for their ends `until` a time."""
-        here, progress = services(self.call), Progress.of(self.call)
+        server, progress = services(self.call), Progress.of(self.call)
         executing = anyio.CapacityLimiter(batch.AT_ONCE)
         following: dict[str, RunStream] = {}
 
-        async def start(one: PlannedRun) -> Run:
-            if one.failure:
-                raise ToolError(one.failure)
+        async def start(planned: PlannedRun) -> Run:
+            if planned.failure:
+                raise ToolError(planned.failure)
             if anyio.current_time() >= self.call.api_deadline:
                 raise NotSentError(self.call.patience.wait_s)
-            run, follower = await self._create(one, limiter=executing)
+            run, follower = await self._create(planned, limiter=executing)
             if follower:
                 following[run.id] = follower
             return run
 
-        asks = [(one.label, partial(start, one)) for one in self.planned]
-        async with heartbeats(progress, here.config.streaming):
+        asks = [(planned.label, partial(start, planned)) for planned in self.planned]
+        async with heartbeats(progress, server.config.streaming):
             created = await batch.each("create_run", asks, scope=CREATE)
-            with here.waiting.until(until):
-                await batch.watch(here.followers, created, following, progress)
+            with server.waiting.until(until):
+                await batch.watch(server.followers, created, following, progress)
         return created
 
     async def _create(
@@ -115,16 +115,16 @@ class Creation:
             CreateContinuesError: The API has not answered in the time of the call.
             RunsApiError, LostCreateError, RequestKeyConflictError, CreateLimitError: See `IdempotentCreate.create`.
         """
-        here, request, started = services(self.call), planned.request, self.call.started.pending
+        server, request, started = services(self.call), planned.request, self.call.started.pending
         if earlier := started.get(_position(planned)):
             return await self._again(planned, earlier)
 
         def follow(run: Run) -> RunStream | None:
             on_start = start_of(run, request.sent) if self.stream and run.status == "created" else None
-            return None if run.is_final else here.followers.follow(run, on_start=on_start, limiter=limiter)
+            return None if run.is_final else server.followers.follow(run, on_start=on_start, limiter=limiter)
 
         tags = await self._tags(planned)
-        pending = here.creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
+        pending = server.creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
         started[_position(planned)] = pending
         return await self._outcome(pending)
 
@@ -134,7 +134,7 @@ class Creation:
         Raises:
             Exception: See `_create`.
         """
-        here = services(self.call)
+        server = services(self.call)
         try:
             run, follower = await self._outcome(earlier)
         except (RunsApiError, LostCreateError):
@@ -142,8 +142,8 @@ class Creation:
             raise
         if follower is None or not follower.ended.is_set():
             return run, follower
-        run = await here.runs.get_run(run.id, include_prompt=False)
-        return run, None if run.is_final else here.followers.follow(run)
+        run = await server.runs.get_run(run.id, include_prompt=False)
+        return run, None if run.is_final else server.followers.follow(run)
 
     async def _outcome(self, pending: PendingCreate) -> tuple[Run, RunStream | None]:
         return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)
@@ -151,8 +151,8 @@ class Creation:
     def _request(self) -> str:
         """Return a hash of what the call asks for, and of the client and session that ask."""
         ctx = self.call.request_context
-        asked = [{**one.request.sent, "tags": one.request.tags} for one in self.planned]
-        given = [{name: value for name, value in one.items() if value is not MISSING} for one in asked]
+        asked = [{**planned.request.sent, "tags": planned.request.tags} for planned in self.planned]
+        given = [{name: value for name, value in arguments.items() if value is not MISSING} for arguments in asked]
         who = [principal(ctx), session_id(ctx), client_name(ctx), self.call.name]
         return sha256(json.dumps([who, given, self.stream], sort_keys=True).encode()).hexdigest()
 
@@ -172,8 +172,8 @@ def _facts(requests: Sequence[RunRequest]) -> list[str]:
     """Return facts about runs for the person who confirms them: their number, interactions and settings."""
     number = "a run" if len(requests) == 1 else f"{len(requests)} runs"
     named = {
-        name: dict.fromkeys(str(value) for one in requests if (value := getattr(one, name)) is not MISSING)
+        name: dict.fromkeys(str(value) for request in requests if (value := getattr(request, name)) is not MISSING)
         for name in ("model", "environment_id", "interaction_tag")
     }
     shown = [f"{name.removesuffix('_id')} {tables.listed(list(values))}" for name, values in named.items() if values]
-    return [f"{number} of {tables.listed(list(dict.fromkeys(one.label for one in requests)))}", *shown]
+    return [f"{number} of {tables.listed(list(dict.fromkeys(request.label for request in requests)))}", *shown]

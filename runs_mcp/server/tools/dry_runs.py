@@ -29,19 +29,19 @@ async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
     `GET /interactions/resolve/{interaction}` tells the former; where it is closed, the catalogue of interactions does
     as far as it goes.
     """
-    here = services(call)
+    server = services(call)
     found: dict[int, Preview] = {}
     at_once = anyio.CapacityLimiter(batch.AT_ONCE)
 
-    async def look(number: int, one: PlannedRun, listing: Listing | None) -> None:
+    async def look(number: int, run: PlannedRun, listing: Listing | None) -> None:
         async with at_once:
-            found[number] = await _previewed(call, one, listing)
+            found[number] = await _previewed(call, run, listing)
 
-    async with heartbeats(Progress.of(call), here.config.streaming):
+    async with heartbeats(Progress.of(call), server.config.streaming):
         listing = await _listing(call)
         async with anyio.create_task_group() as tasks:
-            for number, one in enumerate(planned):
-                tasks.start_soon(partial(look, number, one, listing))
+            for number, run in enumerate(planned):
+                tasks.start_soon(partial(look, number, run, listing))
     return previews.answer(call, [found[number] for number in range(len(planned))])
 
 
@@ -149,7 +149,7 @@ def _verdict(request: RunRequest, listed: Interaction | None, resolved: Resoluti
     given = {} if request.data is MISSING else request.data
     problems = [*plain_schema.mismatches(given, plain), *_unknown_fields(given, listed.input_schema)]
     if request.data_of:  # the sentences quote the data
-        problems = [f"{one.partition(': ')[0]}: does not fit the input of the interaction." for one in problems]
+        problems = [f"{problem.partition(': ')[0]}: does not fit the input of the interaction." for problem in problems]
     return (MISFIT, problems) if problems else (FITS, [])
 
 

@@ -147,11 +147,11 @@ async def stream_run(
 ) -> CallToolResult:
     """Follow a run to its end: its text as progress, then the final run. Starts a run that was created and not started;
     answers at once if the run has ended."""
-    here, seconds = services(call), seconds_to_wait(wait=wait, wait_s=wait_s)
+    server, seconds = services(call), seconds_to_wait(wait=wait, wait_s=wait_s)
     as_task = bool(seconds) and tasks.wanted(call)
-    follower = here.followers.find(run_id)
+    follower = server.followers.find(run_id)
     if follower is None or as_task:
-        run = await here.runs.get_run(run_id, include_prompt=False)
+        run = await server.runs.get_run(run_id, include_prompt=False)
         if follower is None and run.is_final:
             return results.ended(call, run, offset=offset, tail=given(tail))
         follower = follower or await _follow(call, run)
@@ -171,30 +171,30 @@ async def _follow(call: Call, run: Run) -> RunStream:
         NotConfirmedError: The user did not agree to start it.
         InputRequiredError: The call has to be answered with the question.
     """
-    here = services(call)
+    server = services(call)
     starts = run.status == "created"
-    if starts and (here.config.server.read_only or not has_scope(call.request_context, CREATE)):
+    if starts and (server.config.server.read_only or not has_scope(call.request_context, CREATE)):
         raise ToolError(error_messages.not_started(run.id))
-    if starts and here.config.server.confirm_create:
+    if starts and server.config.server.confirm_create:
         await _confirm_start(call, run)
         # Another client may have started it in the meantime.
-        run = await here.runs.get_run(run.id, include_prompt=False)
+        run = await server.runs.get_run(run.id, include_prompt=False)
         starts = run.status == "created"
-    taken = await here.create_limit.take() if starts else None
-    if joined := here.followers.find(run.id):  # another call has begun to follow it in the meantime
-        await here.create_limit.give_back(taken)
+    taken = await server.create_limit.take() if starts else None
+    if joined := server.followers.find(run.id):  # another call has begun to follow it in the meantime
+        await server.create_limit.give_back(taken)
         return joined
-    return here.followers.follow(run, on_start=start_of(run, {}) if starts else None)
+    return server.followers.follow(run, on_start=start_of(run, {}) if starts else None)
 
 
 def _answer_batch(call: Call, several: Several, created: Sequence[Outcome]) -> CallToolResult:
     """Return the answer about several runs: pairs of ids, a comparison of models, or the result for each input."""
-    going = [one.run.id for one in created if one.run and not one.run.is_final]
+    going = [outcome.run.id for outcome in created if outcome.run and not outcome.run.is_final]
     follow_up = results.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""
     if several.models is not MISSING and not going:
         return comparison.compared(call, created, include=["result"])
     if several.models is not MISSING:
-        ids = [one.run.id for one in created if one.run]
+        ids = [outcome.run.id for outcome in created if outcome.run]
         follow_up = results.written_call("get_run", {"run_ids": ids, "include": ["result"], "compare": True})
     if several.repeats_several:
         return outcomes.pairs(call, created, follow_up=follow_up)
@@ -211,9 +211,9 @@ async def _confirm_start(call: Call, run: Run) -> None:
 async def _watch(
     call: Call, follower: RunStream, progress: Progress, *, until: float, offset: int = 0, tail: int | None = None
 ) -> CallToolResult:
-    here = services(call)
-    with here.followers.watching(follower), here.waiting.until(until):
-        await forward(follower, progress, here.config.streaming, offset=offset)
+    server = services(call)
+    with server.followers.watching(follower), server.waiting.until(until):
+        await forward(follower, progress, server.config.streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)
     if follower.run is None:

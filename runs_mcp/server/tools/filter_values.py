@@ -61,7 +61,7 @@ async def _known(runs: RunsClient, field: str, filters: Mapping[str, Any]) -> Se
     except RunsApiError:
         return catalogued or None
     values = [value for run in newest for value in READERS[DIMENSIONS[field]](run) if value.id]
-    return _merged(catalogued, (FilterOption(one.id, one.name) for one in values))
+    return _merged(catalogued, (FilterOption(value.id, value.name) for value in values))
 
 
 async def _catalogued(runs: RunsClient, field: str, *, count: int | None) -> list[FilterOption]:
@@ -75,8 +75,11 @@ async def _catalogued(runs: RunsClient, field: str, *, count: int | None) -> lis
     except RunsApiError:
         return []
     if field == "environment":
-        return [FilterOption(one.id, one.name, count) for one in environments]
-    return [FilterOption(model, None, count) for model in dict.fromkeys(m for one in environments for m in one.models)]
+        return [FilterOption(environment.id, environment.name, count) for environment in environments]
+    return [
+        FilterOption(model, None, count)
+        for model in dict.fromkeys(m for environment in environments for m in environment.models)
+    ]
 
 
 def _merged(first: Iterable[FilterOption], further: Iterable[FilterOption]) -> list[FilterOption]:

@@ -31,17 +31,17 @@ async def list_interactions(
     """List what create_run can run, a line each with its input (`?`: optional); with interaction, all about one."""
     listing = await services(call).interactions.listing()
     if interaction is not MISSING:
-        one = listing.find(interaction)
-        version = interaction if "@" in interaction else one.endpoint
-        resolved, example = await _resolved(call, version), await _example(call, one)
-        return interaction_results.details(call, one, resolved, example, source=listing.source)
-    found = [one for one in listing.interactions if _matches(one, query, tag)]
-    return interaction_results.page(call, found, limit=limit, offset=offset, source=listing.source)
+        found = listing.find(interaction)
+        version = interaction if "@" in interaction else found.endpoint
+        resolved, example = await _resolved(call, version), await _example(call, found)
+        return interaction_results.details(call, found, resolved, example, source=listing.source)
+    matching = [candidate for candidate in listing.interactions if _matches(candidate, query, tag)]
+    return interaction_results.page(call, matching, limit=limit, offset=offset, source=listing.source)
 
 
-def _matches(one: Interaction, query: str | MISSING, tag: str | MISSING) -> bool:
-    text = f"{one.endpoint} {one.name} {one.description or ''}".casefold()
-    return (query is MISSING or query.casefold() in text) and (tag is MISSING or tag in one.tags)
+def _matches(interaction: Interaction, query: str | MISSING, tag: str | MISSING) -> bool:
+    text = f"{interaction.endpoint} {interaction.name} {interaction.description or ''}".casefold()
+    return (query is MISSING or query.casefold() in text) and (tag is MISSING or tag in interaction.tags)
 
 
 async def _resolved(call: Call, interaction: str) -> Resolution | None:
@@ -52,11 +52,11 @@ async def _resolved(call: Call, interaction: str) -> Resolution | None:
         return None
 
 
-async def _example(call: Call, one: Interaction) -> Run | None:
+async def _example(call: Call, interaction: Interaction) -> Run | None:
     """Return the newest completed run of an interaction, with its parameters; None if it has no such run."""
     runs = services(call).runs
     try:
-        newest = await runs.list_runs(interaction=one.id, status="completed", limit=1)
+        newest = await runs.list_runs(interaction=interaction.id, status="completed", limit=1)
         return await runs.get_run(newest[0].id, include_prompt=False) if newest else None
     except RunsApiError:
         return None

@@ -16,6 +16,7 @@ from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import RunIds, Tags
 from runs_mcp.server.permissions.scopes import MANAGE
+from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, outcomes, results, tables
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.tools import batch
@@ -61,7 +62,7 @@ async def delete_runs(call: Call, *, run_ids: RunIds) -> CallToolResult:
 async def _each(call: Call, run_ids: Sequence[str], change: Change) -> list[outcomes.Outcome]:
     """Return the outcome of `change` for each run; a failure leaves the others alone."""
     asks = [(run_id, partial(change, run_id)) for run_id in dict.fromkeys(run_ids)]
-    return await batch.each(call.name, asks, scope=MANAGE)
+    return await batch.each(call.name, asks, scope=MANAGE, progress=Progress.of(call))
 
 
 async def _retag(call: Call, run_id: str, *, added: Sequence[str], removed: Sequence[str]) -> Run:

@@ -10,6 +10,7 @@ from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Limit, Offset, RunId, RunIds, Tail
+from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.tools import batch, filter_values
@@ -69,7 +70,7 @@ async def get_run(
     reads = {each_id: partial(read, each_id) for each_id in run_ids}
     if compare and len(reads) == 1:
         raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
-    read_runs = await batch.each("get_run", reads.items())
+    read_runs = await batch.each("get_run", reads.items(), progress=Progress.of(call))
     if compare:
         return comparison.compared(call, read_runs, include=parts)
     return outcomes.several(call, read_runs, include=parts, tail=last)

@@ -79,22 +79,22 @@ async def plan(call: Call, given: RunRequest, several: Several) -> list[PlannedR
     planned = [PlannedRun("", given)] if several.like is MISSING else await _repeated(call, given, several.like)
     if several.models is MISSING:
         return planned
-    [one] = planned
+    [run] = planned
     return [
-        PlannedRun(model, replace(one.request, model=model), number, one.failure)
+        PlannedRun(model, replace(run.request, model=model), number, run.failure)
         for number, model in enumerate(dict.fromkeys(several.models), start=1)
     ]
 
 
 async def _repeated(call: Call, given: RunRequest, run_ids: Sequence[str]) -> list[PlannedRun]:
     """Return the runs that repeat earlier runs, which are read a few at a time."""
-    here = services(call)
-    read = here.runs.unfiltered.get_run  # what is filtered is for readers: it must not become the input of a run
-    asks = [(one, partial(read, one, include_prompt=False)) for one in run_ids]
-    async with heartbeats(Progress.of(call), here.config.streaming):
+    server = services(call)
+    read = server.runs.unfiltered.get_run  # what is filtered is for readers: it must not become the input of a run
+    asks = [(run_id, partial(read, run_id, include_prompt=False)) for run_id in run_ids]
+    async with heartbeats(Progress.of(call), server.config.streaming):
         earlier = await batch.each("create_run", asks)
     numbers = range(1, len(earlier) + 1) if len(earlier) > 1 else [None]
-    return [_repeat(given, one, number) for one, number in zip(earlier, numbers, strict=True)]
+    return [_repeat(given, run, number) for run, number in zip(earlier, numbers, strict=True)]
 
 
 def _repeat(given: RunRequest, earlier: Outcome, number: int | None) -> PlannedRun:

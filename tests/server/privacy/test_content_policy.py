@@ -15,7 +15,7 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.server.server import build_server
 from tests import upstream
-from tests.calls import Notifications, call
+from tests.calls import PATIENT, Notifications, call
 from tests.upstream import CLOSE, Replies, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -59,7 +59,7 @@ CALLS: Mapping[str, dict[str, Any]] = {
 async def connected(**server: Any) -> AsyncIterator[Client]:
     async with upstream.serving(REPLIES) as api:
         config = Config.model_validate({"api": api.api, "server": server})
-        async with Client(build_server(config).mcp) as client:
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
             yield client
 
 
