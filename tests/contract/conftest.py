@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
-KINDS = ("py", "html", "css", "js")
+KINDS = ("py", "html", "css", "js", "md")
 CODE = {
     "runs_mcp/py.typed",
     *(str(file.relative_to(ROOT)) for kind in KINDS for file in ROOT.glob(f"runs_mcp/**/*.{kind}")),

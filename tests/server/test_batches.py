@@ -136,7 +136,7 @@ async def test_invalid_batches_are_rejected(
     assert "Nothing was sent." in answer.text
 
 
-async def test_reading_several_runs_reports_how_many_have_been_read(client: Client) -> None:
+async def test_a_read_of_several_runs_reports_its_progress(client: Client) -> None:
     listed = await call(client, "list_runs", limit=3)
     progress = Notifications()
     await call(client, "get_run", run_ids=[run["id"] for run in listed.structured["runs"]], progress=progress)
