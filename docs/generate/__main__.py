@@ -76,7 +76,7 @@ def main(*, pictures: bool) -> None:
         from docs.generate import demo_picture, screenshot  # noqa: PLC0415 - texts need neither a terminal nor a browser
 
         (DOCS / "demo.svg").write_text(demo_picture.draw(demo_picture.record()), encoding="utf-8")
-        anyio.run(screenshot.take, DOCS / "dashboard.png")
+        anyio.run(screenshot.take_all, DOCS)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ from tests.clients.processes import SERVE, serving_http
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 ERAS = ["legacy", "modern"]
+INSPECTOR = {"@modelcontextprotocol/inspector": "2.12.0"}
 
 
 @pytest.fixture(scope="module")
 def inspector() -> Path:
     """The Inspector's program."""
-    folder = node.installed("inspector", {"@modelcontextprotocol/inspector": "2.12.0"})
+    folder = node.installed("inspector", INSPECTOR)
     return folder / "node_modules" / ".bin" / "mcp-inspector"
 
 
