@@ -10,7 +10,7 @@ from subprocess import DEVNULL
 
 import anyio
 from anyio.streams.text import TextReceiveStream
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, ViewportSize, async_playwright, expect
 
 from docs.generate.tools import SAMPLE_RUN
 from tests.clients import node
@@ -20,7 +20,7 @@ from tests.ui.conftest import FLAGS, chromium, dashboard_process
 from tests.ui.open_page import looking
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+\?\S+")
-SIZE = {"width": 1_300, "height": 800}
+SIZE: ViewportSize = {"width": 1_300, "height": 800}
 
 
 async def take_all(folder: Path) -> None:
