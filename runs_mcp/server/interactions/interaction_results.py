@@ -96,8 +96,8 @@ def input_summary(schema: Mapping[str, Any] | None) -> str:
 def _field(name: str, schema: Any, *, needed: bool) -> str:
     choices = schema.get("enum") if isinstance(schema, Mapping) else None
     kinds = schema.get("type") if isinstance(schema, Mapping) else None
-    said = "|".join(map(str, choices[:MOST_CHOICES])) if isinstance(choices, list) else kinds
-    shown = f": {said}" if isinstance(said, str) and said not in ("", "string") else ""
+    values = "|".join(map(str, choices[:MOST_CHOICES])) if isinstance(choices, list) else kinds
+    shown = f": {values}" if isinstance(values, str) and values not in ("", "string") else ""
     return f"{name}{'' if needed else '?'}{shown}"
 
 

@@ -80,9 +80,9 @@ def explain(tool: str, error: BaseException, *, scope: Scope = READ) -> str:
         case FindClosedError():
             return f"{FIND_CLOSED} {NO_CHANGE}"
         case RunsApiError(outcome_unknown=True) if scope != READ:
-            return f"{_what_happened(error)} {UNKNOWN[scope]}"
+            return f"{_cause(error)} {UNKNOWN[scope]}"
         case RunsApiError():
-            return f"{_what_happened(error)} {_unchanged(scope)} {_what_next(error, scope)}"
+            return f"{_cause(error)} {_unchanged(scope)} {_next_step(error, scope)}"
         case ToolError():
             return str(error)
         case _:
@@ -97,10 +97,10 @@ def _explain_create(
     match error:
         case LostCreateError(looked=True, tag=tag, cause=cause):
             found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
-            return f"{_what_happened(cause)} {found}"
+            return f"{_cause(cause)} {found}"
         case LostCreateError(tag=tag, cause=cause):
             advice = f'Call list_runs(tag="{tag}"), which shows the run if it exists, before you create it again.'
-            return f"{_what_happened(cause)} It is not known whether a run was created. {advice}"
+            return f"{_cause(cause)} It is not known whether a run was created. {advice}"
         case CreateContinuesError(tags=tags, seconds=seconds):
             return create_continues(tags, seconds)
         case NotSentError(seconds=seconds):
@@ -110,7 +110,7 @@ def _explain_create(
             return f"This request_key was used for a different request ({used}): use another key. {NO_RUN}"
         case FollowingError(run_id=run_id, cause=cause):
             advice = f'Do not create it again: get_run(run_id="{run_id}") shows its status.'
-            return f"Run {run_id} was accepted, but following it failed. {_what_happened(cause)} {advice}"
+            return f"Run {run_id} was accepted, but following it failed. {_cause(cause)} {advice}"
 
 
 def over_create_limit(error: CreateLimitError) -> str:
@@ -222,43 +222,43 @@ def _invalid_arguments(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_context=False):
         # A list of values may be given as a single value, which has no index.
         named = problem["loc"][:-1] if problem["loc"][-1:] == (0,) else problem["loc"]
-        where = ".".join(map(str, named))
-        what = problem["msg"].removeprefix("Value error, ")
+        location = ".".join(map(str, named))
+        reason = problem["msg"].removeprefix("Value error, ")
         given = problem["input"]
         got = (
             f" (got {given!r})"
             if isinstance(given, str | int | float) and len(str(given)) <= LONGEST_ECHO_CHARS
             else ""
         )
-        problems.append(_sentence(f"`{where}`: {what}{got}"))
+        problems.append(_sentence(f"`{location}`: {reason}{got}"))
     return " ".join(problems)
 
 
-def _what_happened(error: RunsApiError) -> str:
-    said = f' It says: "{error.api_message}".' if error.api_message else ""
+def _cause(error: RunsApiError) -> str:
+    quote = f' It says: "{error.api_message}".' if error.api_message else ""
     details = f" Details: {error.details}." if error.details else ""
     match error:
         case AuthenticationError():
-            return f"The Runs API did not accept the server's credential (401).{said}"
+            return f"The Runs API did not accept the server's credential (401).{quote}"
         case PermissionDeniedError():
-            return f"The server's credential may not do this ({error.status}).{said}"
+            return f"The server's credential may not do this ({error.status}).{quote}"
         case NotFoundError():
-            return f"The Runs API found nothing there (404).{said}"
+            return f"The Runs API found nothing there (404).{quote}"
         case InvalidRequestError():
-            return f"The Runs API rejected the request ({error.status}).{said}{details}"
+            return f"The Runs API rejected the request ({error.status}).{quote}{details}"
         case RateLimitedError():
-            return f"The Runs API is limiting its rate (429).{said}"
+            return f"The Runs API is limiting its rate (429).{quote}"
         case UnavailableError() if error.status:
-            return f"The Runs API failed ({error.status}).{said}"
+            return f"The Runs API failed ({error.status}).{quote}"
         case _:
-            return f"{_sentence(str(error))}{said}"
+            return f"{_sentence(str(error))}{quote}"
 
 
 def _unchanged(scope: Scope) -> str:
     return NO_RUN if scope == CREATE else NO_CHANGE
 
 
-def _what_next(error: RunsApiError, scope: Scope) -> str:
+def _next_step(error: RunsApiError, scope: Scope) -> str:
     match error:
         case AuthenticationError():
             return "Someone with access to the server's configuration must renew it; `runs-mcp check` says how."
