@@ -85,7 +85,7 @@ async def _read(call: Call, run_id: str) -> Run:
     """Return a run with its content, since its tags are written again, within the time of the call."""
     with anyio.CancelScope(deadline=call.api_deadline):
         return await services(call).runs.unfiltered.get_run(run_id, include_prompt=False)
-    raise ToolError(error_messages.no_answer(services(call).config.streaming.max_wait_s))
+    raise ToolError(error_messages.no_answer(call.patience.wait_s))
 
 
 async def _send(call: Call, line: AbstractContextManager[None], change: Callable[[], Awaitable[None]]) -> None:
@@ -95,7 +95,7 @@ async def _send(call: Call, line: AbstractContextManager[None], change: Callable
         ToolError: There was no time left to send it, or the API has not answered in time.
         RunsApiError: See the class; `outcome_unknown` tells whether the run may have been changed.
     """
-    most_s = services(call).config.streaming.max_wait_s
+    most_s = call.patience.wait_s
     if anyio.current_time() >= call.api_deadline:
         raise ToolError(error_messages.no_answer(most_s))
     with anyio.CancelScope(deadline=call.api_deadline), line:
