@@ -1,5 +1,6 @@
 /** Column charts: stacked, with a reader to move through them, and as a table. */
 
+import { dataTable } from "./datatable.js";
 import { element, shape } from "./elements.js";
 import { valueAt, withReader } from "./reader.js";
 
@@ -66,7 +67,7 @@ function ticks(slots) {
 }
 
 function table({ title, slots, series, format }) {
-  const head = ["", ...series.map(({ name }) => name)].map((name) => element("th", { scope: "col" }, name));
+  const head = ["", ...series.map(({ name }) => name)];
   const rows = slots.map((slot, index) =>
     element(
       "tr",
@@ -75,16 +76,7 @@ function table({ title, slots, series, format }) {
       series.map((one) => element("td", {}, format(valueAt(one, index)))),
     ),
   );
-  return element(
-    "details",
-    { class: "data", "data-key": `${title} table` },
-    element("summary", { "aria-label": `${title}, as a table` }, "As a table"),
-    element(
-      "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": `${title}, table` },
-      element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows)),
-    ),
-  );
+  return dataTable(title, head, rows);
 }
 
 /** The end of the scale: a round number, not below `least`, whose half is round too. */

@@ -1,5 +1,6 @@
 /** The distribution of latency by model: a dot a run, the quarter to three quarters as a box, the median as a line. */
 
+import { dataTable } from "./datatable.js";
 import { element } from "./elements.js";
 import { modelOf, tookOf } from "./fields.js";
 import { count, counted, duration } from "./formats.js";
@@ -115,27 +116,5 @@ function quantileTable(title, models) {
       element("td", {}, count(times.length)),
       QUANTILES.map(([, part]) => element("td", {}, duration(quantile(times, part)))),
     );
-  return element(
-    "details",
-    { class: "data", "data-key": `${title} table` },
-    element("summary", { "aria-label": `${title}, as a table` }, "As a table"),
-    element(
-      "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": `${title}, table` },
-      element(
-        "table",
-        {},
-        element(
-          "thead",
-          {},
-          element(
-            "tr",
-            {},
-            head.map((name) => element("th", { scope: "col" }, name)),
-          ),
-        ),
-        element("tbody", {}, models.map(row)),
-      ),
-    ),
-  );
+  return dataTable(title, head, models.map(row));
 }
