@@ -50,11 +50,12 @@ class Listing:
         if found:
             candidates = ", ".join(f"{interaction.endpoint} ({interaction.id})" for interaction in found)
             return f"`interaction`: {given!r} stands for {len(found)} interactions: {candidates}. Pass one of the ids."
+        unknown = f"no known run has used {given!r}" if self.source == "runs" else f"there is no {given!r}"
         near = difflib.get_close_matches(
             given, [interaction.endpoint for interaction in self.interactions], n=3, cutoff=0.5
         )
         hint = f"Did you mean {', '.join(near)}?" if near else "list_interactions() lists them."
-        return f"`interaction`: there is no {given!r}. {hint}"
+        return f"`interaction`: {unknown}. {hint}"
 
 
 class KnownInteractions:

@@ -1,7 +1,7 @@
 """The tools that the credential permits, by the permissions that its token lists."""
 
 import logging
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 
 import anyio
 
@@ -13,19 +13,19 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT_S = 2.0
 """Seconds for which a list of tools waits for the exchange of an API key."""
 EXECUTE, READ, WRITE, READ_INTERACTIONS = "interaction:execute", "run:read", "run:write", "interaction:read"
-SUFFICIENT: Mapping[str, Set[str]] = {
-    "create_run": {EXECUTE},
-    "stream_run": {EXECUTE, READ},
-    "list_interactions": {READ_INTERACTIONS, READ},
-    "update_run": {WRITE},
-    "delete_runs": {WRITE},
+SUFFICIENT: Mapping[str, Sequence[Set[str]]] = {
+    "create_run": [{EXECUTE}],
+    "stream_run": [{READ}, {EXECUTE}],  # without `READ`, only runs that this server has started
+    "list_interactions": [{READ_INTERACTIONS}, {READ}],
+    "update_run": [{READ, WRITE}],
+    "delete_runs": [{WRITE}],
 }
-"""Permissions of which a tool needs one; the others need `READ`."""
+"""The sets of permissions with each of which a tool works; tools that are not listed need `READ`."""
 
 
 def permits(permissions: Collection[str] | None, tool: str) -> bool:
     """Return True unless the permissions are known and `tool` cannot work with them."""
-    return not permissions or not SUFFICIENT.get(tool, {READ}).isdisjoint(permissions)
+    return not permissions or any(needed <= {*permissions} for needed in SUFFICIENT.get(tool, [{READ}]))
 
 
 class PermittedTools:
