@@ -181,7 +181,7 @@ async def test_an_operation_that_the_credential_may_not_use_is_named(folder: Pat
 async def test_a_key_that_may_only_execute_is_explained(sandbox: Sandbox, folder: Path) -> None:
     auth = {"kind": "api_key", "value": "pk-sandbox-demo"}
     found = await examined(folder, {"api": {"base_url": f"{sandbox.url}/api/v1", "auth": auth}})
-    assert failures(found) == set(OPERATIONS) - {"stream_run", "list_interactions"}
+    assert failures(found) == set(OPERATIONS) - {"stream_run"}
     assert found["api"].outcome is Outcome.OK
     assert found["create_run"].outcome is Outcome.OK
 

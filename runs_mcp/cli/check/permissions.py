@@ -110,19 +110,24 @@ async def list_interactions(state: Examination) -> Finding:
     try:
         await state.client.catalog.list_interactions()
     except REFUSALS as error:
-        replaced_by, effect = await _source_of_names(state)
+        source = await _source_of_names(state)
+        if source is None:
+            return explain(error, state)
+        replaced_by, effect = source
         fix = f"Grant interaction:read to {state.source}; until then {effect}."
         return warning(f"not allowed for this credential. {describe(error)}", fix, replaced_by=replaced_by)
     return ok("allowed")
 
 
-async def _source_of_names(state: Examination) -> tuple[str, str]:
-    """Return the operation that gives the names of interactions, and what it lists."""
-    try:
+async def _source_of_names(state: Examination) -> tuple[str, str] | None:
+    """Return the operation that gives the names of interactions, and what it lists; None if there is no such one."""
+    with suppress(RunsApiError):
         await state.client.list_names("interaction")
-    except RunsApiError:
+        return "GET /interactions/names", "interactions are listed by name alone, without their inputs"
+    with suppress(RunsApiError):
+        await state.client.list_runs(limit=1)
         return "list_runs", "only the names that runs have used are listed"
-    return "GET /interactions/names", "interactions are listed by name alone, without their inputs"
+    return None
 
 
 @operation("allowed; execution itself is not tried")
