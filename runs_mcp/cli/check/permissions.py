@@ -120,7 +120,7 @@ async def list_interactions(state: Examination) -> Finding:
 
 
 async def _source_of_names(state: Examination) -> tuple[str, str] | None:
-    """Return the operation that gives the names of interactions, and what it lists; None if there is no such one."""
+    """Return the operation that gives the names of interactions, and what it lists; None if none answers."""
     with suppress(RunsApiError):
         await state.client.list_names("interaction")
         return "GET /interactions/names", "interactions are listed by name alone, without their inputs"
@@ -170,7 +170,7 @@ def _untried(state: Examination, tool: str, reason: str, *, instead: str) -> Fin
     if permissions is None:
         return skipped(f"{reason}, and the token lists no permissions")
     [needed] = SUFFICIENT[tool]
-    if lacking := " and ".join(sorted(needed.difference(permissions))):
+    if lacking := " and ".join(sorted(needed - {*permissions})):
         fix = f"Grant {lacking} to {state.source}, or {instead}. Until then clients are not offered this tool."
         return warning(f"{reason}; the token lacks {lacking}", fix)
     return ok(f"{reason}; the token holds {' and '.join(sorted(needed))}")

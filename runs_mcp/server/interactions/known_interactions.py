@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runs_mcp.api import REFUSALS, Interaction, Ref, RunsApiError, RunsClient
-from runs_mcp.server.runs.name_resolver import STORED, UnclearNameError, composed
+from runs_mcp.server.runs.name_resolver import MOST_CANDIDATES, STORED, UnclearNameError, composed
 
 REMEMBERED_S = 60.0
 NEWEST_RUNS = 100
@@ -54,8 +54,9 @@ class Listing:
         near = difflib.get_close_matches(
             given, [interaction.endpoint for interaction in self.interactions], n=3, cutoff=0.5
         )
-        hint = f"Did you mean {', '.join(near)}?" if near else "list_interactions() lists them."
-        return f"`interaction`: {unknown}. {hint}"
+        some = ", ".join(interaction.endpoint for interaction in self.interactions[:MOST_CANDIDATES])
+        hint = f" Did you mean {', '.join(near)}?" if near else f" There are {some}." if some else ""
+        return f"`interaction`: {unknown}.{hint}"
 
 
 class KnownInteractions:

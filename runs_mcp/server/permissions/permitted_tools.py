@@ -11,7 +11,7 @@ from runs_mcp.config.api_settings import AuthSettings
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 2.0
-"""Seconds for which a list of tools waits for the exchange of an API key."""
+"""Seconds from the start of the server for which a list of tools waits for the exchange of an API key."""
 EXECUTE, READ, WRITE, READ_INTERACTIONS = "interaction:execute", "run:read", "run:write", "interaction:read"
 SUFFICIENT: Mapping[str, Sequence[Set[str]]] = {
     "create_run": [{EXECUTE}],
@@ -36,6 +36,7 @@ class PermittedTools:
         # A command may ask a person for a password, which is for the first call to do.
         self._readable = auth.command is None
         self._read = anyio.Event()
+        self._deadline = anyio.current_time() + LONGEST_WAIT_S
         self._permissions: Collection[str] | None = None
 
     async def read(self) -> None:
@@ -49,8 +50,8 @@ class PermittedTools:
             self._read.set()
 
     async def wait(self) -> None:
-        """Wait until the permissions have been read, or that takes too long."""
-        with anyio.move_on_after(LONGEST_WAIT_S):
+        """Wait until the permissions have been read, but not longer than shortly after the start of the server."""
+        with anyio.CancelScope(deadline=self._deadline):
             await self._read.wait()
 
     def __contains__(self, tool: str) -> bool:

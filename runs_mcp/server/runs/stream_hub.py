@@ -123,7 +123,9 @@ class StreamHub:
             run = await self._poll(follower, broken, on_start)
         except REFUSALS as error:
             # A credential that may only execute runs cannot read them.
-            streamed = follower.streamed_run(f"The run cannot be read ({error.status}): this is the text of its stream.")
+            streamed = follower.streamed_run(
+                f"The run cannot be read ({error.status}): this is the text of its stream."
+            )
             follower.end(run=streamed, error=None if streamed else error)
             return
         except RunsApiError as error:

@@ -14,6 +14,7 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.known_interactions import Listing
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, previews
@@ -55,14 +56,15 @@ async def _listing(call: Call) -> Listing | None:
 
 
 async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -> Preview:
-    request = planned.request
+    request, offered = planned.request, offered_tools(call.request_context)
     if planned.failure:
         return Preview(label=planned.label, failure=planned.failure)
     try:
         listed = _listed(listing, request)
         resolved = await _resolved(call, request, listed, listing)
     except (UnclearNameError, NotFoundError, InvalidRequestError) as error:
-        return Preview(label=planned.label, failure=error_messages.explain("create_run", error, scope=CREATE))
+        failure = error_messages.explain(call.name, error, scope=CREATE, offered=offered)
+        return Preview(label=planned.label, failure=failure)
     return _described(planned, listed, resolved)
 
 
