@@ -255,22 +255,26 @@ def _choice(schema: Mapping[str, Any], place: Sequence[int | str]) -> str:
 
 def _cause(error: RunsApiError) -> str:
     quote = f' It says: "{error.api_message}".' if error.api_message else ""
-    details = f" Details: {error.details}." if error.details else ""
+    details = f" Details: {_sentence(error.details)}" if error.details else ""
+    return f"{_kind(error)}{quote}{details}"
+
+
+def _kind(error: RunsApiError) -> str:
     match error:
         case AuthenticationError():
-            return f"The Runs API did not accept the server's credential (401).{quote}"
+            return "The Runs API did not accept the server's credential (401)."
         case PermissionDeniedError():
-            return f"The server's credential may not do this ({error.status}).{quote}"
+            return f"The server's credential may not do this ({error.status})."
         case NotFoundError():
-            return f"The Runs API found nothing there (404).{quote}"
+            return "The Runs API found nothing there (404)."
         case InvalidRequestError():
-            return f"The Runs API rejected the request ({error.status}).{quote}{details}"
+            return f"The Runs API rejected the request ({error.status})."
         case RateLimitedError():
-            return f"The Runs API is limiting its rate (429).{quote}"
+            return "The Runs API is limiting its rate (429)."
         case UnavailableError() if error.status:
-            return f"The Runs API failed ({error.status}).{quote}"
+            return f"The Runs API failed ({error.status})."
         case _:
-            return f"{_sentence(str(error))}{quote}"
+            return _sentence(str(error))
 
 
 def _unchanged(scope: Scope) -> str:
@@ -301,8 +305,9 @@ def _next_step(error: RunsApiError, scope: Scope, offered: Offered) -> str:
         case InvalidRequestError():
             return "Correct the arguments and call again."
         case RateLimitedError() | UnavailableError() | ApiTimeoutError() | StreamInterruptedError():
-            wait = f" in {waiting_time(error.retry_after_s)}" if error.retry_after_s else ""
-            return f"Try again{wait}." if error.retry_safe else "Trying again at once will not help."
+            if error.retry_after_s:
+                return f"Try again in {waiting_time(error.retry_after_s)}."
+            return "Try again." if error.retry_safe else "Trying again at once will not help."
         case ResponseTooLargeError():
             return "Ask for less: a lower limit, or fewer fields."
         case ProtocolError():
