@@ -20,6 +20,7 @@ from mcp_types import (
     ResourceTemplate,
     TextResourceContents,
 )
+from pydantic import MISSING
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import params
@@ -123,14 +124,14 @@ async def _read(ctx: Request, uri: str) -> tuple[Run, Any]:
         raise ValueError(f"A run has no part {part!r}; it has {', '.join(PARTS)}.")
     if part is not None and ctx.lifespan_context.config.server.content == "none":
         raise ValueError(f"{NOT_SHOWN} {uri_of(run_id)} has the status, times and tokens of the run.")
-    run = await _run(ctx, run_id)
+    run = await _run(ctx, run_id, include_prompt=MISSING if part in (None, "prompt") else False)
     document = own_tags.without_own(run.raw) if part is None else run.raw.get(part)
     return run, _piece(document, uri_of(run_id, part), **named)
 
 
-async def _run(ctx: Request, run_id: str) -> Run:
+async def _run(ctx: Request, run_id: str, *, include_prompt: bool | MISSING) -> Run:
     try:
-        return await ctx.lifespan_context.runs.get_run(params.run_id(run_id))
+        return await ctx.lifespan_context.runs.get_run(params.run_id(run_id), include_prompt=include_prompt)
     except ValueError as error:
         raise ValueError(f"{run_id!r}: {error}. {error_messages.NOTHING_SENT}") from None
     except NotFoundError:
