@@ -224,7 +224,7 @@ async def test_an_unused_exact_name_wins_over_a_used_name_in_another_case(connec
         pytest.param(" ", "there is no interaction with the name", id="a space"),
     ],
 )
-async def test_a_text_that_is_no_id_is_never_sent_as_one(connect: Connect, given: str, says: str) -> None:
+async def test_a_text_that_is_no_id_is_not_sent(connect: Connect, given: str, says: str) -> None:
     names = reply([{"id": "i1", "name": "Review"}, {"id": "i2", "name": None}, {"id": "i3"}])
     options = "GET /runs/filter-options/interaction"
     replies: Replies = {options: CLOSED, "GET /interactions/names": names, "GET /runs": reply([])}

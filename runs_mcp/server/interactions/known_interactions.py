@@ -96,7 +96,9 @@ class KnownInteractions:
 
 def _named(references: Iterable[Ref]) -> Sequence[Interaction]:
     found = {
-        reference.id or reference.label: Interaction(id=reference.id or reference.label, name=reference.label, endpoint=reference.label)
+        reference.id or reference.label: Interaction(
+            id=reference.id or reference.label, name=reference.label, endpoint=reference.label
+        )
         for reference in references
     }
     return [interaction for interaction in found.values() if interaction.name]

@@ -227,7 +227,7 @@ def _similar(given: str, options: Sequence[FilterOption]) -> Sequence[FilterOpti
 
 
 def _only(field: Named, given: str, matches: Sequence[FilterOption]) -> str | None:
-    """Return the id of the only match; None if there is none.
+    """Return the id of the only match; None without a match.
 
     Raises:
         UnclearNameError: there are several.
