@@ -25,13 +25,25 @@ Operation = Literal[
     "interaction_names",
     "interaction_export",
     "interaction_endpoints",
+    "change_interactions",
+    "delete_interactions",
+    "configure_interactions",
+    "improve_prompts",
     "environments",
+    "change_environments",
+    "embeddings",
 ]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 GROUPS: Mapping[Operation, Operation] = {
     "interaction_names": "interactions",
     "interaction_export": "interactions",
     "interaction_endpoints": "interactions",
+    "change_interactions": "interactions",
+    "delete_interactions": "interactions",
+    "configure_interactions": "interactions",
+    "improve_prompts": "interactions",
+    "change_environments": "environments",
+    "embeddings": "environments",
 }
 """The groups of operations: closing a group closes all its operations."""
 
