@@ -104,7 +104,7 @@ const template = (content) => ({
 });
 const prompts = (content) => [{ type: "template", template: template(content) }];
 const answer = async (id) => (await interactions.execute(id, { data: { name: "Ada" } })).result;
-got.interactionCreated = await interactions.create({ name: "Greet a person", status: "draft", prompts: prompts("Hello ${name}"), environment: own, model: "own-1" });
+got.interactionCreated = await interactions.create({ name: `Greet ${era} friends`, status: "draft", prompts: prompts("Hello ${name}"), environment: own, model: "own-1" });
 const draft = got.interactionCreated.id;
 got.interactionAnswer = await answer(draft);
 got.interactionPublished = await interactions.publish(draft, { visibility: "public", tags: ["live"] });
@@ -112,7 +112,7 @@ got.interactionUpdated = await interactions.update(draft, { description: "Change
 got.answers = [await answer(draft), await answer(got.interactionPublished.id)];
 got.interactionForked = await interactions.fork(draft, { keepTags: true, forkPrompts: true });
 got.forksOfDraft = await interactions.listForks(draft);
-got.interactionFacets = await interactions.computeFacets({ facets: [{ name: "statuses", field: "status" }], query: { name: "Greet" } });
+got.interactionFacets = await interactions.computeFacets({ facets: [{ name: "statuses", field: "status" }], query: { name: `Greet ${era}` } });
 got.generatedInteraction = await interactions.generateInteraction(draft, { description: "List the verbs", config });
 got.testData = await interactions.generateTestData(draft, { count: 2, config });
 got.improvements = await interactions.suggestImprovements(draft, { config });
