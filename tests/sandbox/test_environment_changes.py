@@ -64,6 +64,11 @@ async def test_an_invalid_environment_is_not_created(api: httpx.AsyncClient, bod
     assert problem in response.json()["details"]
 
 
+async def test_a_number_that_json_cannot_hold_is_rejected(api: httpx.AsyncClient) -> None:
+    body = '{"name": "Own", "provider": "test", "config": {"limit": 1e999}}'
+    assert (await api.post("/environments", content=body)).status_code == 400
+
+
 async def test_an_update_changes_only_the_fields_that_it_names(api: httpx.AsyncClient) -> None:
     own = await created(api, description="First.")
     changed = await answered(await api.put(f"/environments/{own['id']}", json={"name": "Renamed"}))

@@ -109,6 +109,7 @@ async def test_an_interaction_with_a_result_schema_answers_with_an_object_that_f
         ({"prompts": "none"}, "prompts: Input should be a valid list"),
         ({"name": "Classify sentiment"}, "An interaction with the endpoint ClassifySentiment exists."),
         ({"status": "published"}, "A new interaction is a draft"),
+        ({"name": "!"}, "! contains no letter for an endpoint."),
         ({"environment": "nowhere"}, "Environment not found: nowhere"),
         ({"inference_profile": "0" * 24}, f"Inference profile not found: {'0' * 24}"),
         ({"prompts": [{"type": "template", "template": "nothing"}]}, "Prompt template not found: nothing"),
@@ -151,8 +152,9 @@ async def test_a_renamed_endpoint_replaces_the_old_name(api: httpx.AsyncClient) 
     await answered(await api.put(f"/interactions/{draft['id']}", json={"endpoint": "Salute"}))
     assert (await create(api, "Salute", {"name": "Ada"}))["status"] == "completed"
     assert (await api.post("/runs", json={"interaction": "GreetAPerson"})).status_code == 404
-    taken = await api.put(f"/interactions/{draft['id']}", json={"endpoint": "SummarizeText"})
-    assert "exists" in await refusal(taken, 400)
+    for taken in ("SummarizeText", "ClassifySentiment"):
+        response = await api.put(f"/interactions/{draft['id']}", json={"endpoint": taken})
+        assert f"An interaction with the endpoint {taken} exists." in await refusal(response, 400)
 
 
 async def test_an_update_that_repeats_the_prompts_keeps_the_answers_of_a_sample(api: httpx.AsyncClient) -> None:
@@ -288,7 +290,7 @@ async def test_a_generated_interaction_can_be_created(api: httpx.AsyncClient) ->
     assert run["result"][0]["value"] == {"answer": "answer 1"}
 
 
-async def test_improvements_name_what_a_prompt_lacks(api: httpx.AsyncClient) -> None:
+async def test_improvements_name_the_missing_parts_of_a_prompt(api: httpx.AsyncClient) -> None:
     path = f"/interactions/{SENTIMENT}/suggest-prompt-improvements"
     [part] = (await answered(await api.post(path, json={"config": {}})))["result"]
     assert "ClassifySentimentPrompt: name the place of the input" in part["value"]
@@ -311,6 +313,15 @@ async def test_a_broken_input_schema_is_an_error_in_the_form_of_the_platform(
     assert "its references cannot be followed" in await refusal(broken, 422)
     unresolved = await unchanged.post("/runs", json={"interaction": "BrokenResultSchema", "data": {"text": "x"}})
     assert "The result schema of BrokenResultSchema is not stored" in await refusal(unresolved, 400)
+
+
+async def test_the_schemas_of_temporary_prompts_are_checked(unchanged: httpx.AsyncClient) -> None:
+    prompts = [{"role": "user", "content": "{{n}}", "content_type": "handlebars", "schema": {"required": 5}}]
+    body = {"interaction": "tmp:x", "data": {"n": 1}, "prompts": [*prompts, *prompts]}
+    assert "The schema of a prompt is not a JSON schema" in await refusal(await unchanged.post("/runs", json=body), 400)
+    prompts[0]["schema"] = {"type": "object", "properties": {"n": {"type": "string"}}}
+    misfit = await unchanged.post("/runs", json={**body, "prompts": prompts})
+    assert "data.n: 1 is not of type 'string'" in await refusal(misfit, 422)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -48,25 +48,22 @@ class InteractionEdits:
         body = await read_body(request, bodies.InteractionCreateBody)
         if body.status != "draft":
             raise bad_request("A new interaction is a draft; publish it to make a version.")
-        name = endpoint_name(body.name)
-        self._require_free(name, self.catalog.named(name))
         fields = await self._fields(body.model_dump(exclude_unset=True))
+        name = self._free_endpoint(body.name)
         created = Interaction(id=secrets.token_hex(12), **{**_new_draft(), "name": name, **fields, "trusted": False})
         return JSONResponse(whole_interaction(self.catalog.put(created)))
 
     async def update_interaction(self, request: Request) -> Response:
         """Handle `PUT /interactions/{interaction_id}`."""
         body = await read_body(request, bodies.InteractionUpdateBody)
-        interaction = self._stored(request)
         sent = body.model_dump(exclude_unset=True)
+        fields = await self._fields(sent)
+        interaction = self._stored(request)  # after the last `await`, so that no other update comes in between
         _require_editable(interaction, sent)
         if body.expected_edit_revision not in (MISSING, interaction.edit_revision):
             raise conflict(f"{interaction.name} was changed: its edit revision is {interaction.edit_revision}.")
-        fields = await self._fields(sent)
-        if name := fields.get("name"):
-            relatives = (interaction.id, interaction.parent)
-            others = [each for each in self.catalog.named(name) if not {each.id, each.parent} & {*relatives}]
-            self._require_free(name, others)
+        if "name" in fields:
+            fields["name"] = self._free_endpoint(fields["name"], draft=interaction.id)
         settings = {**interaction.settings, **fields.pop("settings", {})}
         changed = replace(_without_work(interaction, fields), **fields, settings=settings, updated_at=now())
         changed = replace(changed, edit_revision=interaction.edit_revision + 1)
@@ -109,8 +106,7 @@ class InteractionEdits:
         if body.targetProject not in (MISSING, PROJECT["id"]):
             raise not_found(f"Project not found: {body.targetProject}")
         title = self._free_copy_name(source) if body.newName is MISSING else body.newName
-        name = endpoint_name(title)
-        self._require_free(name, self.catalog.named(name))
+        name = self._free_endpoint(title)
         fork = replace(
             source,
             id=secrets.token_hex(12),
@@ -203,9 +199,15 @@ class InteractionEdits:
             number += 1
         return f"{name}{number if number > 1 else ''}"
 
-    def _require_free(self, name: str, holders: Iterable[Interaction]) -> None:
-        if next(iter(holders), None):
+    def _free_endpoint(self, title: str, *, draft: str | None = None) -> str:
+        """Return the endpoint for a display name, which only `draft` and its published versions may have already."""
+        name = endpoint_name(title)
+        if not name:
+            raise bad_request(f"{title} contains no letter for an endpoint.")
+        own = {draft, *(each.id for each in self.catalog.children(draft) if each.status != "draft")} if draft else set()
+        if any(each.id not in own for each in self.catalog.named(name)):
             raise bad_request(f"An interaction with the endpoint {name} exists.")
+        return name
 
     def _stored(self, request: Request) -> Interaction:
         interaction = self.catalog.get(request.path_params["interaction_id"])

@@ -69,7 +69,7 @@ class PromptSuggestions:
 
 def _definition(description: str) -> Document:
     """Return an interaction that follows `description` with a text as its input."""
-    name = endpoint_name(" ".join(description.split()[:NAME_WORDS]))
+    name = endpoint_name(" ".join(description.split()[:NAME_WORDS])) or "Generated"
     text = {"type": "string", "description": "The text to work on."}
     template = {
         "role": "user",

@@ -47,6 +47,7 @@ class RunFactory:
             Refusal: the run cannot be created.
         """
         interaction = self.interaction(body, version)
+        await self._check_prompts(body)
         data = _data(body.data)
         if problems := await self._input_problems(interaction, data):
             raise Refusal(
@@ -90,6 +91,12 @@ class RunFactory:
         if interaction is None or interaction.status == "archived":
             raise not_found(f"Interaction not found: {selector}{f'@{version}' if version else ''}")
         return interaction
+
+    async def _check_prompts(self, body: CreateBody) -> None:
+        for prompt in body.prompts:
+            schema = None if prompt.json_schema is MISSING else prompt.json_schema
+            if schema is not None and (problem := await self._checker.schema_problem(schema)):
+                raise bad_request(f"The schema of a prompt is not a JSON schema: {problem}")
 
     async def _input_problems(self, interaction: Interaction, data: Mapping[str, Any]) -> list[str]:
         """Return a description of each place where `data` does not fit the input of an interaction."""
