@@ -17,8 +17,11 @@ LIFETIME_S = 3_600
 # Names of the platform's permissions, which clients read in the token.
 READ, WRITE, EXECUTE = "run:read", "run:write", "interaction:execute"
 READ_INTERACTIONS, READ_ENVIRONMENTS = "interaction:read", "account:member"
+WRITE_INTERACTIONS, DELETE_INTERACTIONS = "interaction:write", "interaction:delete"
+CONFIGURE, ADMINISTER_ENVIRONMENTS = "project:settings_write", "environment:admin"
+CHANGES = (WRITE_INTERACTIONS, DELETE_INTERACTIONS, CONFIGURE, ADMINISTER_ENVIRONMENTS)
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
-    DEMO_KEY: (READ, WRITE, EXECUTE, READ_INTERACTIONS, READ_ENVIRONMENTS),
+    DEMO_KEY: (READ, WRITE, EXECUTE, READ_INTERACTIONS, READ_ENVIRONMENTS, *CHANGES),
     EXECUTE_ONLY_KEY: (EXECUTE,),
     READ_ONLY_KEY: (READ, READ_INTERACTIONS, READ_ENVIRONMENTS),
 }

@@ -12,10 +12,11 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
+from runs_mcp.sandbox.catalog.interaction import Interaction, temporary
+from runs_mcp.sandbox.catalog.interaction_catalog import InteractionCatalog
 from runs_mcp.sandbox.content import demo_work, samples
-from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog, temporary
 from runs_mcp.sandbox.content.demo_work import ModelError
-from runs_mcp.sandbox.schema_check import SchemaChecker
+from runs_mcp.sandbox.schema_check import SchemaChecker, mismatches
 from runs_mcp.sandbox.storage.run_schema import EXECUTION_SETTINGS
 from runs_mcp.sandbox.storage.run_store import RunStore
 
@@ -140,18 +141,26 @@ class Executions:
             return samples.failed("interaction_gone", "The interaction no longer exists.")
         data = run["parameters"]
         try:
-            result = await to_thread.run_sync(demo_work.perform, interaction.work, data, run["modelId"])
+            result = await to_thread.run_sync(
+                demo_work.perform, interaction, data, run["modelId"], run.get("result_schema")
+            )
         except ModelError as error:
             return samples.failed(error.code, error.message)
         for piece in interaction.chunks(text_of(result)):
             live.append(piece)
             await anyio.sleep(demo_work.delay_s(data, run["modelId"]))
         settings = run.get(EXECUTION_SETTINGS, {})
-        if settings.get("schema") is not None:
-            problem = await self._checker.mismatch(settings["schema"], result)
-            if problem:
-                return samples.failed("invalid_result", f"The result does not fit result_schema: {problem}")
+        if problem := await self._mismatch(settings, result):
+            return samples.failed("invalid_result", f"The result does not fit result_schema: {problem}")
         return samples.completed(run, result) | _tool_request(run["id"], settings.get("tools", ()), result)
+
+    async def _mismatch(self, settings: Document, result: Any) -> str | None:
+        schema = settings.get("schema")
+        if schema is None:
+            return None
+        if settings.get("trusted"):
+            return next(iter(mismatches(schema, result)), None)
+        return await self._checker.mismatch(schema, result)
 
     def _interaction(self, run: Document) -> Interaction | None:
         selector = run["interaction"]["id"]

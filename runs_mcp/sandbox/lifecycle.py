@@ -17,11 +17,14 @@ from starlette.applications import Starlette
 from typing_extensions import override
 
 from runs_mcp.sandbox.access import Tokens
+from runs_mcp.sandbox.catalog.environment_catalog import EnvironmentCatalog
+from runs_mcp.sandbox.catalog.interaction_catalog import InteractionCatalog
+from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.content import samples
-from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, PROVIDER_MODELS
+from runs_mcp.sandbox.content.demo_interactions import IN_CODE, INTERACTIONS, ODD_INTERACTIONS, VERSIONS
 from runs_mcp.sandbox.execution import Database, Executions, recover
 from runs_mcp.sandbox.routes.application import build
-from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
 from runs_mcp.sandbox.routes.run_creation import RunFactory
 from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.sandbox.sandbox_options import SandboxOptions
@@ -121,10 +124,16 @@ async def _application(options: SandboxOptions) -> AsyncIterator[tuple[Starlette
 
 
 def _build(options: SandboxOptions, database: Database, tasks: TaskGroup) -> Starlette:
-    catalog, checker = InteractionCatalog(odd=options.odd_interactions), SchemaChecker()
-    executions, factory = Executions(database, tasks, catalog, checker), RunFactory(catalog, checker)
+    catalog, checker = new_catalog(odd=options.odd_interactions), SchemaChecker()
+    executions, factory = Executions(database, tasks, catalog.interactions, checker), RunFactory(catalog, checker)
     runs = RunRoutes(database, executions, catalog, factory, options.events, options.max_executing)
-    return build(runs, CatalogRoutes(catalog), Tokens(options.token_lifetime_s), options.answers)
+    return build(runs, checker, Tokens(options.token_lifetime_s), options.answers)
+
+
+def new_catalog(*, odd: bool = False) -> SandboxCatalog:
+    """Return the catalog of a new sandbox; with `odd`, also interactions whose names or schemas are hard to handle."""
+    interactions = (*INTERACTIONS, *VERSIONS, *(ODD_INTERACTIONS if odd else ()), *IN_CODE)
+    return SandboxCatalog(InteractionCatalog(interactions), EnvironmentCatalog(ENVIRONMENTS, PROVIDER_MODELS))
 
 
 def _fill(options: SandboxOptions, store: RunStore) -> None:

@@ -26,7 +26,13 @@ Operation = Literal[
     "interaction_export",
     "interaction_endpoints",
     "interaction_resolve",
+    "change_interactions",
+    "delete_interactions",
+    "configure_interactions",
+    "improve_prompts",
     "environments",
+    "change_environments",
+    "embeddings",
 ]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 GROUPS: Mapping[Operation, Operation] = {
@@ -34,6 +40,12 @@ GROUPS: Mapping[Operation, Operation] = {
     "interaction_export": "interactions",
     "interaction_endpoints": "interactions",
     "interaction_resolve": "interactions",
+    "change_interactions": "interactions",
+    "delete_interactions": "interactions",
+    "configure_interactions": "interactions",
+    "improve_prompts": "interactions",
+    "change_environments": "environments",
+    "embeddings": "environments",
 }
 """The groups of operations: closing a group closes all its operations."""
 

@@ -59,29 +59,42 @@ def check(schema_text: str, value_text: str | None = None) -> str | None:
     # The alarm ends a worker that outlives a killed parent. Windows has no alarms.
     if hasattr(signal, "alarm"):
         signal.alarm(MAX_SECONDS + 5)
+    schema = json.loads(schema_text)
     try:
-        return _problem(json.loads(schema_text), None if value_text is None else json.loads(value_text))
+        problem = malformed(schema)
+        if problem or value_text is None:
+            return problem
+        return next(iter(mismatches(schema, json.loads(value_text))), None)
     finally:
         if hasattr(signal, "alarm"):
             signal.alarm(0)
 
 
-def _problem(schema: Any, value: Any) -> str | None:
-    # Slow to import, and needed in the worker alone.
-    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
+def malformed(schema: Any) -> str | None:
+    """Return the reason why `schema` is not a JSON schema; None if it is."""
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - see `load`
+
+    try:
+        Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    except SchemaError as error:
+        return error.message
+    except RecursionError as error:
+        return f"its references cannot be followed: {error}"
+    return None
+
+
+def mismatches(schema: Any, value: Any) -> list[str]:
+    """Return a description of each place where `value` does not match `schema`, or the reason why none can be found."""
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - see `load`
     from referencing import Registry  # noqa: PLC0415
     from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
     try:
-        if value is None:
-            Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-            return None
         validator = Draft202012Validator(schema, registry=Registry())  # an empty registry: nothing is fetched
-        first = next(validator.iter_errors(value), None)
+        return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
     except SchemaError as error:
-        return error.message
+        return [error.message]
     except (Unresolvable, RecursionError) as error:
-        return f"its references cannot be followed: {error}"
+        return [f"its references cannot be followed: {error}"]
     except re.error as error:
-        return f"malformed pattern: {error}"
-    return f"{first.json_path}: {first.message}" if first else None
+        return [f"malformed pattern: {error}"]

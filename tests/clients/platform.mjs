@@ -1,15 +1,29 @@
 // Call every operation on runs, interactions and environments through the platform's own client, unmodified.
-// Print the answers as one JSON object.
+// Print the answers as one JSON object, with the names of the methods that were not called as `uncalled`.
 //   node platform.mjs old|new URL KEY
 const [era, url, apikey] = process.argv.slice(2);
 const today = era === "new";
-const { ComposableClient, VertesiaClient } = await import(today ? "@vertesia/client" : "@becomposable/client");
+const { ComposableClient, InteractionBase, VertesiaClient } = await import(today ? "@vertesia/client" : "@becomposable/client");
 const client = today
   ? new VertesiaClient({ serverUrl: url, storeUrl: url, tokenServerUrl: url, apikey })
   : new ComposableClient({ serverUrl: url, storeUrl: url, apikey });
 const SUMMARY = "66a1f0c2e4b0a1b2c3d40001";
 const OPENAI = "66b2f0c2e4b0a1b2c3d4e001";
 const got = {};
+
+// Every method of the client's classes, found by reflection, must be called.
+const apis = { runs: client.runs, interactions: client.interactions, environments: client.environments };
+if (today) apis.catalog = client.interactions.catalog;
+const uncalled = new Set();
+for (const [name, api] of Object.entries(apis)) {
+  for (const method of Object.getOwnPropertyNames(Object.getPrototypeOf(api)).filter((each) => each !== "constructor")) {
+    uncalled.add(`${name}.${method}`);
+    api[method] = function (...sent) {
+      uncalled.delete(`${name}.${method}`);
+      return Object.getPrototypeOf(this)[method].apply(this, sent);
+    };
+  }
+}
 const refusal = (call) => call.then(() => null, (error) => ({ status: error.status, message: error.original_message ?? error.message }));
 
 got.roots = await client.runs.list({ limit: 100, filters: today ? { is_root: true } : { parent: false } });
@@ -61,8 +75,6 @@ if (today) {
   got.userMessage = await client.runs.sendUserMessage({ ...going, conversation: got.toolResults.conversation, message: "Thank you" });
   got.slot = await client.interactions.requestSlot({ interaction: "ClassifySentiment", environment_id: OPENAI });
   got.asynchronous = await client.interactions.executeAsync({ type: "interaction", interaction: "ClassifySentiment", data: { text } });
-  got.interactionFacets = await client.interactions.computeFacets({ facets: [{ name: "statuses", field: "status" }] });
-  got.trainable = await client.environments.listTrainableModels(OPENAI);
   const catalog = client.interactions.catalog;
   got.catalog = await catalog.list();
   got.stored = await catalog.listStoredInteractions();
@@ -71,4 +83,52 @@ if (today) {
   got.ofApps = await catalog.listAllAppInteractions();
   got.fromCatalog = await catalog.resolve("app:crm:ScoreLead");
 }
+
+// The changes come last, so that they do not change the answers above.
+const { environments, interactions } = client;
+const config = { environment: OPENAI, model: "gpt-4o" };
+const model = { id: "own-1", name: "Own 1", provider: "test" };
+got.environmentCreated = await environments.create({ name: "Own", provider: "test", apiKey: "secret-0123456789", enabled_models: [model] });
+const own = got.environmentCreated.id;
+got.environmentUpdated = await environments.update(own, { description: "Changed.", default_model: "own-1" });
+got.environmentConfigured = await environments.updateConfig(own, { config: { entries: [{ model: "own-1" }] } });
+got.environmentRead = await environments.retrieve(own);
+got.embeddings = await environments.embeddings(OPENAI, today ? { inputs: [{ type: "text", text }] } : { content: text });
+got.trainable = await environments.listTrainableModels(OPENAI);
+
+const stamp = "2026-11-01T00:00:00.000Z";
+const template = (content) => ({
+  id: "66e5f0c2e4b0a1b2c3d4a001", name: "GreetPrompt", role: "user", content, content_type: "jst", status: "draft", version: 1,
+  inputSchema: { type: "object", properties: { name: { type: "string" } }, required: ["name"] },
+  project: "66a1f0c2e4b0a1b2c3d4bee0", created_by: "user:x", updated_by: "user:x", created_at: stamp, updated_at: stamp,
+});
+const prompts = (content) => [{ type: "template", template: template(content) }];
+const answer = async (id) => (await interactions.execute(id, { data: { name: "Ada" } })).result;
+got.interactionCreated = await interactions.create({ name: `Greet ${era} friends`, status: "draft", prompts: prompts("Hello ${name}"), environment: own, model: "own-1" });
+const draft = got.interactionCreated.id;
+got.interactionAnswer = await answer(draft);
+got.interactionPublished = await interactions.publish(draft, { visibility: "public", tags: ["live"] });
+got.interactionUpdated = await interactions.update(draft, { description: "Changed.", prompts: prompts("Bye ${name}") });
+got.answers = [await answer(draft), await answer(got.interactionPublished.id)];
+got.interactionForked = await interactions.fork(draft, { keepTags: true, forkPrompts: true });
+got.forksOfDraft = await interactions.listForks(draft);
+got.interactionFacets = await interactions.computeFacets({ facets: [{ name: "statuses", field: "status" }], query: { name: `Greet ${era}` } });
+got.generatedInteraction = await interactions.generateInteraction(draft, { description: "List the verbs", config });
+got.testData = await interactions.generateTestData(draft, { count: 2, config });
+got.improvements = await interactions.suggestImprovements(draft, { config });
+got.invalid = await refusal(interactions.create({ name: "Greet", status: "draft" }));
+const base = new InteractionBase(draft, client);
+got.baseUpdated = await base.update({ description: "By its base." });
+got.baseRead = await base.retrieve();
+got.baseExecuted = await base.execute({ data: { name: "Ada" } });
+
+if (today) {
+  got.modelEnabled = await environments.enableModel("66b2f0c2e4b0a1b2c3d4e004", { model_id: "gpt-4o" });
+  got.modelDisabled = await environments.disableModel("66b2f0c2e4b0a1b2c3d4e004", "gpt-4o");
+  got.migrated = await environments.migrateInteractions({ new_env_id: OPENAI, new_model_id: "gpt-4o", interaction_ids: [draft] });
+  got.improvedPrompts = await interactions.suggestPromptImprovements({ config, interaction_name: "Greet", prompt: [{ name: "user", content: "Greet." }] });
+  got.interactionDeleted = await interactions.delete(draft, { cascade: true });
+  got.gone = await refusal(interactions.retrieve(draft));
+}
+got.uncalled = [...uncalled];
 process.stdout.write(JSON.stringify(got), () => process.exit(0));

@@ -4,6 +4,7 @@ The TypeScript clients of the reference document and of today, the command line 
 """
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -152,8 +153,60 @@ async def test_the_platform_client_copies_runs_and_continues_conversations(got: 
     assert len(got["userMessage"]["conversation"]["turns"]) == 2
     assert got["slot"] == {"delay_ms": 0}
     assert got["asynchronous"].keys() == {"runId", "workflowId"}
-    assert sum(bucket["count"] for bucket in got["interactionFacets"]["statuses"]) == got["interactionFacets"]["total"]
+
+
+async def test_every_method_of_the_platform_client_was_called(got: dict[str, Any]) -> None:
+    assert got["uncalled"] == []
+
+
+async def test_the_platform_client_changes_interactions(got: dict[str, Any]) -> None:
+    draft, version = got["interactionCreated"], got["interactionPublished"]
+    assert (draft["status"], draft["model"]) == ("draft", "own-1")
+    assert draft["endpoint"] == f"Greet{got['era'].capitalize()}Friends"
+    assert (version["status"], version["version"], version["parent"]) == ("published", 1, draft["id"])
+    assert (got["interactionUpdated"]["description"], got["interactionUpdated"]["version"]) == ("Changed.", 2)
+    assert [got["interactionAnswer"], *got["answers"]] == [
+        result(got, text) for text in ("Hello Ada", "Bye Ada", "Hello Ada")
+    ]
+    assert got["baseRead"] == got["baseUpdated"]
+    assert got["baseExecuted"]["result"] == result(got, "Bye Ada")
+    assert [one["id"] for one in got["forksOfDraft"]] == [got["interactionForked"]["id"]]
+    assert got["interactionFacets"] == {
+        "statuses": [{"_id": "draft", "count": 1}, {"_id": "published", "count": 1}],
+        "total": 2,
+    }
+    assert got["invalid"]["status"] == 400
+
+
+async def test_the_platform_client_asks_for_interactions_test_data_and_improvements(got: dict[str, Any]) -> None:
+    [definition] = got["generatedInteraction"]
+    assert definition["prompts"][0]["template"]["inputSchema"]["required"] == ["text"]
+    assert [set(record) for record in got["testData"]] == [{"name"}, {"name"}]
+    improvements = got["improvements"]["result"]
+    assert "add an example" in (improvements[0]["value"] if got["era"] == "new" else improvements)
+
+
+async def test_the_platform_client_changes_environments(got: dict[str, Any]) -> None:
+    created, read = got["environmentCreated"], got["environmentRead"]
+    assert created["apiKey"] == "secr...6789"
+    assert read == got["environmentConfigured"]
+    assert (read["description"], read["default_model"]) == ("Changed.", "own-1")
+    assert read["config"] == {"entries": [{"model": "own-1"}]}
+    vectors = got["embeddings"]["results"][0]["outputs"][0] if got["era"] == "new" else got["embeddings"]
+    assert len(vectors["values"]) > 10
     assert got["trainable"] == []
+
+
+@pytest.mark.parametrize("got", ["new"], indirect=True)
+async def test_changes_that_only_the_current_client_has(got: dict[str, Any]) -> None:
+    enabled, disabled = (
+        [one["id"] for one in got[name]["enabled_models"]] for name in ("modelEnabled", "modelDisabled")
+    )
+    assert (enabled, disabled) == (["gpt-4o-mini", "gpt-4o"], ["gpt-4o-mini"])
+    assert got["migrated"] == {"matched_count": 1, "modified_count": 1}
+    assert "Improvements of Greet:" in got["improvedPrompts"]["result"][0]["value"]
+    assert got["interactionDeleted"] == {"id": got["interactionCreated"]["id"]}
+    assert got["gone"]["status"] == 404
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +255,65 @@ async def test_the_generated_client_reads_interactions_and_environments(generate
     assert generated["trainable"] == []
 
 
+async def test_every_method_of_the_generated_client_was_called(generated: dict[str, Any]) -> None:
+    assert generated["uncalled"] == []
+
+
+async def test_the_generated_client_changes_interactions(generated: dict[str, Any]) -> None:
+    draft, version = generated["interaction_created"], generated["interaction_published"]
+    assert (version["parent"], version["version"], version["tags"]) == (draft["id"], 1, ["live"])
+    assert generated["interaction_updated"]["edit_revision"] == 2
+    assert generated["stale"]["status"] == 409
+    assert generated["interaction_forked"]["endpoint"] == "GreetAgain"
+    assert generated["answer"]["result"] == [{"type": "text", "value": "Bye Ada"}]
+    assert generated["interaction_deleted"] == {"id": draft["id"]}
+    assert generated["interaction_gone"]["status"] == 404
+    assert generated["invalid"]["body"]["message"] == "A new interaction is a draft; publish it to make a version."
+    configuration = generated["configured"]["configuration"]
+    assert configuration["inference_profile"] == "66d4f0c2e4b0a1b2c3d4f102"
+    assert generated["configuration"]["configuration"] == configuration
+    assert generated["configured_run"]["modelId"] == "gpt-4o-mini"
+    assert generated["unconfigured"].get("configuration") is None
+
+
+async def test_the_generated_client_asks_for_interactions_test_data_and_improvements(generated: dict[str, Any]) -> None:
+    [definition] = generated["generated"]
+    assert definition["name"] == "ListTheVerbs"
+    assert generated["records"] == [{"name": "name 1"}, {"name": "name 2"}]
+    assert "Improvements of Greet:" in generated["improved"]["result"][0]["value"]
+    assert generated["suggested"]["result"][0]["type"] == "text"
+
+
+async def test_the_generated_client_changes_environments(generated: dict[str, Any]) -> None:
+    created = generated["environment_created"]
+    assert created["apikey_hint"] == "secr...6789"
+    assert generated["environment_updated"]["description"] == "Changed."
+    assert generated["environment_configured"]["config"] == {"max_concurrent_requests": 2}
+    assert [one["id"] for one in generated["model_enabled"]["enabled_models"]] == ["gpt-4o-mini", "gpt-4o"]
+    assert [one["id"] for one in generated["model_disabled"]["enabled_models"]] == ["gpt-4o-mini"]
+    assert generated["embeddings"]["results"][0]["outputs"][0]["values"]
+    assert sum(cell["count"] for cell in generated["analytics"]) > 0
+    assert generated["budget"]["supported"] is True
+    assert generated["environment_deleted"] == {"id": created["id"]}
+    assert generated["environment_gone"]["status"] == 404
+
+
+COMMANDS: dict[str, set[str]] = {
+    "interactions": set(),
+    "envs": set(),
+    "run": set(
+        (
+            "--input --output --data --tags --temperature --max-tokens --top-p --top-k --presence-penalty "
+            "--frequency-penalty --stop-sequence --config-mode --model --env --no-stream --count --verbose --jsonl "
+            "--data-only --run-data --by-id"
+        ).split()
+    ),
+    "runs": set("--tags --status --env --model --query --limit --page --format --output --before --after".split()),
+}
+"""The commands about runs, interactions and environments, and the options that the tests below use."""
+ENVIRONMENT = "66b2f0c2e4b0a1b2c3d4e001"
+
+
 @pytest.fixture(scope="module")
 async def command_line(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A function that returns the output of one of the command line's commands."""
@@ -232,6 +344,14 @@ async def test_the_command_line_lists_interactions_and_environments(command_line
     assert "GPT-4o, GPT-4o mini" in await command_line("envs", "66b2f0c2e4b0a1b2c3d4e001")
 
 
+async def test_every_option_of_the_command_line_is_used_below(command_line: Any) -> None:
+    help_texts = {command: await command_line(command, "--help") for command in COMMANDS}
+    options = {
+        command: set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", text, re.MULTILINE)) for command, text in help_texts.items()
+    }
+    assert {command: found - {"--help"} for command, found in options.items()} == COMMANDS
+
+
 async def test_the_command_line_runs_an_interaction_and_finds_its_runs(command_line: Any) -> None:
     text = json.dumps({"text": "I love it"})
     assert '"sentiment": "positive"' in await command_line("run", "ClassifySentiment", "-d", text, "-S", "-T", "by-cli")
@@ -239,3 +359,43 @@ async def test_the_command_line_runs_an_interaction_and_finds_its_runs(command_l
     assert "word1 word2 word3" in await command_line("run", "66a1f0c2e4b0a1b2c3d40007", "--by-id", "-d", words)
     [run] = json.loads(await command_line("runs", "-t", "by-cli"))
     assert run["status"] == "completed"
+
+
+async def test_the_command_line_passes_every_option_of_an_execution(command_line: Any, tmp_path: Path) -> None:
+    given, written = tmp_path / "input.json", tmp_path / "output.jsonl"
+    given.write_text(json.dumps({"text": "I love it"}), encoding="utf-8")
+    numbers = {"temperature": 0.5, "max-tokens": 9, "top-p": 0.9, "top-k": 5, "presence-penalty": 1}
+    numbers["frequency-penalty"] = 2
+    await command_line(
+        *("run", "ClassifySentiment", "--input", str(given), "--output", str(written), "--tags", "every-option"),
+        *(part for name, value in numbers.items() for part in (f"--{name}", str(value))),
+        *("--stop-sequence", "END,STOP", "--config-mode", "run_config_only", "--model", "gpt-4o-mini"),
+        *("--env", ENVIRONMENT, "--run-data", "debug", "--count", "2", "--no-stream", "--verbose", "--jsonl"),
+    )
+    first, second = (json.loads(line) for line in written.read_text(encoding="utf-8").splitlines())
+    assert first["id"] != second["id"]
+    config = first["config"]
+    assert (config["environment"], config["model"]) == (ENVIRONMENT, "gpt-4o-mini")
+    assert (config["configMode"], config["run_data"]) == ("RUN_CONFIG_ONLY", "DEBUG")
+    assert config["model_options"] == {
+        "_option_id": "text-fallback",
+        **{name.replace("-", "_"): value for name, value in numbers.items()},
+        "stop_sequence": ["END", "STOP"],
+    }
+    data = json.dumps({"text": "I love it"})
+    assert '"positive"' in await command_line("run", "ClassifySentiment", "-d", data, "-S", "--data-only")
+
+
+async def test_the_command_line_searches_with_every_filter(command_line: Any, tmp_path: Path) -> None:
+    written = tmp_path / "runs.jsonl"
+    await command_line(
+        *("runs", SUMMARY, "--status", "completed", "--env", ENVIRONMENT, "--model", "gpt-4o", "--query", "customers"),
+        *("--limit", "2", "--page", "1", "--format", "jsonl", "--output", str(written)),
+        *("--before", "2100-01-01T00:00:00Z", "--after", "2000-01-01T00:00:00Z"),
+    )
+    runs = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
+    assert len(runs) == 2
+    for run in runs:
+        assert (run["interaction"]["id"], run["environment"]["id"]) == (SUMMARY, ENVIRONMENT)
+        assert (run["modelId"], run["status"]) == ("gpt-4o", "completed")
+    assert json.loads(await command_line("runs", "--tags", "no-such-tag")) == []

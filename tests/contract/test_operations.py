@@ -10,10 +10,9 @@ from mcp_types import Tool
 
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox.access import Tokens
-from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
 from runs_mcp.sandbox.routes.application import API, build
-from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
 from runs_mcp.sandbox.routes.run_routes import RunRoutes
+from runs_mcp.sandbox.schema_check import SchemaChecker
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from runs_mcp.server.tools.filter_arguments import SearchArguments
@@ -43,7 +42,7 @@ MANAGED = {operation.name for operation in MANAGE_OPERATIONS}
 
 def test_every_operation_has_a_tool_and_a_route_in_the_sandbox() -> None:
     runs = RunRoutes(None, None, None, None, "message", 1)  # type: ignore[arg-type]  # nothing is called
-    application = build(runs, CatalogRoutes(InteractionCatalog()), Tokens(), {})
+    application = build(runs, SchemaChecker(), Tokens(), {})
     routes = {
         f"{method} {route.path.removeprefix(API)}"  # type: ignore[attr-defined]
         for route in application.routes

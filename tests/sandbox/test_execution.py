@@ -186,10 +186,10 @@ async def test_the_header_names_the_interactions_version(api: httpx.AsyncClient)
 
 async def test_a_run_has_the_requested_environment_and_model(api: httpx.AsyncClient) -> None:
     wanted = ENVIRONMENTS[1]
-    config = {"environment": wanted.id, "model": wanted.models[1]}
+    config = {"environment": wanted.id, "model": wanted.sample_models[1]}
     run = await create(api, "SlowWriter", {"chunks": 1}, config=config, tags=["a", "b"])
     whole = await get(api, run["id"])
-    assert (whole["environment"]["name"], whole["modelId"]) == (wanted.name, wanted.models[1])
+    assert (whole["environment"]["name"], whole["modelId"]) == (wanted.name, wanted.sample_models[1])
     assert whole["tags"] == ["a", "b"]
 
 

@@ -65,9 +65,9 @@ def test_children_are_newer_than_their_parent(runs: Sequence[JsonObject]) -> Non
 
 
 def test_results_are_those_of_the_interactions(runs: Sequence[JsonObject]) -> None:
-    works = {one.id: one.work for one in INTERACTIONS}
+    answers = {one.id: one.answer for one in INTERACTIONS}
     completed = [run for run in runs if run["status"] == "completed"]
-    assert all(run["result"] == works[run["interaction"]["id"]](run["parameters"]) for run in completed)
+    assert all(run["result"] == answers[run["interaction"]["id"]](run["parameters"], None) for run in completed)
 
 
 def test_the_same_seed_gives_the_same_runs(runs: Sequence[JsonObject]) -> None:

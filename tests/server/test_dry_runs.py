@@ -46,7 +46,7 @@ async def test_a_dry_run_names_version_environment_and_model_and_checks_the_data
             "version": "3",
             "environment": "OpenAI production",
             "model": "gpt-4o",
-            "model_source": "environmentDefault",
+            "model_source": "interaction",
             "input": "fits",
         }
     ]

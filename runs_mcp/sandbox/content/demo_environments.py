@@ -1,92 +1,19 @@
-"""The environments of the sandbox and their models."""
+"""The environments of a new sandbox, and the models that providers offer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from runs_mcp.sandbox.access import ACCOUNT, PROJECT
+from runs_mcp.sandbox.catalog.environment_catalog import Environment
 
 Document = dict[str, Any]
-CREATED = "2026-01-15T09:00:00.000Z"
-OWNER = "user:66a1f0c2e4b0a1b2c3d4c0de"
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """A connection to a provider of models."""
-
-    id: str
-    name: str
-    provider: str
-    models: Sequence[str]
-    """The models of the sample runs."""
-    failures: Sequence[tuple[str, str]] = (("unavailable", "The model is overloaded."),)
-    """Errors of its models: code and message."""
-    prices: tuple[float, float] | None = None
-    """US dollars per million prompt and result tokens, where the provider reports its charges."""
-    allowed_projects: Sequence[str] = ()
-    """The only projects that may use it; empty for all."""
-    newer_models: Sequence[str] = ()
-    """Models that no sample run has used."""
-
-    @property
-    def reference(self) -> Document:
-        """Return the environment as runs of the strict contract contain it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "provider": self.provider,
-            "default_model": self.models[0],
-            "account": ACCOUNT["id"],
-            "created_by": OWNER,
-            "updated_by": OWNER,
-            "created_at": CREATED,
-            "updated_at": CREATED,
-        }
-
-    @property
-    def whole(self) -> Document:
-        """Return the environment as `GET /environments` returns it, with secrets that no client may pass on."""
-        return {
-            **self.reference,
-            "description": f"Models of {self.name}.",
-            "enabled_models": self.listed_models,
-            "endpoint_url": f"https://{self.provider}.internal.example/never-show-this-url",
-            # Clients must not pass these values on; tests search their output for `never-show-this`.
-            "apiKey": "never-show-this-key",
-            "apikey_hint": "neve...-key",
-            "config": {"secret": "never-show-this-config"},
-            "settings": {"default_headers": {"x-api-key": "never-show-this-setting"}},
-            **({"allowed_projects": list(self.allowed_projects)} if self.allowed_projects else {}),
-        }
-
-    @property
-    def listed_models(self) -> list[Document]:
-        """Return the models as `GET /environments/{id}/models` lists them."""
-        return [
-            {"id": model, "provider": self.provider, "environment": self.id, **MODELS[model]}
-            for model in self.enabled_models
-        ]
-
-    @property
-    def enabled_models(self) -> Sequence[str]:
-        """Return the ids of all models that new runs may use."""
-        return (*self.models, *self.newer_models)
-
-    @property
-    def usable(self) -> bool:
-        """True if the project of the sandbox may use the environment."""
-        return not self.allowed_projects or PROJECT["id"] in self.allowed_projects
-
-
-def find_environment(environment_id: Any) -> Environment | None:
-    """Return the environment with this id; None if it is unknown."""
-    return next((environment for environment in ENVIRONMENTS if environment.id == environment_id), None)
-
-
-def _model(name: str, owner: str, *, images: bool = False, tools: bool = True, **more: Any) -> Document:
+def _model(
+    model_id: str, name: str, owner: str, *, images: bool = False, tools: bool = True, **more: Any
+) -> dict[str, Any]:
     return {
+        "id": model_id,
         "name": name,
         "owner": owner,
         "type": "text",
@@ -101,57 +28,101 @@ def _model(name: str, owner: str, *, images: bool = False, tools: bool = True, *
     }
 
 
-MODELS: Mapping[str, Document] = MappingProxyType(
+_OPENAI_MODELS = (
+    _model("gpt-4o", "GPT-4o", "openai", images=True),
+    _model("gpt-4o-mini", "GPT-4o mini", "openai", images=True),
+    _model("gpt-4.1", "GPT-4.1", "openai", images=True),
+)
+_BEDROCK_MODELS = (
+    _model("claude-3-5-sonnet", "Claude 3.5 Sonnet", "anthropic", images=True),
+    _model("claude-3-haiku", "Claude 3 Haiku", "anthropic"),
+)
+_GOOGLE_MODELS = (_model("gemini-1.5-pro", "Gemini 1.5 Pro", "google", images=True),)
+_MISTRAL_MODELS = (_model("mistral-large", "Mistral Large", "mistral", tools=False),)
+_RETIRED_MODELS = (_model("retired-model", "Retired model", "retired", tools=False, status="legacy", can_stream=False),)
+PROVIDER_MODELS: Mapping[str, Sequence[Document]] = MappingProxyType(
     {
-        "gpt-4o": _model("GPT-4o", "openai", images=True),
-        "gpt-4o-mini": _model("GPT-4o mini", "openai", images=True),
-        "gpt-4.1": _model("GPT-4.1", "openai", images=True),
-        "claude-3-5-sonnet": _model("Claude 3.5 Sonnet", "anthropic", images=True),
-        "claude-3-haiku": _model("Claude 3 Haiku", "anthropic"),
-        "gemini-1.5-pro": _model("Gemini 1.5 Pro", "google", images=True),
-        "mistral-large": _model("Mistral Large", "mistral", tools=False),
-        "retired-model": _model("Retired model", "retired", tools=False, status="legacy", can_stream=False),
+        provider: [{**model, "provider": provider} for model in models]
+        for provider, models in {
+            "openai": _OPENAI_MODELS,
+            "bedrock": _BEDROCK_MODELS,
+            "vertexai": _GOOGLE_MODELS,
+            "mistralai": _MISTRAL_MODELS,
+            "openai_compatible": _RETIRED_MODELS,
+        }.items()
     }
 )
+"""The models that each provider offers; other providers offer none."""
+
+
+def _environment(
+    environment_id: str, name: str, provider: str, models: Sequence[str], newer_models: Sequence[str] = (), **more: Any
+) -> Environment:
+    """Return an environment with secrets that no client may pass on; no sample run has used its `newer_models`."""
+    enabled = [
+        {**model, "environment": environment_id}
+        for model in PROVIDER_MODELS[provider]
+        if model["id"] in (*models, *newer_models)
+    ]
+    details = {
+        "description": f"Models of {name}.",
+        "endpoint_url": f"https://{provider}.internal.example/never-show-this-url",
+        # Clients must not pass these values on; tests search their output for `never-show-this`.
+        "apiKey": "never-show-this-key",
+        "apikey_hint": "neve...-key",
+        "config": {"secret": "never-show-this-config"},
+        "settings": {"default_headers": {"x-api-key": "never-show-this-setting"}},
+    }
+    return Environment(
+        id=environment_id,
+        name=name,
+        provider=provider,
+        default_model=models[0],
+        enabled_models=enabled,
+        sample_models=models,
+        details=details,
+        **more,
+    )
+
 
 ENVIRONMENTS: Sequence[Environment] = (
-    Environment(
+    _environment(
         "66b2f0c2e4b0a1b2c3d4e001",
         "OpenAI production",
         "openai",
         ("gpt-4o", "gpt-4o-mini"),
-        (("rate_limit_exceeded", "Rate limit reached for requests per minute."),),
-        (2.5, 10.0),
-        newer_models=("gpt-4.1",),
+        ("gpt-4.1",),
+        failures=(("rate_limit_exceeded", "Rate limit reached for requests per minute."),),
+        prices=(2.5, 10.0),
     ),
-    Environment(
+    _environment(
         "66b2f0c2e4b0a1b2c3d4e002",
         "Bedrock EU",
         "bedrock",
         ("claude-3-5-sonnet", "claude-3-haiku"),
-        (
+        failures=(
             ("throttling", "Too many tokens, please wait before trying again."),
             ("timeout", "The model timed out after 60 s."),
         ),
     ),
-    Environment(
+    _environment(
         "66b2f0c2e4b0a1b2c3d4e003",
         "Vertex AI",
         "vertexai",
         ("gemini-1.5-pro",),
-        (("safety", "The response was blocked by a safety filter."),),
-        (1.25, 5.0),
+        failures=(("safety", "The response was blocked by a safety filter."),),
+        prices=(1.25, 5.0),
     ),
     # Two environments share a name, as happens in practice: the name alone is ambiguous.
-    Environment(
+    _environment(
         "66b2f0c2e4b0a1b2c3d4e004",
         "Staging",
         "openai",
         ("gpt-4o-mini",),
-        (("invalid_api_key", "Incorrect API key provided."),),
+        failures=(("invalid_api_key", "Incorrect API key provided."),),
     ),
-    Environment("66b2f0c2e4b0a1b2c3d4e005", "Staging", "mistralai", ("mistral-large",)),
-    Environment(
+    _environment("66b2f0c2e4b0a1b2c3d4e005", "Staging", "mistralai", ("mistral-large",)),
+    _environment(
         "66b2f0c2e4b0a1b2c3d4e006",
         "Archive",
         "openai_compatible",

@@ -1,125 +1,28 @@
-"""The interactions of the sandbox, and the selectors that name them."""
+"""The interactions of a new sandbox."""
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from runs_mcp.sandbox.catalog.interaction import Interaction, JsonObject, segment
 from runs_mcp.sandbox.content import demo_work
-from runs_mcp.sandbox.content.demo_work import JsonObject, Work
-
-Kind = Literal["stored", "sys", "app"]
-Status = Literal["draft", "published", "archived"]
-# A word and the space after it, so that the chunks of a text concatenate to the text.
-CHUNK = re.compile(r"\S+\s*|\s+")
-STORED_PREFIX = "oid:"
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS
 
 
-@dataclass(frozen=True, kw_only=True)
-class Interaction:
-    """A version of an interaction: its input, its prompt, its result, and the function that replaces the model."""
-
-    id: str
-    name: str
-    description: str
-    properties: Mapping[str, JsonObject]
-    required: Sequence[str] = ()
-    work: Work
-    result_schema: JsonObject | None = None
-    version: int = 3
-    status: Status = "published"
-    parent: str | None = None
-    """The id of the draft that this version was published from."""
-    tags: Sequence[str] = ()
-    kind: Kind = "stored"
-    example: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def input_schema(self) -> JsonObject:
-        """Return the JSON schema of the run's `data`."""
-        return {"type": "object", "properties": dict(self.properties), "required": list(self.required)}
-
-    def problems(self, data: Any) -> list[str]:
-        """Return a description of each place where `data` does not fit the input schema."""
-        from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 50 ms; only a create needs it
-
-        errors = Draft202012Validator(self.input_schema).iter_errors(data)
-        return [f"{error.json_path.replace('$', 'data', 1)}: {error.message}" for error in errors]
-
-    def prompt(self, data: Mapping[str, Any]) -> list[JsonObject]:
-        """Return the messages that a model would receive."""
-        return [
-            {"role": "system", "content": self.description},
-            {"role": "user", "content": json.dumps(dict(data), ensure_ascii=False)},
-        ]
-
-    def chunks(self, text: str) -> list[str]:
-        """Return `text` in the pieces in which it is streamed."""
-        return CHUNK.findall(text)
-
-
-class InteractionCatalog:
-    """The interactions that a sandbox offers."""
-
-    def __init__(self, *, odd: bool = False) -> None:
-        """Offer the usual interactions; with `odd`, also those whose names or schemas are hard to handle."""
-        self.stored: Sequence[Interaction] = (*INTERACTIONS, *VERSIONS, *(ODD_INTERACTIONS if odd else ()))
-        self.in_code: Sequence[Interaction] = IN_CODE
-        self._by_id = {interaction.id: interaction for interaction in (*self.stored, *self.in_code)}
-
-    def find(self, selector: str) -> Interaction | None:
-        """Return the interaction that a selector names; None if it is unknown.
-
-        A selector is an id (of a stored, `sys:` or `app:` interaction) or a name, optionally followed by
-        `@` and a version, `draft`, `latest` or a tag. The prefix `oid:` may precede either.
-        """
-        selector = selector.removeprefix(STORED_PREFIX)
-        if interaction := self._by_id.get(selector):
-            return interaction
-        name, _, version = selector.partition("@")
-        versions = [interaction for interaction in self.stored if interaction.name == name]
-        if not versions:
-            return None
-        return _choose(versions, version)
-
-    def latest(self, interactions: Iterable[Interaction]) -> list[Interaction]:
-        """Return an interaction for each name: its latest published version, or else its draft."""
-        by_name: dict[str, list[Interaction]] = {}
-        for interaction in interactions:
-            by_name.setdefault(interaction.name, []).append(interaction)
-        return [max(versions, key=_recency) for versions in by_name.values()]
-
-
-def temporary(selector: str, prompts: Sequence[Mapping[str, Any]]) -> Interaction:
-    """Return the interaction of a `tmp:` selector: it answers with the text of its prompts, filled with the data."""
-
-    def fill(data: Mapping[str, Any]) -> str:
-        texts = [str(prompt["content"]) for prompt in prompts]
-        return "\n".join(re.sub(r"\$?\{+ *(\w+) *\}+", lambda m: str(data.get(m[1], m[0])), text) for text in texts)
-
-    return Interaction(
-        id=selector, name=selector, description="An interaction of one request.", properties={}, work=fill, version=1
-    )
-
-
-def _choose(versions: Sequence[Interaction], version: str) -> Interaction | None:
-    latest = max(versions, key=_recency)
-    if version in ("", "latest"):
-        return latest
-    if version == "draft":
-        return next((draft for draft in versions if draft.status == "draft"), latest)
-    return next((each for each in versions if version == str(each.version) or version in each.tags), None)
-
-
-def _recency(interaction: Interaction) -> tuple[bool, int]:
-    return interaction.status == "published", interaction.version
-
-
-def prompt_id(interaction: Interaction) -> str:
-    """Return the id of the interaction's prompt template: 24 hexadecimal digits."""
-    return hashlib.sha256(interaction.id.encode()).hexdigest()[:24]
+def _interaction(
+    *, name: str, description: str, properties: JsonObject, required: Sequence[str] = (), **more: Any
+) -> Interaction:
+    """Return an interaction with a single prompt, whose input has `properties`."""
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    template = {
+        "name": f"{name}Prompt",
+        "content": description,
+        "inputSchema": schema,
+        "version": more.get("version", 3),
+        "status": more.get("status", "published"),
+    }
+    runtime: JsonObject = {"environment": ENVIRONMENTS[0].id, "model": ENVIRONMENTS[0].default_model}
+    prompts = [segment(more["id"], template)]
+    return Interaction(name=name, description=description, prompts=prompts, **runtime, **more)
 
 
 def _text(description: str) -> JsonObject:
@@ -140,7 +43,7 @@ _SENTENCES: JsonObject = {
 }
 
 INTERACTIONS: Sequence[Interaction] = (
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d40001",
         name="SummarizeText",
         description="Summarise the text in its own most telling sentences.",
@@ -151,7 +54,7 @@ INTERACTIONS: Sequence[Interaction] = (
         tags=("text", "production"),
         example={"text": "Cats sleep. Cats hunt mice.", "sentences": 1},
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d40002",
         name="ClassifySentiment",
         description="Say whether the text is positive, negative or neutral.",
@@ -166,7 +69,7 @@ INTERACTIONS: Sequence[Interaction] = (
         tags=("text", "support"),
         example={"text": "I love it."},
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d40003",
         name="ExtractContacts",
         description="Extract mail addresses, telephone numbers and links.",
@@ -177,7 +80,7 @@ INTERACTIONS: Sequence[Interaction] = (
         tags=("text",),
         example={"text": "Write to ada@example.com."},
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d40004",
         name="AnswerFromNotes",
         description="Answer the question from the notes, and from nothing else.",
@@ -199,7 +102,7 @@ INTERACTIONS: Sequence[Interaction] = (
         tags=("support",),
         example={"question": "How long is delivery?", "notes": ["Delivery takes two days."]},
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d40005",
         name="ContractReview",
         description="List the risky clauses of the contract.",
@@ -217,7 +120,7 @@ INTERACTIONS: Sequence[Interaction] = (
         tags=("legal", "production"),
         example={"contract": "The licence is exclusive."},
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d40006",
         name="AlwaysFails",
         description="Fail as a model does.",
@@ -228,7 +131,7 @@ INTERACTIONS: Sequence[Interaction] = (
         work=demo_work.fail,
         tags=("test",),
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d40007",
         name="SlowWriter",
         description="Write numbered words, steadily.",
@@ -248,7 +151,7 @@ INTERACTIONS: Sequence[Interaction] = (
 """The published interactions that the sample runs use."""
 
 VERSIONS: Sequence[Interaction] = (
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d42001",
         name="SummarizeText",
         description="Summarise the text.",
@@ -259,7 +162,7 @@ VERSIONS: Sequence[Interaction] = (
         parent="66a1f0c2e4b0a1b2c3d4d001",
         tags=("text", "old"),
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d4d001",
         name="SummarizeText",
         description="Summarise the text in its own most telling sentences.",
@@ -274,7 +177,7 @@ VERSIONS: Sequence[Interaction] = (
         status="draft",
         tags=("text",),
     ),
-    Interaction(
+    _interaction(
         id="66a1f0c2e4b0a1b2c3d4d008",
         name="TranslateNote",
         description="Translate the note.",
@@ -301,7 +204,7 @@ VERSIONS: Sequence[Interaction] = (
 """Other versions, and an interaction that was never published."""
 
 IN_CODE: Sequence[Interaction] = (
-    Interaction(
+    _interaction(
         id="sys:WriteTestData",
         name="WriteTestData",
         description="Write records to test with.",
@@ -312,7 +215,7 @@ IN_CODE: Sequence[Interaction] = (
         kind="sys",
         tags=("system",),
     ),
-    Interaction(
+    _interaction(
         id="app:crm:ScoreLead",
         name="ScoreLead",
         description="Score a sales lead from 0 to 100.",
@@ -339,7 +242,7 @@ def _odd(number: int, name: str, **more: Any) -> Interaction:
         "work": demo_work.repeat_text,
         "tags": ("odd",),
     }
-    return Interaction(id=f"66a1f0c2e4b0a1b2c3d4f{number:03}", name=name, **{**fields, **more})
+    return _interaction(id=f"66a1f0c2e4b0a1b2c3d4f{number:03}", name=name, **{**fields, **more})
 
 
 ODD_INTERACTIONS: Sequence[Interaction] = (

@@ -2,11 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-JsonObject = dict[str, Any]
-Work = Callable[[Mapping[str, Any]], str | JsonObject]
+from runs_mcp.sandbox.catalog.interaction import Interaction, JsonObject
 
 WORD = re.compile(r"[A-Za-z][A-Za-z'-]+")
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
@@ -88,11 +87,13 @@ def answer_from_notes(data: Mapping[str, Any]) -> JsonObject:
     return {"answer": note, "note": index, "confidence": round(shared / max(len(asked), 1), 2)}
 
 
-def perform(work: Work, data: Mapping[str, Any], model: str) -> str | JsonObject:
-    """Return the result of `work` on `data` by a model.
+def perform(
+    interaction: Interaction, data: Mapping[str, Any], model: str, schema: JsonObject | None = None
+) -> str | JsonObject:
+    """Return the result of an interaction on `data` by a model that was given the `schema` of the result.
 
     Raises:
-        ModelError: the work fails, or the contract in `data` is too long for the model.
+        ModelError: the model fails, or the contract in `data` is too long for it.
     """
     words = len(str(data.get("contract", "")).split())
     if words > MAX_CONTRACT_WORDS and model not in LONG_CONTEXT_MODELS:
@@ -100,7 +101,7 @@ def perform(work: Work, data: Mapping[str, Any], model: str) -> str | JsonObject
             "context_length_exceeded",
             f"This model's maximum context length is {MAX_CONTRACT_WORDS} words, the contract has {words}.",
         )
-    return work(data)
+    return interaction.answer(data, schema)
 
 
 def review_contract(data: Mapping[str, Any]) -> JsonObject:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runs_mcp.sandbox.access import ACCOUNT, PROJECT
-from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment, find_environment
-from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS, Interaction
+from runs_mcp.sandbox.catalog.environment_catalog import Environment
+from runs_mcp.sandbox.catalog.interaction import Interaction
+from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS
+from runs_mcp.sandbox.content.demo_interactions import INTERACTIONS
 from runs_mcp.sandbox.content.demo_work import ModelError, perform
 from runs_mcp.sandbox.content.inference_profiles import profile_of
 from runs_mcp.sandbox.content.sample_inputs import INPUTS, contract
@@ -71,7 +73,7 @@ def _run(rng: random.Random, interaction: Interaction, created: datetime, data: 
         interaction,
         parameters,
         environment=environment,
-        model=rng.choice(environment.models),
+        model=rng.choice(environment.sample_models),
         run_id=f"{rng.getrandbits(96):024x}",
         created=created,
     )
@@ -89,7 +91,7 @@ def _run(rng: random.Random, interaction: Interaction, created: datetime, data: 
         return {**run, **timed, **failed(code, message)}
     run["execution_time"] = took_ms
     try:
-        return {**run, **completed(run, perform(interaction.work, parameters, run["modelId"]))}
+        return {**run, **completed(run, perform(interaction, parameters, run["modelId"]))}
     except ModelError as error:
         return {**run, **failed(error.code, error.message)}
 
@@ -152,8 +154,8 @@ def _token_use(run: Document, result: str | Document) -> Document:
 
 
 def _prices(run: Document) -> tuple[float, float] | None:
-    environment = find_environment(run["environment"]["id"])
-    return environment.prices if environment else None
+    by_id = {environment.id: environment.prices for environment in ENVIRONMENTS}
+    return by_id.get(run["environment"]["id"])
 
 
 def _digit(run_id: str) -> int:

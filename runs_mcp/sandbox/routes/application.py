@@ -13,37 +13,51 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runs_mcp.sandbox.access import EXECUTE, READ, READ_ENVIRONMENTS, READ_INTERACTIONS, WRITE, Tokens
+from runs_mcp.sandbox import access
+from runs_mcp.sandbox.access import Tokens
 from runs_mcp.sandbox.routes.catalog_routes import CatalogRoutes
 from runs_mcp.sandbox.routes.conversation_routes import ConversationRoutes
+from runs_mcp.sandbox.routes.environment_routes import EnvironmentRoutes
+from runs_mcp.sandbox.routes.environment_use import EnvironmentUse
+from runs_mcp.sandbox.routes.interaction_edits import InteractionEdits
+from runs_mcp.sandbox.routes.prompt_suggestions import PromptSuggestions
 from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.sandbox.sandbox_options import GROUPS, FixedAnswer, Operation
+from runs_mcp.sandbox.schema_check import SchemaChecker
 from runs_mcp.sandbox.wire.refusal import Refusal
 
 API = "/api/v1"
 Handler = Callable[[Request], Awaitable[Response]]
 Routes = list[tuple[str, str, Operation, Handler]]
 PERMISSIONS: Mapping[Operation, str] = {
-    "create_run": EXECUTE,
-    "stream_run": EXECUTE,
-    "update_run": WRITE,
-    "delete_run": WRITE,
-    "interactions": READ_INTERACTIONS,
-    "environments": READ_ENVIRONMENTS,
+    "create_run": access.EXECUTE,
+    "stream_run": access.EXECUTE,
+    "update_run": access.WRITE,
+    "delete_run": access.WRITE,
+    "interactions": access.READ_INTERACTIONS,
+    "change_interactions": access.WRITE_INTERACTIONS,
+    "delete_interactions": access.DELETE_INTERACTIONS,
+    "configure_interactions": access.CONFIGURE,
+    "improve_prompts": access.EXECUTE,
+    "environments": access.READ_ENVIRONMENTS,
+    "change_environments": access.ADMINISTER_ENVIRONMENTS,
+    "embeddings": access.EXECUTE,
 }
-"""The permission that an operation needs; operations that are not listed need `READ`."""
+"""The permission that an operation needs; other operations need that of their group, or else `READ`."""
 
 
 def build(
-    runs: RunRoutes, catalog: CatalogRoutes, tokens: Tokens, answers: Mapping[Operation, FixedAnswer]
+    runs: RunRoutes, checker: SchemaChecker, tokens: Tokens, answers: Mapping[Operation, FixedAnswer]
 ) -> Starlette:
     """Return the application; `answers` replace the responses of the operations that are their keys."""
-    conversations = ConversationRoutes(runs.database, runs.executions, runs.factory, runs.catalog)
+    known = runs.catalog
     table = [
-        *_conversation_routes(conversations),  # before the routes of runs, whose last segments can be any text
+        # Before the routes of runs, whose last segments can be any text.
+        *_conversation_routes(ConversationRoutes(runs.database, runs.executions, runs.factory, known)),
         *_run_routes(runs),
-        *_interaction_routes(catalog),
-        *_environment_routes(catalog),
+        *_interaction_routes(CatalogRoutes(known)),
+        *_interaction_edit_routes(InteractionEdits(known, checker), PromptSuggestions(known)),
+        *_environment_routes(EnvironmentRoutes(known), EnvironmentUse(known, runs.database)),
     ]
     routes = [
         Route(
@@ -119,17 +133,46 @@ def _interaction_routes(catalog: CatalogRoutes) -> Routes:
     return listings + [(method, path, "interactions", handler) for method, path, handler in routes]
 
 
-def _environment_routes(catalog: CatalogRoutes) -> Routes:
+def _interaction_edit_routes(edits: InteractionEdits, suggestions: PromptSuggestions) -> Routes:
+    one, configuration = "/interactions/{interaction_id}", "/interaction-configurations/{interaction_id}"
     return [
-        ("GET", "/environments", "environments", catalog.list_environments),
-        ("GET", "/environments/{environment_id}", "environments", catalog.get_environment),
-        ("GET", "/environments/{environment_id}/models", "environments", catalog.list_models),
-        ("GET", "/environments/{environment_id}/trainable-models", "environments", catalog.list_trainable_models),
+        ("POST", "/interactions", "change_interactions", edits.create_interaction),
+        ("POST", "/interactions/improve", "improve_prompts", suggestions.improve_prompts),
+        ("PUT", one, "change_interactions", edits.update_interaction),
+        ("DELETE", one, "delete_interactions", edits.delete_interaction),
+        ("POST", f"{one}/publish", "change_interactions", edits.publish_interaction),
+        ("POST", f"{one}/fork", "change_interactions", edits.fork_interaction),
+        ("POST", f"{one}/generate-interaction", "interactions", suggestions.generate_interaction),
+        ("POST", f"{one}/generate-test-data", "interactions", suggestions.generate_test_data),
+        ("POST", f"{one}/suggest-prompt-improvements", "interactions", suggestions.suggest_improvements),
+        ("GET", configuration, "interactions", edits.get_configuration),
+        ("PUT", configuration, "configure_interactions", edits.update_configuration),
+        ("DELETE", configuration, "configure_interactions", edits.delete_configuration),
+    ]
+
+
+def _environment_routes(environments: EnvironmentRoutes, use: EnvironmentUse) -> Routes:
+    one = "/environments/{environment_id}"
+    return [
+        ("GET", "/environments", "environments", environments.list_environments),
+        ("POST", "/environments", "change_environments", environments.create_environment),
+        ("POST", "/environments/migrate-interactions", "change_interactions", environments.migrate_interactions),
+        ("GET", one, "environments", environments.get_environment),
+        ("PUT", one, "change_environments", environments.update_environment),
+        ("DELETE", one, "change_environments", environments.delete_environment),
+        ("PUT", f"{one}/config", "change_environments", environments.update_config),
+        ("GET", f"{one}/models", "environments", environments.list_models),
+        ("POST", f"{one}/models/enabled", "change_environments", environments.enable_model),
+        ("DELETE", f"{one}/models/enabled/{{model_id:path}}", "change_environments", environments.disable_model),
+        ("GET", f"{one}/trainable-models", "environments", environments.list_trainable_models),
+        ("POST", f"{one}/embeddings", "embeddings", use.create_embeddings),
+        ("POST", f"{one}/analytics", "change_environments", use.analyze_runs),
+        ("GET", f"{one}/run-budget-capability", "environments", use.get_budget_capability),
     ]
 
 
 def _permission(operation: Operation) -> str:
-    return PERMISSIONS.get(GROUPS.get(operation, operation), READ)
+    return PERMISSIONS.get(operation) or PERMISSIONS.get(GROUPS.get(operation, operation), access.READ)
 
 
 async def _respond(

@@ -1,4 +1,4 @@
-"""The operations on interactions and environments: one method each."""
+"""The operations that read interactions: one method each."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,22 +9,28 @@ from pydantic import MISSING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, find_environment
-from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog
-from runs_mcp.sandbox.routes.run_creation import environment_and_model
+from runs_mcp.sandbox.catalog.interaction import Interaction
+from runs_mcp.sandbox.catalog.interaction_catalog import InteractionCatalog
+from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.routes.run_queries import optional
+from runs_mcp.sandbox.routes.runtime_choice import choose_profile, choose_runtime
 from runs_mcp.sandbox.wire import catalog_bodies, representations
-from runs_mcp.sandbox.wire.contract import read_body, read_query
-from runs_mcp.sandbox.wire.refusal import not_found
+from runs_mcp.sandbox.wire.contract import contract_of, read_body, read_query
+from runs_mcp.sandbox.wire.refusal import bad_request, not_found
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class CatalogRoutes:
-    """The handlers of `/interactions` and `/environments`."""
+    """The handlers that read interactions."""
 
-    catalog: InteractionCatalog
+    known: SandboxCatalog
+
+    @property
+    def catalog(self) -> InteractionCatalog:
+        """Return the interactions."""
+        return self.known.interactions
 
     async def list_endpoints(self, request: Request) -> Response:
         """Handle `POST /interactions/endpoints`: the latest version of each name, or the requested version."""
@@ -74,18 +80,7 @@ class CatalogRoutes:
     async def list_interactions(self, request: Request) -> Response:
         """Handle `GET /interactions`: every version."""
         query = read_query(request, catalog_bodies.InteractionParameters)
-        # The reference document sends all tags in one value, joined by commas.
-        tags = [part for tag in query.tags for part in tag.split(",")]
-        selected = [interaction for interaction in self.catalog.stored if _has_tags(interaction, tags)]
-        if query.status:
-            selected = [interaction for interaction in selected if interaction.status in query.status]
-        if query.name is not MISSING:
-            selected = [interaction for interaction in selected if query.name.lower() in interaction.name.lower()]
-        if query.version is not MISSING:
-            latest = self.catalog.latest(selected)
-            version: Any = int(query.version) if query.version.isdecimal() else query.version
-            selected = [interaction for interaction in selected if _has_version(interaction, latest, [version])]
-        bodies = [representations.reference(interaction) for interaction in selected]
+        bodies = [representations.reference(interaction) for interaction in self._matching(query)]
         return JSONResponse(bodies[query.offset : query.offset + query.limit])
 
     async def list_names(self, _: Request) -> Response:
@@ -93,12 +88,14 @@ class CatalogRoutes:
         latest = self.catalog.latest(
             interaction for interaction in self.catalog.stored if interaction.status != "archived"
         )
-        return JSONResponse([{"id": interaction.id, "name": interaction.name} for interaction in latest])
+        names = [{"id": interaction.id, "name": interaction.title or interaction.name} for interaction in latest]
+        return JSONResponse(names)
 
-    async def list_tags(self, _: Request) -> Response:
+    async def list_tags(self, request: Request) -> Response:
         """Handle `GET /interactions/tags`."""
-        tags = sorted({tag for interaction in self.catalog.stored for tag in interaction.tags})
-        by_tag = {tag: [interaction for interaction in self.catalog.stored if tag in interaction.tags] for tag in tags}
+        selected = self._matching(read_query(request, catalog_bodies.InteractionParameters))
+        tags = sorted({tag for interaction in selected for tag in interaction.tags})
+        by_tag = {tag: [interaction for interaction in selected if tag in interaction.tags] for tag in tags}
         return JSONResponse(
             [
                 {
@@ -111,9 +108,13 @@ class CatalogRoutes:
         )
 
     async def compute_facets(self, request: Request) -> Response:
-        """Handle `POST /interactions/facets`, of all interactions."""
-        body = await read_body(request, catalog_bodies.InteractionFacetsBody)
-        shown = [representations.reference(interaction) for interaction in self.catalog.stored]
+        """Handle `POST /interactions/facets`."""
+        strict = contract_of(request).strict
+        shape = catalog_bodies.StrictInteractionFacetsBody if strict else catalog_bodies.InteractionFacetsBody
+        body: catalog_bodies.InteractionFacetsBody = await read_body(request, shape)
+        if any(facet.name == "total" for facet in body.facets):
+            raise bad_request("A facet cannot be named total.")
+        shown = [representations.reference(interaction) for interaction in self._matching(body.query)]
         counted = {facet.name: _buckets(reference[facet.field] for reference in shown) for facet in body.facets}
         return JSONResponse({**counted, "total": len(shown)})
 
@@ -124,28 +125,28 @@ class CatalogRoutes:
 
     async def list_versions(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/versions` and `GET /interactions/versions/{interaction_id}`."""
-        name = self._find(request).name
-        published = [
-            interaction
-            for interaction in self.catalog.stored
-            if interaction.name == name and interaction.status == "published"
-        ]
-        return JSONResponse([representations.reference(interaction) for interaction in published])
+        versions = self.catalog.named(self._find(request).name)
+        published = [interaction for interaction in versions if interaction.status == "published"]
+        newest_first = sorted(published, key=lambda version: version.updated_at, reverse=True)
+        return JSONResponse([representations.reference(interaction) for interaction in newest_first])
 
     async def list_forks(self, request: Request) -> Response:
-        """Handle `GET /interactions/{interaction_id}/forks`: the sandbox has no forks."""
-        self._find(request)
-        return JSONResponse([])
+        """Handle `GET /interactions/{interaction_id}/forks`: the drafts copied from this interaction."""
+        forks = [child for child in self.catalog.children(self._find(request).id) if child.status == "draft"]
+        return JSONResponse([representations.reference(interaction) for interaction in forks])
 
     async def resolve_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/resolve/{interaction_id}`: the interaction and model that a create would run."""
         interaction = self._find(request)
         query = read_query(request, catalog_bodies.ResolveParameters)
-        environment, model = environment_and_model(query.environment, query.model)
-        runtime = {
+        overridden = query.environment is not MISSING or query.model is not MISSING
+        profile, _ = choose_profile(self.known, interaction, MISSING, overridden=overridden)
+        runtime = choose_runtime(self.known, interaction, query.environment, query.model, profile)
+        environment = runtime.environment
+        resolved = {
             "environment": {"id": environment.id, "name": environment.name, "provider": environment.provider},
-            "model": model,
-            "model_source": "environmentDefault" if query.model is MISSING else "config",
+            "model": runtime.model,
+            "model_source": runtime.source,
         }
         return JSONResponse(
             {
@@ -154,7 +155,7 @@ class CatalogRoutes:
                 "version": interaction.version,
                 "status": interaction.status,
                 "tags": list(interaction.tags),
-                "resolved": runtime,
+                "resolved": resolved,
             }
         )
 
@@ -162,7 +163,7 @@ class CatalogRoutes:
         """Handle `GET /interactions/catalog` and its parts `stored`, `sys`, `apps` and `apps/{app}`."""
         query = read_query(request, catalog_bodies.CatalogParameters)
         kind = {"apps": "app"}.get(part := request.path_params.get("kind", ""), part)
-        selected = self.catalog.latest([*self.catalog.stored, *self.catalog.in_code])
+        selected = self.catalog.latest(self.catalog.every)
         selected = [
             interaction
             for interaction in selected
@@ -178,44 +179,16 @@ class CatalogRoutes:
 
     async def resolve_catalog(self, request: Request) -> Response:
         """Handle `GET /interactions/catalog/resolve/{interaction_id}`."""
-        interaction = self._find(request)
-        prompt = {
-            "role": "user",
-            "content": interaction.description,
-            "content_type": "text",
-            "schema": interaction.input_schema,
-        }
-        schema = {"result_schema": interaction.result_schema} if interaction.result_schema is not None else {}
-        return JSONResponse(
-            {**representations.catalogued(interaction), **schema, "prompts": [prompt], "runtime": {"model": "gpt-4o"}}
-        )
+        return JSONResponse(representations.in_code(self._find(request)))
 
-    async def list_environments(self, request: Request) -> Response:
-        """Handle `GET /environments`."""
-        query = read_query(request, catalog_bodies.EnvironmentParameters)
-        return JSONResponse([environment.whole for environment in ENVIRONMENTS if query.all or environment.usable])
-
-    async def get_environment(self, request: Request) -> Response:
-        """Handle `GET /environments/{environment_id}`."""
-        return JSONResponse(_environment(request).whole)
-
-    async def list_models(self, request: Request) -> Response:
-        """Handle `GET /environments/{environment_id}/models`."""
-        models, query = _environment(request).listed_models, read_query(request, catalog_bodies.ModelParameters)
-        if query.text is not MISSING:
-            text = query.text.lower()
-            models = [model for model in models if text in f"{model['id']} {model['name']}".lower()]
-        if query.type is not MISSING:
-            models = [model for model in models if model["type"] == query.type]
-        if query.owner is not MISSING:
-            models = [model for model in models if model["owner"] == query.owner]
-        models = [model for model in models if set(query.tags) <= set(model["tags"])]
-        return JSONResponse(models)
-
-    async def list_trainable_models(self, request: Request) -> Response:
-        """Handle `GET /environments/{environment_id}/trainable-models`: the sandbox has none."""
-        _environment(request)
-        return JSONResponse([])
+    def _matching(self, query: catalog_bodies.InteractionQuery) -> list[Interaction]:
+        """Return the versions of stored interactions that match all filters of `query`."""
+        selected = [interaction for interaction in self.catalog.stored if _matches(interaction, query)]
+        if query.version is MISSING:
+            return selected
+        latest = self.catalog.latest(selected)
+        version: Any = int(query.version) if query.version.isdecimal() else query.version
+        return [interaction for interaction in selected if _has_version(interaction, latest, [version])]
 
     def _find(self, request: Request) -> Interaction:
         selector = request.path_params["interaction_id"]
@@ -231,12 +204,28 @@ def _buckets(values: Iterable[Any]) -> list[Document]:
     return [{"_id": value, "count": count} for value, count in counts.most_common()]
 
 
-def _environment(request: Request) -> Any:
-    environment_id = request.path_params["environment_id"]
-    environment = find_environment(environment_id)
-    if environment is None:
-        raise not_found(f"Environment not found: {environment_id}")
-    return environment
+def _matches(interaction: Interaction, query: catalog_bodies.InteractionQuery) -> bool:
+    # The reference document sends all tags in one value, joined by commas.
+    tags = [part for tag in query.tags for part in tag.split(",")]
+    names = f"{interaction.name}\n{interaction.title}".lower()
+    prompts = [template["id"] for template in interaction.templates]
+    return (
+        _has_tags(interaction, tags)
+        and (not query.status or interaction.status in query.status)
+        and (query.name is MISSING or query.name.lower() in names)
+        and query.model in (MISSING, interaction.model)
+        and query.environment in (MISSING, interaction.environment)
+        and (query.prompt is MISSING or query.prompt in prompts)
+        and _has_capabilities(interaction, query)
+    )
+
+
+def _has_capabilities(interaction: Interaction, query: catalog_bodies.InteractionQuery) -> bool:
+    """Return true if the options of the agent runner are those that `query` names; basic means none of them."""
+    options = interaction.settings.get("agent_runner_options", {})
+    has = {name: options.get(name) is True for name in catalog_bodies.CAPABILITIES}
+    has["is_basic"] = not any(has.values())
+    return all(getattr(query, name) in (MISSING, has[name]) for name in has)
 
 
 def _has_tags(interaction: Interaction, tags: Sequence[str]) -> bool:

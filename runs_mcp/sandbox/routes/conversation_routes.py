@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runs_mcp.sandbox.access import ACCOUNT, PROJECT
-from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
+from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.execution import Database, Executions, now
 from runs_mcp.sandbox.routes.run_creation import RunFactory
 from runs_mcp.sandbox.wire import conversation_bodies as bodies
@@ -27,7 +27,7 @@ class ConversationRoutes:
     database: Database
     executions: Executions
     factory: RunFactory
-    catalog: InteractionCatalog
+    catalog: SandboxCatalog
 
     async def clone_run(self, request: Request) -> Response:
         """Handle `POST /runs/clone`: a run with the same request that was not executed."""
@@ -67,7 +67,7 @@ class ConversationRoutes:
     async def request_slot(self, request: Request) -> Response:
         """Handle `POST /execute/rate-limit/request`: the sandbox lets every execution start at once."""
         body = await read_body(request, bodies.SlotBody)
-        if self.catalog.find(body.interaction) is None:
+        if self.catalog.interactions.find(body.interaction) is None:
             raise not_found(f"Interaction not found: {body.interaction}")
         return JSONResponse({"delay_ms": 0})
 

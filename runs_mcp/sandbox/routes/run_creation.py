@@ -2,23 +2,19 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from pydantic import MISSING
 
+from runs_mcp.sandbox.catalog.interaction import Interaction, temporary
+from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.content import samples
-from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS, Environment, find_environment
-from runs_mcp.sandbox.content.demo_interactions import (
-    MEMORY_PACKS,
-    STORED_SCHEMAS,
-    Interaction,
-    InteractionCatalog,
-    temporary,
-)
-from runs_mcp.sandbox.content.inference_profiles import InferenceProfile, find_profile
-from runs_mcp.sandbox.schema_check import SchemaChecker
+from runs_mcp.sandbox.content.demo_interactions import MEMORY_PACKS, STORED_SCHEMAS
+from runs_mcp.sandbox.routes.runtime_choice import choose_profile, choose_runtime
+from runs_mcp.sandbox.schema_check import SchemaChecker, mismatches
 from runs_mcp.sandbox.storage.run_schema import EXECUTION_SETTINGS
 from runs_mcp.sandbox.wire.refusal import Refusal, bad_request, not_found
 from runs_mcp.sandbox.wire.request_bodies import CreateBody, LooseCreateBody, StrictCreateBody
@@ -26,13 +22,21 @@ from runs_mcp.sandbox.wire.request_bodies import CreateBody, LooseCreateBody, St
 Document = dict[str, Any]
 TEMPORARY_PREFIX = "tmp:"
 MEMORY_PREFIX = "memory:"
-DEFAULT_ENVIRONMENT = ENVIRONMENTS[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSchema:
+    """The schema that the result of a run must fit."""
+
+    schema: Document | None
+    trusted: bool = False
+    """True if the schema belongs to the sandbox, so that checks need no process of their own."""
 
 
 class RunFactory:
     """A factory of runs from the requests to create them."""
 
-    def __init__(self, catalog: InteractionCatalog, checker: SchemaChecker) -> None:
+    def __init__(self, catalog: SandboxCatalog, checker: SchemaChecker) -> None:
         self._catalog = catalog
         self._checker = checker
 
@@ -43,26 +47,31 @@ class RunFactory:
             Refusal: the run cannot be created.
         """
         interaction = self.interaction(body, version)
+        await self._check_prompts(body)
         data = _data(body.data)
-        if problems := interaction.problems(data):
+        if problems := await self._input_problems(interaction, data):
             raise Refusal(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 f"data does not fit the input of {interaction.name}.",
                 details="; ".join(problems),
             )
-        schema = await self._result_schema(body)
-        profile = _profile(body)
-        environment, model = environment_and_model(body.config.environment, body.config.model, profile)
+        schema = await self._result_schema(body, interaction)
+        environment, model = body.config.environment, body.config.model
+        named = body.config.inference_profile if isinstance(body, StrictCreateBody) else MISSING
+        overridden = environment is not MISSING or model is not MISSING
+        profile, source = choose_profile(self._catalog, interaction, named, overridden=overridden)
+        runtime = choose_runtime(self._catalog, interaction, environment, model, profile)
         run = samples.new_run(
             interaction,
             data,
-            environment=environment,
-            model=model,
+            environment=runtime.environment,
+            model=runtime.model,
             run_id=secrets.token_hex(12),  # 24 hexadecimal digits, as on the platform
             created=datetime.now(UTC),
         )
-        config = {**body.config.model_dump(exclude_unset=True), "environment": environment.id, "model": model}
-        used = {"inference_profile": profile.snapshot("request")} if profile else {}
+        sent = body.config.model_dump(exclude_unset=True)
+        config = {**sent, "environment": runtime.environment.id, "model": runtime.model}
+        used = {"inference_profile": profile.snapshot(source)} if profile else {}
         return {**run, "tags": body.tags, "config": config, **used, **_extras(body, schema)}
 
     def interaction(self, body: CreateBody, version: str | None) -> Interaction:
@@ -75,19 +84,45 @@ class RunFactory:
         if selector.startswith(TEMPORARY_PREFIX):
             if not body.prompts:
                 raise bad_request(f"{selector} needs prompts.")
-            return temporary(selector, [prompt.model_dump(exclude_unset=True) for prompt in body.prompts])
-        interaction = self._catalog.find(selector)
+            return temporary(selector, _in_code_prompts(body))
+        interaction = self._catalog.interactions.find(selector)
         if interaction and version:
-            interaction = self._catalog.find(f"{interaction.name}@{version}")
+            interaction = self._catalog.interactions.find(f"{interaction.name}@{version}")
         if interaction is None or interaction.status == "archived":
             raise not_found(f"Interaction not found: {selector}{f'@{version}' if version else ''}")
         return interaction
 
-    async def _result_schema(self, body: CreateBody) -> Document | None:
-        schema = body.result_schema
-        if schema is None:
-            return None
-        if set(schema) == {"$uri"}:
+    async def _check_prompts(self, body: CreateBody) -> None:
+        for prompt in body.prompts:
+            schema = None if prompt.json_schema is MISSING else prompt.json_schema
+            if schema is not None and (problem := await self._checker.schema_problem(schema)):
+                raise bad_request(f"The schema of a prompt is not a JSON schema: {problem}")
+
+    async def _input_problems(self, interaction: Interaction, data: Mapping[str, Any]) -> list[str]:
+        """Return a description of each place where `data` does not fit the input of an interaction."""
+        if interaction.trusted:
+            problems = mismatches(interaction.input_schema, data)
+        else:
+            problem = await self._checker.mismatch(interaction.input_schema, data)
+            problems = [problem] if problem else []
+        return [f"data{problem[1:]}" if problem.startswith("$") else problem for problem in problems]
+
+    async def _result_schema(self, body: CreateBody, interaction: Interaction) -> ResultSchema:
+        """Return the schema of the request, else that of the interaction; a null in the request means no schema."""
+        sent = body.result_schema
+        if sent is None:
+            return ResultSchema(None)
+        if sent is not MISSING:
+            return ResultSchema(await self._sent_schema(sent))
+        own = interaction.result_schema
+        if own is None or not _is_reference(own):
+            return ResultSchema(own, trusted=interaction.trusted)
+        if own["$uri"] not in STORED_SCHEMAS:
+            raise bad_request(f"The result schema of {interaction.name} is not stored: {own['$uri']}")
+        return ResultSchema(STORED_SCHEMAS[own["$uri"]], trusted=True)
+
+    async def _sent_schema(self, schema: Document) -> Document:
+        if _is_reference(schema):
             if schema["$uri"] not in STORED_SCHEMAS:
                 raise not_found(f"Schema not found: {schema['$uri']}")
             return STORED_SCHEMAS[schema["$uri"]]
@@ -96,33 +131,8 @@ class RunFactory:
         return schema
 
 
-def environment_and_model(
-    environment_id: Any, model: Any, profile: InferenceProfile | None = None
-) -> tuple[Environment, str]:
-    """Return the environment and model that a request names, else those of its profile, else the defaults.
-
-    Raises:
-        Refusal: the environment or model does not exist.
-    """
-    if profile and environment_id is MISSING:
-        environment_id = profile.environment
-        model = profile.model if model is MISSING else model
-    environment = DEFAULT_ENVIRONMENT if environment_id is MISSING else find_environment(environment_id)
-    if environment is None or not environment.usable:
-        raise bad_request(f"Environment not found: {environment_id}")
-    chosen = environment.models[0] if model is MISSING else str(model)
-    if chosen not in environment.enabled_models:
-        raise bad_request(f"{environment.name} has no model {chosen}: {', '.join(environment.enabled_models)}.")
-    return environment, chosen
-
-
-def _profile(body: StrictCreateBody | LooseCreateBody) -> InferenceProfile | None:
-    named = body.config.inference_profile if isinstance(body, StrictCreateBody) else MISSING
-    if named is MISSING or named is None:
-        return None
-    if profile := find_profile(named):
-        return profile
-    raise bad_request(f"Inference profile not found: {named}")
+def _is_reference(schema: Document) -> bool:
+    return set(schema) == {"$uri"}
 
 
 def _data(sent: Any) -> Mapping[str, Any]:
@@ -141,13 +151,18 @@ def _data(sent: Any) -> Mapping[str, Any]:
     return sent
 
 
-def _extras(body: StrictCreateBody | LooseCreateBody, schema: Document | None) -> Document:
+def _in_code_prompts(body: CreateBody) -> list[Document]:
+    return [prompt.model_dump(exclude_unset=True, by_alias=True) for prompt in body.prompts]
+
+
+def _extras(body: StrictCreateBody | LooseCreateBody, result: ResultSchema) -> Document:
     """Return the fields of a run that only some requests set."""
     # Clients send the option in either place; one of them is enough to skip the check of the result.
     skipped = False in (body.do_validate, body.config.do_validate)
-    settings: Document = {} if skipped or schema is None else {"schema": schema}
+    schema = result.schema
+    settings: Document = {} if skipped or schema is None else {"schema": schema, "trusted": result.trusted}
     if body.prompts:
-        settings["prompts"] = [prompt.model_dump(exclude_unset=True) for prompt in body.prompts]
+        settings["prompts"] = _in_code_prompts(body)
     if body.tool_definitions:
         settings["tools"] = [tool.name for tool in body.tool_definitions]
     return {

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runs_mcp.sandbox.content.demo_interactions import InteractionCatalog
+from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.execution import Database, Executions, LiveRun, now, text_of
 from runs_mcp.sandbox.routes.run_creation import RunFactory, conversation
 from runs_mcp.sandbox.routes.run_queries import facet_counts, facet_fields, list_filters, optional, search_filters
@@ -36,7 +36,7 @@ class RunRoutes:
 
     database: Database
     executions: Executions
-    catalog: InteractionCatalog
+    catalog: SandboxCatalog
     factory: RunFactory
     events: Literal["message", "chunk"]
     max_executing: int

@@ -22,6 +22,7 @@ from runs_mcp.sandbox.storage.run_schema import COLUMNS, LISTED, dump
 Document = dict[str, Any]
 
 INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind, tag_set) VALUES ({'?, ' * len(COLUMNS)}?, ?)"
+MEASURED = ("created_at", "interaction", "model", "status", "environment")
 # Filters come from models, and a filter that SQL cannot narrow would block the store for all callers.
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_CHECKS = 256
@@ -143,6 +144,24 @@ class RunStore:
         condition, values = where(filters)
         tag_sets = self._grouped("tag_set", condition, values) if tags else []
         return Breakdown(self._grouped("kind", condition, values), tag_sets)
+
+    def measures(self, filters: Filters) -> list[Document]:
+        """Return the groups, the time of creation and the execution time in milliseconds of each run."""
+        condition, values = where(filters)
+        tags = "SELECT json_group_array(t.tag) FROM tags t WHERE t.run = r.rowid"
+        paths = "json_extract(d.document, '$.execution_time'), json_extract(d.document, '$.evaluation.selected')"
+        sql = f"SELECT {', '.join(f'r.{name}' for name in MEASURED)}, ({tags}), {paths} "
+        sql += f"FROM runs r JOIN documents d ON d.run = r.rowid WHERE {condition} AND r.created_at IS NOT NULL"
+        rows = self._database.execute(sql, values)
+        return [
+            {
+                **dict(zip(MEASURED, groups, strict=True)),
+                "tags": json.loads(tags),
+                "execution_time": ms,
+                "selected": chosen,
+            }
+            for *groups, tags, ms, chosen in rows
+        ]
 
     def find(
         self, query: Mapping[str, Any], *, limit: int, offset: int = 0, filters: Filters | None = None

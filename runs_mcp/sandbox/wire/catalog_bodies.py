@@ -1,8 +1,8 @@
 """The bodies and query parameters of the operations on interactions and environments."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import MISSING, BeforeValidator, Field
+from pydantic import MISSING, BaseModel, BeforeValidator, Field
 
 from runs_mcp.sandbox.wire.request_bodies import (
     DEFAULT_LIMIT,
@@ -13,13 +13,18 @@ from runs_mcp.sandbox.wire.request_bodies import (
     Parameters,
     Strings,
     to_integer,
+    to_list,
 )
 
 InteractionStatus = Literal["draft", "published", "archived"]
 
 
-class InteractionParameters(Parameters):
-    """The parameters of the list of interactions."""
+CAPABILITIES = ("is_agent", "is_tool", "is_skill", "is_sub_agent")
+"""The options of the agent runner that lists can filter by."""
+
+
+class InteractionQuery(BaseModel):
+    """The filters of interactions."""
 
     name: str | MISSING = MISSING
     status: Strings
@@ -28,8 +33,31 @@ class InteractionParameters(Parameters):
     prompt: str | MISSING = MISSING
     model: str | MISSING = MISSING
     environment: str | MISSING = MISSING
+    is_agent: bool | MISSING = MISSING
+    is_tool: bool | MISSING = MISSING
+    is_skill: bool | MISSING = MISSING
+    is_basic: bool | MISSING = MISSING
+    is_sub_agent: bool | MISSING = MISSING
     limit: Limit = DEFAULT_LIMIT
     offset: Offset = 0
+
+
+class InteractionParameters(InteractionQuery, Parameters):
+    """The parameters of the list of interactions."""
+
+
+class InteractionQueryBody(InteractionQuery, Body):
+    """The `query` of the facets of interactions."""
+
+    status: Annotated[list[str], BeforeValidator(to_list), Field(default_factory=list)]
+    tags: Annotated[list[str], BeforeValidator(to_list), Field(default_factory=list)]
+
+
+class StrictInteractionQueryBody(InteractionQueryBody):
+    """The `query` of the facets of interactions under the strict contract."""
+
+    status: Strings
+    tags: Strings
 
 
 class InteractionFacet(Body):
@@ -43,7 +71,13 @@ class InteractionFacetsBody(Body):
     """The body of the facets of interactions."""
 
     facets: list[InteractionFacet]
-    query: dict[str, Any] | MISSING = MISSING
+    query: Annotated[InteractionQueryBody, Field(default_factory=InteractionQueryBody)]
+
+
+class StrictInteractionFacetsBody(InteractionFacetsBody):
+    """The body of the facets of interactions under the strict contract."""
+
+    query: Annotated[StrictInteractionQueryBody, Field(default_factory=StrictInteractionQueryBody)]
 
 
 class EndpointsBody(Body):
@@ -82,18 +116,3 @@ class ResolveParameters(Parameters):
 
     environment: str | MISSING = MISSING
     model: str | MISSING = MISSING
-
-
-class ModelParameters(Parameters):
-    """The parameters of the list of models."""
-
-    text: str | MISSING = MISSING
-    type: str | MISSING = MISSING
-    tags: Strings
-    owner: str | MISSING = MISSING
-
-
-class EnvironmentParameters(Parameters):
-    """The parameters of the list of environments."""
-
-    all: bool = False

@@ -75,7 +75,8 @@ async def read_body(request: Request, shape: type[Shape], **named: str) -> Shape
     """
     try:
         value = json.loads(await request.body() or b"{}", parse_constant=_reject_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # fails on half a surrogate pair, which SQLite rejects
+        # Fails on half a surrogate pair, which SQLite rejects, and on 1e999, which becomes infinity.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise bad_request("The body is not JSON.") from None
     if not isinstance(value, dict):

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runs_mcp.sandbox.access import ACCOUNT, PROJECT
-from runs_mcp.sandbox.content.demo_environments import CREATED, OWNER, find_environment
-from runs_mcp.sandbox.content.demo_interactions import Interaction, InteractionCatalog, prompt_id
+from runs_mcp.sandbox.catalog.interaction import Interaction
+from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.storage.run_schema import EXECUTION_SETTINGS
 from runs_mcp.sandbox.wire.contract import Contract
 
@@ -16,7 +16,7 @@ LOOSE_TOKEN_USE = ("prompt", "result", "total")
 TTL_DAYS = 90
 
 
-def whole_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
+def whole_run(run: Document, contract: Contract, catalog: SandboxCatalog) -> Document:
     """Return a run as `GET /runs/{run_id}` returns it."""
     body = {name: value for name, value in run.items() if name != EXECUTION_SETTINGS}
     if "result" in run:
@@ -29,12 +29,12 @@ def whole_run(run: Document, contract: Contract, catalog: InteractionCatalog) ->
     return body
 
 
-def listed_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
+def listed_run(run: Document, contract: Contract, catalog: SandboxCatalog) -> Document:
     """Return a run as lists return it: without its prompt."""
     return without_prompt(whole_run(run, contract, catalog))
 
 
-def executed_run(run: Document, contract: Contract, catalog: InteractionCatalog) -> Document:
+def executed_run(run: Document, contract: Contract, catalog: SandboxCatalog) -> Document:
     """Return a run as create returns it: ids replace most references, and the strict contract always has a result."""
     body = with_ids(whole_run(run, contract, catalog), ("interaction", "account", "project"))
     return {"result": [], **body} if contract.strict else body
@@ -65,57 +65,49 @@ def reference(interaction: Interaction) -> Document:
     """Return an interaction as lists, and runs of the strict contract, return it."""
     return {
         "id": interaction.id,
-        "name": interaction.name,
+        "name": interaction.title or interaction.name,
         "endpoint": interaction.id if interaction.kind != "stored" else interaction.name,
-        **({"parent": interaction.parent} if interaction.parent else {}),
-        **({"description": interaction.description} if interaction.description else {}),
+        **_if_set(parent=interaction.parent, description=interaction.description),
         "status": interaction.status,
-        "visibility": "private" if interaction.status == "draft" else "public",
+        "visibility": visibility(interaction),
         "version": interaction.version,
         "tags": list(interaction.tags),
-        "updated_at": CREATED,
+        "updated_at": interaction.updated_at,
     }
+
+
+def visibility(interaction: Interaction) -> str:
+    """Return `public` or `private`: only drafts are private by default."""
+    return interaction.visibility or ("private" if interaction.status == "draft" else "public")
 
 
 def exported(interaction: Interaction) -> Document:
     """Return an interaction as `POST /interactions/export` returns it: with the input schemas of its prompts."""
-    template = {"id": prompt_id(interaction), "inputSchema": interaction.input_schema}
+    prompts = [
+        {**prompt, "template": {name: template[name] for name in ("id", "inputSchema") if name in template}}
+        if (template := prompt.get("template"))
+        else prompt
+        for prompt in interaction.prompts
+    ]
     return {
         **reference(interaction),
         **({"result_schema": interaction.result_schema} if interaction.result_schema is not None else {}),
-        "prompts": [{"id": f"{prompt_id(interaction)}-segment", "type": "template", "template": template}],
+        "prompts": prompts,
     }
 
 
 def whole_interaction(interaction: Interaction) -> Document:
     """Return an interaction as `GET /interactions/{id}` returns it."""
-    template = {
-        "id": prompt_id(interaction),
-        "name": f"{interaction.name}Prompt",
-        "role": "user",
-        "content": interaction.description,
-        "content_type": "text",
-        "inputSchema": interaction.input_schema,
-        "version": interaction.version,
-        "status": interaction.status,
-        "edit_revision": 1,
-        "project": PROJECT["id"],
-        "created_by": OWNER,
-        "updated_by": OWNER,
-        "created_at": CREATED,
-        "updated_at": CREATED,
-    }
     return {
         **exported(interaction),
-        "edit_revision": 1,
+        **interaction.settings,
+        **_if_set(environment=interaction.environment, model=interaction.model, test_data=dict(interaction.example)),
+        "edit_revision": interaction.edit_revision,
         "project": {**PROJECT, "account": ACCOUNT["id"]},
-        "environment": "66b2f0c2e4b0a1b2c3d4e001",
-        "model": "gpt-4o",
-        "prompts": [{"id": f"{prompt_id(interaction)}-segment", "type": "template", "template": template}],
-        **({"test_data": dict(interaction.example)} if interaction.example else {}),
-        "created_by": OWNER,
-        "updated_by": OWNER,
-        "created_at": CREATED,
+        "prompts": list(interaction.prompts),
+        "created_by": interaction.author,
+        "updated_by": interaction.author,
+        "created_at": interaction.created_at,
     }
 
 
@@ -129,9 +121,28 @@ def catalogued(interaction: Interaction) -> Document:
         "name": interaction.name,
         **({"version": interaction.version, "published": published} if stored else {}),
         "tags": list(interaction.tags),
-        "title": interaction.name,
-        **({"description": interaction.description} if interaction.description else {}),
+        "title": interaction.title or interaction.name,
+        **_if_set(description=interaction.description),
     }
+
+
+def in_code(interaction: Interaction) -> Document:
+    """Return an interaction as `GET /interactions/catalog/resolve/{id}` returns it: with everything that it runs."""
+    renamed = {"role": "role", "content": "content", "content_type": "content_type", "schema": "inputSchema"}
+    prompts = [
+        {name: template[field] for name, field in renamed.items() if template.get(field) is not None}
+        for template in interaction.templates
+    ]
+    return {
+        **catalogued(interaction),
+        **({"result_schema": interaction.result_schema} if interaction.result_schema is not None else {}),
+        "prompts": prompts,
+        "runtime": _if_set(environment=interaction.environment, model=interaction.model),
+    }
+
+
+def _if_set(**fields: Any) -> Document:
+    return {name: value for name, value in fields.items() if value}
 
 
 def _result(value: Any, contract: Contract) -> Any:
@@ -140,7 +151,7 @@ def _result(value: Any, contract: Contract) -> Any:
     return [{"type": "text" if isinstance(value, str) else "json", "value": value}]
 
 
-def _strict_fields(run: Document, catalog: InteractionCatalog) -> Document:
+def _strict_fields(run: Document, catalog: SandboxCatalog) -> Document:
     """Return the fields of a run that the strict contract requires and the reference document lacks."""
     fields: Document = {
         "ttl": run.get("ttl", TTL_DAYS),
@@ -148,10 +159,10 @@ def _strict_fields(run: Document, catalog: InteractionCatalog) -> Document:
         "source": {**run.get("source", {}), "client_ip": "127.0.0.1"},
         "project": {**PROJECT, "account": ACCOUNT["id"]},
     }
-    if environment := find_environment(run.get("environment", {}).get("id")):
+    if environment := catalog.environments.find(run.get("environment", {}).get("id")):
         fields["environment"] = environment.reference
     executed = run.get("interaction", {})
-    if interaction := catalog.find(executed.get("id", "")):
+    if interaction := catalog.interactions.find(executed.get("id", "")):
         fields["interaction"] = reference(interaction)
     else:
         fields["interaction"] = {

@@ -16,7 +16,8 @@ def to_integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _to_list(value: Any) -> Any:
+def to_list(value: Any) -> Any:
+    """Put a text in a list."""
     return [value] if isinstance(value, str) else value
 
 
@@ -224,7 +225,7 @@ class CreateBody(Body):
 
     interaction: Annotated[str, Field(min_length=1)]
     data: Any = None
-    result_schema: dict[str, Any] | None = None
+    result_schema: dict[str, Any] | MISSING | None = MISSING
     stream: bool = False
     do_validate: bool | MISSING = MISSING
     tags: Strings
@@ -245,7 +246,7 @@ class LooseCreateBody(CreateBody):
     """The body of create under the reference document's contract, where one tag may be a text."""
 
     config: Annotated[LooseConfig, Field(default_factory=LooseConfig)]
-    tags: Annotated[list[str], BeforeValidator(_to_list), Field(default_factory=list)]
+    tags: Annotated[list[str], BeforeValidator(to_list), Field(default_factory=list)]
 
 
 class Evaluation(Body):
