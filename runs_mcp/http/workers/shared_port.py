@@ -1,0 +1,82 @@
+"""The service of several workers at one port."""
+
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from socket import socket
+
+import anyio
+from anyio.abc import SocketAttribute
+
+from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
+from runs_mcp.http.drained_server import log_addresses, with_address
+from runs_mcp.http.listener import metrics_served, service_at
+from runs_mcp.http.workers.supervisor import Supervisor
+from runs_mcp.http.workers.worker import WorkerSettings, run_worker
+from runs_mcp.http.workers.worker_metrics import WorkerMetrics
+from runs_mcp.observability.metrics import serve_registry
+
+
+async def serve(config: Config, *, host: str, port: int, workers: int) -> None:
+    """Serve MCP at `http://{host}:{port}/mcp` with several processes until this process is stopped.
+
+    Raises:
+        ConfigError: workers cannot share state, `host` is not loopback and callers are not authenticated, or `config`
+            is unusable.
+        CredentialError: the credential for the Runs API is missing.
+        OSError: the port is in use or may not be opened, or a worker could not start.
+    """
+    check_can_share(config, workers)
+    service_at(config, host)  # reports unusable settings once, instead of once by each worker
+    async with AsyncExitStack() as listeners:
+        shared = await _listen(listeners, host, port)
+        own = [listener for _ in range(workers) for listener in await _listen(listeners, LOOPBACK[0], 0)]
+        metrics = WorkerMetrics()
+        start = partial(_start, WorkerSettings(config, host, shared, own))
+        with metrics_served(partial(serve_registry, metrics.registry), config.server.http.metrics_address):
+            await Supervisor(start, workers, metrics).run(started=partial(log_addresses, shared))
+
+
+def check_can_share(config: Config, workers: int) -> None:
+    """Raise an error unless workers can share state.
+
+    Raises:
+        ConfigError: there is no Redis, or the system is Windows.
+    """
+    if sys.platform == "win32":
+        raise ConfigError(f"--workers {workers}: not available on Windows. Use several replicas behind a proxy.")
+    if config.server.redis_url is None:
+        raise ConfigError(
+            f"--workers {workers}: server.redis_url is not set. Workers share streams, request keys, limits and "
+            "questions in a Redis; without one, use --workers 1."
+        )
+
+
+async def _listen(listeners: AsyncExitStack, host: str, port: int) -> Sequence[socket]:
+    """Return listening sockets for an address; they close together with `listeners`.
+
+    Raises:
+        OSError: the port is in use or may not be opened.
+    """
+    try:
+        opened = await anyio.create_tcp_listener(local_host=host, local_port=port)
+    except OSError as error:
+        raise with_address(error, host, port) from None
+    await listeners.enter_async_context(opened)
+    raw = SocketAttribute.raw_socket
+    return [listener.extra(raw) for listener in opened.listeners]  # noqa: S610 - the name of anyio's method
+
+
+def _start(settings: WorkerSettings, number: int, link: Connection) -> BaseProcess:
+    # `spawn`, because a fork would copy the event loop and the threads of this process.
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_worker, args=(settings, number, link), name=f"worker {number}", daemon=True
+    )
+    process.start()
+    return process
