@@ -109,10 +109,9 @@ def uvicorn_settings(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) ->
     )
 
 
-def log_addresses(sockets: Sequence[socket.socket]) -> None:
-    """Log the addresses of MCP, even if the system chose the port."""
-    for listener in sockets:
-        log.info("serving MCP at %s%s", url_of(*listener.getsockname()[:2]), PATH)
+def log_address(host: str, port: int) -> None:
+    """Log the address of MCP."""
+    log.info("serving MCP at %s%s", url_of(host, port), PATH)
 
 
 def with_address(error: OSError, host: str, port: int) -> OSError:

@@ -1,14 +1,15 @@
 """The process that serves MCP over Streamable HTTP."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from socket import socket
 
 from runs_mcp.config.addresses import LOOPBACK
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import Service, build_service
-from runs_mcp.http.drained_server import DrainedServer, log_addresses, url_of, uvicorn_settings, with_address
+from runs_mcp.http.drained_server import DrainedServer, log_address, url_of, uvicorn_settings, with_address
 from runs_mcp.http.tenants import Build
 from runs_mcp.server.server import build_server
 
@@ -29,7 +30,13 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
     service = service_at(config, host, build=build)
     settings = uvicorn_settings(service.app, host=host, port=port)
     with metrics_served(service.metrics and service.metrics.serve, config.server.http.metrics_address):
-        await DrainedServer(settings, service.tenants, started=log_addresses).serve()
+        await DrainedServer(settings, service.tenants, started=_log_addresses).serve()
+
+
+def _log_addresses(sockets: Sequence[socket]) -> None:
+    """Log the addresses, of which the system may have chosen the port."""
+    for listener in sockets:
+        log_address(*listener.getsockname()[:2])
 
 
 def service_at(config: Config, host: str, *, build: Build = build_server) -> Service:

@@ -10,12 +10,13 @@ from multiprocessing.process import BaseProcess
 from socket import socket
 
 import anyio
-from anyio.abc import SocketAttribute
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.streams.stapled import MultiListener
 
 from runs_mcp.config.addresses import LOOPBACK
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
-from runs_mcp.http.drained_server import log_addresses, with_address
+from runs_mcp.http.drained_server import log_address, with_address
 from runs_mcp.http.listener import metrics_served, service_at
 from runs_mcp.http.workers.supervisor import Supervisor
 from runs_mcp.http.workers.worker import WorkerSettings, run_worker
@@ -35,12 +36,15 @@ async def serve(config: Config, *, host: str, port: int, workers: int) -> None:
     check_can_share(config, workers)
     service_at(config, host)  # reports unusable settings once, instead of once by each worker
     async with AsyncExitStack() as listeners:
-        shared = await _listen(listeners, host, port)
-        own = [listener for _ in range(workers) for listener in await _listen(listeners, LOOPBACK[0], 0)]
+        # Without SO_REUSEPORT, which would let the system start a second service at the port.
+        async with await _listen(host, port) as unshared:
+            port = unshared.extra(SocketAttribute.local_port)  # noqa: S610 - the name of anyio's method
+        own = [await listeners.enter_async_context(await _listen(LOOPBACK[0], 0)) for _ in range(workers)]
+        settings = WorkerSettings(config, host, [socket for listener in own for socket in _sockets(listener)])
         metrics = WorkerMetrics()
-        start = partial(_start, WorkerSettings(config, host, shared, own))
+        supervisor = Supervisor(partial(_start, settings, port), workers, metrics)
         with metrics_served(partial(serve_registry, metrics.registry), config.server.http.metrics_address):
-            await Supervisor(start, workers, metrics).run(started=partial(log_addresses, shared))
+            await supervisor.run(started=partial(log_address, host, port))
 
 
 def check_can_share(config: Config, workers: int) -> None:
@@ -58,25 +62,31 @@ def check_can_share(config: Config, workers: int) -> None:
         )
 
 
-async def _listen(listeners: AsyncExitStack, host: str, port: int) -> Sequence[socket]:
-    """Return listening sockets for an address; they close together with `listeners`.
+async def _start(settings: WorkerSettings, port: int, number: int, link: Connection) -> BaseProcess:
+    """Start a worker with a listening socket of its own at the port.
+
+    The system spreads connections evenly over such sockets, and a socket closes with its worker. If the workers shared one
+    socket, a single worker would accept most connections of a burst, and keep their sessions.
 
     Raises:
-        OSError: the port is in use or may not be opened.
+        OSError: the port may not be opened.
     """
+    async with await _listen(settings.host, port, reuse_port=True) as listener:
+        # `spawn`, because a fork would copy the event loop and the threads of this process.
+        process = multiprocessing.get_context("spawn").Process(
+            target=run_worker, args=(settings, _sockets(listener), number, link), name=f"worker {number}", daemon=True
+        )
+        process.start()
+    return process
+
+
+async def _listen(host: str, port: int, *, reuse_port: bool = False) -> MultiListener[SocketStream]:
     try:
-        opened = await anyio.create_tcp_listener(local_host=host, local_port=port)
+        return await anyio.create_tcp_listener(local_host=host, local_port=port, reuse_port=reuse_port)
     except OSError as error:
         raise with_address(error, host, port) from None
-    await listeners.enter_async_context(opened)
+
+
+def _sockets(listener: MultiListener[SocketStream]) -> Sequence[socket]:
     raw = SocketAttribute.raw_socket
-    return [listener.extra(raw) for listener in opened.listeners]  # noqa: S610 - the name of anyio's method
-
-
-def _start(settings: WorkerSettings, number: int, link: Connection) -> BaseProcess:
-    # `spawn`, because a fork would copy the event loop and the threads of this process.
-    process = multiprocessing.get_context("spawn").Process(
-        target=run_worker, args=(settings, number, link), name=f"worker {number}", daemon=True
-    )
-    process.start()
-    return process
+    return [one.extra(raw) for one in listener.listeners]  # noqa: S610 - the name of anyio's method

@@ -6,7 +6,7 @@ tells the worker to drain, also if the supervisor was killed.
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -28,7 +28,7 @@ STOP_S = 2 * DRAIN_S
 """Seconds that a worker has to drain and to close its connections."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 """Seconds before a worker is replaced: twice as many each time, until a worker has run for the longest pause."""
-StartProcess = Callable[[int, Connection], BaseProcess]
+StartProcess = Callable[[int, Connection], Awaitable[BaseProcess]]
 """Starts the worker of this number with its end of a pipe."""
 
 
@@ -92,7 +92,7 @@ class Supervisor:
     async def _run(self, number: int) -> int | None:
         """Run a worker until it ends, and return its exit code."""
         link, link_of_worker = Pipe()
-        process = self._start(number, link_of_worker)
+        process = await self._start(number, link_of_worker)
         link_of_worker.close()
         self._processes.append(process)
         try:

@@ -26,22 +26,20 @@ class WorkerSettings:
 
     config: Config
     host: str
-    shared: Sequence[socket.socket]
-    """Listening sockets of the address that all workers serve."""
     own: Sequence[socket.socket]
     """For each worker, the listening socket at which other workers reach it."""
 
 
-def run_worker(settings: WorkerSettings, number: int, link: Connection) -> None:
-    """Serve as worker `number` until the process gets a signal or the supervisor closes `link`, its end of a pipe."""
+def run_worker(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
+    """Serve clients at `public` until the process gets a signal or the supervisor closes `link`, its end of a pipe."""
     # Every process of a terminal gets its Ctrl+C, which would print a traceback until the server handles the signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.config.log_level)
     with logs.context(worker=str(number)):
-        event_loop.run(partial(_serve, settings, number, link))
+        event_loop.run(partial(_serve, settings, public, number, link))
 
 
-async def _serve(settings: WorkerSettings, number: int, link: Connection) -> None:
+async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
     service = service_at(settings.config, settings.host)
     ports = [own.getsockname()[1] for own in settings.own]
     async with SessionForwarder(service.app, number, ports) as app, anyio.create_task_group() as tasks:
@@ -52,7 +50,7 @@ async def _serve(settings: WorkerSettings, number: int, link: Connection) -> Non
             service.tenants,
             started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
         )
-        await server.serve([*settings.shared, settings.own[number]])
+        await server.serve([*public, settings.own[number]])
         tasks.cancel_scope.cancel()
 
 
