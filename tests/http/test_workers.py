@@ -4,10 +4,15 @@
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import chain, cycle, repeat
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +31,9 @@ from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
+from runs_mcp.http.workers import supervisor
 from runs_mcp.http.workers.session_forwarder import SessionForwarder
+from runs_mcp.http.workers.supervisor import Supervisor
 from runs_mcp.http.workers.worker_metrics import WorkerMetrics
 from tests import upstream
 from tests.calls import PATIENT, Notifications, call
@@ -239,3 +246,23 @@ def test_metrics_of_workers_differ_by_a_label() -> None:
         'calls_total{tool="get_run",worker="2"} 3.0',
     ]
     assert "runs_mcp_workers 2.0" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "exit_code"),
+    [pytest.param(sys.exit, (3,), 3, id="ends"), pytest.param(time.sleep, (60,), -signal.SIGKILL, id="hangs")],
+)
+async def test_a_worker_that_cannot_start_ends_the_service(
+    target: Callable[..., object], arguments: tuple[int], exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(_: int, __: object) -> BaseProcess:
+        process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
+        process.start()
+        return process
+
+    def started() -> None:
+        raise AssertionError("no worker has served")
+
+    monkeypatch.setattr(supervisor, "HUNG_S", 0.1)
+    with pytest.raises(ChildProcessError, match=f"A worker could not start: exit code {exit_code};"):
+        await Supervisor(start, 2, WorkerMetrics()).run(started)

@@ -65,8 +65,8 @@ def check_can_share(config: Config, workers: int) -> None:
 async def _start(settings: WorkerSettings, port: int, number: int, link: Connection) -> BaseProcess:
     """Start a worker with a listening socket of its own at the port.
 
-    The system spreads connections evenly over such sockets, and a socket closes with its worker. If the workers shared one
-    socket, a single worker would accept most connections of a burst, and keep their sessions.
+    The system spreads connections evenly over such sockets, and a socket closes with its worker. If the workers shared
+    a socket, one of them could accept most connections of a burst, and keep their sessions.
 
     Raises:
         OSError: the port may not be opened.
