@@ -29,7 +29,7 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
     """
     service = service_at(config, host, build=build)
     settings = uvicorn_settings(service.app, host=host, port=port)
-    with metrics_served(service.metrics and service.metrics.serve, config.server.http.metrics_address):
+    with metrics_served(service.metrics.serve if service.metrics else None, config.server.http.metrics_address):
         await DrainedServer(settings, service.tenants, started=_log_addresses).serve()
 
 

@@ -1,6 +1,7 @@
 """`serve --http --workers`: real processes that share a port and a real Redis. Run by name: it needs redis-server."""
 
 import json
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ async def test_a_session_is_served_over_every_connection(service: Started) -> No
     assert statuses == [200] * AGENTS
 
 
-async def test_a_stop_answers_the_calls_in_flight_and_ends_every_process(service: Started) -> None:
+@pytest.mark.parametrize("to_workers", [False, True], ids=["to the supervisor", "to every process, as systemd does"])
+async def test_a_stop_answers_the_calls_in_flight_and_ends_every_process(service: Started, *, to_workers: bool) -> None:
     children, answers, writing = service.children, list[Answer](), [anyio.Event() for _ in range(4)]
 
     async def hear(started: anyio.Event, *_: object) -> None:
@@ -125,7 +127,9 @@ async def test_a_stop_answers_the_calls_in_flight_and_ends_every_process(service
             tasks.start_soon(work, started, "legacy" if number % 2 else "auto")
         for started in writing:
             await started.wait()
-        service.process.send_signal(signal.SIGTERM)
+        workers = [worker.pid for worker in service.workers] if to_workers else []
+        for pid in [service.process.pid, *workers]:
+            os.kill(pid, signal.SIGTERM)
     with anyio.fail_after(PATIENCE_S):
         assert await service.process.wait() == 0
     assert [answer.text.partition(". ")[2][:14] for answer in answers] == ["Still running;"] * len(writing)

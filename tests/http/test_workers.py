@@ -35,6 +35,7 @@ from runs_mcp.http.workers import supervisor
 from runs_mcp.http.workers.session_forwarder import SessionForwarder
 from runs_mcp.http.workers.supervisor import Supervisor
 from runs_mcp.http.workers.worker_metrics import WorkerMetrics
+from runs_mcp.observability.logs import FIELDS
 from tests import upstream
 from tests.calls import PATIENT, Notifications, call
 from tests.command_line import WITH_TOKEN, run_command
@@ -77,15 +78,24 @@ def test_what_workers_cannot_serve_is_refused_before_any_starts(
 
 
 @asynccontextmanager
+async def worker(config: Config, number: int, ports: Sequence[int]) -> AsyncIterator[str]:
+    """The URL of a worker."""
+    service = build_service(config, host="127.0.0.1")
+    async with (
+        SessionForwarder(service.app, number, ports) as app,
+        upstream.listening(lambda _: app, lifespan="on") as url,
+    ):
+        yield url
+
+
+@asynccontextmanager
 async def two_workers(config: Config) -> AsyncIterator[list[Endpoint]]:
     """Two workers of a service in this process. Each has a port of its own, so that a test can choose the worker."""
     ports = list[int]()
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_client())
         for number in range(2):
-            service = build_service(config, host="127.0.0.1")
-            worker = await stack.enter_async_context(SessionForwarder(service.app, number, ports))
-            url = await stack.enter_async_context(upstream.listening(lambda _, worker=worker: worker, lifespan="on"))
+            url = await stack.enter_async_context(worker(config, number, ports))
             ports.append(int(url.rsplit(":", 1)[1]))
         yield [Endpoint(f"http://127.0.0.1:{port}", http) for port in ports]
 
@@ -182,8 +192,8 @@ async def test_a_session_ends_at_all_workers() -> None:
 @pytest.mark.parametrize("session", ["0.unknown", "1.unknown", "2.unknown", "unknown", "-1.unknown", "٣.unknown", "."])
 async def test_an_unknown_session_is_not_found(session: str) -> None:
     async with upstream.serving({}) as api, two_workers(configured(api)) as workers:
-        headers = [*ACCEPT.items(), ("mcp-protocol-version", "2025-11-25"), (SESSION, session.encode())]
-        raw = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers]
+        headers = {**ACCEPT, "mcp-protocol-version": "2025-11-25", SESSION: session}
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         statuses = {(await worker.http.post(worker.endpoint, json=PING, headers=raw)).status_code for worker in workers}
     assert statuses == {404}
 
@@ -199,12 +209,19 @@ async def test_each_worker_authenticates_what_is_forwarded(tmp_path: Path) -> No
     assert statuses == [200, 404, 401]
 
 
+async def test_each_request_is_logged_once_with_the_address_of_its_client(caplog: pytest.LogCaptureFixture) -> None:
+    async with upstream.serving({}) as api, two_workers(configured(api)) as workers:
+        session = await session_of_first(workers)
+        caplog.clear()
+        caplog.set_level("INFO", "runs_mcp.observability.access_log")
+        await workers[1].post(PING, **session, **{"x-forwarded-for": "203.0.113.9"})
+    fields = [record.__dict__[FIELDS] for record in caplog.records if record.message == "request"]
+    assert [line["caller"] for line in fields] == ["203.0.113.9"]
+
+
 async def test_a_request_of_a_session_whose_worker_is_gone_is_refused_and_not_repeated() -> None:
     [port] = free_ports(1)
-    async with upstream.serving({}) as api, http_client() as http, AsyncExitStack() as stack:
-        app = build_service(configured(api), host="127.0.0.1").app
-        worker = await stack.enter_async_context(SessionForwarder(app, 0, [0, port]))
-        url = await stack.enter_async_context(upstream.listening(lambda _: worker, lifespan="on"))
+    async with upstream.serving({}) as api, http_client() as http, worker(configured(api), 0, [0, port]) as url:
         refused = await Endpoint(url, http).post(PING, **{SESSION: "1.abc", "mcp-protocol-version": "2025-11-25"})
     assert refused.status_code == 502
     assert "may have had an effect" in refused.json()["error"]["message"]

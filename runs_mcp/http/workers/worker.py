@@ -3,11 +3,14 @@
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import Any, cast
 
 import anyio
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from runs_mcp import event_loop
@@ -42,16 +45,24 @@ def run_worker(settings: WorkerSettings, public: Sequence[socket.socket], number
 async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
     service = service_at(settings.config, settings.host)
     ports = [own.getsockname()[1] for own in settings.own]
-    async with SessionForwarder(service.app, number, ports) as app, anyio.create_task_group() as tasks:
-        # uvicorn trusts loopback only if `FORWARDED_ALLOW_IPS` is not set, and the other workers are on loopback.
-        trusting = ProxyHeadersMiddleware(app, trusted_hosts=LOOPBACK[0])
+    async with AsyncExitStack() as stack:
+        if service.metrics:
+            stack.enter_context(service.metrics.warnings_counted())
+        app = await stack.enter_async_context(SessionForwarder(service.app, number, ports))
+        tasks = await stack.enter_async_context(anyio.create_task_group())
         server = DrainedServer(
-            uvicorn_settings(trusting),
+            uvicorn_settings(_trusting_workers(app)),
             service.tenants,
             started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
         )
         await server.serve([*public, settings.own[number]])
         tasks.cancel_scope.cancel()
+
+
+def _trusting_workers(app: ASGIApp) -> ASGIApp:
+    """Return an application that takes the client's address from requests that other workers forward."""
+    # uvicorn trusts loopback only if `FORWARDED_ALLOW_IPS` is not set. Its types are narrower than those of Starlette.
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=LOOPBACK[0]))
 
 
 async def _answer(link: Connection, server: DrainedServer, metrics: Metrics | None) -> None:
