@@ -56,7 +56,7 @@ def service_at(config: Config, host: str, *, build: Build = build_server) -> Ser
 
 @contextmanager
 def metrics_served(serve_metrics: ServeMetrics | None, address: tuple[str, int] | None) -> Iterator[None]:
-    """Serve metrics at `address` for the duration of the block, unless there is none.
+    """Serve metrics for the duration of the block; without `address`, serve nothing.
 
     Raises:
         OSError: the address is in use or may not be opened.

@@ -69,7 +69,7 @@ WITH_REDIS = {**WITH_TOKEN, "RUNS_MCP_SERVER__REDIS_URL": "redis://127.0.0.1:1/0
         ),
     ],
 )
-def test_what_workers_cannot_serve_is_refused_before_any_starts(
+def test_settings_that_workers_cannot_serve_are_refused_at_the_start(
     arguments: list[str], environment: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     refused = run_command("serve", *arguments, cwd=tmp_path, env=environment)
@@ -198,7 +198,7 @@ async def test_an_unknown_session_is_not_found(session: str) -> None:
     assert statuses == {404}
 
 
-async def test_each_worker_authenticates_what_is_forwarded(tmp_path: Path) -> None:
+async def test_forwarded_requests_are_authenticated_by_the_worker_of_their_session(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     own, other = [{"authorization": f"Bearer {keys.add(file, name, ['runs:read'])}"} for name in ("own", "other")]
     auth = BearerAuthSettings(kind="bearer", keys_file=file)
@@ -227,7 +227,7 @@ async def test_a_request_of_a_session_whose_worker_is_gone_is_refused_and_not_re
     assert "may have had an effect" in refused.json()["error"]["message"]
 
 
-async def test_a_call_that_was_cut_off_at_one_worker_gets_its_run_at_another() -> None:
+async def test_a_call_that_was_cut_off_at_a_worker_gets_its_run_at_another() -> None:
     asked, answered = anyio.Event(), anyio.Event()
 
     async def create(_: Request) -> Response:
