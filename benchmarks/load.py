@@ -1,14 +1,14 @@
 """Many concurrent agents over HTTP: `python -m benchmarks.load`.
 
 A thousand callers each create and follow a run while hundreds of agents make calls, against one process and against
-replicas behind nginx with `deploy/nginx.conf`. Half of the clients use each protocol era.
+replicas behind nginx with `deploy/nginx.conf`, or workers at one port. Half of the clients use each protocol era.
 """
 
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +51,8 @@ class Setup:
     name: str
     processes: int = 1
     redis: bool = False
+    workers: int = 1
+    """Workers of each process, at one port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Depl
         if setup.redis:
             redis = await stack.enter_async_context(redis_server(folder))
             environment = {**environment, "RUNS_MCP_SERVER__REDIS_URL": redis.url}
-        started = [await stack.enter_async_context(serving(OURS, environment)) for _ in range(setup.processes)]
+        ours = OURS if setup.workers == 1 else replace(OURS, http=("--http", "--workers", str(setup.workers), "--port"))
+        started = [await stack.enter_async_context(serving(ours, environment)) for _ in range(setup.processes)]
         replicas = [Usage(process.pid) for _, process in started]
         if len(started) == 1:
             yield Deployment(started[0][0], replicas, [])
@@ -266,6 +269,7 @@ def main(
     setups = [Setup("one process"), Setup(f"{replicas} replicas behind nginx", replicas)]
     if can and with_redis is not False:
         setups.append(Setup(f"{replicas} replicas behind nginx, with Redis", replicas, redis=True))
+        setups.append(Setup("2 workers at one port, with Redis", redis=True, workers=2))
     run = partial(measure_tables, setups, streams=streams, agents=agents, seconds=seconds, per_s=per_s)
     report.publish("load", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 

@@ -1,19 +1,16 @@
 """The life of a command's process: its event loop, its errors and its exit codes."""
 
 import errno
-import gc
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
-import anyio
 import click
 
+from runs_mcp import event_loop
 from runs_mcp.api import CredentialError, SetupError
 from runs_mcp.config.problems import ConfigError
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
-COLLECT_AFTER = (50_000, 20, 100)
-"""Thresholds of the garbage collector: objects, and collections of the generation before."""
 
 
 class UsageProblem(click.ClickException):
@@ -31,11 +28,8 @@ def run(work: Callable[[], Awaitable[None]], *, addresses: Sequence[str] = ()) -
         click.ClickException: a known error; an unknown error is raised unchanged.
         SystemExit: the user interrupted the command, exit code 130.
     """
-    # Freezing the imported modules and collecting rarely saves a busy server a tenth of its CPU time.
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
     try:
-        anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
+        event_loop.run(work)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)  # without click's "Aborted!": stopping a server with Ctrl+C is not an error
     except Exception as error:  # noqa: BLE001 - unknown errors are raised again

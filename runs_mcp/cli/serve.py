@@ -26,6 +26,13 @@ WAITING = (
 @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of standard input and output.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve HTTP on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to serve HTTP on.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of processes that serve HTTP at the port. More than one need server.redis_url.",
+)
 @click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
 @click.option("--or-sandbox", is_flag=True, help="Use the sandbox if no credential is set.")
 def serve(
@@ -34,6 +41,7 @@ def serve(
     http: bool,
     host: str,
     port: int,
+    workers: int,
     sandbox: bool,
     or_sandbox: bool,
 ) -> None:
@@ -41,8 +49,10 @@ def serve(
 
     A chat client starts this command itself. Logs go to standard error.
     """
+    if workers > 1 and not http:
+        raise click.UsageError("--workers needs --http: a client starts a process of its own for stdio.")
     config = load_config(config_file)
-    serve_config = partial(serve_http, host=host, port=port) if http else serve_over_stdio
+    serve_config = partial(serve_http, host=host, port=port, workers=workers) if http else serve_over_stdio
     if sandbox or (or_sandbox and not config.api.auth.is_set):
         from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
 
@@ -67,17 +77,22 @@ async def serve_over_stdio(config: Config) -> None:
     await serve_stdio(build_server(config, observers))
 
 
-async def serve_http(config: Config, *, host: str, port: int) -> None:
+async def serve_http(config: Config, *, host: str, port: int, workers: int) -> None:
     """Serve MCP clients over streamable HTTP.
 
     Raises:
         ConfigError: the configuration cannot work.
         CredentialError: the credential for the Runs API is missing.
-        OSError: the address is in use, or is not allowed.
+        OSError: the address is in use, or is not allowed; a worker could not start.
     """
     from runs_mcp.http import listener  # noqa: PLC0415 - takes 140 ms; stdio does not need the HTTP service
 
-    await listener.serve(config, host=host, port=port)
+    if workers == 1:
+        await listener.serve(config, host=host, port=port)
+        return
+    from runs_mcp.http.workers import shared_port  # noqa: PLC0415 - a single process needs no supervisor
+
+    await shared_port.serve(config, host=host, port=port, workers=workers)
 
 
 def _addresses(config: Config, host: str, port: int) -> list[str]:

@@ -84,17 +84,18 @@ class Metrics:
         Raises:
             OSError: the address is not available.
         """
-        # In a thread, so that a busy event loop does not delay scrapes.
-        listener, thread = start_http_server(port, host, self.registry)
+        with serve_registry(self.registry, host, port) as address, self.warnings_counted():
+            yield address
+
+    @contextmanager
+    def warnings_counted(self) -> Iterator[None]:
+        """Count logged warnings for the duration of the block."""
         logger = logging.getLogger("runs_mcp")
         logger.addHandler(self._warnings)
         try:
-            yield host, listener.server_port
+            yield
         finally:
             logger.removeHandler(self._warnings)
-            listener.shutdown()
-            listener.server_close()
-            thread.join()
 
     async def count_call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Count and time a message if it calls a tool."""
@@ -132,6 +133,23 @@ class Metrics:
         finally:
             self._upstream.labels(operation, exchange.status or "none").inc()
             self._upstream_seconds.labels(operation).observe(time.perf_counter() - started)
+
+
+@contextmanager
+def serve_registry(registry: CollectorRegistry, host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Serve `/metrics` for the duration of the block; yield the address.
+
+    Raises:
+        OSError: the address is not available.
+    """
+    # In a thread, so that a busy event loop does not delay scrapes.
+    listener, thread = start_http_server(port, host, registry)
+    try:
+        yield host, listener.server_port
+    finally:
+        listener.shutdown()
+        listener.server_close()
+        thread.join()
 
 
 class _Warnings(logging.Handler):

@@ -32,7 +32,11 @@ from tests import upstream
 from tests.calls import PATIENT, call
 from tests.clients.processes import CLEAN
 from tests.docs.machine import BIN
-from tests.http.service import ACCEPT, configured, running
+from tests.http.callers import INITIALIZE, SESSION
+from tests.http.service import ACCEPT, Endpoint, configured, running
+from tests.http.test_workers import worker
+from tests.http_client import http_client
+from tests.ports import free_ports
 from tests.upstream import TOKEN, Replies, reply
 
 Settings = Mapping[str, Any]
@@ -207,3 +211,20 @@ class Full:
         ):
             await service.ask("tools/call", name="list_runs")
         return refused[0]
+
+
+@dataclass(frozen=True, slots=True)
+class EndedWorker:
+    """A request of a session to another worker than its own, which has ended."""
+
+    async def says(self, folder: Path) -> str:
+        """The status of the answer, and its body."""
+        del folder
+        headers = {SESSION: "1.abc", "mcp-protocol-version": "2025-11-25"}
+        async with (
+            upstream.serving({}) as api,
+            http_client() as http,
+            worker(configured(api), 0, [0, *free_ports(1)]) as url,
+        ):
+            answer = await Endpoint(url, http).post(INITIALIZE, **headers)
+        return f"{answer.status_code} {answer.text}"

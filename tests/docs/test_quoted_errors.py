@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from runs_mcp.server.runs import idempotent_create
 from tests.docs.documents import tokens
-from tests.docs.provoked_errors import Check, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
+from tests.docs.provoked_errors import Check, EndedWorker, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
 from tests.upstream import events, reply
 
 pytestmark = pytest.mark.anyio
@@ -203,6 +203,7 @@ HOW: dict[str, Provoked] = {
     ),
     "421 Invalid Host header": Request({**BEARER, "Host": "runs.example.com"}),
     "429 … requests a minute are allowed (rate_limit).": Request(BEARER, rate_limit=1, times=2),
+    "502 The process that holds the session did not answer. The request may have had an effect.": EndedWorker(),
     "503 … requests are being served already (server.http.max_requests).": Full(),
 }
 """Each text as the guide has it, after the status where there is one."""

@@ -1,0 +1,76 @@
+"""A worker: a process that serves MCP at a port that it shares with other workers."""
+
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any, cast
+
+import anyio
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from runs_mcp import event_loop
+from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.settings import Config
+from runs_mcp.http.drained_server import DrainedServer, uvicorn_settings
+from runs_mcp.http.listener import service_at
+from runs_mcp.http.workers.session_forwarder import SessionForwarder
+from runs_mcp.observability import logs
+from runs_mcp.observability.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """The settings of all workers; they reach a worker through a pipe, and appear in no command line or variable."""
+
+    config: Config
+    host: str
+    own: Sequence[socket.socket]
+    """For each worker, the listening socket at which other workers reach it."""
+
+
+def run_worker(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
+    """Serve clients at `public` until the process gets a signal or the supervisor closes `link`, its end of a pipe."""
+    # Every process of a terminal gets its Ctrl+C, which would print a traceback until the server handles the signal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.configure(settings.config.log_level)
+    with logs.context(worker=str(number)):
+        event_loop.run(partial(_serve, settings, public, number, link))
+
+
+async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
+    service = service_at(settings.config, settings.host)
+    ports = [own.getsockname()[1] for own in settings.own]
+    async with AsyncExitStack() as stack:
+        if service.metrics:
+            stack.enter_context(service.metrics.warnings_counted())
+        app = await stack.enter_async_context(SessionForwarder(service.app, number, ports))
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        server = DrainedServer(
+            uvicorn_settings(_trusting_workers(app)),
+            service.tenants,
+            started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
+        )
+        await server.serve([*public, settings.own[number]])
+        tasks.cancel_scope.cancel()
+
+
+def _trusting_workers(app: ASGIApp) -> ASGIApp:
+    """Return an application that takes the client's address from requests that other workers forward."""
+    # uvicorn trusts loopback only if `FORWARDED_ALLOW_IPS` is not set. Its types are narrower than those of Starlette.
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=LOOPBACK[0]))
+
+
+async def _answer(link: Connection, server: DrainedServer, metrics: Metrics | None) -> None:
+    """Answer each message of the supervisor with the metrics; drain once the supervisor closes `link` or is gone."""
+    try:
+        while True:
+            await anyio.wait_readable(link)
+            link.recv_bytes()
+            link.send(list(metrics.registry.collect()) if metrics else [])
+    except (EOFError, OSError):
+        server.drain()
