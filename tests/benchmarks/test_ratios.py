@@ -60,8 +60,9 @@ async def test_a_start_takes_little_more_than_that_of_other_servers() -> None:
             for peer in (OURS, PLAIN, sandbox):
                 started[peer.name].append(await starts.started(peer, environment))
     ours, plain, with_sandbox = (min(one.cpu_ms for one in started[peer.name]) for peer in (OURS, PLAIN, sandbox))
-    # The import of aiohttp alone is a fifth of a start of the simple server; see docs/upstream/aiohttp-import.md.
-    assert ours < 1.5 * plain
+    # Counted in instructions, 1.3 is usual: the import of aiohttp alone is a fifth of a start of the simple server, see
+    # docs/upstream/aiohttp-import.md. Processor time varies more.
+    assert ours < 1.6 * plain
     # Some clients expect an answer within 5 s, on slow machines too: the sandbox creates its sample runs at the first
     # request. The rest of the bound is for its imports and its web server.
     assert with_sandbox < 1.5 * ours
