@@ -118,8 +118,9 @@ async def fixed_api() -> AsyncIterator[Environment]:
 
 
 def inherited() -> dict[str, str]:
-    """Return the environment without settings of `runs-mcp`."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("RUNS_MCP_")}
+    """Return the environment without settings of `runs-mcp`, and with bytecode, which installed servers start from."""
+    left_out = ("RUNS_MCP_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 
 @asynccontextmanager

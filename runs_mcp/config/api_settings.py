@@ -21,26 +21,33 @@ class Section(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,  # a value can be a credential, and configuration errors are printed
         str_strip_whitespace=True,
-        use_attribute_docstrings=True,
     )
 
 
 class AuthSettings(Section):
     """The source of the credential for the Runs API: exactly one of `value`, `env`, `file`, `command`."""
 
-    kind: Annotated[Literal["token", "api_key"], AnyCase] = "token"
-    """`token`: a JWT, sent unchanged. `api_key`: an `sk-` key, exchanged for JWTs that are renewed before they expire.
-    If unset, a `value` that begins with `sk-` is treated as an API key."""
-    value: SecretStr | None = None
-    """The secret itself. Prefer `env`, `file` or `command`: configuration files get copied."""
-    env: str | None = None
-    """Name of an environment variable that holds the secret."""
-    file: Path | None = None
-    """A file that holds the secret; reloaded when it changes."""
-    command: str | None = None
-    """A command that prints the secret, e.g. `op read op://vault/runs/token`; run without a shell."""
-    token_url: str | None = None
-    """URL of the token endpoint for API keys, if the edition cannot derive it from the base URL."""
+    kind: Annotated[Literal["token", "api_key"], AnyCase] = Field(
+        default="token",
+        description=(
+            "`token`: a JWT, sent unchanged. `api_key`: an `sk-` key, exchanged for JWTs that are renewed before they "
+            "expire. If unset, a `value` that begins with `sk-` is treated as an API key."
+        ),
+    )
+    value: SecretStr | None = Field(
+        default=None,
+        description="The secret itself. Prefer `env`, `file` or `command`: configuration files get copied.",
+    )
+    env: str | None = Field(default=None, description="Name of an environment variable that holds the secret.")
+    file: Path | None = Field(default=None, description="A file that holds the secret; reloaded when it changes.")
+    command: str | None = Field(
+        default=None,
+        description="A command that prints the secret, e.g. `op read op://vault/runs/token`; run without a shell.",
+    )
+    token_url: str | None = Field(
+        default=None,
+        description="URL of the token endpoint for API keys, if the edition cannot derive it from the base URL.",
+    )
 
     @property
     def is_set(self) -> bool:
@@ -80,27 +87,55 @@ class AuthSettings(Section):
 class ApiSettings(Section):
     """The Runs API that the server calls."""
 
-    base_url: str | None = None
-    """Base URL up to and including `/api/v1`. Defaults to the URL of the edition."""
-    edition: Annotated[Literal["composable", "vertesia"], AnyCase] = "composable"
-    """Contract of the API: `composable` (the reference document) or `vertesia` (the current platform)."""
-    project: str | None = None
-    """Project id to work in, if the edition lets the caller choose it (`composable`)."""
-    api_version: str | None = None
-    """Value of the `x-api-version` header. Defaults to the version of the edition."""
+    base_url: str | None = Field(
+        default=None,
+        description="Base URL up to and including `/api/v1`. Defaults to the URL of the edition.",
+    )
+    edition: Annotated[Literal["composable", "vertesia"], AnyCase] = Field(
+        default="composable",
+        description="Contract of the API: `composable` (the reference document) or `vertesia` (the current platform).",
+    )
+    project: str | None = Field(
+        default=None,
+        description="Project id to work in, if the edition lets the caller choose it (`composable`).",
+    )
+    api_version: str | None = Field(
+        default=None,
+        description="Value of the `x-api-version` header. Defaults to the version of the edition.",
+    )
     auth: AuthSettings = AuthSettings(env="COMPOSABLE_TOKEN")
-    timeout_s: float = Field(default=30, gt=0)
-    """Seconds to wait for a connection, and for a response."""
-    execution_timeout_s: float = Field(default=1800, gt=0)
-    """Seconds to wait for a run that is executed within one call, or for the next chunk of a stream."""
-    max_retries: int = Field(default=4, ge=0, le=20)
-    """Maximum number of retries of a request that is safe to repeat."""
-    max_concurrent: int = Field(default=32, ge=1, le=100)
-    """Maximum number of concurrent requests, not counting streams; further requests wait."""
-    max_response_bytes: int = Field(default=67_108_864, ge=100_000)
-    """Maximum size of a response, or of an event of a stream, in bytes after decompression; the rest is not read."""
-    allow_plain_http: bool = False
-    """Allow http to another machine, which sends the credential unencrypted. Loopback is always allowed."""
+    timeout_s: float = Field(default=30, gt=0, description="Seconds to wait for a connection, and for a response.")
+    execution_timeout_s: float = Field(
+        default=1800,
+        gt=0,
+        description="Seconds to wait for a run that is executed within one call, or for the next chunk of a stream.",
+    )
+    max_retries: int = Field(
+        default=4,
+        ge=0,
+        le=20,
+        description="Maximum number of retries of a request that is safe to repeat.",
+    )
+    max_concurrent: int = Field(
+        default=32,
+        ge=1,
+        le=100,
+        description="Maximum number of concurrent requests, not counting streams; further requests wait.",
+    )
+    max_response_bytes: int = Field(
+        default=67_108_864,
+        ge=100_000,
+        description=(
+            "Maximum size of a response, or of an event of a stream, in bytes after decompression; the rest is not "
+            "read."
+        ),
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description=(
+            "Allow http to another machine, which sends the credential unencrypted. Loopback is always allowed."
+        ),
+    )
 
     @field_validator("base_url")
     @classmethod

@@ -22,37 +22,56 @@ class BearerAuthSettings(Section):
     """Callers authenticate with a key created by `runs-mcp keys add`."""
 
     kind: Literal["bearer"]
-    keys_file: Path
-    """File in which `runs-mcp keys` stores the hashes of the keys; reloaded when it changes."""
+    keys_file: Path = Field(
+        description="File in which `runs-mcp keys` stores the hashes of the keys; reloaded when it changes.",
+    )
 
 
 class JwtAuthSettings(Section):
     """Callers authenticate with a JWT of an OAuth 2.1 authorization server; the endpoint is a resource server."""
 
     kind: Literal["jwt"]
-    issuer: str
-    """Issuer identifier of the authorization server, exactly as in the `iss` claim of its tokens."""
-    resource_url: str
-    """Public URL of the endpoint, e.g. `https://runs.example.com/mcp`, used in its metadata and as its audience."""
-    audience: str | None = None
-    """Required value of the `aud` claim. Defaults to `resource_url`."""
-    jwks_url: str | None = None
-    """URL of the issuer's JSON Web Key Set. Set either this or `jwks_file`."""
-    jwks_file: Path | None = None
-    """A file with the issuer's JSON Web Key Set; each key needs a `kid`. Reloaded when it changes."""
-    algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"], ...] = (
-        "RS256",
-        "ES256",
-        "EdDSA",
+    issuer: str = Field(
+        description="Issuer identifier of the authorization server, exactly as in the `iss` claim of its tokens.",
+    )
+    resource_url: str = Field(
+        description=(
+            "Public URL of the endpoint, e.g. `https://runs.example.com/mcp`, used in its metadata and as its audience."
+        ),
+    )
+    audience: str | None = Field(
+        default=None,
+        description="Required value of the `aud` claim. Defaults to `resource_url`.",
+    )
+    jwks_url: str | None = Field(
+        default=None,
+        description="URL of the issuer's JSON Web Key Set. Set either this or `jwks_file`.",
+    )
+    jwks_file: Path | None = Field(
+        default=None,
+        description="A file with the issuer's JSON Web Key Set; each key needs a `kid`. Reloaded when it changes.",
     )
     # Asymmetric algorithms only: an HMAC key shared with the issuer could sign tokens as well (RFC 8725, section 3.1).
-    """Accepted signature algorithms."""
-    leeway_s: float = Field(default=30, ge=0, le=300)
-    """Accepted difference between the clocks of issuer and server, in seconds."""
-    required_scopes: tuple[str, ...] = ()
-    """Scopes that a token must have in addition to `runs:read`."""
-    granted_scopes: tuple[Scope, ...] = ()
-    """Scopes granted to every token in addition to its own, for issuers that do not know the scopes of runs-mcp."""
+    algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"], ...] = Field(
+        default=("RS256", "ES256", "EdDSA"),
+        description="Accepted signature algorithms.",
+    )
+    leeway_s: float = Field(
+        default=30,
+        ge=0,
+        le=300,
+        description="Accepted difference between the clocks of issuer and server, in seconds.",
+    )
+    required_scopes: tuple[str, ...] = Field(
+        default=(),
+        description="Scopes that a token must have in addition to `runs:read`.",
+    )
+    granted_scopes: tuple[Scope, ...] = Field(
+        default=(),
+        description=(
+            "Scopes granted to every token in addition to its own, for issuers that do not know the scopes of runs-mcp."
+        ),
+    )
 
     @field_validator("issuer", "resource_url", "jwks_url")
     @classmethod
@@ -78,18 +97,41 @@ class HttpSettings(Section):
     """`serve --http`."""
 
     auth: AuthenticationSettings = NoAuthSettings()
-    allowed_hosts: tuple[str, ...] = ()
-    """Accepted `Host` headers besides those of loopback, e.g. `runs.example.com` or `runs.example.com:*`."""
-    allowed_origins: tuple[str, ...] = ()
-    """Origins of web pages that may call from a browser, e.g. `https://chat.example.com` or `http://localhost:*`."""
-    max_requests: int = Field(default=5_000, ge=1)
-    """Maximum number of concurrent requests per process, including open streams; further requests receive a 503."""
-    rate_limit: int | None = Field(default=None, ge=1)
-    """Requests allowed per caller and minute; further requests receive a 429. Unlimited by default."""
-    metrics: str | None = None
-    """Address to serve Prometheus metrics on, e.g. `127.0.0.1:9464`. Unset: no metrics are collected."""
-    without_profile: Annotated[Literal["refuse", "serve"], AnyCase] = "refuse"
-    """Callers that match no profile: `refuse` them, or `serve` them with the settings outside the profiles."""
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Accepted `Host` headers besides those of loopback, e.g. `runs.example.com` or `runs.example.com:*`."
+        ),
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Origins of web pages that may call from a browser, e.g. `https://chat.example.com` or "
+            "`http://localhost:*`."
+        ),
+    )
+    max_requests: int = Field(
+        default=5_000,
+        ge=1,
+        description=(
+            "Maximum number of concurrent requests per process, including open streams; further requests receive a 503."
+        ),
+    )
+    rate_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="Requests allowed per caller and minute; further requests receive a 429. Unlimited by default.",
+    )
+    metrics: str | None = Field(
+        default=None,
+        description="Address to serve Prometheus metrics on, e.g. `127.0.0.1:9464`. Unset: no metrics are collected.",
+    )
+    without_profile: Annotated[Literal["refuse", "serve"], AnyCase] = Field(
+        default="refuse",
+        description=(
+            "Callers that match no profile: `refuse` them, or `serve` them with the settings outside the profiles."
+        ),
+    )
 
     @field_validator("metrics")
     @classmethod

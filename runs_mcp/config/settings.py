@@ -20,66 +20,140 @@ PERSONAL_DATA = ("email", "phone", "iban", "card")
 class InteractionToolSettings(Section):
     """Tools for single interactions, `run_NAME`, whose arguments are the input of the interaction."""
 
-    include: tuple[str, ...] = ()
-    """Interactions to publish as tools: names, ids, `tag:NAME`, or patterns such as `Translate*`; `*` for all.
-    Empty by default."""
-    exclude: tuple[str, ...] = ()
-    """Interactions to leave out, in the same form."""
-    limit: int = Field(default=20, ge=1, le=200)
-    """Maximum number of tools. If more interactions match, those with the most runs are published."""
-    refresh_s: float = Field(default=300, gt=0)
-    """Interval, in seconds, at which the interactions are reloaded; clients are notified of changes."""
+    include: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Interactions to publish as tools: names, ids, `tag:NAME`, or patterns such as `Translate*`; `*` for all. "
+            "Empty by default."
+        ),
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="Interactions to leave out, in the same form.")
+    limit: int = Field(
+        default=20,
+        ge=1,
+        le=200,
+        description="Maximum number of tools. If more interactions match, those with the most runs are published.",
+    )
+    refresh_s: float = Field(
+        default=300,
+        gt=0,
+        description="Interval, in seconds, at which the interactions are reloaded; clients are notified of changes.",
+    )
 
 
 class CreateLimitSettings(Section):
     """Maximum number of runs that callers may start: created, alone or in batches, or started by following them."""
 
-    per_hour: int | None = Field(default=None, ge=1)
-    """Maximum number of runs in any 60 minutes, for all callers of a profile together. Unset: unlimited."""
-    per_day: int | None = Field(default=None, ge=1)
-    """Maximum number of runs in any 24 hours, for all callers of a profile together. Unset: unlimited."""
+    per_hour: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Maximum number of runs in any 60 minutes, for all callers of a profile together. Unset: unlimited."
+        ),
+    )
+    per_day: int | None = Field(
+        default=None,
+        ge=1,
+        description="Maximum number of runs in any 24 hours, for all callers of a profile together. Unset: unlimited.",
+    )
 
 
 class ServerSettings(Section):
     """Settings of the MCP server."""
 
-    read_only: bool = False
-    """Publish only tools that change nothing, which excludes `create_run` and the tools of `server.manage`."""
-    manage: bool = False
-    """Publish `update_run`, which changes tags, and `delete_runs`. Only with the edition `vertesia`."""
-    tools: tuple[str, ...] | None = None
-    """Names of the tools to publish. All by default."""
-    create_tag: bool = True
-    """Add a unique tag `runs-mcp:…` to each created run, which is used to find the run if the response is lost."""
-    confirm_create: bool = False
-    """Ask a person to confirm each `create_run`, by elicitation. Clients without elicitation cannot create runs."""
+    read_only: bool = Field(
+        default=False,
+        description=(
+            "Publish only tools that change nothing, which excludes `create_run` and the tools of `server.manage`."
+        ),
+    )
+    manage: bool = Field(
+        default=False,
+        description="Publish `update_run`, which changes tags, and `delete_runs`. Only with the edition `vertesia`.",
+    )
+    tools: tuple[str, ...] | None = Field(default=None, description="Names of the tools to publish. All by default.")
+    create_tag: bool = Field(
+        default=True,
+        description=(
+            "Add a unique tag `runs-mcp:…` to each created run, which is used to find the run if the response is lost."
+        ),
+    )
+    confirm_create: bool = Field(
+        default=False,
+        description=(
+            "Ask a person to confirm each `create_run`, by elicitation. Clients without elicitation cannot create runs."
+        ),
+    )
     create_limit: CreateLimitSettings = CreateLimitSettings()
-    repeat_s: float = Field(default=60, ge=0)
-    """Seconds after a call that creates runs was cut off (the client timed out, cancelled or disconnected) within which
-    the same call by the same session gets the same runs. 0: every call creates new runs."""
+    repeat_s: float = Field(
+        default=60,
+        ge=0,
+        description=(
+            "Seconds after a call that creates runs was cut off (the client timed out, cancelled or disconnected) "
+            "within which the same call by the same session gets the same runs. 0: every call creates new runs."
+        ),
+    )
     interaction_tools: InteractionToolSettings = InteractionToolSettings()
-    content: Literal["full", "none"] = "full"
-    """`none`: no tool, resource, page or progress message shows prompts, parameters, results or error messages of runs;
-    ids, status, times, tokens and error codes remain. Conditions on content are rejected."""
-    redact: tuple[str, ...] = ()
-    """Personal data to replace in content: `email`, `phone`, `iban`, `card`, or RE2 expressions such as
-    `/EMP-[0-9]{6}/`, which find matches of up to 256 characters in a text that is still being written."""
-    listed_runs: int = Field(default=500, ge=1)
-    """Maximum number of runs in `resources/list`, newest first. Some clients read every page; every run can be read by
-    its id."""
-    max_result_chars: int = Field(default=20_000, ge=1_000)
-    """Maximum length of a result of `get_run`, in characters; longer fields are truncated and linked as resources."""
-    max_scan: int = Field(default=20_000, ge=1)
-    """Maximum number of runs that `aggregate_runs` or a sorted search reads in one call, if the API cannot count or
-    sort them."""
-    max_arguments_bytes: int = Field(default=2_000_000, ge=10_000)
-    """Maximum size of the arguments of a call, as JSON. A message of more than four times this size is not read."""
-    max_calls: int = Field(default=2_000, ge=1)
-    """Maximum number of concurrent tool calls per process and profile, and likewise of other requests that call the
-    API; further calls are refused and change nothing."""
-    redis_url: SecretStr | None = None
-    """Redis in which replicas of `serve --http` share state, e.g. `redis://redis:6379/0`; `rediss` encrypts the
-    connection. Unset: replicas share nothing."""
+    content: Literal["full", "none"] = Field(
+        default="full",
+        description=(
+            "`none`: no tool, resource, page or progress message shows prompts, parameters, results or error messages "
+            "of runs; ids, status, times, tokens and error codes remain. Conditions on content are rejected."
+        ),
+    )
+    redact: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Personal data to replace in content: `email`, `phone`, `iban`, `card`, or RE2 expressions such as "
+            "`/EMP-[0-9]{6}/`, which find matches of up to 256 characters in a text that is still being written."
+        ),
+    )
+    listed_runs: int = Field(
+        default=500,
+        ge=1,
+        description=(
+            "Maximum number of runs in `resources/list`, newest first. Some clients read every page; every run can be "
+            "read by its id."
+        ),
+    )
+    max_result_chars: int = Field(
+        default=20_000,
+        ge=1_000,
+        description=(
+            "Maximum length of a result of `get_run`, in characters; longer fields are truncated and linked as "
+            "resources."
+        ),
+    )
+    max_scan: int = Field(
+        default=20_000,
+        ge=1,
+        description=(
+            "Maximum number of runs that `aggregate_runs` or a sorted search reads in one call, if the API cannot "
+            "count or sort them."
+        ),
+    )
+    max_arguments_bytes: int = Field(
+        default=2_000_000,
+        ge=10_000,
+        description=(
+            "Maximum size of the arguments of a call, as JSON. A message of more than four times this size is not read."
+        ),
+    )
+    max_calls: int = Field(
+        default=2_000,
+        ge=1,
+        description=(
+            "Maximum number of concurrent tool calls per process and profile, and likewise of other requests that "
+            "call the API; further calls are refused and change nothing."
+        ),
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description=(
+            "Redis in which replicas of `serve --http` share state, e.g. `redis://redis:6379/0`; `rediss` encrypts "
+            "the connection. Unset: replicas share nothing."
+        ),
+    )
     http: HttpSettings = HttpSettings()
 
     @field_validator("redis_url")
@@ -106,22 +180,25 @@ class ServerSettings(Section):
 class ProfileSettings(Section):
     """Settings for a group of callers; unset settings are inherited from outside the profile."""
 
-    callers: tuple[str, ...] = ()
-    """Callers by the name of their key, or the subject (`sub`) of their JWT."""
-    claims: dict[str, str] = Field(default_factory=dict)
-    """Callers by the claims of their JWT: each claim must equal or contain its value, e.g. `{"tenant": "acme"}`."""
-    api: ApiSettings = ApiSettings()
-    """The Runs API for these callers. Setting `base_url` or `edition` also requires `auth`."""
-    read_only: bool | None = None
-    """See `server.read_only`."""
-    manage: bool | None = None
-    """See `server.manage`."""
-    tools: tuple[str, ...] | None = None
-    """See `server.tools`."""
-    create_limit: CreateLimitSettings | None = None
-    """See `server.create_limit`."""
-    rate_limit: int | None = Field(default=None, ge=1)
-    """See `server.http.rate_limit`."""
+    callers: tuple[str, ...] = Field(
+        default=(),
+        description="Callers by the name of their key, or the subject (`sub`) of their JWT.",
+    )
+    claims: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            'Callers by the claims of their JWT: each claim must equal or contain its value, e.g. `{"tenant": "acme"}`.'
+        ),
+    )
+    api: ApiSettings = Field(
+        default=ApiSettings(),
+        description="The Runs API for these callers. Setting `base_url` or `edition` also requires `auth`.",
+    )
+    read_only: bool | None = Field(default=None, description="See `server.read_only`.")
+    manage: bool | None = Field(default=None, description="See `server.manage`.")
+    tools: tuple[str, ...] | None = Field(default=None, description="See `server.tools`.")
+    create_limit: CreateLimitSettings | None = Field(default=None, description="See `server.create_limit`.")
+    rate_limit: int | None = Field(default=None, ge=1, description="See `server.http.rate_limit`.")
 
     @model_validator(mode="after")
     def _matches_callers(self) -> Self:
@@ -142,19 +219,38 @@ class ProfileSettings(Section):
 class StreamingSettings(Section):
     """Settings of the text that runs stream to clients."""
 
-    flush_ms: float = Field(default=50, ge=0)
-    """Interval, in milliseconds, within which chunks are joined into one notification."""
-    heartbeat_s: float = Field(default=10, gt=0)
-    """Seconds without output after which a heartbeat is sent."""
-    max_wait_s: float = Field(default=45, gt=0)
-    """Seconds after which a waiting call returns while its run continues. Many clients time out after 60 s."""
-    clients: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """`max_wait_s` of calls that wait for runs, by client name, e.g. `{"openai-agents*": 4}`: patterns in any case, the
-    first match counts. Names of clients that give up early have a built-in value, which an entry replaces."""
-    stall_s: float = Field(default=30, gt=0)
-    """Seconds without an event after which the run of a stream is polled, because it may have ended unnoticed."""
-    token_in_query: bool = False
-    """Authenticate streams by the `access_token` query parameter instead of the Authorization header."""
+    flush_ms: float = Field(
+        default=50,
+        ge=0,
+        description="Interval, in milliseconds, within which chunks are joined into one notification.",
+    )
+    heartbeat_s: float = Field(default=10, gt=0, description="Seconds without output after which a heartbeat is sent.")
+    max_wait_s: float = Field(
+        default=45,
+        gt=0,
+        description=(
+            "Seconds after which a waiting call returns while its run continues. Many clients time out after 60 s."
+        ),
+    )
+    clients: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description=(
+            '`max_wait_s` of calls that wait for runs, by client name, e.g. `{"openai-agents*": 4}`: patterns in any '
+            "case, the first match counts. Names of clients that give up early have a built-in value, which an entry "
+            "replaces."
+        ),
+    )
+    stall_s: float = Field(
+        default=30,
+        gt=0,
+        description=(
+            "Seconds without an event after which the run of a stream is polled, because it may have ended unnoticed."
+        ),
+    )
+    token_in_query: bool = Field(
+        default=False,
+        description="Authenticate streams by the `access_token` query parameter instead of the Authorization header.",
+    )
 
 
 class Config(BaseSettings):
@@ -168,16 +264,19 @@ class Config(BaseSettings):
         env_ignore_empty=True,
         hide_input_in_errors=True,
         str_strip_whitespace=True,
-        use_attribute_docstrings=True,
     )
 
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = "info"
-    """Lowest level of log lines on stderr."""
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
+        default="info",
+        description="Lowest level of log lines on stderr.",
+    )
     api: ApiSettings = ApiSettings()
     server: ServerSettings = ServerSettings()
     streaming: StreamingSettings = StreamingSettings()
-    profiles: dict[Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")], ProfileSettings] = {}
-    """Groups of callers of `serve --http` with their own credential, project or tools, by name."""
+    profiles: dict[Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")], ProfileSettings] = Field(
+        default={},
+        description="Groups of callers of `serve --http` with their own credential, project or tools, by name.",
+    )
 
     @property
     def manages(self) -> bool:

@@ -5,14 +5,14 @@
 
 from collections import defaultdict
 from contextlib import AsyncExitStack
-from statistics import median
 
 import pytest
 
-from benchmarks import pipes
-from benchmarks.driver import LEGACY, Usage
-from benchmarks.peers import OURS, PLAIN, Place, Transport, fixed_api, start_server
+from benchmarks import starts
+from benchmarks.driver import LEGACY
+from benchmarks.peers import OURS, PLAIN, Peer, Place, Transport, fixed_api, start_server
 from benchmarks.speed import CALLS
+from benchmarks.starts import Start
 from benchmarks.streams import Crowd, crowd
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -25,9 +25,10 @@ CALLS_OF_EACH = 20
 @pytest.mark.parametrize(
     ("over", "call", "time", "size"),
     [
-        ("stdio", "list_runs of 10", 0.6, 0.6),
-        ("stdio", "list_runs of 100", 0.7, 0.7),
-        ("stdio", "get_run of 2 KB", 0.6, 1),
+        # 0.3 is usual: a call must stay 2.5 times cheaper. The simple server validates results and writes them twice.
+        ("stdio", "list_runs of 10", 0.4, 0.6),
+        ("stdio", "list_runs of 100", 0.4, 0.7),
+        ("stdio", "get_run of 2 KB", 0.4, 1),
         # Both servers share uvicorn and the SDK's transport, which take most of a call over HTTP.
         ("HTTP", "list_runs of 10", 1, 0.6),
     ],
@@ -47,22 +48,32 @@ async def test_a_call_takes_a_fraction_of_the_processor_time_and_of_the_bytes(
                 taken = await server.measure(*CALLS[call], callers=CALLERS, calls=CALLS_OF_EACH)
                 seconds[place].append(taken.busy_s)
                 sizes[place] = taken.answer_bytes
-    assert median(seconds[ours]) < time * median(seconds[plain])
+    assert min(seconds[ours]) < time * min(seconds[plain])
     assert sizes[ours] < size * sizes[plain]
 
 
-async def test_a_first_call_with_the_sandbox_takes_little_more_processor_time() -> None:
-    # Some clients expect an answer within 5 s, on slow machines too: the sandbox creates its sample runs at the first
-    # request. The rest of the bound is for its imports and its web server.
-    seconds: dict[str, list[float]] = defaultdict(list)
+async def test_a_start_takes_little_more_than_that_of_other_servers() -> None:
+    started: dict[str, list[Start]] = defaultdict(list)
+    sandbox = Peer("sandbox", (*OURS.command, "--sandbox"))
     async with fixed_api() as environment:
         for _ in range(ROUNDS):
-            for option in ("", "--sandbox"):
-                command = [*OURS.command, *filter(None, [option])]
-                async with pipes.started(command, environment, LEGACY) as (session, process):
-                    await session.call("list_runs", {"limit": 10})
-                    seconds[option].append(Usage(process.pid).busy_s())
-    assert min(seconds["--sandbox"]) < 1.5 * min(seconds[""])
+            for peer in (OURS, PLAIN, sandbox):
+                started[peer.name].append(await starts.started(peer, environment))
+    ours, plain, with_sandbox = (min(one.cpu_ms for one in started[peer.name]) for peer in (OURS, PLAIN, sandbox))
+    # Counted in instructions, 1.3 is usual: the import of aiohttp alone is a fifth of a start of the simple server, see
+    # docs/upstream/aiohttp-import.md. Processor time varies more.
+    assert ours < 1.6 * plain
+    # Some clients expect an answer within 5 s, on slow machines too: the sandbox creates its sample runs at the first
+    # request. The rest of the bound is for its imports and its web server.
+    assert with_sandbox < 1.5 * ours
+
+
+async def test_memory_after_a_first_call_is_mostly_that_of_the_sdk() -> None:
+    sdk = await starts.imported("import mcp.server.lowlevel")
+    async with fixed_api() as environment:
+        ours = await starts.started(OURS, environment)
+    # 1.4 is usual: aiohttp takes 9 MiB, httpx 4, and the server and its settings 9.
+    assert ours.memory_mib < 1.5 * sdk.memory_mib
 
 
 async def test_many_streams_take_a_fraction_of_the_processor_time_and_lose_nothing() -> None:
