@@ -76,6 +76,7 @@ class RunsServer:
     mcp: Server[Services]
     """The SDK's server, which speaks MCP."""
     config: Config
+    calls: ToolCalls
     in_flight: CallsInFlight
     lifespan: Lifespan
 
@@ -169,7 +170,7 @@ def build_server(
     _extend(server, [tasks, apps, skills], calls.call)
     changes = of_interactions.offered
     server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=changes))
-    return RunsServer(server, config, in_flight, lifespan)
+    return RunsServer(server, config, calls, in_flight, lifespan)
 
 
 def _instructions(config: Config, tools: Sequence[Operation], ctx: Request) -> str:

@@ -18,6 +18,7 @@ from mcp_types import (
 )
 from pydantic_core import to_json
 
+from runs_mcp.config.http_settings import Scope
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, Request, answers_questions, client_name, has_left
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
@@ -96,7 +97,7 @@ class ToolCalls:
         Raises:
             MCPError: There is no such tool.
         """
-        operation = self._operations.get(params.name) or (await self._interaction_tools.current()).get(params.name)
+        operation = await self._find(params.name)
         # MCP ("Tools", "Error Handling"): an unknown tool is a protocol error; failures of tools are results, which the
         # model sees and can correct.
         if operation is None:
@@ -126,6 +127,14 @@ class ToolCalls:
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
+
+    async def scope_of(self, name: str) -> Scope | None:
+        """Return the scope that calls of a tool need; None if there is no such tool."""
+        operation = await self._find(name)
+        return operation.scope if operation else None
+
+    async def _find(self, name: str) -> Operation | InteractionTool | None:
+        return self._operations.get(name) or (await self._interaction_tools.current()).get(name)
 
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
