@@ -35,7 +35,7 @@ class HostPattern:
     def parse(cls, text: str) -> "HostPattern | None":
         """Return the pattern for `text`; None if `text` is malformed."""
         match = _NAME.fullmatch(text.lower())
-        if not match or (match["port"] or "*") != "*" and int(match["port"]) > LAST_PORT:
+        if not match or ((match["port"] or "").isdecimal() and int(match["port"]) > LAST_PORT):
             return None
         try:
             return cls(_canonical(match["name"]), match["port"])

@@ -138,7 +138,7 @@ def build_server(
         prompts=offered.names, templates=[template.uri_template for template in resources.TEMPLATES]
     )
     apps, skills, tasks = ui.extension(), Skills(prompt_files), Tasks()
-    pages = [resource.resource for extension in (apps, skills) for resource in extension.resources()]
+    pages, files = ([bound.resource for bound in extension.resources()] for extension in (apps, skills))
     server = Server(
         NAME,
         title="Runs",
@@ -151,9 +151,9 @@ def build_server(
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
         on_call_tool=calls.call,
-        on_list_resources=resources.list_runs,
+        on_list_resources=resources.Listing(files).list,
         on_list_resource_templates=resources.list_templates,
-        on_read_resource=resources.Reader(pages).read,
+        on_read_resource=resources.Reader([*pages, *files]).read,
         on_subscribe_resource=subscriptions.subscribe,
         on_unsubscribe_resource=subscriptions.unsubscribe,
         on_subscriptions_listen=subscriptions.listen,

@@ -112,15 +112,19 @@ class ToolCalls:
         if refusal := self._over_limits(ctx, arguments):
             return results.failure(refusal)
         with self._in_flight.counted():
-            patience = _patience(operation, ctx)
+            of_client = _patience_of_client(ctx)
+            # Reads can be repeated, so only scans, which have an answer at any time, end within the client's patience.
+            patience = of_client if operation.executes else Patience(ctx.lifespan_context.config.streaming.max_wait_s)
+            now = anyio.current_time()
             call = Call(
                 ctx,
                 operation.name,
                 arguments,
                 await elicitation.answers_of(params, self._states),
                 self._subscriptions.log_level(ctx),
-                anyio.current_time() + patience.wait_s,
-                patience,
+                deadline=now + patience.wait_s,
+                scan_deadline=now + min(of_client.wait_s, patience.wait_s),
+                patience=patience,
             )
             cut_off = ctx.lifespan_context.cut_off
             async with cut_off.kept(call.started, partial(has_left, ctx)), Progress.during(call):
@@ -152,11 +156,8 @@ class ToolCalls:
         return None
 
 
-def _patience(operation: Operation | InteractionTool, ctx: Request) -> Patience:
-    """Return the time that the client waits for a run; for reads, which can be repeated, the general time."""
+def _patience_of_client(ctx: Request) -> Patience:
     settings = ctx.lifespan_context.config.streaming
-    if not operation.executes:
-        return Patience(settings.max_wait_s)
     return patience_of(client_name(ctx), settings, answers_questions=answers_questions(ctx))
 
 
