@@ -149,8 +149,9 @@ class StreamingSettings(Section):
     max_wait_s: float = Field(default=45, gt=0)
     """Seconds after which a waiting call returns while its run continues. Many clients time out after 60 s."""
     clients: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """`max_wait_s` of calls that wait for runs or read many, by client name, e.g. `{"openai-agents*": 4}`: patterns in any case, the
-    first match counts. Names of clients that give up early have a built-in value, which an entry replaces."""
+    """`max_wait_s` of calls that wait for runs or count many, by client name, e.g. `{"openai-agents*": 4}`: patterns in
+    any case, the first match counts. Names of clients that give up early have a built-in value, which an entry
+    replaces."""
     stall_s: float = Field(default=30, gt=0)
     """Seconds without an event after which the run of a stream is polled, because it may have ended unnoticed."""
     token_in_query: bool = False
