@@ -235,9 +235,9 @@ class StreamingSettings(Section):
     clients: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,
         description=(
-            '`max_wait_s` of calls that wait for runs, by client name, e.g. `{"openai-agents*": 4}`: patterns in any '
-            "case, the first match counts. Names of clients that give up early have a built-in value, which an entry "
-            "replaces."
+            '`max_wait_s` of calls that wait for runs or count many, by client name, e.g. `{"openai-agents*": 4}`: '
+            "patterns in any case, the first match counts. Names of clients that give up early have a built-in value, "
+            "which an entry replaces."
         ),
     )
     stall_s: float = Field(

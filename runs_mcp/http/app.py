@@ -39,9 +39,7 @@ from runs_mcp.observability.request_id import RequestId
 from runs_mcp.observability.tracing import TraceContext
 from runs_mcp.server.gcra import GcraLimiter, RateLimiter
 from runs_mcp.server.middleware.observers import Observers
-from runs_mcp.server.permissions.scopes import READ
 from runs_mcp.server.server import build_server
-from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 
 PATH = "/mcp"
 Clock = Callable[[], float]
@@ -72,7 +70,8 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
         metrics.gauge(calls=lambda: tenants.calls_in_flight, followed=lambda: tenants.runs_followed)
     sessions = Sessions(MessageIds(tenants), now=now)
     limiter = replicas.rate_limiter() if replicas else GcraLimiter(now)
-    endpoint, watch = _with_authentication(_with_limits(sessions, config, limiter), config, sessions)
+    limited = _with_limits(sessions, config, limiter, tenants)
+    endpoint, watch = _with_authentication(limited, config, sessions)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -149,14 +148,12 @@ def _with_authentication(app: ASGIApp, config: Config, sessions: Sessions) -> tu
     return require_authentication(revocation, config, verifier), revocation.watch
 
 
-def _with_limits(app: ASGIApp, config: Config, limiter: RateLimiter) -> ASGIApp:
+def _with_limits(app: ASGIApp, config: Config, limiter: RateLimiter, tenants: Tenants) -> ASGIApp:
     """Return `app` behind the limits of each caller and the check of its scopes."""
     settings = config.server
     app = SubscriptionLimit(app)
     if not isinstance(settings.http.auth, NoAuthSettings):
-        offered = [*OPERATIONS, *(MANAGE_OPERATIONS if config.manages else ())]
-        needed = {operation.name: operation.scope for operation in offered if operation.scope != READ}
-        app = StepUp(app, needed, Challenge(settings.http.auth))
+        app = StepUp(app, tenants.scope_of, Challenge(settings.http.auth))
     if settings.http.rate_limit or any(profile.rate_limit for profile in config.profiles.values()):
         app = RateLimit(app, limiter, settings.http.rate_limit)
     # Half, so that a single caller with many streams cannot lock out the others.

@@ -8,6 +8,7 @@ of the SDK accepts `127.0.0.1:80.evil.com` as loopback, and compares case and de
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -18,6 +19,7 @@ from runs_mcp.config.http_settings import HttpSettings, JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
 
 LOOPBACK = ("127.0.0.1:*", "localhost:*", "[::1]:*")
+LAST_PORT = 65_535
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>\d{1,5}|\*))?")
 
@@ -33,7 +35,12 @@ class HostPattern:
     def parse(cls, text: str) -> "HostPattern | None":
         """Return the pattern for `text`; None if `text` is malformed."""
         match = _NAME.fullmatch(text.lower())
-        return cls(match["name"], match["port"]) if match else None
+        if not match or ((match["port"] or "").isdecimal() and int(match["port"]) > LAST_PORT):
+            return None
+        try:
+            return cls(_canonical(match["name"]), match["port"])
+        except AddressValueError:
+            return None
 
     def matches(self, host: "HostPattern", *, default_ports: Iterable[int]) -> bool:
         """Return true if the pattern includes `host`, which has no wildcards. No port means any default port."""
@@ -103,6 +110,11 @@ class HostCheck:
             return False
         # Either default port: whether the client used TLS is unknown behind a proxy that terminates it.
         return any(allowed.matches(host, default_ports=DEFAULT_PORTS.values()) for allowed in self._hosts)
+
+
+def _canonical(name: str) -> str:
+    """Return `name`; an IPv6 address in its shortest form (RFC 5952), because clients may write any form of it."""
+    return f"[{IPv6Address(name[1:-1])}]" if name.startswith("[") else name
 
 
 def _host_pattern(entry: str) -> HostPattern:

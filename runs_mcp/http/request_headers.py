@@ -29,7 +29,7 @@ class RequestHeaders:
 
 def _completed(scope: Scope) -> list[tuple[bytes, bytes]]:
     headers = MutableHeaders(raw=list(Headers(scope=scope).raw))
-    if "accept" not in headers:
+    if not headers.get("accept"):
         headers["accept"] = BOTH  # RFC 9110, section 12.5.1: a request without it accepts any media type
     # Streams are not resumable, because events are not stored: the hub keeps the text of each run instead. The SDK
     # answers 500 to a client that tries to resume ("Resumability and Redelivery" of 2025-11-25); without the header

@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starlette.types import Receive, Scope, Send
 
 from runs_mcp.api import SetupError, connect
+from runs_mcp.config import http_settings
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
-from runs_mcp.server.permissions.scopes import caller_of
+from runs_mcp.server.permissions.scopes import Caller, caller_of
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.server import RunsServer, build_server
 
@@ -89,9 +90,14 @@ class Tenants:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request to the server of its caller."""
-        caller = caller_of(scope)
-        server = self._servers[caller.profile if caller else None]
-        await server.mcp.session_manager.handle_request(scope, receive, send)
+        await self._server_of(caller_of(scope)).mcp.session_manager.handle_request(scope, receive, send)
+
+    async def scope_of(self, caller: Caller, tool: str) -> http_settings.Scope | None:
+        """Return the scope that a tool of the caller's server needs; None if it has no such tool."""
+        return await self._server_of(caller).calls.scope_of(tool)
+
+    def _server_of(self, caller: Caller | None) -> RunsServer:
+        return self._servers[caller.profile if caller else None]
 
 
 def _server(config: Config, profile: str | None, observers: Observers, build: Build, share: Share) -> RunsServer:

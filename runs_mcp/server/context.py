@@ -82,6 +82,8 @@ class Call:
     """Lowest level of log messages requested by the client; None: no messages."""
     deadline: float = math.inf
     """Time on anyio's clock until which the call waits for runs and for answers to its questions."""
+    scan_deadline: float = math.inf
+    """Time until which the call reads many runs; then it answers with those read, while its client still waits."""
     patience: Patience = field(default_factory=lambda: Patience(math.inf))
     """The time from the start of the call to `deadline`, and the time that the API has beyond it."""
     started: StartedCreates = field(default_factory=StartedCreates)

@@ -77,7 +77,7 @@ class PromptFile(BaseModel):
         values = {argument.name: argument.default for argument in self.arguments}
         if unknown := set(given) - set(values):
             raise MCPError(INVALID_PARAMS, f"Prompt {self.name} has no argument {', '.join(sorted(unknown))}.")
-        values |= {name: value for name, value in given.items() if value}
+        values |= {name: value for name, value in given.items() if value.strip()}
         if missing := [name for name, value in values.items() if value is None]:
             raise MCPError(INVALID_PARAMS, f"Prompt {self.name} needs the argument {', '.join(missing)}.")
         return Template(self.text).substitute(values)

@@ -77,6 +77,7 @@ class RunsServer:
     mcp: Server[Services]
     """The SDK's server, which speaks MCP."""
     config: Config
+    calls: ToolCalls
     in_flight: CallsInFlight
     lifespan: Lifespan
 
@@ -138,7 +139,7 @@ def build_server(
         prompts=offered.names, templates=[template.uri_template for template in resources.TEMPLATES]
     )
     apps, skills, tasks = ui.extension(), Skills(prompt_files), Tasks()
-    pages = [resource.resource for extension in (apps, skills) for resource in extension.resources()]
+    pages, files = ([bound.resource for bound in extension.resources()] for extension in (apps, skills))
     server = Server(
         NAME,
         title="Runs",
@@ -151,9 +152,9 @@ def build_server(
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
         on_call_tool=calls.call,
-        on_list_resources=resources.list_runs,
+        on_list_resources=resources.Listing(files).list,
         on_list_resource_templates=resources.list_templates,
-        on_read_resource=resources.Reader(pages).read,
+        on_read_resource=resources.Reader([*pages, *files]).read,
         on_subscribe_resource=subscriptions.subscribe,
         on_unsubscribe_resource=subscriptions.unsubscribe,
         on_subscriptions_listen=subscriptions.listen,
@@ -170,7 +171,7 @@ def build_server(
     _extend(server, [tasks, apps, skills], calls.call)
     changes = of_interactions.offered
     server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=changes))
-    return RunsServer(server, config, in_flight, lifespan)
+    return RunsServer(server, config, calls, in_flight, lifespan)
 
 
 async def _instructions(config: Config, ctx: Request) -> str:

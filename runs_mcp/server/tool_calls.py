@@ -19,6 +19,7 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from runs_mcp.config.http_settings import Scope
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, Request, answers_questions, client_name, has_left
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
@@ -98,7 +99,7 @@ class ToolCalls:
         Raises:
             MCPError: There is no such tool.
         """
-        operation = self._operations.get(params.name) or (await self._interaction_tools.current()).get(params.name)
+        operation = await self._find(params.name)
         # MCP ("Tools", "Error Handling"): an unknown tool is a protocol error; failures of tools are results, which the
         # model sees and can correct.
         if operation is None:
@@ -113,21 +114,33 @@ class ToolCalls:
         if refusal := self._over_limits(ctx, arguments):
             return results.failure(refusal)
         with self._in_flight.counted():
-            patience = _patience(operation, ctx)
+            of_client = _patience_of_client(ctx)
+            # Reads can be repeated, so only scans, which have an answer at any time, end within the client's patience.
+            patience = of_client if operation.executes else Patience(ctx.lifespan_context.config.streaming.max_wait_s)
+            now = anyio.current_time()
             call = Call(
                 ctx,
                 operation.name,
                 arguments,
                 await elicitation.answers_of(params, self._states),
                 self._subscriptions.log_level(ctx),
-                anyio.current_time() + patience.wait_s,
-                patience,
+                deadline=now + patience.wait_s,
+                scan_deadline=now + min(of_client.wait_s, patience.wait_s),
+                patience=patience,
             )
             cut_off = ctx.lifespan_context.cut_off
             async with cut_off.kept(call.started, partial(has_left, ctx)), Progress.during(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
+
+    async def scope_of(self, name: str) -> Scope | None:
+        """Return the scope that calls of a tool need; None if there is no such tool."""
+        operation = await self._find(name)
+        return operation.scope if operation else None
+
+    async def _find(self, name: str) -> Operation | InteractionTool | None:
+        return self._operations.get(name) or (await self._interaction_tools.current()).get(name)
 
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
@@ -145,11 +158,8 @@ class ToolCalls:
         return None
 
 
-def _patience(operation: Operation | InteractionTool, ctx: Request) -> Patience:
-    """Return the time that the client waits for a run; for reads, which can be repeated, the general time."""
+def _patience_of_client(ctx: Request) -> Patience:
     settings = ctx.lifespan_context.config.streaming
-    if not operation.executes:
-        return Patience(settings.max_wait_s)
     return patience_of(client_name(ctx), settings, answers_questions=answers_questions(ctx))
 
 

@@ -53,7 +53,7 @@ class FakeRuns:
 async def scanned(api: FakeRuns, *, matching: int | None = None, most: int = 50_000) -> tuple[list[str], RunScan]:
     taken: list[str] = []
     scan = RunScan(api.page, lambda run: taken.append(run.id), most, matching)
-    await scan.run(TimeSlice(), within_s=30)
+    await scan.run(TimeSlice(), deadline=anyio.current_time() + 30)
     return taken, scan
 
 
@@ -113,7 +113,7 @@ async def test_an_api_that_ignores_times_leaves_the_scan_incomplete() -> None:
         return await api.page(TimeSlice())
 
     scan = RunScan(same, lambda _: None, 10_000)
-    await scan.run(TimeSlice(), within_s=30)
+    await scan.run(TimeSlice(), deadline=anyio.current_time() + 30)
     assert (scan.covered, scan.complete) == (100, False)
     assert api.pages < 30
 
@@ -135,7 +135,7 @@ async def test_a_scan_beyond_its_deadline_returns_partial_results() -> None:
         return await api.page(span)
 
     scan = RunScan(stuck, lambda _: None, 10_000)
-    await scan.run(TimeSlice(), within_s=0.05)
+    await scan.run(TimeSlice(), deadline=anyio.current_time() + 0.05)
     assert scan.covered >= 100
     assert not scan.complete
 
@@ -145,7 +145,7 @@ async def test_a_failed_page_fails_the_scan() -> None:
         raise UnavailableError("gone")
 
     with pytest.raises(UnavailableError, match="gone"):
-        await RunScan(failing, lambda _: None, 10).run(TimeSlice(), within_s=5)
+        await RunScan(failing, lambda _: None, 10).run(TimeSlice(), deadline=anyio.current_time() + 5)
 
 
 async def test_a_scan_reports_the_read_and_the_matching_runs() -> None:
@@ -154,7 +154,7 @@ async def test_a_scan_reports_the_read_and_the_matching_runs() -> None:
     async def say(text: str) -> None:
         said.append(text)
 
-    await RunScan(api.page, lambda _: None, 20_000, 12_300, say).run(TimeSlice(), within_s=30)
+    await RunScan(api.page, lambda _: None, 20_000, 12_300, say).run(TimeSlice(), deadline=anyio.current_time() + 30)
     numbers = [int(text.removesuffix(" of 12,300 runs").replace(",", "")) for text in said]
     assert numbers == sorted(numbers)
     assert (said[0], said[-1]) == ("1,000 of 12,300 runs", "12,300 of 12,300 runs")
@@ -168,6 +168,6 @@ async def test_a_narrowed_scan_reads_all_runs_and_yields_the_matching_runs(ages_
         return [run for run in page if int(run.id.removeprefix("run")) % 3 == 0]
 
     scan = RunScan(api.page, lambda run: taken.append(run.id), 20_000, narrow=every_third)
-    await scan.run(TimeSlice(), within_s=30)
+    await scan.run(TimeSlice(), deadline=anyio.current_time() + 30)
     assert sorted(taken) == sorted(one for one in api.runs if int(one.removeprefix("run")) % 3 == 0)
     assert scan.covered == len(taken)

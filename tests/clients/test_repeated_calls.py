@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config
+from runs_mcp.http.auth import keys
+from runs_mcp.server import lifespan
+from runs_mcp.server.runs.cut_off_creates import CutOffCreates
 from runs_mcp.server.server import build_server
 from tests import upstream
 from tests.calls import Answer, call
 from tests.clients.processes import CLEAN
-from tests.http.callers import INITIALIZE, JSON, SESSION
-from tests.http.service import running
+from tests.http.callers import INITIALIZE, JSON, SESSION, calling
+from tests.http.service import Clock, running
 from tests.http_client import sdk_http_client
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
 CREATE = {"interaction": "i", "data": {"text": "Hi"}}
+CLIENT = Implementation(name="patient", version="1")
 NOTE = "The same call was cut off"
 
 
@@ -212,6 +217,37 @@ async def test_without_sessions_a_client_at_another_address_creates_a_run(platfo
     ):
         await cut_off(client, platform)
         assert (await repeated(other, platform)).structured["id"] == "r2"
+
+
+async def test_a_repeat_by_another_caller_creates_a_run_and_leaves_the_first_to_its_caller(
+    platform: Platform, api: Upstream, tmp_path: Path
+) -> None:
+    """In 2026-07-28 there are no sessions, and both callers use the same client."""
+    file = tmp_path / "keys.json"
+    tokens = [keys.add(file, name, ["runs:read", "runs:create"]) for name in ("first", "second")]
+    http = {"auth": {"kind": "bearer", "keys_file": file}}
+    async with (
+        running(configured(api, http=http)) as at,
+        calling(at.endpoint, tokens[0], client_info=CLIENT) as first,
+        calling(at.endpoint, tokens[1], client_info=CLIENT) as second,
+    ):
+        await cut_off(first, platform)
+        assert (await repeated(second, platform)).structured["id"] == "r2"
+        assert (await call(first, "create_run", **CREATE)).structured["id"] == "r1"
+
+
+async def test_a_call_after_repeat_s_creates_a_run(
+    platform: Platform, api: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(lifespan, "CutOffCreates", partial(CutOffCreates, now=clock))
+    async with running(configured(api, repeat_s=30)) as at, connected(at.endpoint) as client:
+        await cut_off(client, platform, 1)
+        clock.now += 31
+        await cut_off(client, platform, 2)
+        clock.now += 29
+        assert (await repeated(client, platform)).structured["id"] == "r2"
+    assert api.count("POST /runs") == 2
 
 
 async def test_waiting_otherwise_is_still_a_repeat(platform: Platform, api: Upstream) -> None:

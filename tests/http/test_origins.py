@@ -13,7 +13,7 @@ from tests.http.service import ACCEPT, MODERN, Running, configured, running
 
 pytestmark = pytest.mark.anyio
 
-HOSTS = ("Runs.example.com:*", "plain.example.com", "secure.example.com:443", "*.apps.example.com")
+HOSTS = ("Runs.example.com:*", "plain.example.com", "secure.example.com:443", "*.apps.example.com", "[2001:db8:0::1]")
 ORIGINS = ("https://chat.example.com", "http://localhost:*")
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
 
@@ -53,6 +53,14 @@ async def guarded(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
         pytest.param({"host": "127.0.0.1:80.evil.com"}, 421, id="a host that begins like loopback with a port"),
         pytest.param({"host": "127.0.0.1:80@evil.com"}, 421, id="a host with a user"),
         pytest.param({"host": "evil.example"}, 421, id="another host"),
+        pytest.param({"host": "[::1]:8000"}, 200, id="loopback of IPv6"),
+        pytest.param({"host": "[0:0:0:0:0:0:0:1]"}, 200, id="loopback of IPv6 at length"),
+        pytest.param({"host": "[2001:DB8::1]"}, 200, id="an allowed address, written in another way"),
+        pytest.param({"host": "[::1].evil.com"}, 421, id="a host that begins like loopback of IPv6"),
+        pytest.param({"host": "localhost.evil.com"}, 421, id="a subdomain named like loopback"),
+        pytest.param({"host": "127.0.0.1:99999"}, 421, id="loopback at a port that cannot exist"),
+        pytest.param({"host": "plain.example.com."}, 421, id="an allowed host with a dot at its end"),
+        pytest.param({"host": "plain.example.com:443.evil.com"}, 421, id="a host that begins like it with a port"),
         pytest.param({"host": "runs.example.com.evil.example"}, 421, id="a host that begins like it"),
         pytest.param({"host": "127.0.0.1.evil.example:80"}, 421, id="a host that begins like loopback"),
         pytest.param({"origin": "https://chat.example.com"}, 200, id="an allowed page"),
@@ -96,8 +104,13 @@ async def test_other_origins_get_no_cors_headers(allowed: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize(
     "settings",
-    [{"allowed_hosts": ("*",)}, {"allowed_hosts": ("runs.*.com",)}, {"allowed_origins": ("chat.example.com",)}],
-    ids=["any host", "a wildcard in the middle", "an origin without a scheme"],
+    [
+        pytest.param({"allowed_hosts": ("*",)}, id="any host"),
+        pytest.param({"allowed_hosts": ("runs.*.com",)}, id="a wildcard in the middle"),
+        pytest.param({"allowed_hosts": ("runs.example.com:70000",)}, id="a port that cannot exist"),
+        pytest.param({"allowed_hosts": ("[1:2]",)}, id="half an address"),
+        pytest.param({"allowed_origins": ("chat.example.com",)}, id="an origin without a scheme"),
+    ],
 )
 async def test_a_pattern_that_cannot_work_is_rejected_at_start(settings: dict[str, Any]) -> None:
     async with upstream.serving({}) as api:
@@ -110,10 +123,12 @@ async def test_a_slash_after_the_path_changes_nothing(guarded: Running) -> None:
     assert (await guarded.http.post(f"{guarded.endpoint}/", json=message, headers=ACCEPT)).status_code == 200
 
 
-async def test_a_request_without_accept_takes_both_media_types(guarded: Running) -> None:
+@pytest.mark.parametrize("accept", [[], [("accept", "")]], ids=["missing", "empty"])
+async def test_a_request_without_accept_takes_both_media_types(guarded: Running, accept: list[tuple[str, str]]) -> None:
     message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
     request = guarded.http.build_request("POST", guarded.endpoint, json=message)
     del request.headers["accept"]
+    request.headers.update(accept)
     assert (await guarded.http.send(request)).status_code == 200
 
 

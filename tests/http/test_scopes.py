@@ -1,15 +1,20 @@
 """Scopes: a caller who may only read sees no tool that executes, and a call of it is refused with a message."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp.client import Client
 
+from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.http.auth import keys
+from runs_mcp.sandbox import Sandbox
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests import upstream
@@ -34,13 +39,13 @@ class Service:
 
 
 @asynccontextmanager
-async def served(config: Config, folder: Path) -> AsyncIterator[Service]:
+async def served(config: Config, folder: Path, **server: Any) -> AsyncIterator[Service]:
     """Serve an endpoint for a caller who may only read, and a caller who may create."""
     file = folder / "keys.json"
     reader = keys.add(file, "reader", ["runs:read"])
     creator = keys.add(file, "creator", ["runs:read", "runs:create"])
     auth = {"kind": "bearer", "keys_file": file}
-    async with serving(Config.model_validate({**dict(config), "server": {"http": {"auth": auth}}})) as url:
+    async with serving(Config.model_validate({**dict(config), "server": {"http": {"auth": auth}, **server}})) as url:
         yield Service(url, reader, creator)
 
 
@@ -48,6 +53,15 @@ async def served(config: Config, folder: Path) -> AsyncIterator[Service]:
 async def service(config: Config, tmp_path: Path) -> AsyncIterator[Service]:
     """An endpoint in front of the sandbox."""
     async with served(config, tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+async def managing(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Service]:
+    """An endpoint with tools that manage runs, and a tool for each interaction."""
+    config = Config(api=sandbox_api(sandbox.url, ApiSettings(edition="vertesia")))
+    tools = ("create_run", "stream_run", "update_run", "delete_runs")
+    async with served(config, tmp_path, manage=True, tools=tools, interaction_tools={"include": ["*"]}) as service:
         yield service
 
 
@@ -84,6 +98,28 @@ async def test_a_call_without_its_scope_is_answered_403_with_the_scopes_to_ask_f
     assert refused.json()["id"] == 1
     assert refused.json()["error"]["message"].startswith("create_run needs the scope runs:create")
     assert allowed.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("tool", "status", "scope"),
+    [
+        pytest.param("run_summarize_text", 403, "runs:create runs:read", id="a tool of an interaction"),
+        pytest.param("create_run", 403, "runs:create runs:read", id="create_run"),
+        pytest.param("update_run", 403, "runs:manage runs:read", id="update_run"),
+        pytest.param("delete_runs", 403, "runs:manage runs:read", id="delete_runs"),
+        pytest.param("stream_run", 200, None, id="a tool for readers"),
+        pytest.param("search_runs", 400, None, id="a tool that server.tools leaves out"),
+        pytest.param("run_nothing", 400, None, id="a tool of no interaction"),
+    ],
+)
+async def test_only_the_tools_of_the_server_ask_for_scopes(
+    managing: Service, tool: str, status: int, scope: str | None
+) -> None:
+    async with http_client() as http:
+        at = Endpoint(managing.url.removesuffix("/mcp"), http)
+        answer = await at.ask("tools/call", name=tool, authorization=f"Bearer {managing.reader}")
+    assert answer.status_code == status
+    assert re.findall('scope="(.*)"', answer.headers.get("www-authenticate", "")) == ([scope] if scope else [])
 
 
 async def test_a_reader_follows_the_runs_of_others(service: Service, mode: str) -> None:

@@ -101,7 +101,15 @@ TOOLS = {one.name: one for one in OPERATIONS}
         pytest.param("search_runs", {"tags": '["a", "b"]'}, {"tags": ["a", "b"]}, id="a list as text"),
         pytest.param("search_runs", {"tags": "[a"}, {"tags": "[a"}, id="a tag that begins like a list"),
         pytest.param("find_runs", {"query": "[1]"}, {"query": "[1]"}, id="a list for an object"),
-        pytest.param("list_runs", {"toolCallId": "c1", "sessionId": "s", "chatInput": "hi", "_x": 1}, {}, id="of n8n"),
+        *(
+            pytest.param(
+                tool,
+                {"toolCallId": "c1", "sessionId": "s", "chatInput": "hi", "action": "a", "_x": 1},
+                {},
+                id=f"of n8n, {tool}",
+            )
+            for tool in TOOLS
+        ),
     ],
 )
 def test_arguments_are_accepted_as_models_and_hosts_write_them(
@@ -110,7 +118,7 @@ def test_arguments_are_accepted_as_models_and_hosts_write_them(
     assert TOOLS[tool].clean(given) == cleaned
 
 
-@pytest.mark.parametrize(("name", "nearest"), [("_limit", "limit"), ("action", "interaction")])
+@pytest.mark.parametrize(("name", "nearest"), [("_limit", "limit"), ("_interactions", "interaction")])
 def test_an_argument_of_a_host_that_resembles_a_parameter_is_refused(name: str, nearest: str) -> None:
     with pytest.raises(UnknownArgumentError, match=f"Did you mean `{nearest}`"):
         TOOLS["list_runs"].clean({name: 5})

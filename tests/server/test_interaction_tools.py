@@ -20,6 +20,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running
 from runs_mcp.server import build_server
+from runs_mcp.server.interactions import type_unions
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import PATIENT, Notifications, call
 from tests.upstream import TOKEN, reply, serving
@@ -73,6 +74,43 @@ async def test_interaction_tools_are_off_by_default(client: Client) -> None:
 async def test_names_tags_ids_and_patterns_select(sandbox: Sandbox, selected: dict[str, Any], names: set[str]) -> None:
     async with beside(sandbox, selected) as client:
         assert set(await typed(client)) == names
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": ["string", "null"], "minLength": 2},
+        {"type": "array", "items": {"type": ["integer", "boolean"]}},
+        {"properties": {"type": {"type": ["string", "null"]}, "enum": {"type": ["null", "number"]}}},
+        {"enum": [{"type": ["string", "null"]}, 1]},
+        {"anyOf": [{"type": ["string", "null"]}], "type": ["string", "array"]},
+    ],
+)
+def test_lists_of_types_in_result_schemas_become_alternatives_that_allow_the_same_values(
+    schema: dict[str, Any],
+) -> None:
+    values = [
+        None,
+        "a",
+        "ab",
+        1,
+        True,
+        [1],
+        [None],
+        {"type": None},
+        {"type": 1},
+        {"enum": "a"},
+        {"type": ["string", "null"]},
+    ]
+    before, after = Draft202012Validator(schema), Draft202012Validator(type_unions.split(schema))
+    assert [before.is_valid(value) for value in values] == [after.is_valid(value) for value in values]
+
+
+async def test_no_published_schema_has_a_list_of_types(sandbox: Sandbox, odd_sandbox: Sandbox, mode: str) -> None:
+    for one in (sandbox, odd_sandbox):
+        async with beside(one, EVERYTHING, mode) as client:
+            for tool in (await client.list_tools()).tools:
+                assert not re.search(r'"type": \[', json.dumps([tool.input_schema, tool.output_schema])), tool.name
 
 
 async def test_beyond_the_limit_the_most_used_are_offered(sandbox: Sandbox) -> None:

@@ -10,6 +10,8 @@ import pytest
 from mcp.client import Client
 from mcp_types import Implementation
 from pydantic import MISSING
+from starlette.requests import Request
+from starlette.responses import Response
 
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.server.patience import patience_of, seconds_to_wait
@@ -28,10 +30,33 @@ ENDLESS: Replies = {
 }
 
 
+async def hang(_: Request) -> Response:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+PAGE = [
+    {"id": f"r{second}", "created_at": f"2026-11-20T10:00:{second}Z", "execution_time": 5, "status": "completed"}
+    for second in range(10, 40)
+]
+
+
+def slow_lists() -> Replies:
+    """An API that has 500 runs, and gives only the first 30 of them in time."""
+    counted = reply({"total": 500})
+    return {
+        "POST /runs/facets": counted,
+        "POST /runs/find": [reply(PAGE), hang],
+        "POST /runs/search": [reply(PAGE), hang],
+    }
+
+
 @asynccontextmanager
-async def connected(name: str, *, mode: str = "auto", **streaming: Any) -> AsyncIterator[Client]:
+async def connected(
+    name: str, *, mode: str = "auto", replies: Replies = ENDLESS, **streaming: Any
+) -> AsyncIterator[Client]:
     """Connect a client of that name to a server in front of runs that never end."""
-    async with upstream.serving(ENDLESS) as api:
+    async with upstream.serving(replies) as api:
         config = Config.model_validate({"api": api.api, "streaming": streaming})
         client = Implementation(name=name, version="1")
         async with Client(build_server(config).mcp, mode=mode, client_info=client) as opened:
@@ -92,6 +117,25 @@ async def test_an_impatient_client_gets_an_answer_in_time(mode: str, tool: str, 
             answer = await call(client, tool, **arguments)
     assert not answer.failed
     assert answer.structured["next"].startswith("stream_run(")
+
+
+@pytest.mark.both_eras
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [("aggregate_runs", {"measures": ["p95_ms"]}), ("search_runs", {"sort": "-execution_time"})],
+)
+async def test_an_impatient_client_gets_a_partial_answer_of_a_long_scan(
+    mode: str, tool: str, arguments: dict[str, Any]
+) -> None:
+    waits = {"clients": {"impatient": 0.2}, "max_wait_s": 1_000}
+    async with connected("impatient", mode=mode, replies=slow_lists(), **waits) as client:
+        with anyio.fail_after(30):
+            answer = await call(client, tool, **arguments)
+    assert not answer.failed
+    assert answer.structured["covered"] == 30
+    assert not answer.structured["complete"]
+    assert "INCOMPLETE: 30 of 500 matching runs" in answer.text
+    assert "Narrow by start, end or another filter" in answer.text
 
 
 @WAITING

@@ -41,9 +41,10 @@ async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: C
 
 
 @pytest.mark.anyio
-async def test_an_empty_argument_gets_its_default(client: Client) -> None:
+@pytest.mark.parametrize("empty", ["", "  "], ids=["no text", "spaces"])
+async def test_an_empty_argument_gets_its_default(client: Client, empty: str) -> None:
     unset = await client.get_prompt("compare_models", {"interaction": "ContractReview"})
-    assert await client.get_prompt("compare_models", {"interaction": "ContractReview", "since": ""}) == unset
+    assert await client.get_prompt("compare_models", {"interaction": "ContractReview", "since": empty}) == unset
 
 
 @pytest.mark.anyio
@@ -52,7 +53,7 @@ async def test_an_empty_argument_gets_its_default(client: Client) -> None:
     [
         pytest.param("nope", {}, "Unknown prompt: nope", id="unknown prompt"),
         pytest.param("compare_models", {}, "interaction", id="argument missing"),
-        pytest.param("compare_models", {"interaction": ""}, "interaction", id="required argument empty"),
+        pytest.param("compare_models", {"interaction": " "}, "interaction", id="required argument empty"),
         pytest.param("compare_models", {"interaction": "X", "colour": "red"}, "no argument colour", id="unknown"),
     ],
 )

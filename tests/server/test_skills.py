@@ -56,6 +56,18 @@ async def test_every_skill_is_listed_as_its_file_is(client: Client) -> None:
         }
 
 
+@pytest.mark.both_eras
+async def test_skills_are_listed_as_resources_once_after_the_first_runs(client: Client) -> None:
+    first = await client.list_resources()
+    assert first.resources[0].uri.startswith("runs://")
+    entries = {skill["uri"]: skill["frontmatter"] for skill in (await ask(client, "skills/list"))["skills"]}
+    listed = {one.uri: one for one in first.resources if one.uri.startswith("skill://")}
+    assert {uri: {"name": one.name, "description": one.description} for uri, one in listed.items()} == entries
+    assert {one.mime_type for one in listed.values()} == {"text/markdown"}
+    second = await client.list_resources(cursor=first.next_cursor)
+    assert {one.uri.partition(":")[0] for one in second.resources} == {"runs"}
+
+
 @pytest.mark.parametrize("mode", [MODERN])
 async def test_skills_are_declared_and_cacheable(client: Client) -> None:
     assert client.server_capabilities.extensions is not None

@@ -66,7 +66,7 @@ async def test_a_page_is_a_resource_that_asks_for_nothing_from_elsewhere(host: C
 
 
 async def test_pages_are_not_listed_among_the_runs(host: Client) -> None:
-    assert all(str(one.uri).startswith("runs://") for one in (await host.list_resources()).resources)
+    assert not any(str(one.uri).startswith("ui://") for one in (await host.list_resources()).resources)
 
 
 async def test_an_unknown_page_is_an_error(host: Client) -> None:

@@ -3,7 +3,7 @@
 Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers with a message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types import INVALID_REQUEST
@@ -14,24 +14,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from runs_mcp.config import http_settings
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.message import message_of, params_of, refuse
-from runs_mcp.server.permissions.scopes import caller_of
+from runs_mcp.server.permissions.scopes import Caller, caller_of
 from runs_mcp.server.render import error_messages
+
+ScopeOf = Callable[[Caller, str], Awaitable[http_settings.Scope | None]]
+"""Returns the scope that a tool needs, for the tools that a caller's server has; None if it has no such tool."""
 
 
 class StepUp:
     """Middleware that refuses calls of tools whose scope the caller lacks."""
 
-    def __init__(self, app: ASGIApp, tools: Mapping[str, http_settings.Scope], challenge: Challenge) -> None:
-        """Store the scope of each of the `tools` that need more than the scope to read."""
+    def __init__(self, app: ASGIApp, scope_of: ScopeOf, challenge: Challenge) -> None:
         self._app = app
-        self._tools = tools
+        self._scope_of = scope_of
         self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         caller, message = caller_of(scope), message_of(scope)
         tool = _called_tool(scope, message)
-        needed = self._tools.get(tool)
+        needed = await self._scope_of(caller, tool) if caller and tool else None
         if caller is None or needed is None or needed in caller.scopes:
             await self._app(scope, receive, send)
             return

@@ -84,7 +84,7 @@ async def aggregate(
     question: Question,
     *,
     most: int,
-    within_s: float,
+    deadline: float,
     on_page: Callable[[str], Awaitable[None]],
     names_of: Callable[[Sequence[Dimension]], Awaitable[Names]],
 ) -> Aggregate:
@@ -94,7 +94,7 @@ async def aggregate(
         runs: The client of the API.
         question: What to count.
         most: The number of runs after which a scan stops.
-        within_s: The seconds after which a scan stops.
+        deadline: The time of anyio's clock at which a scan stops.
         on_page: Told the progress of a scan.
         names_of: Returns the names of the values of dimensions, for pages that have ids alone.
 
@@ -120,7 +120,7 @@ async def aggregate(
         groups.add(run, observe(run, costs.of(run) if costs else None))
 
     scan = RunScan(source, take, most, known, on_page, narrow)
-    await scan.run(question.span, within_s=within_s)
+    await scan.run(question.span, deadline=deadline)
     if costs:
         costs.check()
     matching = scan.covered if scan.complete else None if question.where else known

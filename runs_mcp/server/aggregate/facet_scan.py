@@ -33,7 +33,7 @@ async def count_facets(
     span: TimeSlice,
     *,
     most: int,
-    within_s: float,
+    deadline: float,
     on_page: Callable[[str], Awaitable[None]],
     names_of: Callable[[Sequence[Dimension]], Awaitable[Names]],
 ) -> CountedFacets:
@@ -45,7 +45,7 @@ async def count_facets(
         filters: Filters of a search, except times; unset filters are absent.
         span: The creation times of the runs.
         most: The number of runs after which reading stops.
-        within_s: The seconds after which reading stops.
+        deadline: The time of anyio's clock at which reading stops.
         on_page: Told the progress of reading.
         names_of: Returns the names of the values of dimensions, for runs that hold ids alone.
 
@@ -65,7 +65,7 @@ async def count_facets(
 
     source, _ = sources_of(runs, filters, {}, fields_of(DIMENSIONS[name] for name in wanted))
     scan = RunScan(source, take, most, on_page=on_page)
-    await scan.run(span, within_s=within_s)
+    await scan.run(span, deadline=deadline)
     names = await names_of([DIMENSIONS[name] for name in wanted])
     buckets = {name: tally.buckets(names) for name, tally in tallies.items()}
     if scan.complete:

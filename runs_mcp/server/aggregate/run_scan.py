@@ -46,18 +46,18 @@ class RunScan:
         """True if every run of the source was read."""
         return not self._left_out and not self._waiting and len(self._seen) >= (self.matching or 0)
 
-    async def run(self, span: TimeSlice, *, within_s: float) -> None:
-        """Hand on the runs created in `span`; stop after `most` runs or `within_s` seconds.
+    async def run(self, span: TimeSlice, *, deadline: float) -> None:
+        """Hand on the runs created in `span`; stop after `most` runs, or at `deadline`, a time of anyio's clock.
 
         Raises:
             FindClosedError: the source needs `find`, which is closed.
             RunsApiError: a page could not be read.
         """
         self._waiting = [span]
-        with anyio.move_on_after(within_s) as deadline:
+        with anyio.CancelScope(deadline=deadline) as reading:
             while self._waiting and not self._over:
                 await self._next_pages()
-        self._left_out = self._left_out or deadline.cancelled_caught
+        self._left_out = self._left_out or reading.cancelled_caught
 
     async def _next_pages(self) -> None:
         """Read a page of each of the newest slices."""

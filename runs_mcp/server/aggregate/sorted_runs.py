@@ -56,7 +56,7 @@ async def sort_runs(
     offset: int,
     limit: int,
     most: int,
-    within_s: float,
+    deadline: float,
     on_page: Callable[[str], Awaitable[None]],
 ) -> SortedRuns:
     """Return the runs at `offset` of the order: sorted by the API if the edition can, else by a scan.
@@ -69,7 +69,7 @@ async def sort_runs(
         offset: The number of runs to skip.
         limit: The most runs to return.
         most: The number of runs after which a scan stops.
-        within_s: The seconds after which a scan stops.
+        deadline: The time of anyio's clock at which a scan stops.
         on_page: Told the progress of a scan.
 
     Raises:
@@ -85,7 +85,7 @@ async def sort_runs(
     known = await facet_counts.matching(runs, searched)
     source, _ = sources_of(runs, filters, {}, LISTED_FIELDS)
     scan = RunScan(source, first.add, most, known, on_page)
-    await scan.run(span, within_s=within_s)
+    await scan.run(span, deadline=deadline)
     ordered = first.ordered()
     page = ordered[offset : offset + limit]
     further = len(ordered) > offset + limit

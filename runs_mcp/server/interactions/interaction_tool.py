@@ -12,7 +12,7 @@ from runs_mcp.api import Interaction, InvalidArgumentError, Run
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call
-from runs_mcp.server.interactions import plain_schema
+from runs_mcp.server.interactions import plain_schema, type_unions
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
 from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.runs.name_resolver import UnclearNameError
@@ -122,7 +122,7 @@ def interaction_tool(name: str, interaction: Interaction) -> InteractionTool:
     result_schema = _result_schema(interaction)
     output: dict[str, Any] = {"id": {"type": "string"}, "status": {"type": "string"}}
     if result_schema:
-        output["output"] = dict(result_schema)
+        output["output"] = type_unions.split(result_schema)
     published = Tool(
         name=name,
         title=one_line(interaction.name)[:100],

@@ -28,8 +28,9 @@ def offset_of(params: PaginatedRequestParams | None) -> int:
     except (binascii.Error, ValueError):
         found = None
     # MCP: invalid cursors result in an error with code -32602 ("Pagination", "Error Handling").
-    if found is None:
-        raise MCPError(INVALID_PARAMS, "Unknown cursor. List again without one.")
+    # The comparison rejects other spellings, since base64 and numbers have several.
+    if found is None or encode(int(found[1])) != params.cursor:
+        raise unknown()
     return int(found[1])
 
 
@@ -40,4 +41,9 @@ def require_first_page(params: PaginatedRequestParams | None) -> None:
         MCPError: The request has a cursor.
     """
     if params is not None and params.cursor is not None:
-        raise MCPError(INVALID_PARAMS, "Unknown cursor. List again without one.")
+        raise unknown()
+
+
+def unknown() -> MCPError:
+    """Return the error for a cursor that this server has not issued."""
+    return MCPError(INVALID_PARAMS, "Unknown cursor. List again without one.")

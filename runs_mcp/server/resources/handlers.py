@@ -52,25 +52,36 @@ _RUN, _PART = (
 )  # these match without a query, too
 
 
-async def list_runs(ctx: Request, asked: PaginatedRequestParams | None) -> ListResourcesResult:
-    """Answer `resources/list` with a page of the newest `server.listed_runs` runs, most recently updated first.
+class Listing:
+    """The list of resources: the newest runs, and a few files."""
 
-    Raises:
-        MCPError: The cursor is invalid, or the API failed.
-    """
-    offset = cursor.offset_of(asked)
-    size = min(PAGE_SIZE, ctx.lifespan_context.config.server.listed_runs - offset)
-    if size <= 0:
-        return ListResourcesResult(resources=[], ttl_ms=0)
-    try:
-        runs = await ctx.lifespan_context.runs.list_runs(limit=size, offset=offset)
-    except RunsApiError as error:
-        raise MCPError(
-            INTERNAL_ERROR, error_messages.explain("resources/list", error, offered=offered_tools(ctx))
-        ) from None
-    after, most = offset + len(runs), ctx.lifespan_context.config.server.listed_runs
-    following = cursor.encode(after) if len(runs) == size and after < most else None
-    return ListResourcesResult(resources=[_resource(run) for run in runs], next_cursor=following, ttl_ms=0)
+    def __init__(self, files: Iterable[Page]) -> None:
+        self._files = [
+            Resource(uri=file.uri, name=file.name, description=file.description, mime_type=file.mime_type)
+            for file in files
+        ]
+
+    async def list(self, ctx: Request, asked: PaginatedRequestParams | None) -> ListResourcesResult:
+        """Answer `resources/list` with a page of the newest `server.listed_runs` runs, most recently updated first.
+
+        The files follow the runs of the first page.
+
+        Raises:
+            MCPError: The cursor is invalid, or the API failed.
+        """
+        offset, most = cursor.offset_of(asked), ctx.lifespan_context.config.server.listed_runs
+        if offset >= most:
+            raise cursor.unknown()
+        size = min(PAGE_SIZE, most - offset)
+        try:
+            runs = await ctx.lifespan_context.runs.list_runs(limit=size, offset=offset)
+        except RunsApiError as error:
+            message = error_messages.explain("resources/list", error, offered=offered_tools(ctx))
+            raise MCPError(INTERNAL_ERROR, message) from None
+        after = offset + len(runs)
+        following = cursor.encode(after) if len(runs) == size and after < most else None
+        listed = [*map(_resource, runs), *([] if offset else self._files)]
+        return ListResourcesResult(resources=listed, next_cursor=following, ttl_ms=0)
 
 
 async def list_templates(_: Request, asked: PaginatedRequestParams | None) -> ListResourceTemplatesResult:

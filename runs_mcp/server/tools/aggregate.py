@@ -84,7 +84,7 @@ async def aggregate_runs(
         server.runs,
         question,
         most=server.config.server.max_scan,
-        within_s=server.config.streaming.max_wait_s,
+        deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 HOST_ARGUMENTS = frozenset({"toolCallId", "sessionId", "chatInput", "action"})
 """Names that n8n adds to every call; names with a leading underscore are taken for a host's, too."""
+SIMILAR, NEARLY_EQUAL = 0.6, 0.8
+"""How alike two names are, from 0 to 1: `_limits` and `limit`, `session_id` and `sessionId`, but not `action` and
+`interaction`."""
 UNSET_TEXT = "null"
 _PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
 
@@ -52,7 +55,9 @@ def clean(
 
 def _ignore_or_refuse(name: str, known: Collection[str]) -> None:
     of_the_host = name.startswith("_") or name in HOST_ARGUMENTS
-    if of_the_host and not difflib.get_close_matches(name, known, n=1):
+    # A known name is hardly ever a misspelled parameter.
+    alike = NEARLY_EQUAL if name in HOST_ARGUMENTS else SIMILAR
+    if of_the_host and not difflib.get_close_matches(name, known, n=1, cutoff=alike):
         log.info("ignored the argument %s, which the host added", one_line(name)[:100])
         return
     raise UnknownArgumentError(error_messages.misspelled([name], known))

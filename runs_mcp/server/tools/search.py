@@ -104,7 +104,7 @@ async def compute_run_facets(
         filters,
         TimeSlice.between(start, end),
         most=server.config.server.max_scan,
-        within_s=server.config.streaming.max_wait_s,
+        deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
@@ -124,7 +124,7 @@ async def _sorted(
         offset=offset,
         limit=limit,
         most=server.config.server.max_scan,
-        within_s=server.config.streaming.max_wait_s,
+        deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
     )
     return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"))
