@@ -80,7 +80,7 @@ async def filter_events(events: AsyncIterator[Event], text: TextFilter) -> Async
                 yield Chunk(rest, rest)
             yield event
         elif shown := text.feed(event.text):
-            yield replace(event, text=shown)
+            yield event if shown == event.text else replace(event, text=shown)
 
 
 class _BoundedBody(httpx.AsyncByteStream):
