@@ -106,11 +106,9 @@ class StreamRedactor:
 
 
 def _starts(forms: Iterable[str]) -> re.Pattern[str]:
-    """Return an expression for the positions at which one of `forms` may begin: its first two characters, or the first
-    at the end of the text. Without forms, the expression matches nowhere.
-    """
+    """Return an expression for the first character of each form before its second character or the end of the text."""
     starts = {rf"{re.escape(form[0])}(?={re.escape(form[1])}|\Z)" for form in forms}
-    return re.compile("|".join(sorted(starts)) or r"(?!)")
+    return re.compile("|".join(sorted(starts)) or r"(?!)")  # (?!) matches nowhere
 
 
 def _longest_first(forms: Iterable[str]) -> tuple[str, ...]:
