@@ -53,8 +53,8 @@ class CutOffCreates:
             await anyio.sleep(SETTLE_S)
         # Before 2026-07-28, a call goes on although its client has closed the connection.
         for started, has_left in list(self._going_on.items()):
-            if started.request == request and started.pending and await has_left():
-                self.keep(started)
+            if started.request == request and started.pending and await has_left() and started in self._going_on:
+                self.keep(started)  # the connection of a call that was answered meanwhile has ended as well
         self._forget()
         found = next((started for _, started in self._kept if started.request == request), None)
         if found is None:
