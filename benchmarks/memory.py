@@ -23,7 +23,7 @@ from benchmarks.streams import stream_ids
 
 TRACED = Peer("runs-mcp", (sys.executable, str(SERVERS / "traced.py"), "serve"), ("--http", "--port"))
 PLACES = [Place(TRACED, "stdio", LEGACY), Place(TRACED, "HTTP", LEGACY), Place(TRACED, "HTTP", MODERN)]
-OWNERS = ("ours", "the SDK", "uvicorn", "aiohttp", "the event loop")
+OWNERS = ("ours", "the SDK", "uvicorn", "httpx", "aiohttp", "the event loop")
 SECONDS = 60
 Allocated = Mapping[str, float]
 """KiB by the component that allocated them."""

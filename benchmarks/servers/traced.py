@@ -22,6 +22,9 @@ OWNERS = {
     "/sse_starlette/": "the SDK",
     "/uvicorn/": "uvicorn",
     "/h11/": "uvicorn",
+    "/httpx/": "httpx",
+    "/httpx_aiohttp/": "httpx",
+    "/httpx_sse/": "httpx",
     "/aiohttp/": "aiohttp",
 }
 FRAMES = 12

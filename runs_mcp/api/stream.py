@@ -52,10 +52,13 @@ async def read_events(body: AsyncIterator[bytes], *, max_event_bytes: int) -> As
     async with aclosing(EventSource(response).aiter_sse()) as received:
         async for sent in received:
             bounded.taken = 0
-            for event in _translate(sent, halves):
-                yield event
-                if isinstance(event, Closed):
-                    return
+            if sent.event == "close":
+                if rest := halves.flush():
+                    yield Chunk(rest, rest)
+                yield Closed(_decode(sent.data))
+                return
+            if chunk := _chunk(sent, halves):
+                yield chunk
     raise StreamInterruptedError("The stream ended before it was closed")
 
 
@@ -80,7 +83,7 @@ async def filter_events(events: AsyncIterator[Event], text: TextFilter) -> Async
                 yield Chunk(rest, rest)
             yield event
         elif shown := text.feed(event.text):
-            yield replace(event, text=shown)
+            yield event if shown == event.text else replace(event, text=shown)
 
 
 class _BoundedBody(httpx.AsyncByteStream):
@@ -111,10 +114,12 @@ class _Surrogates:
 
     def join(self, text: str) -> str:
         """Return `text` after the half that was held, and hold a half at its end."""
+        if not self._held and text.isascii():
+            return text
         text, self._held = self._held + text, ""
         if text and _HIGH_SURROGATES[0] <= text[-1] <= _HIGH_SURROGATES[1]:
             text, self._held = text[:-1], text[-1]
-        return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def flush(self) -> str:
         """Return U+FFFD for a half whose other half never came."""
@@ -122,19 +127,16 @@ class _Surrogates:
         return "\ufffd" if held else ""
 
 
-def _translate(sent: ServerSentEvent, halves: _Surrogates) -> list[Event]:
-    """Return the events in a server-sent event; none if it is empty or of an unknown kind."""
-    if sent.event == "close":
-        rest = halves.flush()
-        return [*([Chunk(rest, rest)] if rest else []), Closed(_decode(sent.data))]
+def _chunk(sent: ServerSentEvent, halves: _Surrogates) -> Chunk | None:
+    """Return the chunk in a server-sent event; None if it is empty or of an unknown kind."""
     # EventSource yields an empty event for each keep-alive after an `id:` line.
     if sent.event not in CHUNK_EVENTS or not sent.data:
-        return []
+        return None
     data = _decode(sent.data)
     if isinstance(data, str):
         text = halves.join(data)
-        return [Chunk(text, text)] if text else []
-    return [] if data is None else [Chunk(_text(sent.data, data), data)]
+        return Chunk(text, text) if text else None
+    return None if data is None else Chunk(_text(sent.data, data), data)
 
 
 def _decode(data: str) -> Any:

@@ -153,24 +153,11 @@ class Requester:
             if kind != EVENT_STREAM:
                 message = f"The stream is not server-sent events ({kind or 'no content type'})"
                 raise ProtocolError(self.redactor.redact_error(message))
-            async with aclosing(self._events(response)) as events:
-                yield events
+            most = self.settings.max_response_bytes
+            async with aclosing(read_events(_body(response), max_event_bytes=most)) as events:
+                yield filter_events(events, StreamRedactor(self.redactor))
         finally:
             await _close(response)
-
-    async def _events(self, response: httpx.Response) -> AsyncGenerator[Event]:
-        try:
-            body = response.aiter_bytes()
-            async with aclosing(read_events(body, max_event_bytes=self.settings.max_response_bytes)) as events:
-                async for event in filter_events(events, StreamRedactor(self.redactor)):
-                    yield event
-        except RunsApiError:
-            raise
-        except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
-            reason = str(error_of_body(error, writes=False))
-        else:
-            return
-        raise StreamInterruptedError(f"The stream broke before it was closed: {reason}")
 
     async def _fetch(self, build: Build, *, writes: bool = False, signature: Signature = "header") -> Answer:
         """Return a good answer, read whole."""
@@ -320,6 +307,22 @@ async def _read_bounded(response: httpx.Response, most: int, *, writes: bool) ->
                 outcome_unknown=writes,
             )
     return bytes(content)
+
+
+async def _body(response: httpx.Response) -> AsyncGenerator[bytes]:
+    """Yield the body of a stream.
+
+    Raises:
+        StreamInterruptedError: the body could not be read to its end.
+    """
+    try:
+        async for piece in response.aiter_bytes():
+            yield piece
+    except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
+        reason = str(error_of_body(error, writes=False))
+    else:
+        return
+    raise StreamInterruptedError(f"The stream broke before it was closed: {reason}")
 
 
 async def _close(response: httpx.Response) -> None:

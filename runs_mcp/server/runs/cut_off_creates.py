@@ -40,7 +40,7 @@ class CutOffCreates:
         """`repeat_s`: seconds within which a repeat of a call gets its runs; 0: no call is remembered."""
         self._repeat_s = repeat_s
         self._now = now
-        self._going_on: list[tuple[HasLeft, StartedCreates]] = []
+        self._going_on: dict[StartedCreates, HasLeft] = {}
         self._kept: list[tuple[float, StartedCreates]] = []
 
     async def take(self, request: str) -> dict[int, PendingCreate]:
@@ -49,12 +49,11 @@ class CutOffCreates:
         Creates that have failed without creating a run are left out. The dictionary remains that of the call: if the
         call goes on, the two share what either of them starts.
         """
-        if any(started.request == request and started.pending for _, started in self._going_on):
+        if any(started.request == request and started.pending for started in self._going_on):
             await anyio.sleep(SETTLE_S)
         # Before 2026-07-28, a call goes on although its client has closed the connection.
-        for going_on in list(self._going_on):
-            has_left, started = going_on
-            if started.request == request and started.pending and await has_left() and going_on in self._going_on:
+        for started, has_left in list(self._going_on.items()):
+            if started.request == request and started.pending and await has_left() and started in self._going_on:
                 self.keep(started)  # the connection of a call that was answered meanwhile has ended as well
         self._forget()
         found = next((started for _, started in self._kept if started.request == request), None)
@@ -69,14 +68,14 @@ class CutOffCreates:
     @asynccontextmanager
     async def kept(self, started: StartedCreates, has_left: HasLeft) -> AsyncIterator[None]:
         """Remember the creates of a call if the block is cancelled, or its client `has_left` at the end."""
-        self._going_on.append((has_left, started))
+        self._going_on[started] = has_left
         try:
             yield
         except anyio.get_cancelled_exc_class():
             self.keep(started)
             raise
         finally:
-            self._going_on.remove((has_left, started))
+            del self._going_on[started]
         if started.taken_over or (started.pending and await has_left()):
             self.keep(started)
 
