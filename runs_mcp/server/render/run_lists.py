@@ -102,14 +102,13 @@ def rows_that_fit(call: Call, runs: Sequence[Run], selection: Selection) -> Sequ
 def row_of(run: Run) -> dict[str, Any]:
     """Return the fields of a run that a row of a list holds."""
     document = results.document_of(run, without=NOT_IN_LISTS)
-    return {name: _reference(value) if name in REFERENCES else value for name, value in document.items()}
+    for name in REFERENCES:
+        if isinstance(reference := document.get(name), dict):
+            document[name] = {field: reference[field] for field in IN_REFERENCES if field in reference}
+    return document
 
 
-def _reference(value: Any) -> Any:
-    return {name: value[name] for name in IN_REFERENCES if name in value} if isinstance(value, Mapping) else value
-
-
-def cut_rows(call: Call, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Cut]:
+def cut_rows(call: Call, documents: Sequence[tuple[str, dict[str, Any]]]) -> list[Cut]:
     """Return documents with the ids of their runs as rows, each cut to its share of the characters of a result."""
     share = max(services(call).config.server.max_result_chars // max(len(documents), 1), SMALLEST_ROW_CHARS)
     return [fit(document, share, run_id) for run_id, document in documents]
