@@ -181,7 +181,7 @@ async def test_an_operation_that_the_credential_may_not_use_is_named(folder: Pat
 async def test_a_key_that_may_only_execute_is_explained(sandbox: Sandbox, folder: Path) -> None:
     auth = {"kind": "api_key", "value": "pk-sandbox-demo"}
     found = await examined(folder, {"api": {"base_url": f"{sandbox.url}/api/v1", "auth": auth}})
-    assert failures(found) == set(OPERATIONS) - {"stream_run", "list_interactions"}
+    assert failures(found) == set(OPERATIONS) - {"stream_run"}
     assert found["api"].outcome is Outcome.OK
     assert found["create_run"].outcome is Outcome.OK
 
@@ -295,7 +295,7 @@ async def test_the_permission_to_create_runs_is_read_from_the_token(
         (False, ["run:write"], Outcome.SKIPPED, "server.manage is off"),
         (True, None, Outcome.SKIPPED, "the token lists no permissions"),
         (True, ["run:read"], Outcome.WARNING, "the token lacks run:write"),
-        (True, ["run:write"], Outcome.OK, "the token holds run:write"),
+        (True, ["run:read", "run:write"], Outcome.OK, "the token holds run:"),
     ],
 )
 async def test_the_permission_to_change_runs_is_read_from_the_token_and_nothing_is_changed(
@@ -309,6 +309,16 @@ async def test_the_permission_to_change_runs_is_read_from_the_token_and_nothing_
         assert found[tool].outcome is outcome
         assert words in found[tool].text
     assert not [one for one in served.asked if one.startswith(("PUT", "DELETE"))]
+
+
+async def test_changing_tags_needs_the_permission_to_read_them(folder: Path) -> None:
+    async with upstream.serving(GOOD) as served:
+        auth = {"value": token(permissions=["run:write"])}
+        api = {"base_url": f"{served.url}/api/v1", "edition": "vertesia", "auth": auth}
+        found = await examined(folder, {"api": api, "server": {"manage": True}})
+    assert found["delete_runs"].outcome is Outcome.OK
+    assert found["update_run"].text.endswith("the token lacks run:read")
+    assert (found["update_run"].fix or "").startswith("Grant run:read to ")
 
 
 async def test_without_runs_the_edition_cannot_be_verified(folder: Path) -> None:

@@ -19,20 +19,22 @@ def run_config(edition: Edition, settings: Mapping[str, Any] | MISSING, **chosen
     """Return the `config` of a create body, with generation settings where the edition expects them.
 
     In the `vertesia` edition, values of the older contract are converted: a `stop_sequence` that is a text, an
-    `http_timeout` that is a number of milliseconds, a `configMode` or `run_data` in lower case.
+    `http_timeout` that is a number of milliseconds, a `configMode` or `run_data` in lower case. Nulls are left out.
 
     Raises:
-        InvalidArgumentError: such a value has another type.
+        InvalidArgumentError: such a value has another type, or a setting is given twice.
     """
     config = {**drop_unset(**({} if settings is MISSING else settings)), **drop_unset(**chosen)}
     if not edition.model_options:
         return config
     config = _converted(config)
-    if "model_options" in config:
-        options = config["model_options"]
-        return {**config, "model_options": _converted(options) if isinstance(options, Mapping) else options}
-    options = {name: config.pop(name) for name in sorted(GENERATION_SETTINGS & set(config))}
-    return {**config, "model_options": {"_option_id": "text-fallback", **options}} if options else config
+    generation = {name: config.pop(name) for name in sorted(GENERATION_SETTINGS & set(config))}
+    options = config.get("model_options", {"_option_id": "text-fallback"} if generation else {})
+    if not isinstance(options, Mapping):
+        raise InvalidArgumentError(f"`config.model_options`: an object, not {options!r}")
+    if twice := generation.keys() & options.keys():
+        raise InvalidArgumentError(f"`config.{min(twice)}`: is in `config.model_options` as well")
+    return {**config, **drop_unset(model_options={**_converted(drop_unset(**options)), **generation})}
 
 
 def _converted(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def _listed(name: str, value: Any) -> list[str]:
 
 def _timeouts(name: str, value: Any) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
-        return value
+        return drop_unset(**value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"headersTimeout": value, "bodyTimeout": value}
     raise InvalidArgumentError(f"`config.{name}`: an object or a number of milliseconds, not {value!r}")

@@ -25,6 +25,7 @@ Operation = Literal[
     "interaction_names",
     "interaction_export",
     "interaction_endpoints",
+    "interaction_resolve",
     "environments",
 ]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
@@ -32,6 +33,7 @@ GROUPS: Mapping[Operation, Operation] = {
     "interaction_names": "interactions",
     "interaction_export": "interactions",
     "interaction_endpoints": "interactions",
+    "interaction_resolve": "interactions",
 }
 """The groups of operations: closing a group closes all its operations."""
 

@@ -11,6 +11,7 @@ from mcp_types import ElicitResult, LoggingLevel
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from runs_mcp.api import RunsClient
+from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.pages.page import Pages
@@ -41,6 +42,8 @@ class Services:
     config: Config
     interactions: KnownInteractions
     permitted: PermittedTools
+    published: Mapping[str, Scope]
+    """The published tools, and the scope that each needs."""
     list_pages: Pages = field(default_factory=Pages)
     search_pages: Pages = field(default_factory=Pages)
 

@@ -1,7 +1,7 @@
 """The lifespan of a server: the services exist from its start to its end."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -26,6 +26,7 @@ from runs_mcp.server.runs.name_resolver import Names
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
+from runs_mcp.server.tools.operation import Operation
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,12 @@ class Lifespan:
     """Starts and ends the services of a server."""
 
     def __init__(
-        self, config: Config, observers: Observers, shared: SharedState, interaction_tools: InteractionTools
+        self,
+        config: Config,
+        observers: Observers,
+        shared: SharedState,
+        interaction_tools: InteractionTools,
+        tools: Sequence[Operation],
     ) -> None:
         """Raises: ConfigError: `server.redact` has an invalid expression."""
         self.waiting = Waiting()
@@ -45,6 +51,7 @@ class Lifespan:
         self._observers = observers
         self._shared = shared
         self._interaction_tools = interaction_tools
+        self._published = {tool.name: tool.scope for tool in tools}
         self._policy = content_policy(config.server)
 
     @asynccontextmanager
@@ -83,6 +90,7 @@ class Lifespan:
                 config,
                 known,
                 permitted,
+                self._published,
             )
             try:
                 with filtered_logs(runs.redact):

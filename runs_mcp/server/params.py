@@ -29,7 +29,7 @@ def run_id(text: str) -> str:
         ValueError: it is empty, too long, or contains characters that could change the path of a request.
     """
     if not _RUN_ID.fullmatch(text):
-        raise ValueError("not a run id (letters, digits, - and _); list_runs shows the ids of runs")
+        raise ValueError("not a run id (letters, digits, - and _)")
     return text
 
 

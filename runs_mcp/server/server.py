@@ -1,7 +1,7 @@
 """The MCP server: the SDK's low-level `Server`, with a named handler for each method."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -40,7 +40,8 @@ from runs_mcp.server.middleware.crashes import contain_crash
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
-from runs_mcp.server.permissions.scopes import READ, CallerInstructions, has_scope, principal
+from runs_mcp.server.permissions.offered_tools import offered_tools
+from runs_mcp.server.permissions.scopes import READ, CallerInstructions, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
@@ -128,7 +129,7 @@ def build_server(
     tools = selected(config) if operations is None else operations
     per_interaction = InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
     of_interactions = InteractionTools(per_interaction)
-    lifespan, in_flight = Lifespan(config, observers, shared, of_interactions), CallsInFlight()
+    lifespan, in_flight = Lifespan(config, observers, shared, of_interactions, tools), CallsInFlight()
     subscriptions = Subscriptions(shared.bus)
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
     prompt_files = list(prompts.load(prompts.directory()))
@@ -163,7 +164,7 @@ def build_server(
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
-    instructions_for = partial(_instructions, config, tools)
+    instructions_for = partial(_instructions, config)
     discover = _discovery(server, instructions_for, tools_change=of_interactions.offered)
     server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps, skills], calls.call)
@@ -172,17 +173,17 @@ def build_server(
     return RunsServer(server, config, in_flight, lifespan)
 
 
-def _instructions(config: Config, tools: Sequence[Operation], ctx: Request) -> str:
+async def _instructions(config: Config, ctx: Request) -> str:
     """Return the instructions for the tools that the caller and the credential may use."""
-    allowed = [tool.name for tool in tools if has_scope(ctx, tool.scope)]
-    return instructions(config, [name for name in allowed if name in ctx.lifespan_context.permitted])
+    await ctx.lifespan_context.permitted.wait()
+    return instructions(config, offered_tools(ctx))
 
 
 def _middleware(
     config: Config,
     observers: Observers,
     shared: SharedState,
-    instructions_for: Callable[[Request], str],
+    instructions_for: Callable[[Request], Awaitable[str]],
     *,
     tools_change: bool,
 ) -> Sequence[ServerMiddleware[Services]]:
@@ -234,7 +235,7 @@ def _managing(config: Config) -> Sequence[Operation]:
 
 
 def _discovery(
-    server: Server[Services], instructions_for: Callable[[Request], str], *, tools_change: bool
+    server: Server[Services], instructions_for: Callable[[Request], Awaitable[str]], *, tools_change: bool
 ) -> RequestHandler:
     """Return the handler of `server/discover`.
 
@@ -249,7 +250,7 @@ def _discovery(
         return DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS),
             capabilities=capabilities,
-            instructions=instructions_for(ctx),
+            instructions=await instructions_for(ctx),
         )
 
     return discover

@@ -26,6 +26,7 @@ from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, Request
 from runs_mcp.server.patience import API_GRACE_S
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import error_messages, results, tables
 
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -107,7 +108,8 @@ def _message(ctx: Request, run: Run) -> str:
     if follower := ctx.lifespan_context.followers.find(run.id):
         return f"{run.status}, {follower.length:,} characters written so far"
     if run.status == "created":
-        return f'created and not started; stream_run(run_id="{run.id}") starts it'
+        start = f'; stream_run(run_id="{run.id}") starts it'
+        return f"created and not started{error_messages.mention(offered_tools(ctx), 'stream_run', start)}"
     return f"{run.status}, followed elsewhere"
 
 
@@ -130,4 +132,4 @@ async def _run(ctx: Request, task_id: str) -> Run:
     except (ValueError, NotFoundError):
         raise MCPError(INVALID_PARAMS, f"There is no task {task_id!r}: tasks are runs, by their ids.") from None
     except RunsApiError as error:
-        raise MCPError(INTERNAL_ERROR, error_messages.explain("tasks/get", error)) from None
+        raise MCPError(INTERNAL_ERROR, error_messages.explain("tasks/get", error, offered=offered_tools(ctx))) from None

@@ -16,6 +16,7 @@ from mcp_types import (
     ListToolsResult,
     PaginatedRequestParams,
 )
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from runs_mcp.server import elicitation
@@ -24,6 +25,7 @@ from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
 from runs_mcp.server.patience import Patience, patience_of
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
@@ -100,7 +102,7 @@ class ToolCalls:
         # MCP ("Tools", "Error Handling"): an unknown tool is a protocol error; failures of tools are results, which the
         # model sees and can correct.
         if operation is None:
-            known = ", ".join(await self._known())
+            known = ", ".join(name for name, tool in (await self._known()).items() if self._is_permitted(tool, ctx))
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name!r}. Known: {known}.")
         if not has_scope(ctx, operation.scope):
             return results.failure(error_messages.not_allowed(operation.name, operation.scope))
@@ -170,7 +172,10 @@ async def _answer(
         return results.failure(str(refused))
     if question and answer and not isinstance(answer, elicitation.Unanswered):
         return await _answer(operation, {**arguments, question.key: answer}, call)
-    return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope))
+    if isinstance(failed, ValidationError):
+        return results.failure(error_messages.invalid_arguments(failed, operation.published.input_schema))
+    offered = offered_tools(call.request_context)
+    return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope, offered=offered))
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:

@@ -85,6 +85,14 @@ async def test_an_http_status_decides_the_type_of_the_error(
             None,
             id="a list of invalid fields",
         ),
+        pytest.param({"message": "Failed", "error": "No model."}, "Failed", "No model.", id="message and error"),
+        pytest.param({"error": "invalid", "error_description": "Old."}, "invalid", "Old.", id="OAuth (RFC 6749)"),
+        pytest.param({"error": {"message": "a", "details": ["b"]}}, "a", "b", id="details in the error"),
+        pytest.param({"error": True, "message": "a"}, "a", None, id="a flag"),
+        pytest.param({"message": "a", "detail": "a"}, "a", None, id="the same twice"),
+        pytest.param(
+            {"code": "E1", "cause": {"text": "b"}, "status": 400}, "code: E1; text: b", None, id="other names"
+        ),
         pytest.param({"message": ["a is missing", "b is too long"]}, "a is missing; b is too long", None, id="a list"),
         pytest.param(["a", {"message": "b"}], "a; b", None, id="a list as the whole body"),
         pytest.param(
@@ -118,8 +126,9 @@ async def test_a_plain_text_error_is_the_message(router: respx.MockRouter, open_
     assert failed.value.api_message == "upstream connect error"
 
 
-async def test_an_error_page_is_no_message(router: respx.MockRouter, open_client: Open) -> None:
-    router.route().mock(return_value=httpx.Response(502, html="<h1>Bad gateway</h1>"))
+@pytest.mark.parametrize("page", ["<h1>Bad gateway</h1>", "<!-- proxy --><p>No", "\n<DIV class=x>", "<!DOCTYPE html>"])
+async def test_an_error_page_is_no_message(router: respx.MockRouter, open_client: Open, page: str) -> None:
+    router.route().mock(return_value=httpx.Response(502, html=page))
     async with open_client() as client:
         with pytest.raises(UnavailableError) as failed:
             await client.get_run("r1")

@@ -95,6 +95,9 @@ async def test_a_search_replaces_each_filter_with_the_same_meaning(
     [
         pytest.param({"$gte": {"$date": "2026-01-01T01:00:00+01:00"}}, {"$gte": "2026-01-01T00:00:00.000Z"}, id="date"),
         pytest.param({"$lt": {"$date": {"$numberLong": "1000"}}}, {"$lt": "1970-01-01T00:00:01.000Z"}, id="number"),
+        pytest.param(
+            {"$gt": {"$numberLong": "5000"}, "$lt": {"$numberDouble": "6.5"}}, {"$gt": 5000, "$lt": 6.5}, id="n"
+        ),
         pytest.param({"$in": [{"$oid": "66b2"}, "x"]}, {"$in": ["66b2", "x"]}, id="id"),
         pytest.param(
             {"$regularExpression": {"pattern": "^a", "options": "i"}}, {"$regex": "^a", "$options": "i"}, id="re"
@@ -110,8 +113,19 @@ async def test_find_sends_extended_json_as_plain_json(
     assert json.loads(route.calls.last.request.content) == {"query": {"$and": [{"field": sent}]}}
 
 
-@pytest.mark.parametrize("value", [{"$date": "yesterday"}, {"$date": True}, {"$oid": 1}, {"$binary": {}}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *({"$date": "yesterday"}, {"$date": True}, {"$date": None}, {"$date": 1e300}, {"$date": 10**30}),
+        *({"$date": {"$numberLong": "soon"}}, {"$date": {"$numberLong": 1.5}}, {"$date": "2026-01-01", "more": 1}),
+        *({"$oid": 1}, {"$binary": {}}, {"$numberLong": "x"}, {"$numberLong": True}, {"$numberInt": 1.5}),
+        *({"$numberDouble": "NaN"}, {"$numberDouble": "-Infinity"}, {"$numberDecimal": "1e999"}),
+    ],
+    ids=str,
+)
 async def test_extended_json_without_a_plain_form_is_not_sent(open_client: Open, value: dict[str, Any]) -> None:
+    name = re.escape(next(iter(value)))
     async with open_client() as client:
-        with pytest.raises(InvalidArgumentError, match=re.escape(next(iter(value)))):
-            await client.find_runs({"field": value})
+        for query in ({"field": value}, {"$or": [{"field": {"$in": [value]}}]}, value):
+            with pytest.raises(InvalidArgumentError, match=f"^MongoDB filter: {name}"):
+                await client.find_runs(query)

@@ -346,6 +346,16 @@ async def test_an_edition_without_a_filter_refuses_it(open_client: Open) -> None
             {"model_options": {"stop_sequence": "x"}}, {"model_options": {"stop_sequence": ["x"]}}, id="inside"
         ),
         pytest.param({"http_timeout": {"bodyTimeout": 1}}, {"http_timeout": {"bodyTimeout": 1}}, id="as it is"),
+        pytest.param(
+            {"temperature": 0, "model_options": {"_option_id": "x", "top_p": 1}},
+            {"model_options": {"_option_id": "x", "top_p": 1, "temperature": 0}},
+            id="beside model_options",
+        ),
+        pytest.param(
+            {"model_options": {"top_p": 1, "top_k": None}, "http_timeout": {"bodyTimeout": 1, "connectTimeout": None}},
+            {"model_options": {"top_p": 1}, "http_timeout": {"bodyTimeout": 1}},
+            id="nulls inside",
+        ),
     ],
 )
 async def test_settings_of_the_older_contract_are_converted(
@@ -357,7 +367,14 @@ async def test_settings_of_the_older_contract_are_converted(
     assert json.loads(route.calls.last.request.content)["config"] == sent
 
 
-@pytest.mark.parametrize("config", [{"stop_sequence": 5}, {"http_timeout": "soon"}, {"configMode": 1}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        *({"stop_sequence": 5}, {"http_timeout": "soon"}, {"configMode": 1}, {"run_data": ["DEBUG"]}),
+        *({"model_options": "text"}, {"top_p": 1, "model_options": {"top_p": 0.5}}),
+    ],
+    ids=str,
+)
 async def test_settings_that_cannot_be_converted_are_refused_by_name(open_client: Open, config: dict[str, Any]) -> None:
     async with open_client(edition="vertesia") as client:
         with pytest.raises(InvalidArgumentError, match=f"config.{next(iter(config))}"):

@@ -96,7 +96,16 @@ async def test_a_retry_after_beyond_the_patience_of_a_caller_ends_the_retries(
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("9" * 400, None), ("99999999", 86_400), ("²", None), ("-5", None), ("nan", None), ("inf", None), ("soon", None)],
+    [
+        ("9" * 400, 86_400),
+        ("99999999", 86_400),
+        ("30.1234567", 30.1234567),
+        ("²", None),
+        ("-5", None),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+    ],
 )
 async def test_an_unreasonable_wait_is_bounded_or_ignored(
     router: respx.MockRouter, open_client: Open, value: str, seconds: float | None

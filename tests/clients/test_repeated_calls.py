@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import httpx
+import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
@@ -25,6 +26,7 @@ from tests.calls import Answer, call
 from tests.clients.processes import CLEAN
 from tests.http.callers import INITIALIZE, JSON, SESSION
 from tests.http.service import running
+from tests.http_client import sdk_http_client
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -201,10 +203,10 @@ async def test_another_session_creates_a_run(platform: Platform, api: Upstream, 
 
 
 async def test_without_sessions_a_client_at_another_address_creates_a_run(platform: Platform, api: Upstream) -> None:
-    elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+    elsewhere = httpx2.AsyncHTTPTransport(local_address="127.0.0.2")
     async with (
         running(configured(api)) as at,
-        httpx.AsyncClient(transport=elsewhere, timeout=30) as http,
+        sdk_http_client(transport=elsewhere) as http,
         connected(at.endpoint) as client,
         connected(streamable_http_client(at.endpoint, http_client=http)) as other,
     ):

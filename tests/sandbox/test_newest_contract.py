@@ -1,6 +1,8 @@
 """Requests of the newest contract: each valid request takes effect, each invalid request gets a 400."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -14,6 +16,20 @@ pytestmark = pytest.mark.anyio
 
 NOTES = {"question": "Colour?", "notes": ["Delivery takes two days."]}
 SCHEMA = "store:66c3f0c2e4b0a1b2c3d40001"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A request, and the status with which each contract answers it."""
+
+    method: str
+    path: str
+    today: int
+    """The status under the newest contract."""
+    body: JsonObject | None = None
+    before: int = 200
+    """The status under the reference document's contract."""
+    query: JsonObject | None = None
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +46,85 @@ async def search(today: httpx.AsyncClient, query: JsonObject | None = None, **bo
         await today.post("/runs/search", json={"limit": 1_000, **body, "query": query or {}})
     )
     return found
+
+
+def searches(body: JsonObject, today: int = 200) -> Row:
+    """Return a search, which the older contract takes whatever it holds."""
+    return Row("POST", "/runs/search", today, body)
+
+
+def creates(today: int = 200, before: int = 200, interaction: str = "ClassifySentiment", **body: Any) -> Row:
+    """Return a create."""
+    return Row("POST", "/runs", today, {"interaction": interaction, "data": {"text": "Good."}, **body}, before)
+
+
+TABLE: dict[str, Row] = {
+    "search: select": searches({"select": "status"}),
+    "search: sort": searches({"sort": [{"field": "created_at", "order": "asc"}]}),
+    "search: facets": searches({"facets": [{"name": "statuses", "field": "status"}], "limit_facets": True}),
+    "search: all_revisions": searches({"all_revisions": True}),
+    "search: from_root": searches({"from_root": "66a1f0c2e4b0a1b2c3d40001"}),
+    "search: unknown key": searches({"colour": "red"}, 400),
+    "search: query.limit and offset": searches({"query": {"limit": 1, "offset": 1}}),
+    "search: query.default_query_path": searches({"query": {"query": "red", "default_query_path": "prompt"}}),
+    "search: query.workflow_run_ids": searches({"query": {"workflow_run_ids": ["run-1"]}}),
+    "search: query.workflow_ids": searches({"query": {"workflow_ids": ["wf-1"]}}),
+    "search: query.is_agent": searches({"query": {"is_agent": True}}),
+    "search: status FAILED": searches({"query": {"status": "FAILED"}}, 400),
+    "find: all_revisions": Row("POST", "/runs/find", 200, {"query": {}, "all_revisions": True}),
+    "find: from_root": Row("POST", "/runs/find", 200, {"query": {}, "from_root": "66a1f0c2e4b0a1b2c3d40001"}),
+    "find: unknown key": Row("POST", "/runs/find", 400, {"query": {}, "colour": "red"}),
+    "list: status COMPLETED": Row("GET", "/runs", 400, query={"status": "COMPLETED"}),
+    "list: workflow_run_ids": Row("GET", "/runs", 200, query={"workflow_run_ids": "run-1"}),
+    "list: workflow_ids": Row("GET", "/runs", 200, query={"workflow_ids": "wf-1"}),
+    "config: id": creates(config={"id": "cfg"}),
+    "config: prompt_cache_mode": creates(config={"prompt_cache_mode": "off"}),
+    "config: prompt_cache_ttl_seconds": creates(config={"prompt_cache_ttl_seconds": 60}),
+    "config: prompt_cache_key": creates(config={"prompt_cache_key": "k"}),
+    "config: prompt_cache_schema_suffix": creates(config={"prompt_cache_schema_suffix": True}),
+    "config: http_timeout object": creates(config={"http_timeout": {"bodyTimeout": 5}}),
+    "config: http_timeout number": creates(400, config={"http_timeout": 5}),
+    "create: conversation": creates(conversation={"turns": []}),
+    "create: tool_definitions": creates(tool_definitions=[{"name": "look_up", "input_schema": {}}]),
+    "create: workflow": creates(workflow={"run_id": "run-0", "workflow_id": "wf-0"}),
+    "create: prompts": creates(prompts=[{"role": "user", "content": "Hi.", "content_type": "text"}]),
+    "create: data is a text": creates(interaction="AnswerFromNotes", data="memory:delivery-notes"),
+    "create: data is another text": creates(422, 422, data="Good."),
+    "create: oid: and a name": creates(interaction="oid:ClassifySentiment"),
+    "create: oid: and an id": creates(interaction="oid:66a1f0c2e4b0a1b2c3d40002"),
+    "create: oid: and nothing": creates(404, 404, interaction="oid:Nothing"),
+    "create: sys:": creates(interaction="sys:WriteTestData", data={"count": 1}),
+    "create: app:": creates(interaction="app:crm:ScoreLead", data={"employees": 3, "budget": "low"}),
+    "create: tmp: with prompts": creates(
+        interaction="tmp:Greet", prompts=[{"role": "user", "content": "Hi.", "content_type": "text"}]
+    ),
+    "create: tmp: without prompts": creates(400, 400, interaction="tmp:Greet"),
+    "create: result_schema null": creates(result_schema=None),
+    "create: result_schema $uri": creates(result_schema={"$uri": SCHEMA}),
+    "create: result_schema of no such $uri": creates(404, 404, result_schema={"$uri": "store:none"}),
+    "PUT": Row("PUT", "/runs/{run_id}", 200, {"tags": ["x"]}),
+    "DELETE": Row("DELETE", "/runs/{run_id}", 200),
+    "GET /interactions": Row("GET", "/interactions", 200),
+    "GET /interactions/names": Row("GET", "/interactions/names", 200),
+    "GET /environments": Row("GET", "/environments", 200),
+}
+"""The rows of the contract in which an earlier imitation differed."""
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+async def test_each_request_is_accepted_or_rejected_as_in_the_contract(
+    api: httpx.AsyncClient, today: httpx.AsyncClient, row: Row
+) -> None:
+    for client, status in ((today, row.today), (api, row.before)):
+        run = await create(client, "AlwaysFails", {}) if "{run_id}" in row.path else {}
+        path = row.path.format(run_id=run.get("id"))
+        response = await client.request(row.method, path, params=row.query, json=row.body)
+        assert response.status_code == status, response.text
+        if status != 200:
+            error = response.json()
+            assert {**error, "status": status} == error
+            assert error["error"] == HTTPStatus(status).phrase
+            assert error["message"]
 
 
 INVALID_CONFIG: list[tuple[JsonObject, str]] = [

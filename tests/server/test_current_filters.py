@@ -189,10 +189,15 @@ def sums(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     used = [run["token_use"] for run in documents if "token_use" in run]
     cost = math.fsum(one["provider_cost_usd"] for one in used)
     return {
-        "cached_tokens": sum(one.get("prompt_cached", 0) for one in used),
-        "cache_write_tokens": sum(one.get("prompt_cache_write", 0) for one in used),
+        "cached_tokens": reported(used, "prompt_cached"),
+        "cache_write_tokens": reported(used, "prompt_cache_write"),
         "cost": pytest.approx(cost, abs=1e-8) if used else None,
     }
+
+
+def reported(used: Sequence[dict[str, Any]], name: str) -> int | None:
+    """Return the sum of a number of tokens; None if no run reports it."""
+    return sum(one.get(name, 0) for one in used) if any(name in one for one in used) else None
 
 
 def grouped(documents: Sequence[dict[str, Any]], by: Sequence[str]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
@@ -230,3 +235,11 @@ async def test_the_older_edition_has_no_inference_profiles(client: Client) -> No
     assert "the composable edition has no inference profiles" in answer.text
     runs = (await call(client, "list_runs", limit=100)).structured["runs"]
     assert not [run for run in runs if "inference_profile" in run]
+
+
+async def test_tokens_of_a_cache_are_unknown_where_no_run_reports_them(sandbox: Sandbox) -> None:
+    config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
+    async with Client(build_server(config).mcp, client_info=PATIENT) as client:
+        answer = await call(client, "aggregate_runs", measures=["cached_tokens", "cache_write_tokens", "prompt_tokens"])
+    assert answer.structured["total"]["cached_tokens"] is None
+    assert "cached_tokens -, cache_write_tokens -, prompt_tokens " in answer.text

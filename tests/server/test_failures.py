@@ -48,6 +48,17 @@ CASES = [
         id="422",
     ),
     pytest.param(
+        PermissionDeniedError("", status=403, details="The project is closed."),
+        "The server's credential may not do this (403). Details: The project is closed. Nothing was changed. "
+        "This operation needs another credential; other operations may still work.",
+        id="403, details",
+    ),
+    pytest.param(
+        RateLimitedError("", reason="quota", retry_after_s=3_600),
+        "The Runs API is limiting its rate (429). Nothing was changed. Try again in 60 min.",
+        id="429, quota with a time",
+    ),
+    pytest.param(
         RateLimitedError("", reason="pacing", retry_after_s=2),
         "The Runs API is limiting its rate (429). Nothing was changed. Try again in 2 s.",
         id="429, pacing",

@@ -1,5 +1,7 @@
 """Names of interactions and environments in place of their ids."""
 
+from collections.abc import Mapping
+
 import pytest
 from mcp.client import Client
 from starlette.requests import Request
@@ -190,3 +192,79 @@ async def test_a_hint_names_only_tools_that_work(connect: Connect, tool: str) ->
     assert "list_runs without filters shows the newest runs" in answer.text
     assert "get_run_filter_options" not in answer.text
     assert "compute_run_facets" not in answer.text
+
+
+@pytest.mark.parametrize("tool", ["list_runs", "create_run"])
+async def test_an_unused_exact_name_wins_over_a_used_name_in_another_case(connect: Connect, tool: str) -> None:
+    sent: list[str] = []
+
+    async def runs(request: Request) -> Response:
+        created = request.method == "POST"
+        sent.append((await request.json())["config"]["environment"] if created else request.query_params["environment"])
+        return await reply({"id": "r1", "status": "completed"} if created else [])(request)
+
+    replies: Replies = {
+        OPTIONS: reply([{"id": "e1", "name": "staging", "count": 3}]),
+        "GET /environments": reply([{"id": "e1", "name": "staging"}, {"id": "e2", "name": "Staging"}]),
+        "GET /runs": runs,
+        "POST /runs": runs,
+    }
+    more = {"interaction": "Any"} if tool == "create_run" else {}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        await call(client, tool, environment="Staging", **more)
+        await call(client, tool, environment="STAGING", **more)
+        assert sent == ["e2"], "STAGING is ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        pytest.param("billing:Invoice", "there is no interaction with the name", id="a name with a colon"),
+        pytest.param("oid:", "there is no interaction with the name", id="an empty selector"),
+        pytest.param(" ", "there is no interaction with the name", id="a space"),
+    ],
+)
+async def test_a_text_that_is_no_id_is_not_sent(connect: Connect, given: str, says: str) -> None:
+    names = reply([{"id": "i1", "name": "Review"}, {"id": "i2", "name": None}, {"id": "i3"}])
+    options = "GET /runs/filter-options/interaction"
+    replies: Replies = {options: CLOSED, "GET /interactions/names": names, "GET /runs": reply([])}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "list_runs", interaction=given)
+        assert answer.failed
+        assert says in answer.text
+        assert not api.count("GET /runs")
+
+
+ANSWERS: Mapping[str, Reply] = {
+    "answers": reply([PROD]),
+    "is closed": CLOSED,
+    "fails": reply({"message": "down"}, 500),
+    "is empty": reply([]),
+}
+
+
+@pytest.mark.parametrize("options", ANSWERS)
+@pytest.mark.parametrize("catalogue", ANSWERS)
+@pytest.mark.parametrize("newest", [*ANSWERS, "lacks it"])
+async def test_a_name_is_resolved_or_refused_whichever_sources_fail(
+    connect: Connect, options: str, catalogue: str, newest: str
+) -> None:
+    used = {"answers": reply(NEWEST), "lacks it": reply([{"id": "r2", "environment": {"id": "e2", "name": "Other"}}])}
+
+    async def runs(request: Request) -> Response:
+        asked = request.query_params.get("environment")
+        assert asked in (None, "e1"), "a name is never sent for an id"
+        return await (reply(NEWEST) if asked else {**ANSWERS, **used}[newest])(request)
+
+    replies: Replies = {OPTIONS: ANSWERS[options], "GET /environments": ANSWERS[catalogue], "GET /runs": runs}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "list_runs", environment="Production")
+    sources = [options, catalogue, newest]
+    first = next((source for source in sources if source in ("answers", "is empty", "lacks it")), None)
+    if first == "is empty" and sources.index(first) == 2:
+        first = None  # runs alone do not tell that a name does not exist
+    assert answer.failed == (first != "answers"), answer.text
+    if first is None:
+        assert "Pass the id." in answer.text or "down" in answer.text
+    elif first != "answers":
+        assert "'Production'" in answer.text

@@ -1,6 +1,6 @@
 """Operations that the API closes to the credential: no tool answers otherwise than with all operations open."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import chain, combinations
@@ -11,13 +11,15 @@ import pytest
 from mcp.client import Client
 from pydantic import SecretStr
 
+from runs_mcp.api import EDITIONS, NotFoundError
+from runs_mcp.api import connect as connect_api
 from runs_mcp.cli.sandbox import EXCHANGE, sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, FixedAnswer, Operation, SandboxOptions, closed, running
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY, READ_ONLY_KEY
 from runs_mcp.server import build_server
-from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from tests.calls import PATIENT, Answer, call
 from tests.conftest import Connect
 
@@ -28,10 +30,12 @@ CLOSABLE: Mapping[str, tuple[Operation, ...]] = {
     "facets": ("facets",),
     "filter options": ("filter_options",),
     "names": ("interaction_names",),
-    "catalogue": ("interaction_export", "interaction_endpoints"),
+    "catalogue": ("interaction_export", "interaction_endpoints", "interaction_resolve"),
     "environments": ("environments",),
 }
 EVERY_TOOL = {one.name for one in OPERATIONS}
+A_RUN = "9e2a14495fe903d14d33964b"
+"""A run of every new sandbox, which makes the same runs from the same seed."""
 FIND_PAGING = {"next_query", "note"}
 ALL = tuple(chain.from_iterable(CLOSABLE.values()))
 SINCE = {"created_at": {"$gte": {"$date": "2020-01-01T00:00:00Z"}, "$lte": {"$date": {"$numberLong": "4102444800000"}}}}
@@ -59,9 +63,17 @@ CALLS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "aggregate": ("aggregate_runs", {"by": "model", "measures": ["runs", "failed", "total_tokens"]}),
     "aggregate by name": ("aggregate_runs", {"interaction": "ContractReview", "by": ["status"], "measures": ["runs"]}),
     "aggregate where": ("aggregate_runs", {"where": {"status": "failed"}, "by": ["environment"], "measures": ["runs"]}),
+    "a run": ("get_run", {"run_id": A_RUN}),
+    "a run and a missing run": ("get_run", {"run_ids": [A_RUN, "0" * 24], "include": ["result"]}),
+    "follow a run that has ended": ("stream_run", {"run_id": A_RUN}),
+    "dry run": ("create_run", {"interaction": "ContractReview", "data": {"contract": "x"}, "dry_run": True}),
+    "dry run of nothing": ("create_run", {"interaction": "ContractRevue", "data": {}, "dry_run": True}),
     "interactions": ("list_interactions", {"limit": 100}),
     "one interaction": ("list_interactions", {"interaction": "ContractReview"}),
+    "a draft that no run has used": ("list_interactions", {"interaction": "TranslateNote"}),
 }
+CHANGES: tuple[Operation, ...] = ("get_run", "update_run", "delete_run")
+"""The operations of the tools that change runs."""
 
 
 @dataclass
@@ -87,7 +99,8 @@ async def platform(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncI
     answers: dict[Operation, FixedAnswer] = {}
     async with running(SandboxOptions(answers=answers)) as started:
         api = sandbox_api(started.url, ApiSettings.model_validate({"edition": request.param}))
-        yield Platform(Config(api=api), answers)
+        manage = EDITIONS[request.param].changes_runs
+        yield Platform(Config.model_validate({"api": api, "server": {"manage": manage}}), answers)
 
 
 async def answers_of(client: Client) -> dict[str, Answer]:
@@ -115,6 +128,7 @@ def require_same(name: str, full: Answer, answer: Answer) -> None:
     """Fail if `answer` contradicts the answer with all operations open."""
     if full.failed or answer.failed:
         assert answer.failed, "an error became an answer"
+        assert full.failed or "there is no" not in answer.text
         return
     match CALLS[name][0]:
         case "compute_run_facets":
@@ -130,6 +144,12 @@ def require_same(name: str, full: Answer, answer: Answer) -> None:
             known = {one["interaction"] for one in full.structured["interactions"]}
             listed = {one["interaction"] for one in answer.structured["interactions"]}
             assert listed == known or (listed <= known and "note" in answer.structured)
+        case "create_run":
+            [expected], [preview] = full.structured["runs"], answer.structured["runs"]
+            assert ("failure" in preview) <= ("failure" in expected)
+            assert preview.get("input") in {expected.get("input"), "not checked"}
+        case "get_run" | "stream_run":
+            assert answer.structured == full.structured
         case "aggregate_runs":
             assert answer.structured["groups"] == full.structured["groups"]
             assert answer.structured["complete"]
@@ -171,9 +191,49 @@ async def test_with_all_of_them_closed_answers_stay_true(
         require_same(name, full[name], answer)
     failed = {name for name, answer in answers.items() if answer.failed}
     assert failed == {
-        *("list by unknown name", "list by an ambiguous name"),
+        *("list by unknown name", "list by an ambiguous name", "a draft that no run has used"),
         *("find by no tags", "find by two conditions", "find what searches cannot", "find prompts"),
     }
+
+
+def subsets(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, ...]]:
+    """Yield every choice of some of `operations`."""
+    return chain.from_iterable(combinations(operations, size) for size in range(1, len(operations) + 1))
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("operations", list(subsets(CHANGES)), ids="+".join)
+async def test_changes_are_reported_as_the_api_has_made_them(
+    platform: Platform, operations: tuple[Operation, ...], status: int
+) -> None:
+    if not platform.config.server.manage:
+        assert not EDITIONS[platform.config.api.edition].changes_runs
+        return
+    async with connect_api(platform.config.api) as runs:
+        run_id = (await runs.create_run(interaction="AlwaysFails", tags=["before"])).id
+        async with platform.client(*ALL, *operations, status=status) as client:
+            updated = await call(client, "update_run", run_ids=[run_id], add_tags=["after"])
+            unchanged = await call(client, "update_run", run_ids=[run_id], remove_tags=["unknown"])
+        tags = list((await runs.get_run(run_id)).tags)
+        async with platform.client(*ALL, *operations, status=status) as client:
+            deleted = await call(client, "delete_runs", run_ids=[run_id])
+        try:
+            left = bool(await runs.get_run(run_id))
+            await runs.delete_run(run_id)
+        except NotFoundError:
+            left = False
+    assert (updated.structured["runs"][0]["outcome"] == "updated") == (tags == ["before", "after"])
+    assert (tags == ["before"]) == ("update_run" in operations or "get_run" in operations)
+    assert (unchanged.structured["runs"][0]["outcome"] == "updated") == ("get_run" not in operations)
+    assert (deleted.structured["runs"][0]["outcome"] == "deleted") == (not left) == ("delete_run" not in operations)
+    for answer in (updated, unchanged, deleted):
+        failed = answer.structured["runs"][0]["outcome"] == "failed"
+        assert ("Nothing was changed." in answer.text) == failed
+
+
+def test_every_tool_is_called_while_operations_are_closed() -> None:
+    called = {tool for tool, _ in CALLS.values()}
+    assert called | {"update_run", "delete_runs"} == EVERY_TOOL | {one.name for one in MANAGE_OPERATIONS}
 
 
 async def test_an_inexpressible_filter_is_refused_with_the_working_alternatives(platform: Platform) -> None:
@@ -209,7 +269,8 @@ async def test_tools_that_the_credential_does_not_permit_are_not_listed(
     auth = platform.config.api.auth.model_copy(update={"value": SecretStr(key)})
     config = platform.config.model_copy(update={"api": platform.config.api.model_copy(update={"auth": auth})})
     async with connect(config) as client:
-        assert {tool.name for tool in (await client.list_tools()).tools} == EVERY_TOOL - lacks
+        listed = {tool.name for tool in (await client.list_tools()).tools}
+        assert listed & EVERY_TOOL == EVERY_TOOL - lacks
     server = build_server(config)
     async with Client(server.mcp, client_info=PATIENT) as first:
         await first.list_tools()

@@ -224,3 +224,21 @@ def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> N
     piece = slices.cut("x" * 20, "runs://r1", "/result/a b", offset=0, limit=5)
     found = UriTemplate.parse("runs://{run_id}{?path,offset,limit}").match(piece["next"])
     assert found == {"run_id": "r1", "path": "/result/a b", "offset": "5", "limit": "5"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "prompt"),
+    [("runs://r1", None), ("runs://r1/prompt", None), ("runs://r1/result", "false"), ("runs://r1/parameters", "false")],
+)
+async def test_the_prompt_is_requested_only_if_it_is_shown(connect: Connect, uri: str, prompt: str | None) -> None:
+    asked: list[str | None] = []
+
+    async def run(request: Request) -> Response:
+        asked.append(request.query_params.get("include_prompt"))
+        return await reply({"id": "r1", "status": "completed", "result": {}, "parameters": {}, "prompt": []})(request)
+
+    async with upstream.serving({"GET /runs/r1": run}) as api:
+        config = Config.model_validate({"api": api.api.model_copy(update={"edition": "vertesia"})})
+        async with connect(config) as client:
+            await client.read_resource(uri)
+    assert asked == [prompt]

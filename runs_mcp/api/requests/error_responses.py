@@ -32,9 +32,11 @@ MILLISECOND_HEADERS = ("x-ratelimit-retry-ms", "x-retry-after-ms", "retry-after-
 TEMPORARY = frozenset({500, 502, 503, 504})
 REASONS: Mapping[str, Literal["pacing", "quota"]] = {"pacing": "pacing", "quota": "quota"}
 MESSAGE_FIELDS = ("message", "error", "title", "detail", "description", "msg", "errors")
-DETAIL_FIELDS = ("details", "errors", "detail")
-_NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
-_HTML = re.compile(r"\s*<(!doctype|html|head|body|h1|\?xml)\b", re.IGNORECASE)
+DETAIL_FIELDS = ("details", "error_description", "reason", "hint", "issues")
+PHRASES = frozenset({status.phrase for status in HTTPStatus} | {"Unprocessable Entity", "Payload Too Large"})
+"""Names of statuses, which some APIs repeat beside their message. Python renames some of them between versions."""
+_NUMBER = re.compile(r"\d+(\.\d*)?", re.ASCII)
+_HTML = re.compile(r"\s*<(!--|(!doctype|html|head|body|title|center|div|h1|\?xml)\b)", re.IGNORECASE)
 
 
 def error_of_exception(error: Exception, *, writes: bool) -> RunsApiError:
@@ -105,9 +107,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """
     # Retry-After is a number of seconds or an HTTP date (RFC 9110, section 10.2.3). The header in milliseconds is more
     # precise, so it comes first.
-    seconds = next(
-        (int(float(headers[name])) / 1_000 for name in MILLISECOND_HEADERS if _is_number(headers, name)), None
-    )
+    seconds = next((float(headers[name]) / 1_000 for name in MILLISECOND_HEADERS if _is_number(headers, name)), None)
     if seconds is None and _is_number(headers, "retry-after"):
         seconds = float(headers["retry-after"])
     if seconds is None:
@@ -165,13 +165,11 @@ def _explanation(content: bytes, redact: Callable[[str], str]) -> tuple[str | No
     body = _parse(content)
     if not isinstance(body, Mapping):
         return _shown(_text(body), redact), None
-    used = next((name for name in MESSAGE_FIELDS if _text(body.get(name))), None)
-    details = [_text(body.get(name)) for name in DETAIL_FIELDS if name != used]
     error = body.get("error")
-    if isinstance(error, Mapping):
-        details += [_text(error.get(name)) for name in DETAIL_FIELDS]
-    message = _text(body.get(used)) if used else ""
-    return _shown(message, redact), _shown("; ".join(filter(None, details)), redact)
+    levels = [body, error] if isinstance(error, Mapping) else [body]
+    said = [_text(level.get(name)) for level in levels for name in (*MESSAGE_FIELDS, *DETAIL_FIELDS)]
+    message, *details = dict.fromkeys(filter(None, said)) or [_text({**body, "status": None})]
+    return _shown(message, redact), _shown("; ".join(text for text in details if text not in PHRASES), redact)
 
 
 def _text(value: Any, name: str = "") -> str:
@@ -181,7 +179,7 @@ def _text(value: Any, name: str = "") -> str:
             return _object_text(value, name)
         case list():
             return "; ".join(filter(None, (_text(item, name) for item in value)))
-        case None | "":
+        case None | "" | bool():
             return ""
         case _:
             return f"{name}: {value}" if name else str(value)

@@ -12,11 +12,10 @@ from runs_mcp.api import REFUSALS, NotFoundError, RunsApiError
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.explanations import describe, explain
 from runs_mcp.cli.check.findings import Check, Finding, check, ok, skipped, warning
+from runs_mcp.server.permissions.permitted_tools import SUFFICIENT
 
 NO_RUN = "0" * 24
 """An id that belongs to no run."""
-EXECUTE = "interaction:execute"
-WRITE = "run:write"
 NOT_OFFERED = "not offered: server.tools or server.read_only excludes it"
 NOT_MANAGED = "not offered: server.manage is off, or server.tools or server.read_only excludes it"
 NOT_TRIED = "not tried, since it would create a run"
@@ -111,19 +110,24 @@ async def list_interactions(state: Examination) -> Finding:
     try:
         await state.client.catalog.list_interactions()
     except REFUSALS as error:
-        replaced_by, effect = await _source_of_names(state)
+        source = await _source_of_names(state)
+        if source is None:
+            return explain(error, state)
+        replaced_by, effect = source
         fix = f"Grant interaction:read to {state.source}; until then {effect}."
         return warning(f"not allowed for this credential. {describe(error)}", fix, replaced_by=replaced_by)
     return ok("allowed")
 
 
-async def _source_of_names(state: Examination) -> tuple[str, str]:
-    """Return the operation that gives the names of interactions, and what it lists."""
-    try:
+async def _source_of_names(state: Examination) -> tuple[str, str] | None:
+    """Return the operation that gives the names of interactions, and what it lists; None if none answers."""
+    with suppress(RunsApiError):
         await state.client.list_names("interaction")
-    except RunsApiError:
+        return "GET /interactions/names", "interactions are listed by name alone, without their inputs"
+    with suppress(RunsApiError):
+        await state.client.list_runs(limit=1)
         return "list_runs", "only the names that runs have used are listed"
-    return "GET /interactions/names", "interactions are listed by name alone, without their inputs"
+    return None
 
 
 @operation("allowed; execution itself is not tried")
@@ -139,7 +143,7 @@ async def create_run(state: Examination) -> Finding:
     """`POST /runs` is never sent, since runs cost money; the permissions in the token are read instead."""
     if "create_run" not in state.offered:
         return skipped(NOT_OFFERED)
-    return _untried(state, NOT_TRIED, EXECUTE, instead="set server.read_only")
+    return _untried(state, "create_run", NOT_TRIED, instead="set server.read_only")
 
 
 @check("update_run", after=("credential", "tools"))
@@ -157,18 +161,19 @@ async def delete_runs(state: Examination) -> Finding:
 def _change(state: Examination, tool: str) -> Finding:
     if tool not in state.offered:
         return skipped(NOT_MANAGED)
-    return _untried(state, NOT_CHANGED, WRITE, instead="turn server.manage off")
+    return _untried(state, tool, NOT_CHANGED, instead="turn server.manage off")
 
 
-def _untried(state: Examination, reason: str, permission: str, *, instead: str) -> Finding:
+def _untried(state: Examination, tool: str, reason: str, *, instead: str) -> Finding:
     """Return the finding for an operation that changes something, from the permissions in the token."""
     permissions = state.credential.permissions
     if permissions is None:
         return skipped(f"{reason}, and the token lists no permissions")
-    if permission in permissions:
-        return ok(f"{reason}; the token holds {permission}")
-    fix = f"Grant {permission} to {state.source}, or {instead}. Until then clients are not offered this tool."
-    return warning(f"{reason}; the token lacks {permission}", fix)
+    [needed] = SUFFICIENT[tool]
+    if lacking := " and ".join(sorted(needed - {*permissions})):
+        fix = f"Grant {lacking} to {state.source}, or {instead}. Until then clients are not offered this tool."
+        return warning(f"{reason}; the token lacks {lacking}", fix)
+    return ok(f"{reason}; the token holds {' and '.join(sorted(needed))}")
 
 
 def _refused(tool: str, error: RunsApiError, state: Examination) -> Finding:

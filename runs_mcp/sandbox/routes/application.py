@@ -100,7 +100,6 @@ def _interaction_routes(catalog: CatalogRoutes) -> Routes:
         ("GET", "/interactions", catalog.list_interactions),
         ("GET", "/interactions/tags", catalog.list_tags),
         ("POST", "/interactions/facets", catalog.compute_facets),
-        ("GET", "/interactions/resolve/{interaction_id}", catalog.resolve_interaction),
         ("GET", "/interactions/versions/{interaction_id}", catalog.list_versions),
         ("GET", "/interactions/catalog", catalog.list_catalog),
         ("GET", "/interactions/catalog/resolve/{interaction_id}", catalog.resolve_catalog),
@@ -114,6 +113,7 @@ def _interaction_routes(catalog: CatalogRoutes) -> Routes:
         ("POST", "/interactions/endpoints", "interaction_endpoints", catalog.list_endpoints),
         ("POST", "/interactions/export", "interaction_export", catalog.export_interactions),
         ("GET", "/interactions/names", "interaction_names", catalog.list_names),
+        ("GET", "/interactions/resolve/{interaction_id}", "interaction_resolve", catalog.resolve_interaction),
     ]
     # Fixed paths first: Starlette uses the first route that matches, and `{interaction_id}` matches all of them.
     return listings + [(method, path, "interactions", handler) for method, path, handler in routes]

@@ -71,8 +71,8 @@ class Tally:
     prompt_tokens: int = 0
     result_tokens: int = 0
     total_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     with_tokens: int = 0
     cost: float = 0.0
     with_cost: int = 0
@@ -84,8 +84,10 @@ class Tally:
         self.failed += run.failed
         self.prompt_tokens += run.prompt_tokens or 0
         self.result_tokens += run.result_tokens or 0
-        self.cached_tokens += run.cached_tokens or 0
-        self.cache_write_tokens += run.cache_write_tokens or 0
+        if run.cached_tokens is not None:
+            self.cached_tokens = (self.cached_tokens or 0) + run.cached_tokens
+        if run.cache_write_tokens is not None:
+            self.cache_write_tokens = (self.cache_write_tokens or 0) + run.cache_write_tokens
         if run.total_tokens is not None:
             self.total_tokens += run.total_tokens
             self.with_tokens += 1

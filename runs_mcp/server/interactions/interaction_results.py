@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from runs_mcp.api import Interaction, Resolution, Run
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.interactions.known_interactions import Source
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import results, tables
 
 MOST_FIELDS = 12
@@ -77,7 +78,8 @@ def details(
     lines += [f"{name}: {tables.cell(value)}" for name, value in {**_line(interaction), **defaults}.items() if value]
     lines += [*_note(source).values(), results.UNTRUSTED]
     lines += [results.fenced(_title(name, example), _within(text, share)) for name, text in texts.items()]
-    lines.append(f'Run it: create_run(interaction="{tables.cell(interaction.endpoint)}", data={{…}})')
+    if "create_run" in offered_tools(call.request_context):
+        lines.append(f'Run it: create_run(interaction="{tables.cell(interaction.endpoint)}", data={{…}})')
     return results.answer("\n".join(lines), structured)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runs_mcp.api import REFUSALS, Interaction, Ref, RunsApiError, RunsClient
-from runs_mcp.server.runs.name_resolver import STORED, UnclearNameError, composed
+from runs_mcp.server.runs.name_resolver import MOST_CANDIDATES, STORED, UnclearNameError, composed
 
 REMEMBERED_S = 60.0
 NEWEST_RUNS = 100
@@ -50,11 +50,13 @@ class Listing:
         if found:
             candidates = ", ".join(f"{interaction.endpoint} ({interaction.id})" for interaction in found)
             return f"`interaction`: {given!r} stands for {len(found)} interactions: {candidates}. Pass one of the ids."
+        unknown = f"no known run has used {given!r}" if self.source == "runs" else f"there is no {given!r}"
         near = difflib.get_close_matches(
             given, [interaction.endpoint for interaction in self.interactions], n=3, cutoff=0.5
         )
-        hint = f"Did you mean {', '.join(near)}?" if near else "list_interactions() lists them."
-        return f"`interaction`: there is no {given!r}. {hint}"
+        some = ", ".join(interaction.endpoint for interaction in self.interactions[:MOST_CANDIDATES])
+        hint = f" Did you mean {', '.join(near)}?" if near else f" There are {some}." if some else ""
+        return f"`interaction`: {unknown}.{hint}"
 
 
 class KnownInteractions:
@@ -94,7 +96,9 @@ class KnownInteractions:
 
 def _named(references: Iterable[Ref]) -> Sequence[Interaction]:
     found = {
-        reference.label: Interaction(id=reference.id or reference.label, name=reference.label, endpoint=reference.label)
+        reference.id or reference.label: Interaction(
+            id=reference.id or reference.label, name=reference.label, endpoint=reference.label
+        )
         for reference in references
     }
     return [interaction for interaction in found.values() if interaction.name]

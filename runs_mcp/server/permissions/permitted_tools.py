@@ -1,7 +1,7 @@
 """The tools that the credential permits, by the permissions that its token lists."""
 
 import logging
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 
 import anyio
 
@@ -11,21 +11,21 @@ from runs_mcp.config.api_settings import AuthSettings
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 2.0
-"""Seconds for which a list of tools waits for the exchange of an API key."""
+"""Seconds from the start of the server for which a list of tools waits for the exchange of an API key."""
 EXECUTE, READ, WRITE, READ_INTERACTIONS = "interaction:execute", "run:read", "run:write", "interaction:read"
-SUFFICIENT: Mapping[str, Set[str]] = {
-    "create_run": {EXECUTE},
-    "stream_run": {EXECUTE, READ},
-    "list_interactions": {READ_INTERACTIONS, READ},
-    "update_run": {WRITE},
-    "delete_runs": {WRITE},
+SUFFICIENT: Mapping[str, Sequence[Set[str]]] = {
+    "create_run": [{EXECUTE}],
+    "stream_run": [{READ}, {EXECUTE}],  # without `READ`, only runs that this server has started
+    "list_interactions": [{READ_INTERACTIONS}, {READ}],
+    "update_run": [{READ, WRITE}],
+    "delete_runs": [{WRITE}],
 }
-"""Permissions of which a tool needs one; the others need `READ`."""
+"""The sets of permissions with each of which a tool works; tools that are not listed need `READ`."""
 
 
 def permits(permissions: Collection[str] | None, tool: str) -> bool:
     """Return True unless the permissions are known and `tool` cannot work with them."""
-    return not permissions or not SUFFICIENT.get(tool, {READ}).isdisjoint(permissions)
+    return not permissions or any(needed <= {*permissions} for needed in SUFFICIENT.get(tool, [{READ}]))
 
 
 class PermittedTools:
@@ -36,6 +36,7 @@ class PermittedTools:
         # A command may ask a person for a password, which is for the first call to do.
         self._readable = auth.command is None
         self._read = anyio.Event()
+        self._deadline = anyio.current_time() + LONGEST_WAIT_S
         self._permissions: Collection[str] | None = None
 
     async def read(self) -> None:
@@ -49,8 +50,8 @@ class PermittedTools:
             self._read.set()
 
     async def wait(self) -> None:
-        """Wait until the permissions have been read, or that takes too long."""
-        with anyio.move_on_after(LONGEST_WAIT_S):
+        """Wait until the permissions have been read, but not longer than shortly after the start of the server."""
+        with anyio.CancelScope(deadline=self._deadline):
             await self._read.wait()
 
     def __contains__(self, tool: str) -> bool:

@@ -1,7 +1,7 @@
 """Callers and their scopes. Tools outside the scopes of a caller are not listed, and calling them returns an error."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ class CallerInstructions:
     The SDK answers `initialize` from fixed options, so only middleware can respect the caller.
     """
 
-    def __init__(self, instructions: Callable[[Request], str]) -> None:
+    def __init__(self, instructions: Callable[[Request], Awaitable[str]]) -> None:
         self._instructions = instructions
 
     async def __call__(self, ctx: Request, call_next: CallNext) -> HandlerResult:
@@ -66,4 +66,4 @@ class CallerInstructions:
         answer = await call_next(ctx)
         if ctx.method != "initialize" or not isinstance(answer, dict):
             return answer
-        return {**answer, "instructions": self._instructions(ctx)}
+        return {**answer, "instructions": await self._instructions(ctx)}

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runs_mcp.api import REFUSALS, FilterOption, RunsApiError
-from runs_mcp.server.context import Services
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.permissions.offered_tools import offered_tools
 
 EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag")
 TOOLS = {
@@ -15,29 +16,28 @@ TOOLS = {
 }
 
 
-async def hint(server: Services, filters: Mapping[str, Any]) -> str:
+async def hint(call: Call, filters: Mapping[str, Any]) -> str:
     """Return which of the exact `filters` hides runs, and the known value nearest to the one given.
 
-    Names only tools that this server publishes and whose operation answers.
+    Names only tools that the caller is offered and whose operation answers.
     """
     given = {name: value for name, value in filters.items() if name in EXACT_FILTERS and isinstance(value, str)}
     lines = []
     for name, value in given.items():
         others = {other: kept for other, kept in given.items() if other != name}
         try:
-            options = await server.runs.get_filter_options(name, **others)
+            options = await services(call).runs.get_filter_options(name, **others)
         except REFUSALS:
-            return _general(server, closed={"get_run_filter_options", "compute_run_facets"})
+            return _general(call, closed={"get_run_filter_options", "compute_run_facets"})
         except RunsApiError:
-            return _general(server)
+            return _general(call)
         if hidden := sum(option.count or 0 for option in options):
             lines.append(f'Without {name}="{value}" there are {hidden}{_nearest(value, options)}.')
-    return " ".join(lines) or _general(server)
+    return " ".join(lines) or _general(call)
 
 
-def _general(server: Services, closed: frozenset[str] | set[str] = frozenset()) -> str:
-    published = server.config.server.tools
-    usable = [text for tool, text in TOOLS.items() if tool not in closed and (published is None or tool in published)]
+def _general(call: Call, closed: frozenset[str] | set[str] = frozenset()) -> str:
+    usable = [TOOLS[tool] for tool in TOOLS if tool in offered_tools(call.request_context) - closed]
     return f"{'; '.join(usable)}." if usable else "Check the filters."
 
 

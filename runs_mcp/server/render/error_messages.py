@@ -2,9 +2,9 @@
 
 import difflib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import ValidationError
@@ -39,59 +39,59 @@ log = logging.getLogger(__name__)
 NOTHING_SENT = "Nothing was sent."
 NO_CHANGE = "Nothing was changed."
 NO_RUN = "No run was created."
-CHANGE_UNKNOWN = (
-    "It is not known whether this run was changed. Do not repeat it before get_run shows the run as it is now."
-)
-UNKNOWN: Mapping[Scope, str] = {
-    READ: NO_CHANGE,
-    CREATE: "It is not known whether a run was created. Before you create it again, call list_runs(limit=5), which "
-    "shows the newest runs.",
-    MANAGE: CHANGE_UNKNOWN,
-}
-"""The effect of a failed call that may have been sent, by the scope of its tool."""
 NOBODY_TO_ASK = (
     "This server requires that a person confirms each new run (server.confirm_create), and this client cannot ask. "
     f"{NOTHING_SENT} {NO_RUN} Connect with a client that supports elicitation, or ask the operator to turn the setting "
     "off; it cannot be overridden by an argument."
 )
-FIND_CLOSED = (
-    "The server's credential may not use MongoDB filters, and no search has the same meaning as this one. What works: "
-    "search_runs with its filters, aggregate_runs for numbers, and here equality of status, interaction, environment "
-    "and modelId, tags, and bounds of created_at."
-)
+FIND_CLOSED = "The server's credential may not use MongoDB filters, and no search has the same meaning as this one."
+FIND_ALTERNATIVES = {"search_runs": "search_runs with its filters", "aggregate_runs": "aggregate_runs for numbers"}
+FOUND_BY_SEARCHES = "here equality of status, interaction, environment and modelId, tags, and bounds of created_at"
 LONGEST_ECHO_CHARS = 100
 LONGEST_IN_SECONDS = 120
 LONGEST_IN_MINUTES = 120
+Offered = Collection[str] | None
+"""The tools that the caller is offered, and which a message may mention; None: all."""
 
 
-def explain(tool: str, error: BaseException, *, scope: Scope = READ) -> str:
+def explain(tool: str, error: BaseException, *, scope: Scope = READ, offered: Offered = None) -> str:
     """Return what `error` means to the model that called `tool`, which needs `scope`."""
     match error:
-        case ValidationError():
-            return f"{_invalid_arguments(error)} {NOTHING_SENT}"
         case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
         case UnclearNameError() | UnknownCostError():
             return f"{error} {_unchanged(scope)}"
         case LostCreateError() | RequestKeyConflictError() | CreateContinuesError() | NotSentError() | FollowingError():
-            return _explain_create(error)
+            return _explain_create(error, offered)
         case CreateLimitError():
             return over_create_limit(error)
         case FindClosedError():
-            return f"{FIND_CLOSED} {NO_CHANGE}"
+            return find_closed(offered)
         case RunsApiError(outcome_unknown=True) if scope != READ:
-            return f"{_cause(error)} {UNKNOWN[scope]}"
+            return f"{_cause(error)} {_unknown_effect(scope, offered)}"
         case RunsApiError():
-            return f"{_cause(error)} {_unchanged(scope)} {_next_step(error, scope)}"
+            return f"{_cause(error)} {_unchanged(scope)} {_next_step(error, scope, offered)}".rstrip()
         case ToolError():
             return str(error)
         case _:
             log.error("%s crashed", tool, exc_info=error)
-            return f"`{tool}` failed inside the server; its log has the details. {UNKNOWN[scope]}"
+            return f"`{tool}` failed inside the server; its log has the details. {_unknown_effect(scope, offered)}"
+
+
+def mention(offered: Offered, tool: str, text: str, otherwise: str = "") -> str:
+    """Return `text`, which mentions `tool`, or `otherwise` if the caller is not offered the tool."""
+    return text if offered is None or tool in offered else otherwise
+
+
+def find_closed(offered: Offered) -> str:
+    """Return the refusal of a MongoDB filter that the credential may not use, with what works instead."""
+    works = [mention(offered, tool, text) for tool, text in FIND_ALTERNATIVES.items()]
+    return f"{FIND_CLOSED} What works: {', '.join(filter(None, works))}, and {FOUND_BY_SEARCHES}. {NO_CHANGE}"
 
 
 def _explain_create(
     error: LostCreateError | RequestKeyConflictError | CreateContinuesError | NotSentError | FollowingError,
+    offered: Offered,
 ) -> str:
     """Return the meaning of an error that only the tools that execute runs raise."""
     match error:
@@ -99,18 +99,23 @@ def _explain_create(
             found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
             return f"{_cause(cause)} {found}"
         case LostCreateError(tag=tag, cause=cause):
-            advice = f'Call list_runs(tag="{tag}"), which shows the run if it exists, before you create it again.'
+            advice = mention(
+                offered,
+                "list_runs",
+                f'Call list_runs(tag="{tag}"), which shows the run if it exists, before you create it again.',
+                f"If it exists, it has the tag {tag}: have a person look for it before you create it again.",
+            )
             return f"{_cause(cause)} It is not known whether a run was created. {advice}"
         case CreateContinuesError(tags=tags, seconds=seconds):
-            return create_continues(tags, seconds)
+            return create_continues(tags, seconds, offered)
         case NotSentError(seconds=seconds):
             return no_answer(seconds, scope=CREATE)
         case RequestKeyConflictError(run_id=run_id):
             used = f"run {run_id}" if run_id else "a run that is being created"
             return f"This request_key was used for a different request ({used}): use another key. {NO_RUN}"
         case FollowingError(run_id=run_id, cause=cause):
-            advice = f'Do not create it again: get_run(run_id="{run_id}") shows its status.'
-            return f"Run {run_id} was accepted, but following it failed. {_cause(cause)} {advice}"
+            shown = mention(offered, "get_run", f': get_run(run_id="{run_id}") shows its status')
+            return f"Run {run_id} was accepted, but following it failed. {_cause(cause)} Do not create it again{shown}."
 
 
 def over_create_limit(error: CreateLimitError) -> str:
@@ -142,18 +147,23 @@ def no_answer(seconds: float, *, scope: Scope = READ) -> str:
     return f"The Runs API has not answered within {seconds:g} s. {unchanged} Try again later."
 
 
-def create_continues(tags: CreateTags, seconds: float) -> str:
+def create_continues(tags: CreateTags, seconds: float, offered: Offered = None) -> str:
     """Return the answer to a create that the API has not answered within `seconds`, and that continues."""
     if tags.keyed:
-        advice = "repeat this call with the same request_key to get its run"
+        advice = ": repeat this call with the same request_key to get its run"
     elif tags.run:
-        advice = f'list_runs(tag="{tags.run}") shows its run once there is one'
+        advice = mention(offered, "list_runs", f': list_runs(tag="{tags.run}") shows its run once there is one')
     else:
-        advice = "list_runs(limit=5) shows the newest runs"
+        advice = mention(offered, "list_runs", ": list_runs(limit=5) shows the newest runs")
     return (
         f"The Runs API has not answered within {seconds:g} s. The create request continues in the background, and its "
-        f"run will be executed. Do not create it again: {advice}."
+        f"run will be executed. Do not create it again{advice}."
     )
+
+
+def no_such_run(run_id: str, offered: Offered) -> str:
+    """Return the refusal of a resource of a run that does not exist."""
+    return f"There is no run {run_id!r}. {mention(offered, 'list_runs', 'list_runs shows the ids there are.')}".rstrip()
 
 
 def too_many(most: int) -> str:
@@ -177,9 +187,9 @@ def not_changed(action: Literal["update", "delete"], reason: str) -> str:
     )
 
 
-def change_unanswered(seconds: float) -> str:
+def change_unanswered(seconds: float, offered: Offered) -> str:
     """Return the outcome of a change of a run that was sent and that the API has not answered within `seconds`."""
-    return f"The Runs API has not answered within {seconds:g} s. {CHANGE_UNKNOWN}"
+    return f"The Runs API has not answered within {seconds:g} s. {_unknown_effect(MANAGE, offered)}"
 
 
 def not_allowed(tool: str, scope: Scope) -> str:
@@ -217,13 +227,15 @@ def waiting_time(seconds: float) -> str:
     return f"{minutes} min" if minutes < LONGEST_IN_MINUTES else f"{ceil(minutes / 60)} h"
 
 
-def _invalid_arguments(error: ValidationError) -> str:
+def invalid_arguments(error: ValidationError, schema: Mapping[str, Any]) -> str:
+    """Return the refusal of arguments that do not fit a tool, whose input `schema` has the values of its edition."""
     problems = []
     for problem in error.errors(include_url=False, include_context=False):
         # A list of values may be given as a single value, which has no index.
         named = problem["loc"][:-1] if problem["loc"][-1:] == (0,) else problem["loc"]
         location = ".".join(map(str, named))
-        reason = problem["msg"].removeprefix("Value error, ")
+        choice = _choice(schema, problem["loc"]) if problem["type"] == "literal_error" else ""
+        reason = choice or problem["msg"].removeprefix("Value error, ")
         given = problem["input"]
         got = (
             f" (got {given!r})"
@@ -231,48 +243,71 @@ def _invalid_arguments(error: ValidationError) -> str:
             else ""
         )
         problems.append(_sentence(f"`{location}`: {reason}{got}"))
-    return " ".join(problems)
+    return " ".join([*problems, NOTHING_SENT])
+
+
+def _choice(schema: Mapping[str, Any], place: Sequence[int | str]) -> str:
+    """Return a sentence with the values that `schema` offers for a parameter; empty if it lists none."""
+    parameter = schema["properties"].get(place[0], {})
+    values = [repr(value) for value in parameter.get("enum") or parameter.get("items", {}).get("enum", ())]
+    return f"Input should be {' or '.join(filter(None, [', '.join(values[:-1]), *values[-1:]]))}" if values else ""
 
 
 def _cause(error: RunsApiError) -> str:
     quote = f' It says: "{error.api_message}".' if error.api_message else ""
-    details = f" Details: {error.details}." if error.details else ""
+    details = f" Details: {_sentence(error.details)}" if error.details else ""
+    return f"{_kind(error)}{quote}{details}"
+
+
+def _kind(error: RunsApiError) -> str:
     match error:
         case AuthenticationError():
-            return f"The Runs API did not accept the server's credential (401).{quote}"
+            return "The Runs API did not accept the server's credential (401)."
         case PermissionDeniedError():
-            return f"The server's credential may not do this ({error.status}).{quote}"
+            return f"The server's credential may not do this ({error.status})."
         case NotFoundError():
-            return f"The Runs API found nothing there (404).{quote}"
+            return "The Runs API found nothing there (404)."
         case InvalidRequestError():
-            return f"The Runs API rejected the request ({error.status}).{quote}{details}"
+            return f"The Runs API rejected the request ({error.status})."
         case RateLimitedError():
-            return f"The Runs API is limiting its rate (429).{quote}"
+            return "The Runs API is limiting its rate (429)."
         case UnavailableError() if error.status:
-            return f"The Runs API failed ({error.status}).{quote}"
+            return f"The Runs API failed ({error.status})."
         case _:
-            return f"{_sentence(str(error))}{quote}"
+            return _sentence(str(error))
 
 
 def _unchanged(scope: Scope) -> str:
     return NO_RUN if scope == CREATE else NO_CHANGE
 
 
-def _next_step(error: RunsApiError, scope: Scope) -> str:
+def _unknown_effect(scope: Scope, offered: Offered) -> str:
+    """Return the effect of a failed call that may have been sent, by the scope of its tool."""
+    if scope == READ:
+        return NO_CHANGE
+    if scope == MANAGE:
+        seen = mention(offered, "get_run", "get_run shows the run as it is now", "a person has checked the run")
+        return f"It is not known whether this run was changed. Do not repeat it before {seen}."
+    newest = mention(offered, "list_runs", "call list_runs(limit=5), which shows", "have a person check")
+    return f"It is not known whether a run was created. Before you create it again, {newest} the newest runs."
+
+
+def _next_step(error: RunsApiError, scope: Scope, offered: Offered) -> str:
     match error:
         case AuthenticationError():
             return "Someone with access to the server's configuration must renew it; `runs-mcp check` says how."
         case PermissionDeniedError():
             return "This operation needs another credential; other operations may still work."
         case NotFoundError() if scope == CREATE:
-            return "list_interactions shows the interactions that can be run."
+            return mention(offered, "list_interactions", "list_interactions shows the interactions that can be run.")
         case NotFoundError():
-            return "list_runs shows the ids of runs."
+            return mention(offered, "list_runs", "list_runs shows the ids of runs.")
         case InvalidRequestError():
             return "Correct the arguments and call again."
         case RateLimitedError() | UnavailableError() | ApiTimeoutError() | StreamInterruptedError():
-            wait = f" in {waiting_time(error.retry_after_s)}" if error.retry_after_s else ""
-            return f"Try again{wait}." if error.retry_safe else "Trying again at once will not help."
+            if error.retry_after_s:
+                return f"Try again in {waiting_time(error.retry_after_s)}."
+            return "Try again." if error.retry_safe else "Trying again at once will not help."
         case ResponseTooLargeError():
             return "Ask for less: a lower limit, or fewer fields."
         case ProtocolError():

@@ -11,6 +11,7 @@ from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent
 from runs_mcp.api import Run, TokenUse
 from runs_mcp.observability.masking import show_hidden
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import portable_json, tables
 from runs_mcp.server.render.truncate import Cut, fit, keep_tail, text_of
 from runs_mcp.server.runs import own_tags
@@ -99,9 +100,12 @@ def ended(call: Call, run: Run, *, offset: int = 0, tail: int | None = None) -> 
 
 def accepted(call: Call, run: Run, *, as_task: bool = False) -> CallToolResult:
     """Return a run that was created and continues in the background; `as_task`: a task replaces this result."""
-    follow_up = f'stream_run(run_id="{run.id}")'
-    note = f"Accepted and running; do not create it again. {follow_up} waits for its end, get_run reads it."
-    structured = {"id": run.id, "status": run.status or "created", "note": note, "next": follow_up}
+    offered, follow_up = offered_tools(call.request_context), f'stream_run(run_id="{run.id}")'
+    uses = {"stream_run": f"{follow_up} waits for its end", "get_run": "get_run reads it"}
+    usable = ", ".join(use for tool, use in uses.items() if tool in offered)
+    note = f"Accepted and running; do not create it again.{f' {usable}.' if usable else ''}"
+    structured = {"id": run.id, "status": run.status or "created", "note": note}
+    structured |= {"next": follow_up} if "stream_run" in offered else {}
     result = answer(f"Run {run.id} ({origin(call, run)}). {note}", structured)
     return result.model_copy(update={"meta": {RUN_OF_TASK: run.id}}) if as_task else result
 
@@ -114,14 +118,15 @@ def still_going(call: Call, follower: RunStream, offset: int, tail: int | None =
     text = follower.text(offset)[:limit]
     offset += len(text)
     follow_up = f'stream_run(run_id="{follower.run_id}", offset={offset})'
-    note = f"Still running; do not create it again. Continue with {follow_up}."
+    offered = "stream_run" in offered_tools(call.request_context)
+    note = f"Still running; do not create it again.{f' Continue with {follow_up}.' if offered else ''}"
     structured = {
         "id": follower.run_id,
         "status": "processing",
         "text": text,
         "next_offset": offset,
         "note": note,
-        "next": follow_up,
+        **({"next": follow_up} if offered else {}),
     }
     nothing = services(call).hidden_note.capitalize() or "It has written nothing new yet"
     written = [UNTRUSTED, fenced("text", text)] if text else [f"{nothing}."]

@@ -11,6 +11,7 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.pages.find_cursor import query_after
 from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import results, tables
 from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.render.selection import Selection
@@ -82,9 +83,8 @@ def searched(
     call: Call, search: Mapping[str, Any], shown: FittingRuns, selection: Selection, *, limit: int, left: int
 ) -> CallToolResult:
     """Return the runs that a `search` gave in place of a closed `find`; `search_runs` continues them."""
-    published = services(call).config.server.tools
     following: dict[str, Any] = {"note": CLOSED_FIND}
-    if left and (published is None or "search_runs" in published):
+    if left and "search_runs" in offered_tools(call.request_context):
         arguments = {**search, "limit": min(limit, MAX_PAGE), "offset": len(shown.runs)}
         following["next"] = results.written_call("search_runs", arguments)
     elif left:

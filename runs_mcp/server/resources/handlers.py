@@ -20,11 +20,13 @@ from mcp_types import (
     ResourceTemplate,
     TextResourceContents,
 )
+from pydantic import MISSING
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Request
 from runs_mcp.server.pages import cursor
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.privacy.content_policy import NOT_SHOWN
 from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices
@@ -63,7 +65,9 @@ async def list_runs(ctx: Request, asked: PaginatedRequestParams | None) -> ListR
     try:
         runs = await ctx.lifespan_context.runs.list_runs(limit=size, offset=offset)
     except RunsApiError as error:
-        raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/list", error)) from None
+        raise MCPError(
+            INTERNAL_ERROR, error_messages.explain("resources/list", error, offered=offered_tools(ctx))
+        ) from None
     after, most = offset + len(runs), ctx.lifespan_context.config.server.listed_runs
     following = cursor.encode(after) if len(runs) == size and after < most else None
     return ListResourcesResult(resources=[_resource(run) for run in runs], next_cursor=following, ttl_ms=0)
@@ -97,7 +101,7 @@ class Reader:
         except ValueError as error:
             raise MCPError(INVALID_PARAMS, str(error), {"uri": asked.uri}) from None
         except RunsApiError as error:
-            text = error_messages.explain("resources/read", error)
+            text = error_messages.explain("resources/read", error, offered=offered_tools(ctx))
             raise MCPError(INTERNAL_ERROR, text, {"uri": asked.uri}) from None
         text = portable_json.dumps(value)
         contents = TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)
@@ -112,25 +116,26 @@ async def _read(ctx: Request, uri: str) -> tuple[Run, Any]:
         RunsApiError: The API failed.
     """
     if (found := _PART.match(uri)) is None and (found := _RUN.match(uri)) is None:
-        raise ValueError(f"Unknown resource: {uri}. Runs are runs://{{run_id}}; list_runs shows their ids.")
+        shown = error_messages.mention(offered_tools(ctx), "list_runs", "; list_runs shows their ids")
+        raise ValueError(f"Unknown resource: {uri}. Runs are runs://{{run_id}}{shown}.")
     named = {name: str(value) for name, value in found.items()}
     run_id, part = named.pop("run_id"), named.pop("part", None)
     if part is not None and part not in PARTS:
         raise ValueError(f"A run has no part {part!r}; it has {', '.join(PARTS)}.")
     if part is not None and ctx.lifespan_context.config.server.content == "none":
         raise ValueError(f"{NOT_SHOWN} {uri_of(run_id)} has the status, times and tokens of the run.")
-    run = await _run(ctx, run_id)
+    run = await _run(ctx, run_id, include_prompt=MISSING if part in (None, "prompt") else False)
     document = own_tags.without_own(run.raw) if part is None else run.raw.get(part)
     return run, _piece(document, uri_of(run_id, part), **named)
 
 
-async def _run(ctx: Request, run_id: str) -> Run:
+async def _run(ctx: Request, run_id: str, *, include_prompt: bool | MISSING) -> Run:
     try:
-        return await ctx.lifespan_context.runs.get_run(params.run_id(run_id))
+        return await ctx.lifespan_context.runs.get_run(params.run_id(run_id), include_prompt=include_prompt)
     except ValueError as error:
         raise ValueError(f"{run_id!r}: {error}. {error_messages.NOTHING_SENT}") from None
     except NotFoundError:
-        raise ValueError(f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
+        raise ValueError(error_messages.no_such_run(run_id, offered_tools(ctx))) from None
 
 
 def _piece(document: Any, uri: str, *, path: str = "", offset: str = "", limit: str = "") -> Any:

@@ -25,6 +25,7 @@ from mcp_types import (
 from runs_mcp.api import NotFoundError, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Request, session_id
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import principal
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.runs.run_poller import RunPollers
@@ -182,9 +183,10 @@ async def _require_run(ctx: Request, run_id: str) -> None:
     try:
         await ctx.lifespan_context.runs.get_run(run_id, include_prompt=False)
     except NotFoundError:
-        raise MCPError(INVALID_PARAMS, f"There is no run {run_id!r}. list_runs shows the ids there are.") from None
+        raise MCPError(INVALID_PARAMS, error_messages.no_such_run(run_id, offered_tools(ctx))) from None
     except RunsApiError as error:
-        raise MCPError(INTERNAL_ERROR, error_messages.explain("resources/subscribe", error)) from None
+        text = error_messages.explain("resources/subscribe", error, offered=offered_tools(ctx))
+        raise MCPError(INTERNAL_ERROR, text) from None
 
 
 def _run_id(uri: str) -> str | None:

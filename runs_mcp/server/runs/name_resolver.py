@@ -22,7 +22,7 @@ STORED = "oid:"
 """Prefix of a stored interaction, in front of its id or name; runs hold the id alone."""
 VERSION = "@"
 """Separates the name of an interaction from a version or tag."""
-_SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\w+:.+")
+_SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(sys|app|tmp):.+")
 
 
 class UnclearNameError(Exception):
@@ -72,10 +72,14 @@ class Names:
         if _SURELY_AN_ID.fullmatch(given):
             return given
         directory = await self._directory(field)
-        found = _match(field, given, directory.options)
-        if found is None and not must_exist:
-            directory = await self._catalogue_or(directory, field)
-            found = _match(field, given, directory.options)
+        matches = _exact(given, directory.options)
+        if not matches:
+            similar = _similar(given, directory.options)
+            # Something that no run has used may have the exact name.
+            if similar or not must_exist:
+                directory = await self._catalogue_or(directory, field)
+            matches = _exact(given, directory.options) or [*similar, *_similar(given, directory.options)]
+        found = _only(field, given, matches)
         if found is None and field == "interaction" and VERSION in given:
             return await self._version(given)
         # An unknown name is never sent: the API would return an empty list, which reads as "no runs".
@@ -210,15 +214,24 @@ def _options(references: Sequence[Ref | None]) -> Sequence[FilterOption]:
     return [FilterOption(reference.id, reference.name) for reference in by_id.values()]
 
 
-def _match(field: Named, given: str, options: Sequence[FilterOption]) -> str | None:
-    """Return the id of the option with the id or name `given`; None if no option has it.
+def _exact(given: str, options: Sequence[FilterOption]) -> Sequence[FilterOption]:
+    """Return the option with the id `given`, else the options with that name in Unicode's composed form (NFC)."""
+    by_id = [option for option in options if option.id == given]
+    return by_id or [option for option in options if option.name and composed(option.name) == composed(given)]
 
-    An exact match comes before a match that differs in case; names are compared in Unicode's composed form (NFC).
+
+def _similar(given: str, options: Sequence[FilterOption]) -> Sequence[FilterOption]:
+    """Return the options whose name differs from `given` at most in case."""
+    wanted = composed(given).casefold()
+    return [option for option in options if option.name and composed(option.name).casefold() == wanted]
+
+
+def _only(field: Named, given: str, matches: Sequence[FilterOption]) -> str | None:
+    """Return the id of the only match; None without a match.
+
+    Raises:
+        UnclearNameError: there are several.
     """
-    if any(option.id == given for option in options):
-        return given
-    exact = [option for option in options if composed(option.name) == composed(given)]
-    matches = exact or [option for option in options if composed(option.name).casefold() == composed(given).casefold()]
     by_id = {option.id: option for option in matches if option.id}
     if len(by_id) > 1:
         candidates = list(by_id.values())

@@ -1,10 +1,11 @@
 """The text of a followed run and its end."""
 
+from collections.abc import Mapping
 from time import monotonic
 
 import anyio
 
-from runs_mcp.api import Run, RunsApiError
+from runs_mcp.api import Closed, Run, RunsApiError
 
 MAX_KEPT_CHARS = 2_000_000
 
@@ -22,6 +23,8 @@ class RunStream:
         """The reason why the end of the run cannot be observed."""
         self.started = False
         """True if this process has started the run."""
+        self.closed: Closed | None = None
+        """The end of the stream, once the API has closed it."""
         self.watchers = 0
         self.ended = anyio.Event()
         self._chunks: list[str] = []
@@ -62,6 +65,14 @@ class RunStream:
         kept = self.text()
         if text.startswith(kept, self.length - len(kept)):
             self.join(0, text)
+
+    def streamed_run(self, note: str) -> Run | None:
+        """Return the run that a closed stream has told, with a `note`; None if the stream was not closed."""
+        if self.closed is None:
+            return None
+        data = self.closed.data
+        status = {"status": data["status"]} if isinstance(data, Mapping) and "status" in data else {}
+        return Run({"id": self.run_id, **status, "note": note, "result": self.text()})
 
     def end(self, run: Run | None = None, error: RunsApiError | None = None) -> None:
         """Record how the run ended, and wake all waiting readers."""

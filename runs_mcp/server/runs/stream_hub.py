@@ -12,7 +12,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from runs_mcp.api import Chunk, Run, RunsApiError, RunsClient
+from runs_mcp.api import REFUSALS, Chunk, Closed, Run, RunsApiError, RunsClient
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.shared_state import Relay
 
@@ -121,6 +121,13 @@ class StreamHub:
                 async with limiter:
                     broken = await self._read_stream(follower, on_start)
             run = await self._poll(follower, broken, on_start)
+        except REFUSALS as error:
+            # A credential that may only execute runs cannot read them.
+            streamed = follower.streamed_run(
+                f"The run cannot be read ({error.status}): this is the text of its stream."
+            )
+            follower.end(run=streamed, error=None if streamed else error)
+            return
         except RunsApiError as error:
             follower.end(error=error)
             return
@@ -147,6 +154,8 @@ class StreamHub:
                 async for event in events:
                     if isinstance(event, Chunk):
                         follower.append(event.text)
+                    elif isinstance(event, Closed):
+                        follower.closed = event
         except RunsApiError as error:
             return error
         return None

@@ -8,6 +8,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.config.http_settings import Scope
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import CREATE, READ
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages
@@ -16,7 +18,7 @@ from runs_mcp.server.runs.background_create import CreateContinuesError, NotSent
 from runs_mcp.server.runs.create_limit import CreateLimitError
 from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.run_stream import RunStream
-from runs_mcp.server.runs.stream_hub import FollowingError, StreamHub
+from runs_mcp.server.runs.stream_hub import FollowingError
 
 AT_ONCE = 8
 """Runs of one call that are created, executed or read at the same time."""
@@ -30,7 +32,7 @@ Ask = Callable[[], Awaitable[Run]]
 
 
 async def each(
-    tool: str, asks: Iterable[tuple[str, Ask]], *, scope: Scope = READ, progress: Progress | None = None
+    call: Call, asks: Iterable[tuple[str, Ask]], *, scope: Scope = READ, progress: Progress | None = None
 ) -> list[Outcome]:
     """Return the outcome of each of `asks`, by their labels and in their order; a failure leaves the others alone.
 
@@ -42,7 +44,7 @@ async def each(
 
     async def settle(outcome: Outcome, ask: Ask) -> None:
         async with at_once:
-            await _ask(tool, outcome, ask, scope=scope)
+            await _ask(call, outcome, ask, scope=scope)
         if progress:
             await progress.say(f"{next(numbers)} of {len(labelled)} runs\n")
 
@@ -53,7 +55,7 @@ async def each(
 
 
 async def watch(
-    followers: StreamHub, outcomes: Sequence[Outcome], following: Mapping[str, RunStream], progress: Progress
+    call: Call, outcomes: Sequence[Outcome], following: Mapping[str, RunStream], progress: Progress
 ) -> None:
     """Wait until each run has ended, and report each end as progress.
 
@@ -61,11 +63,13 @@ async def watch(
     """
 
     async def wait_for(outcome: Outcome, follower: RunStream) -> None:
-        with followers.watching(follower):
+        with services(call).followers.watching(follower):
             await follower.ended.wait()
         if follower.error:
             cause = FollowingError(follower.run_id, follower.error)
-            outcome.run, outcome.failure = None, error_messages.explain("create_run", cause, scope=CREATE)
+            offered = offered_tools(call.request_context)
+            outcome.run = None
+            outcome.failure = error_messages.explain(call.name, cause, scope=CREATE, offered=offered)
         outcome.run = follower.run or outcome.run
         ended = sum(outcome.run is None or outcome.run.is_final for outcome in outcomes)
         status = outcome.run.status if outcome.run else "unknown"
@@ -77,8 +81,9 @@ async def watch(
                 tasks.start_soon(wait_for, outcome, follower)
 
 
-async def _ask(tool: str, outcome: Outcome, ask: Ask, *, scope: Scope) -> None:
+async def _ask(call: Call, outcome: Outcome, ask: Ask, *, scope: Scope) -> None:
     try:
         outcome.run = await ask()
     except EXPECTED as error:
-        outcome.failure = error_messages.explain(tool, error, scope=scope)
+        offered = offered_tools(call.request_context)
+        outcome.failure = error_messages.explain(call.name, error, scope=scope, offered=offered)

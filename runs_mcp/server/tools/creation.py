@@ -101,9 +101,9 @@ class Creation:
 
         asks = [(planned.label, partial(start, planned)) for planned in self.planned]
         async with heartbeats(progress, server.config.streaming):
-            created = await batch.each("create_run", asks, scope=CREATE)
+            created = await batch.each(self.call, asks, scope=CREATE)
             with server.waiting.until(until):
-                await batch.watch(server.followers, created, following, progress)
+                await batch.watch(self.call, created, following, progress)
         return created
 
     async def _create(

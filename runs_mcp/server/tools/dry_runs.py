@@ -1,6 +1,7 @@
 """Dry runs: what each run of a call would use, and whether its data fits, without creating anything."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.known_interactions import Listing
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, previews
@@ -46,23 +48,23 @@ async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
 
 
 async def _listing(call: Call) -> Listing | None:
-    """Return the interactions of the catalogue; None if it cannot be read."""
+    """Return the known interactions; None if none can be read."""
     try:
-        listing = await services(call).interactions.listing()
+        return await services(call).interactions.listing()
     except RunsApiError:
         return None
-    return None if listing.source != "catalogue" else listing
 
 
 async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -> Preview:
-    request = planned.request
+    request, offered = planned.request, offered_tools(call.request_context)
     if planned.failure:
         return Preview(label=planned.label, failure=planned.failure)
     try:
         listed = _listed(listing, request)
-        resolved = await _resolved(call, request, listed)
+        resolved = await _resolved(call, request, listed, listing)
     except (UnclearNameError, NotFoundError, InvalidRequestError) as error:
-        return Preview(label=planned.label, failure=error_messages.explain("create_run", error, scope=CREATE))
+        failure = error_messages.explain(call.name, error, scope=CREATE, offered=offered)
+        return Preview(label=planned.label, failure=failure)
     return _described(planned, listed, resolved)
 
 
@@ -72,7 +74,7 @@ def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
     Raises:
         UnclearNameError: None or several have its name.
     """
-    if listing is None or is_in_code(str(request.interaction)):
+    if listing is None or listing.source != "catalogue" or is_in_code(str(request.interaction)):
         return None
     try:
         return listing.find(str(request.interaction))
@@ -82,7 +84,9 @@ def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
         return listing.find(request.shown_interaction)  # the id is that of an earlier version
 
 
-async def _resolved(call: Call, request: RunRequest, listed: Interaction | None) -> Resolution | None:
+async def _resolved(
+    call: Call, request: RunRequest, listed: Interaction | None, listing: Listing | None
+) -> Resolution | None:
     """Return what the API says that a run of `request` would use; None if the API does not tell.
 
     Raises:
@@ -95,22 +99,24 @@ async def _resolved(call: Call, request: RunRequest, listed: Interaction | None)
     try:
         return await catalog.resolve_interaction(selector, environment=request.environment_id, model=request.model)
     except NotFoundError:
-        if listed is None or ("@" in selector and await _resolves(call, listed)):
+        if listed and "@" not in selector:
+            return None  # the catalogue has it, so the operation is closed
+        if await _resolves(call, [listed] if listed else listing.interactions[:1] if listing else []):
             raise
-        return None  # the catalogue has it, so the operation is closed
+        return None
     except InvalidRequestError:
         raise
     except RunsApiError:
         return None
 
 
-async def _resolves(call: Call, listed: Interaction) -> bool:
-    """Return True if the API resolves a run of the newest version, so that it lacks only a version."""
-    try:
-        await services(call).runs.catalog.resolve_interaction(listed.endpoint)
-    except RunsApiError:
-        return False
-    return True
+async def _resolves(call: Call, known: Sequence[Interaction]) -> bool:
+    """Return True if the API resolves an interaction that is `known`, so that another 404 means what it says."""
+    for interaction in known:
+        with suppress(RunsApiError):
+            await services(call).runs.catalog.resolve_interaction(interaction.endpoint)
+            return True
+    return False
 
 
 def _described(planned: PlannedRun, listed: Interaction | None, resolved: Resolution | None) -> Preview:

@@ -14,6 +14,7 @@ from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
 from runs_mcp.server.patience import seconds_to_wait
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import CREATE, has_scope
 from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
@@ -190,12 +191,13 @@ async def _follow(call: Call, run: Run) -> RunStream:
 def _answer_batch(call: Call, several: Several, created: Sequence[Outcome]) -> CallToolResult:
     """Return the answer about several runs: pairs of ids, a comparison of models, or the result for each input."""
     going = [outcome.run.id for outcome in created if outcome.run and not outcome.run.is_final]
-    follow_up = results.written_call("get_run", {"run_ids": going, "include": ["result"]}) if going else ""
     if several.models is not MISSING and not going:
         return comparison.compared(call, created, include=["result"])
+    wanted: dict[str, object] = {"run_ids": going, "include": ["result"]}
     if several.models is not MISSING:
-        ids = [outcome.run.id for outcome in created if outcome.run]
-        follow_up = results.written_call("get_run", {"run_ids": ids, "include": ["result"], "compare": True})
+        wanted |= {"run_ids": [outcome.run.id for outcome in created if outcome.run], "compare": True}
+    offered = offered_tools(call.request_context)
+    follow_up = results.written_call("get_run", wanted) if going and "get_run" in offered else ""
     if several.repeats_several:
         return outcomes.pairs(call, created, follow_up=follow_up)
     return outcomes.several(call, created, include=["result"], follow_up=follow_up)

@@ -15,6 +15,7 @@ from runs_mcp.observability import audit
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import RunIds, Tags
+from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import MANAGE
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, outcomes, results, tables
@@ -62,7 +63,7 @@ async def delete_runs(call: Call, *, run_ids: RunIds) -> CallToolResult:
 async def _each(call: Call, run_ids: Sequence[str], change: Change) -> list[outcomes.Outcome]:
     """Return the outcome of `change` for each run; a failure leaves the others alone."""
     asks = [(run_id, partial(change, run_id)) for run_id in dict.fromkeys(run_ids)]
-    return await batch.each(call.name, asks, scope=MANAGE, progress=Progress.of(call))
+    return await batch.each(call, asks, scope=MANAGE, progress=Progress.of(call))
 
 
 async def _retag(call: Call, run_id: str, *, added: Sequence[str], removed: Sequence[str]) -> Run:
@@ -100,7 +101,7 @@ async def _send(call: Call, line: AbstractContextManager[None], change: Callable
         raise ToolError(error_messages.no_answer(most_s))
     with anyio.CancelScope(deadline=call.api_deadline), line:
         return await change()
-    raise ToolError(error_messages.change_unanswered(most_s))
+    raise ToolError(error_messages.change_unanswered(most_s, offered_tools(call.request_context)))
 
 
 def _question(run_ids: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> str:

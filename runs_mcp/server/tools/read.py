@@ -42,7 +42,7 @@ async def list_runs(
     server = services(call)
     filters = await server.names.in_filters(unwrapped(filtered_by))
     page = await server.list_pages.fetch(partial(server.runs.list_runs, **filters), limit=limit, offset=offset)
-    hint = "" if page.runs or offset else await empty_result_hints.hint(server, filters)
+    hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
     return run_lists.page(call, page, hint=hint)
 
 
@@ -70,7 +70,7 @@ async def get_run(
     reads = {each_id: partial(read, each_id) for each_id in run_ids}
     if compare and len(reads) == 1:
         raise InvalidArgumentError("`compare` needs `run_ids` with two or more ids")
-    read_runs = await batch.each("get_run", reads.items(), progress=Progress.of(call))
+    read_runs = await batch.each(call, reads.items(), progress=Progress.of(call))
     if compare:
         return comparison.compared(call, read_runs, include=parts)
     return outcomes.several(call, read_runs, include=parts, tail=last)

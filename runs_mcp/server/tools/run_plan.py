@@ -92,7 +92,7 @@ async def _repeated(call: Call, given: RunRequest, run_ids: Sequence[str]) -> li
     read = server.runs.unfiltered.get_run  # what is filtered is for readers: it must not become the input of a run
     asks = [(run_id, partial(read, run_id, include_prompt=False)) for run_id in run_ids]
     async with heartbeats(Progress.of(call), server.config.streaming):
-        earlier = await batch.each("create_run", asks)
+        earlier = await batch.each(call, asks)
     numbers = range(1, len(earlier) + 1) if len(earlier) > 1 else [None]
     return [_repeat(given, run, number) for run, number in zip(earlier, numbers, strict=True)]
 

@@ -64,7 +64,7 @@ async def search_runs(
         return await _sorted(call, filters, TimeSlice.between(start, end), sort, limit=limit, offset=offset)
     search = partial(server.runs.search_runs, **filters, start=start, end=end)
     page = await server.search_pages.fetch(search, limit=limit, offset=offset)
-    hint = "" if page.runs or offset else await empty_result_hints.hint(server, filters)
+    hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
     return run_lists.page(call, page, hint=hint)
 
 
