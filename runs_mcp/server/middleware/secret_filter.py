@@ -9,11 +9,11 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
-from pydantic_core import to_json
 from typing_extensions import override
 
 from runs_mcp.observability.logs import FIELDS
 from runs_mcp.server.context import Request
+from runs_mcp.server.render.portable_json import compact_json
 
 Redact = Callable[[str], str]
 
@@ -30,7 +30,7 @@ async def filter_secrets(ctx: Request, call_next: CallNext) -> HandlerResult:
     except MCPError as error:
         raise MCPError(error.code, runs.redact(error.message), _clean(error.data, runs.redact)) from None
     # A search in the JSON is faster than a search in each text.
-    if not runs.holds_secret(to_json(result, inf_nan_mode="constants", serialize_unknown=True)):
+    if not runs.holds_secret(compact_json(result)):
         return result
     plain = (
         result.model_dump(by_alias=True, mode="json", exclude_none=True) if isinstance(result, BaseModel) else result

@@ -5,22 +5,39 @@ from collections.abc import Mapping
 from math import isfinite, isnan
 from typing import Any
 
+import orjson
 from pydantic_core import to_json
 
 LARGEST_EXACT = 2**53 - 1
 """The largest integer up to which JavaScript keeps every digit."""
-_ALIKE = bytes.maketrans(b"123456789,[-", b"000000000:::")
-_UNUSUAL_NUMBERS = (b":0000000000000000", b":NaN", b":Infinity")
-"""Numbers that need a change, in JSON in which all digits are 0 and all characters in front of a number are `:`."""
 
 
-def for_javascript(document: Mapping[str, Any]) -> dict[str, Any]:
+def compact_json(value: Any) -> bytes:
+    """Return `value` as JSON that is measured or searched, but not sent: NaN and infinities may be null."""
+    # orjson takes a third of the time of pydantic, but rejects integers beyond 64 bits and models.
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return to_json(value, inf_nan_mode="constants", serialize_unknown=True)
+
+
+def for_javascript(document: dict[str, Any]) -> dict[str, Any]:
     """Return `document` with NaN, infinities, and integers beyond 2^53 as texts."""
-    # Hardly any document needs a change, and a search in its JSON takes a fifth of the time of a walk.
-    alike = to_json(document, inf_nan_mode="constants").translate(_ALIKE)
-    if not any(number in alike for number in _UNUSUAL_NUMBERS):
-        return dict(document)
+    if _is_portable(document):
+        return document
     return {name: _portable(value) for name, value in document.items()}
+
+
+def _is_portable(document: Mapping[str, Any]) -> bool:
+    # Hardly any document needs a change. orjson finds large integers in a tenth of the time of a walk through it.
+    try:
+        encoded = orjson.dumps(document, option=orjson.OPT_STRICT_INTEGER)
+    except TypeError:
+        return False
+    if b"null" not in encoded:  # which orjson also writes for NaN and infinities
+        return True
+    exact = to_json(document, inf_nan_mode="constants")
+    return b"NaN" not in exact and b"Infinity" not in exact
 
 
 def _portable(value: Any) -> Any:

@@ -152,7 +152,7 @@ def failure(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
-def answer(text: str, structured: Mapping[str, Any], links: Sequence[ResourceLink] = ()) -> CallToolResult:
+def answer(text: str, structured: dict[str, Any], links: Sequence[ResourceLink] = ()) -> CallToolResult:
     """Return a result in both forms; numbers that JavaScript cannot hold are texts in the structured form."""
     content: list[ContentBlock] = [TextContent(type="text", text=text), *links]
     return CallToolResult(content=content, structured_content=portable_json.for_javascript(structured))
@@ -181,9 +181,9 @@ def run_lines(run: Run, cut: Cut, *, tail: int | None = None) -> list[str]:
     return [*_facts(run), *_documents(run, cut.document), *cut_note(cut, tail)]
 
 
-def within(document: Mapping[str, Any], budget: int, run_id: str, *, tail: int | None = None) -> Cut:
+def within(document: dict[str, Any], budget: int, run_id: str, *, tail: int | None = None) -> Cut:
     """Return the document of a run in about `budget` characters, after the large fields were cut to `tail`."""
-    last = keep_tail(document, DOCUMENTS, tail, run_id) if tail is not None else Cut(dict(document), {})
+    last = keep_tail(document, DOCUMENTS, tail, run_id) if tail is not None else Cut(document, {})
     cut = fit(last.document, budget, run_id)
     return Cut(cut.document, last.fields | cut.fields)
 
@@ -195,8 +195,9 @@ def unwanted(include: Sequence[str] | None) -> AbstractSet[str]:
 
 def document_of(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """Return a run as the API sent it, without some fields and the server's tags; id and status are texts or absent."""
-    shown = own_tags.without_own(run.raw)
-    document = {name: value for name, value in shown.items() if name not in without}
+    document = dict(own_tags.without_own(run.raw))
+    for name in without:
+        document.pop(name, None)
     if "id" in document:
         document["id"] = run.id
     if run.status is None:

@@ -1,10 +1,10 @@
 """Lists of runs as tables, with the end of the list or the call that continues it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from mcp_types import CallToolResult
-from pydantic_core import to_json
 
 from runs_mcp.api import Run
 from runs_mcp.server.context import Call, services
@@ -13,6 +13,7 @@ from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import results, tables
+from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.truncate import Cut, fit
 
@@ -24,6 +25,29 @@ SMALLEST_ROW_CHARS = 600
 """A row of this size is never cut, however many rows a list has."""
 END = "End of list."
 CLOSED_FIND = "find is closed to the server's credential; a search with the same meaning replaced it."
+
+
+@dataclass(frozen=True, slots=True)
+class FittingRuns:
+    """The runs that a result has room for, and the row of each."""
+
+    runs: Sequence[Run]
+    rows: Sequence[Cut]
+
+    @classmethod
+    def of(cls, call: Call, runs: Sequence[Run], selection: Selection) -> Self:
+        """Take as many of `runs` as a result has room for, at least one.
+
+        Rows of selected fields take up to twice `server.max_result_chars` as JSON, which is longer than their table.
+        """
+        room = 2 * services(call).config.server.max_result_chars
+        rows = _found_rows(call, runs, selection)
+        for number, row in enumerate(rows):
+            room -= len(compact_json(row.document))
+            if room < 0:
+                shown = runs[: max(number, 1)]
+                return cls(shown, _found_rows(call, shown, selection))
+        return cls(runs, rows)
 
 
 def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
@@ -41,7 +65,7 @@ def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
 
 
 def found(
-    call: Call, query: Mapping[str, Any], shown: Sequence[Run], selection: Selection, *, left: int | None
+    call: Call, query: Mapping[str, Any], shown: FittingRuns, selection: Selection, *, left: int | None
 ) -> CallToolResult:
     """Return the runs that `find` gave, with the selected fields.
 
@@ -51,65 +75,51 @@ def found(
     if left is None:
         following = {"advice": "More runs may match: narrow the query, e.g. by created_at, to be sure."}
     elif left:
-        following = _continued(call, query_after(query, shown), left)
+        following = _continued(call, query_after(query, shown.runs), left)
     return _found(call, shown, selection, following)
 
 
 def searched(
-    call: Call, search: Mapping[str, Any], shown: Sequence[Run], selection: Selection, *, limit: int, left: int
+    call: Call, search: Mapping[str, Any], shown: FittingRuns, selection: Selection, *, limit: int, left: int
 ) -> CallToolResult:
     """Return the runs that a `search` gave in place of a closed `find`; `search_runs` continues them."""
     following: dict[str, Any] = {"note": CLOSED_FIND}
     if left and "search_runs" in offered_tools(call.request_context):
-        arguments = {**search, "limit": min(limit, MAX_PAGE), "offset": len(shown)}
+        arguments = {**search, "limit": min(limit, MAX_PAGE), "offset": len(shown.runs)}
         following["next"] = results.written_call("search_runs", arguments)
     elif left:
         following |= _continued(call, None, left)
     return _found(call, shown, selection, following)
 
 
-def _found(call: Call, shown: Sequence[Run], selection: Selection, following: Mapping[str, Any]) -> CallToolResult:
-    if not shown:
+def _found(call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any]) -> CallToolResult:
+    if not shown.runs:
         return _empty(call, 0, "")
-    rows = found_rows(call, shown, selection)
-    columns = tables.of_fields([row.document for row in rows]) if selection else tables.of_runs(shown)
-    structured = {"runs": [row.document for row in rows], **following}
-    head = f"{len(shown)} runs ({results.origin(call)})"
+    documents = [row.document for row in shown.rows]
+    columns = tables.of_fields(documents) if selection else tables.of_runs(shown.runs)
+    structured = {"runs": documents, **following}
+    head = f"{len(shown.runs)} runs ({results.origin(call)})"
     notes = [following["note"]] if "note" in following else []
-    return list_result(call, [head, *notes, tables.table(columns)], rows, structured)
+    return list_result(call, [head, *notes, tables.table(columns)], shown.rows, structured)
 
 
-def found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:
+def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:
     """Return the rows that `find` shows of `runs`, each cut to its share of the characters of a result."""
     if selection:
         return cut_rows(call, [(run.id, selection.apply(results.document_of(run))) for run in runs])
     return cut_rows(call, [(run.id, row_of(run)) for run in runs])
 
 
-def rows_that_fit(call: Call, runs: Sequence[Run], selection: Selection) -> Sequence[Run]:
-    """Return as many of `runs` as a result has room for, at least one.
-
-    Rows of selected fields take up to twice `server.max_result_chars` as JSON, which is longer than their table.
-    """
-    room = 2 * services(call).config.server.max_result_chars
-    for number, row in enumerate(found_rows(call, runs, selection)):
-        room -= len(to_json(row.document))
-        if room < 0:
-            return runs[: max(number, 1)]
-    return runs
-
-
 def row_of(run: Run) -> dict[str, Any]:
     """Return the fields of a run that a row of a list holds."""
     document = results.document_of(run, without=NOT_IN_LISTS)
-    return {name: _reference(value) if name in REFERENCES else value for name, value in document.items()}
+    for name in REFERENCES:
+        if isinstance(reference := document.get(name), dict):
+            document[name] = {field: reference[field] for field in IN_REFERENCES if field in reference}
+    return document
 
 
-def _reference(value: Any) -> Any:
-    return {name: value[name] for name in IN_REFERENCES if name in value} if isinstance(value, Mapping) else value
-
-
-def cut_rows(call: Call, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Cut]:
+def cut_rows(call: Call, documents: Sequence[tuple[str, dict[str, Any]]]) -> list[Cut]:
     """Return documents with the ids of their runs as rows, each cut to its share of the characters of a result."""
     share = max(services(call).config.server.max_result_chars // max(len(documents), 1), SMALLEST_ROW_CHARS)
     return [fit(document, share, run_id) for run_id, document in documents]

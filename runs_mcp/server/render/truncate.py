@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import to_json
-
+from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.runs.uris import uri_of
 
 SMALLEST_CUT_CHARS = 200
@@ -19,13 +18,13 @@ class Cut:
     fields: dict[str, str]
 
 
-def fit(document: Mapping[str, Any], budget: int, run_id: str) -> Cut:
+def fit(document: dict[str, Any], budget: int, run_id: str) -> Cut:
     """Return `document` in about `budget` characters of JSON.
 
     All fields share the budget: fields below their share stay whole, and none is cut below 200 characters.
     """
-    if len(to_json(document)) <= budget:
-        return Cut(dict(document), {})
+    if len(compact_json(document)) <= budget:
+        return Cut(document, {})
     texts = {name: text_of(value) for name, value in document.items()}
     share = max(fair_share([len(text) for text in texts.values()], budget), SMALLEST_CUT_CHARS)
     long = {name for name, text in texts.items() if len(text) > share}
@@ -48,7 +47,7 @@ def keep_tail(document: Mapping[str, Any], names: Collection[str], chars: int, r
 
 def text_of(value: Any) -> str:
     """Return a text as it is, and any other value as JSON."""
-    return value if isinstance(value, str) else to_json(value).decode()
+    return value if isinstance(value, str) else compact_json(value).decode()
 
 
 def fair_share(sizes: Iterable[int], budget: int) -> int:

@@ -22,9 +22,10 @@ def require_free(tags: list[str]) -> list[str]:
     return tags
 
 
-def without_own(document: Mapping[str, Any]) -> dict[str, Any]:
+def without_own(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a run's document without the server's own tags."""
     tags = document.get("tags")
-    if not isinstance(tags, list) or not any(isinstance(tag, str) and is_own(tag) for tag in tags):
-        return dict(document)
-    return {**document, "tags": [tag for tag in tags if not (isinstance(tag, str) and is_own(tag))]}
+    if not isinstance(tags, list):
+        return document
+    others = [tag for tag in tags if not (isinstance(tag, str) and is_own(tag))]
+    return document if len(others) == len(tags) else {**document, "tags": others}

@@ -18,6 +18,7 @@ from runs_mcp.server.params import MAX_PAGE, End, FoundLimit, Limit, Name, Offse
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
+from runs_mcp.server.render.run_lists import FittingRuns
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.tools.filter_arguments import SearchArguments
@@ -77,11 +78,13 @@ async def find_runs(
     most = limit if selection else min(limit, MAX_PAGE)
     query = await server.names.ids_in(query)
     page = await fetch_found(server.runs, server.search_pages, query, limit=most, select=selection.requested)
-    shown = run_lists.rows_that_fit(call, page.runs, selection)
-    left = len(page.runs) - len(shown) + page.further
+    shown = FittingRuns.of(call, page.runs, selection)
+    left = len(page.runs) - len(shown.runs) + page.further
     if page.search is not None:
         return run_lists.searched(call, page.search, shown, selection, limit=most, left=left)
-    further = await find_cursor.rows_remain(server.runs, query, shown) if shown and not left else left
+    further: int | None = left
+    if shown.runs and not left:
+        further = await find_cursor.rows_remain(server.runs, query, shown.runs)
     return run_lists.found(call, query, shown, selection, left=further)
 
 
