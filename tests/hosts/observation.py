@@ -19,7 +19,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
 from tests.clients.processes import CLEAN
-from tests.hosts.frameworks import Framework, Transport
+from tests.hosts.frameworks import TRANSPORTS, Framework, Transport
 from tests.ports import ROOT
 from tests.upstream import listening
 
@@ -70,23 +70,35 @@ class Observation:
     """Name and protocol version of the client, if it connected over HTTP; the URL of the server is `URL`."""
 
 
-async def observed(framework: Framework, transport: Transport, folder: Path) -> Observation:
-    """Have a framework use the server over a transport.
+async def observed(framework: Framework, folder: Path) -> Mapping[Transport, Observation]:
+    """Return the sessions of a framework over all transports, which wait for their long runs at the same time.
 
     Raises:
-        AssertionError: the framework raised an error.
+        ExceptionGroup: the framework raised an error in one of them.
     """
+    command = await anyio.to_thread.run_sync(lambda: framework.command)
+    sessions: dict[Transport, Observation] = {}
+
+    async def observe(transport: Transport) -> None:
+        sessions[transport] = await _session(command, framework.outlasts_s, transport, folder)
+
+    async with anyio.create_task_group() as group:
+        for transport in TRANSPORTS:
+            group.start_soon(observe, transport)
+    return sessions
+
+
+async def _session(command: list[str], outlasts_s: float, transport: Transport, folder: Path) -> Observation:
     async with running(SandboxOptions()) as sandbox, _served(sandbox) as (url, peers):
-        tag, chunks = uuid4().hex, round(framework.outlasts_s / CHUNK_S)
+        tag, chunks = uuid4().hex, round(outlasts_s / CHUNK_S)
         work = {"chunks": chunks, "delay_ms": CHUNK_S * 1_000}
         given = {
             "url": url if transport == "http" else None,
             "command": sys.executable,
-            "args": ["-m", "runs_mcp", "serve", "--config", str(_configuration(sandbox, folder))],
+            "args": ["-m", "runs_mcp", "serve", "--config", str(_configuration(sandbox, folder / f"{transport}.json"))],
             "slow": {"interaction": "SlowWriter", "data": work, "tags": [tag]},
         }
-        command = [*await anyio.to_thread.run_sync(lambda: framework.command), json.dumps(given)]
-        finished = await anyio.run_process(command, check=False, cwd=ROOT, env=ENVIRONMENT)
+        finished = await anyio.run_process([*command, json.dumps(given)], check=False, cwd=ROOT, env=ENVIRONMENT)
         assert finished.returncode == 0, finished.stderr.decode()
         words = [f"word{number}" for number in range(1, chunks + 1)]
         seen = {(name.replace(url, "URL"), protocol) for name, protocol in peers.seen}
@@ -101,9 +113,8 @@ async def _served(sandbox: Sandbox) -> AsyncIterator[tuple[str, Peers]]:
         yield url + PATH, peers
 
 
-def _configuration(sandbox: Sandbox, folder: Path) -> Path:
+def _configuration(sandbox: Sandbox, file: Path) -> Path:
     api = {"base_url": f"{sandbox.url}/api/v1", "auth": {"kind": "api_key", "value": DEMO_KEY}}
-    file = folder / "config.json"
     file.write_text(json.dumps({"api": api}), encoding="utf-8")
     return file
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import anyio
 
-from tests.hosts.frameworks import NODE, PYTHON, TRANSPORTS, Framework
+from tests.hosts.frameworks import FRAMEWORKS
 from tests.hosts.observation import Observation, observed
 
 FILE = Path(__file__).with_name("results.json")
-FRAMEWORKS: list[Framework] = [*PYTHON, *NODE]
 
 
 def result(seen: Observation) -> dict[str, Any]:
@@ -46,13 +45,11 @@ async def measure(*names: str) -> None:
     for framework in FRAMEWORKS:
         if names and framework.name not in names:
             continue
+        with tempfile.TemporaryDirectory() as folder:
+            sessions = await observed(framework, Path(folder))
         row: dict[str, Any] = {"title": framework.title, "version": framework.version}
-        for transport in TRANSPORTS:
-            with tempfile.TemporaryDirectory() as folder:
-                seen = await observed(framework, transport, Path(folder))
-            row[transport] = result(seen)
-            row.update({"client": clients(seen)} if transport == "http" else {})
-        measured[framework.name] = row
+        row |= {transport: result(seen) for transport, seen in sessions.items()}
+        measured[framework.name] = row | {"client": clients(sessions["http"])}
         FILE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from tests.hosts.frameworks import find
 from tests.hosts.observation import ENVIRONMENT
 from tests.ports import ROOT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("schemas")]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 KEYWORDS = "type description enum default examples format pattern minimum maximum".split()
 KEYWORDS += "minLength maxLength minItems maxItems".split()
 Schema = Mapping[str, Any]
@@ -61,12 +61,14 @@ def lost(before: Schema, after: Schema) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("framework", "program"), [("openai_agents", "strict_schemas"), ("openai_agents_js", "strict_schemas")]
+    "framework",
+    [
+        pytest.param(framework, marks=pytest.mark.xdist_group(framework))
+        for framework in ("openai_agents", "openai_agents_js")
+    ],
 )
-async def test_strict_mode_of_openai_takes_all_tools_without_free_objects(
-    client: Client, framework: str, program: str
-) -> None:
-    before, after = await schemas(client), await converted(framework, program, client)
+async def test_strict_mode_of_openai_takes_all_tools_without_free_objects(client: Client, framework: str) -> None:
+    before, after = await schemas(client), await converted(framework, "strict_schemas", client)
     assert {name for name, tool in after.items() if not tool["strict"]} == {
         name for name, schema in before.items() if is_free(schema)
     }
@@ -74,6 +76,7 @@ async def test_strict_mode_of_openai_takes_all_tools_without_free_objects(
         assert not lost(schema, after[name]["schema"]), name
 
 
+@pytest.mark.xdist_group("google_adk")
 async def test_gemini_takes_every_tool(client: Client) -> None:
     before, after = await schemas(client), await converted("google_adk", "gemini_schemas", client)
     assert set(after["adk"]) == set(before)
@@ -83,6 +86,7 @@ async def test_gemini_takes_every_tool(client: Client) -> None:
         assert after["genai"][name]["schema"].get("required") == schema.get("required")
 
 
+@pytest.mark.xdist_group("google_adk")
 async def test_gemini_reads_the_descriptions_of_the_tools(client: Client) -> None:
     listed = (await client.list_tools()).tools
     declared = (await converted("google_adk", "gemini_schemas", client))["adk"]

@@ -1,5 +1,6 @@
 """The session that each program has with the server, and the record that it prints as JSON."""
 
+import inspect
 import json
 import re
 import sys
@@ -58,6 +59,11 @@ class Framework(Protocol):
 def as_text(content: Any) -> str:
     """Return what a framework gives to a model as text."""
     return content if isinstance(content, str) else json.dumps(content, default=str)
+
+
+def default(function: Callable[..., Any], parameter: str) -> Any:
+    """Return the default value of a parameter."""
+    return inspect.signature(function).parameters[parameter].default
 
 
 Connect = Callable[[Server], AbstractAsyncContextManager[Framework]]
