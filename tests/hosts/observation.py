@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ from tests.ports import ROOT
 from tests.upstream import listening
 
 CHUNK_S = 0.5
+AT_ONCE = 4
+"""Number of frameworks that use the server at the same time; some give it only 5 s to start."""
 ENVIRONMENT = {
     **{name: value for name, value in CLEAN.items() if name != "PYTHONDONTWRITEBYTECODE"},
     "OTEL_SDK_DISABLED": "true",
@@ -68,41 +70,50 @@ class Observation:
     """Number of runs that were created."""
     peers: set[tuple[str, str]]
     """Name and protocol version of the client, if it connected over HTTP; the URL of the server is `URL`."""
+    failure: str
+    """What the program of the framework printed before it failed; empty if it did not fail."""
 
 
-async def observed(framework: Framework, folder: Path) -> Mapping[Transport, Observation]:
-    """Return the sessions of a framework over all transports, which wait for their long runs at the same time.
+async def observed(frameworks: Sequence[Framework], folder: Path) -> Mapping[str, Mapping[Transport, Observation]]:
+    """Return the sessions of each framework by its name, over each transport.
 
-    Raises:
-        ExceptionGroup: the framework raised an error in one of them.
+    Sessions mostly wait for their long runs, so several frameworks use the server at the same time, longest run first.
     """
-    command = await anyio.to_thread.run_sync(lambda: framework.command)
-    sessions: dict[Transport, Observation] = {}
+    seen: dict[str, dict[Transport, Observation]] = {framework.name: {} for framework in frameworks}
+    limit = anyio.CapacityLimiter(AT_ONCE)
 
-    async def observe(transport: Transport) -> None:
-        sessions[transport] = await _session(command, framework.outlasts_s, transport, folder)
+    async def observe(framework: Framework) -> None:
+        async with limit, anyio.create_task_group() as group:
+            command = await anyio.to_thread.run_sync(lambda: framework.command)
+            for transport in TRANSPORTS:
+                group.start_soon(record, framework, command, transport)
+
+    async def record(framework: Framework, command: list[str], transport: Transport) -> None:
+        file = folder / f"{framework.name}-{transport}.json"
+        seen[framework.name][transport] = await _session(command, framework.outlasts_s, transport, file)
 
     async with anyio.create_task_group() as group:
-        for transport in TRANSPORTS:
-            group.start_soon(observe, transport)
-    return sessions
+        for framework in sorted(frameworks, key=lambda framework: -framework.outlasts_s):
+            group.start_soon(observe, framework)
+    return seen
 
 
-async def _session(command: list[str], outlasts_s: float, transport: Transport, folder: Path) -> Observation:
+async def _session(command: list[str], outlasts_s: float, transport: Transport, file: Path) -> Observation:
     async with running(SandboxOptions()) as sandbox, _served(sandbox) as (url, peers):
         tag, chunks = uuid4().hex, round(outlasts_s / CHUNK_S)
         work = {"chunks": chunks, "delay_ms": CHUNK_S * 1_000}
         given = {
             "url": url if transport == "http" else None,
             "command": sys.executable,
-            "args": ["-m", "runs_mcp", "serve", "--config", str(_configuration(sandbox, folder / f"{transport}.json"))],
+            "args": ["-m", "runs_mcp", "serve", "--config", str(_configuration(sandbox, file))],
             "slow": {"interaction": "SlowWriter", "data": work, "tags": [tag]},
         }
         finished = await anyio.run_process([*command, json.dumps(given)], check=False, cwd=ROOT, env=ENVIRONMENT)
-        assert finished.returncode == 0, finished.stderr.decode()
+        failure = finished.stderr.decode() if finished.returncode else ""
         words = [f"word{number}" for number in range(1, chunks + 1)]
         seen = {(name.replace(url, "URL"), protocol) for name, protocol in peers.seen}
-        return Observation(json.loads(finished.stdout), words, await _created(sandbox, tag), seen)
+        record = {} if failure else json.loads(finished.stdout)
+        return Observation(record, words, await _created(sandbox, tag), seen, failure)
 
 
 @asynccontextmanager

@@ -12,33 +12,34 @@ from tests.hosts import results
 from tests.hosts.frameworks import FRAMEWORKS, TRANSPORTS, Framework, Transport
 from tests.hosts.observation import Observation, observed
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(400)]
-EACH = [
-    pytest.param(framework, id=framework.name, marks=pytest.mark.xdist_group(framework.name))
-    for framework in FRAMEWORKS
-]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(900)]
 COMMITTED = results.committed()
 TEXT_ONLY_ERRORS = {"crewai", "llama_index", "semantic_kernel"}
 """Frameworks that give the text of an error to the model as if it were an answer."""
 
 
-Sessions = tuple[Framework, Mapping[Transport, Observation]]
+Sessions = Mapping[str, Mapping[Transport, Observation]]
 Session = tuple[Framework, Transport, Observation]
 
 
-@pytest.fixture(scope="module", params=EACH)
-async def sessions(
-    request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> Sessions:
-    """A framework, and its session with the server over each transport."""
-    return request.param, await observed(request.param, tmp_path_factory.mktemp("session"))
+@pytest.fixture(scope="module")
+async def sessions(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Sessions:
+    """The sessions of all frameworks."""
+    return await observed(FRAMEWORKS, tmp_path_factory.mktemp("sessions"))
 
 
 @pytest.fixture(params=TRANSPORTS)
-def session(request: pytest.FixtureRequest, sessions: Sessions) -> Session:
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """Each transport."""
+    return request.param
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)
+def session(request: pytest.FixtureRequest, transport: Transport, sessions: Sessions) -> Session:
     """A framework, a transport, and their session with the server."""
-    framework, by_transport = sessions
-    return framework, request.param, by_transport[request.param]
+    seen = sessions[request.param.name][transport]
+    assert not seen.failure, seen.failure
+    return request.param, transport, seen
 
 
 def test_every_tool_is_offered(session: Session) -> None:

@@ -60,13 +60,7 @@ def lost(before: Schema, after: Schema) -> set[tuple[str, str, str]]:
     return set(facts(before)) - set(facts(after))
 
 
-@pytest.mark.parametrize(
-    "framework",
-    [
-        pytest.param(framework, marks=pytest.mark.xdist_group(framework))
-        for framework in ("openai_agents", "openai_agents_js")
-    ],
-)
+@pytest.mark.parametrize("framework", ["openai_agents", "openai_agents_js"])
 async def test_strict_mode_of_openai_takes_all_tools_without_free_objects(client: Client, framework: str) -> None:
     before, after = await schemas(client), await converted(framework, "strict_schemas", client)
     assert {name for name, tool in after.items() if not tool["strict"]} == {
@@ -76,7 +70,6 @@ async def test_strict_mode_of_openai_takes_all_tools_without_free_objects(client
         assert not lost(schema, after[name]["schema"]), name
 
 
-@pytest.mark.xdist_group("google_adk")
 async def test_gemini_takes_every_tool(client: Client) -> None:
     before, after = await schemas(client), await converted("google_adk", "gemini_schemas", client)
     assert set(after["adk"]) == set(before)
@@ -86,7 +79,6 @@ async def test_gemini_takes_every_tool(client: Client) -> None:
         assert after["genai"][name]["schema"].get("required") == schema.get("required")
 
 
-@pytest.mark.xdist_group("google_adk")
 async def test_gemini_reads_the_descriptions_of_the_tools(client: Client) -> None:
     listed = (await client.list_tools()).tools
     declared = (await converted("google_adk", "gemini_schemas", client))["adk"]

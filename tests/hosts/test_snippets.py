@@ -38,13 +38,7 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
         yield served
 
 
-@pytest.mark.parametrize(
-    "block",
-    [
-        pytest.param(block, id=block.section, marks=pytest.mark.xdist_group(FRAMEWORKS[block.section]))
-        for block in BLOCKS
-    ],
-)
+@pytest.mark.parametrize("block", [pytest.param(block, id=block.section) for block in BLOCKS])
 async def test_the_code_starts_a_run_and_prints_its_result(block: Block, url: str, tmp_path: Path) -> None:
     framework = find(FRAMEWORKS[block.section])
     assert ADDRESS in block.text
