@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pytest
@@ -28,18 +29,13 @@ async def sessions(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory)
     return await observed(FRAMEWORKS, tmp_path_factory.mktemp("sessions"))
 
 
-@pytest.fixture(params=TRANSPORTS)
-def transport(request: pytest.FixtureRequest) -> Transport:
-    """Each transport."""
-    return request.param
-
-
-@pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)
-def session(request: pytest.FixtureRequest, transport: Transport, sessions: Sessions) -> Session:
+@pytest.fixture(params=product(FRAMEWORKS, TRANSPORTS), ids=lambda pair: f"{pair[0].name}-{pair[1]}")
+def session(request: pytest.FixtureRequest, sessions: Sessions) -> Session:
     """A framework, a transport, and their session with the server."""
-    seen = sessions[request.param.name][transport]
+    framework, transport = request.param
+    seen = sessions[framework.name][transport]
     assert not seen.failure, seen.failure
-    return request.param, transport, seen
+    return framework, transport, seen
 
 
 def test_every_tool_is_offered(session: Session) -> None:
