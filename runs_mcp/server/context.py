@@ -117,6 +117,12 @@ def session_id(ctx: Request) -> str:
     return str(headers.get("mcp-session-id", "")) if headers is not None else ""
 
 
+def session_or_address(ctx: Request) -> str:
+    """Return the id of the HTTP session, or else the address of the client; empty over stdio."""
+    client = getattr(ctx.request, "client", None)
+    return session_id(ctx) or (client.host if client else "")
+
+
 async def has_left(ctx: Request) -> bool:
     """Return True if the client has closed the connection of its HTTP request."""
     return ctx.request is not None and await ctx.request.is_disconnected()

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import Implementation
 from starlette.requests import Request
@@ -194,6 +195,18 @@ async def test_another_session_creates_a_run(platform: Platform, api: Upstream, 
         running(configured(api)) as at,
         connected(at.endpoint, mode) as client,
         connected(at.endpoint, mode, name=name) as other,
+    ):
+        await cut_off(client, platform)
+        assert (await repeated(other, platform)).structured["id"] == "r2"
+
+
+async def test_without_sessions_a_client_at_another_address_creates_a_run(platform: Platform, api: Upstream) -> None:
+    elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+    async with (
+        running(configured(api)) as at,
+        httpx.AsyncClient(transport=elsewhere, timeout=30) as http,
+        connected(at.endpoint) as client,
+        connected(streamable_http_client(at.endpoint, http_client=http)) as other,
     ):
         await cut_off(client, platform)
         assert (await repeated(other, platform)).structured["id"] == "r2"

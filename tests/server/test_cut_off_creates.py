@@ -88,3 +88,23 @@ async def test_a_call_that_goes_on_without_its_client_shares_its_creates() -> No
         call.pending[1] = PendingCreate(CreateTags(None))
     assert set(taken) == {0, 1}
     assert not await creates.take("a")
+
+
+async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off() -> None:
+    creates = CutOffCreates(60)
+    checked, answered = anyio.Event(), anyio.Event()
+
+    async def left_after_the_answer() -> bool:
+        if checked.is_set():
+            return False
+        checked.set()
+        await answered.wait()
+        return True
+
+    async def repeat() -> None:
+        assert not await creates.take("a")
+
+    async with anyio.create_task_group() as tasks, creates.kept(started(), left_after_the_answer):
+        tasks.start_soon(repeat)
+        await checked.wait()
+        answered.set()

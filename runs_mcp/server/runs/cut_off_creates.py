@@ -52,9 +52,10 @@ class CutOffCreates:
         if any(started.request == request and started.pending for _, started in self._going_on):
             await anyio.sleep(SETTLE_S)
         # Before 2026-07-28, a call goes on although its client has closed the connection.
-        for has_left, started in list(self._going_on):
-            if started.request == request and started.pending and await has_left():
-                self.keep(started)
+        for going_on in list(self._going_on):
+            has_left, started = going_on
+            if started.request == request and started.pending and await has_left() and going_on in self._going_on:
+                self.keep(started)  # the connection of a call that was answered meanwhile has ended as well
         self._forget()
         found = next((started for _, started in self._kept if started.request == request), None)
         if found is None:

@@ -14,7 +14,7 @@ from pydantic import MISSING
 
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server import elicitation
-from runs_mcp.server.context import Call, client_name, services, session_id
+from runs_mcp.server.context import Call, client_name, services, session_or_address
 from runs_mcp.server.permissions.scopes import CREATE, principal
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import results, tables
@@ -149,11 +149,11 @@ class Creation:
         return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)
 
     def _request(self) -> str:
-        """Return a hash of what the call asks for, and of the client and session that ask."""
+        """Return a hash of what the call asks for, and of the client that asks."""
         ctx = self.call.request_context
         asked = [{**planned.request.sent, "tags": planned.request.tags} for planned in self.planned]
         given = [{name: value for name, value in arguments.items() if value is not MISSING} for arguments in asked]
-        who = [principal(ctx), session_id(ctx), client_name(ctx), self.call.name]
+        who = [principal(ctx), session_or_address(ctx), client_name(ctx), self.call.name]
         return sha256(json.dumps([who, given, self.stream], sort_keys=True).encode()).hexdigest()
 
     async def _tags(self, planned: PlannedRun) -> CreateTags:
