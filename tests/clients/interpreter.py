@@ -18,7 +18,7 @@ def python_with(package: str) -> Path:
     with FileLock(f"{folder}.lock"):
         if not (folder / "installed").is_file():
             subprocess.run([uv, "venv", "--clear", folder], check=True, capture_output=True)
-            install = [*LOW_PRIORITY, uv, "pip", "install", "--python", python, package]
+            install: list[str | Path] = [*LOW_PRIORITY, uv, "pip", "install", "--python", python, package]
             subprocess.run(install, check=True, capture_output=True)
             (folder / "installed").touch()
     return python
