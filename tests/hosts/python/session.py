@@ -126,8 +126,8 @@ def main(connect: Connect) -> None:
 
 
 async def _connected(stack: AsyncExitStack, connect: Connect, server: Server) -> Framework:
-    """Connect, at most five times: a busy machine may start the server later than a framework expects it."""
-    for _ in range(4):
+    """Connect, at most ten times: a busy machine may start the server later than a framework expects it."""
+    for _ in range(9):
         with suppress(Exception):
             return await stack.enter_async_context(connect(server))
     return await stack.enter_async_context(connect(server))
