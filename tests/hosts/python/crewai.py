@@ -7,9 +7,8 @@ from typing import Any
 import anyio.to_thread
 from crewai_tools import MCPServerAdapter
 from mcp import StdioServerParameters
-from mcp.client.streamable_http import streamablehttp_client
 
-from tests.hosts.python.session import Answer, Server, default, main
+from tests.hosts.python.session import HTTP_TIMEOUT_S, Answer, Server, main
 
 
 class Adapter:
@@ -39,7 +38,7 @@ async def connected(server: Server) -> AsyncIterator[Adapter]:
     over_stdio = StdioServerParameters(command=server.command, args=server.args)
     adapter = await anyio.to_thread.run_sync(MCPServerAdapter, over_http if server.url else over_stdio)
     try:
-        yield Adapter(adapter, default(streamablehttp_client, "sse_read_timeout") if server.url else None)
+        yield Adapter(adapter, HTTP_TIMEOUT_S if server.url else None)
     finally:
         await anyio.to_thread.run_sync(adapter.stop)
 

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mcp.client.streamable_http import streamablehttp_client
 from semantic_kernel.connectors.mcp import MCPStdioPlugin, MCPStreamableHttpPlugin
 from semantic_kernel.functions import KernelPlugin
 
-from tests.hosts.python.session import Answer, Server, default, main
+from tests.hosts.python.session import HTTP_TIMEOUT_S, Answer, Server, main
 
 
 class Plugin:
@@ -40,7 +39,7 @@ async def connected(server: Server) -> AsyncIterator[Plugin]:
         if server.url
         else MCPStdioPlugin(name="runs", command=server.command, args=server.args)
     ) as plugin:
-        yield Plugin(plugin, default(streamablehttp_client, "sse_read_timeout") if server.url else None)
+        yield Plugin(plugin, HTTP_TIMEOUT_S if server.url else None)
 
 
 if __name__ == "__main__":

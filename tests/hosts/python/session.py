@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import anyio
 
+HTTP_TIMEOUT_S = 300.0
+"""The time that the HTTP client of the MCP SDK waits for the next message."""
 CONTINUE = re.compile(r'stream_run\(run_id=\\*"(\w+)\\*", offset=(\d+)\)')
 """The call that an unfinished run asks for, in text or in JSON."""
 

@@ -10,10 +10,7 @@ from mcp import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from strands.tools.mcp import MCPClient
 
-from tests.hosts.python.session import Answer, Server, main
-
-READ_TIMEOUT_S = 300.0
-"""The time that the HTTP client of the MCP SDK waits for the next message."""
+from tests.hosts.python.session import HTTP_TIMEOUT_S, Answer, Server, main
 
 
 class Client:
@@ -45,7 +42,7 @@ async def connected(server: Server) -> AsyncIterator[Client]:
     client = MCPClient(lambda: streamable_http_client(server.url) if server.url else stdio_client(over_stdio))
     await anyio.to_thread.run_sync(client.start)
     try:
-        yield Client(client, READ_TIMEOUT_S if server.url else None)
+        yield Client(client, HTTP_TIMEOUT_S if server.url else None)
     finally:
         await anyio.to_thread.run_sync(client.stop, None, None, None)
 
