@@ -13,6 +13,8 @@ from filelock import FileLock
 BIN = Path(sys.executable).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runs-mcp-tests"
 """Everything that the tests install, kept for the next time and shared by all checkouts."""
+LOW_PRIORITY = ("nice", "-n", "5")
+"""Starts an installation so that it does not slow down tests, whose clients expect a server to start within seconds."""
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 
 
@@ -27,8 +29,9 @@ def installed(name: str, dependencies: Mapping[str, str], *, overrides: Mapping[
     with FileLock(folder / "installing.lock"):  # several processes may test at once
         if not done.is_file():
             (folder / "package.json").write_text(wanted, encoding="utf-8")
-            npm = [str(BIN / "npm"), "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"]
-            subprocess.run(npm, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+            npm = [*LOW_PRIORITY, str(BIN / "npm"), "install"]
+            quietly = ["--no-audit", "--no-fund", "--no-package-lock", "--silent"]
+            subprocess.run([*npm, *quietly], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
             done.write_text(wanted, encoding="utf-8")
     return folder
 

@@ -74,22 +74,8 @@ class NodeFramework:
         return node.installed(f"framework-{self.name}", {self.package: self.version})
 
 
-UNMEASURED = [
-    PythonFramework("crewai", "CrewAI", "crewai-tools[mcp]==1.15.30"),
-    PythonFramework("strands", "Strands", "strands-agents==1.62.0"),
-    PythonFramework("semantic_kernel", "Semantic Kernel", "semantic-kernel[mcp]==1.45.0"),
-]
-"""Frameworks whose code in docs/frameworks.md is run, and nothing else."""
 Framework = PythonFramework | NodeFramework
-
-
-def find(name: str) -> Framework:
-    """Return the framework with a name."""
-    known: list[Framework] = [*PYTHON, *NODE, *UNMEASURED]
-    return next(framework for framework in known if framework.name == name)
-
-
-PYTHON = [
+FRAMEWORKS: list[Framework] = [
     PythonFramework("openai_agents", "OpenAI Agents SDK (Python)", "openai-agents==0.24.0", outlasts_s=7),
     PythonFramework("pydantic_ai", "Pydantic AI", "pydantic-ai-slim[mcp]==2.68.0"),
     PythonFramework("langchain", "LangChain (Python)", "langchain-mcp-adapters==0.3.2"),
@@ -97,10 +83,16 @@ PYTHON = [
     PythonFramework("fastmcp", "FastMCP", "fastmcp==4.2.3"),
     PythonFramework("llama_index", "LlamaIndex", "llama-index-tools-mcp==0.6.0", outlasts_s=32),
     PythonFramework("agno", "Agno", "agno[mcp]==3.1.10", outlasts_s=12),
-]
-NODE = [
+    PythonFramework("crewai", "CrewAI", "crewai-tools[mcp]==1.15.30"),
+    PythonFramework("strands", "Strands", "strands-agents==1.62.0"),
+    PythonFramework("semantic_kernel", "Semantic Kernel", "semantic-kernel[mcp]==1.45.0"),
     NodeFramework("ai_sdk", "AI SDK", "@ai-sdk/mcp", "2.0.99"),
     NodeFramework("mastra", "Mastra", "@mastra/mcp", "2.0.0", outlasts_s=62),
     NodeFramework("openai_agents_js", "OpenAI Agents SDK (JavaScript)", "@openai/agents", "0.20.0", outlasts_s=62),
     NodeFramework("langchain_js", "LangChain (JavaScript)", "@langchain/mcp-adapters", "1.1.4", outlasts_s=62),
 ]
+
+
+def find(name: str) -> Framework:
+    """Return the framework with a name."""
+    return next(framework for framework in FRAMEWORKS if framework.name == name)

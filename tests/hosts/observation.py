@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +19,13 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
 from tests.clients.processes import CLEAN
-from tests.hosts.frameworks import Framework, Transport
+from tests.hosts.frameworks import TRANSPORTS, Framework, Transport
 from tests.ports import ROOT
 from tests.upstream import listening
 
 CHUNK_S = 0.5
+AT_ONCE = 4
+"""Number of frameworks that use the server at the same time; some give it only 5 s to start."""
 ENVIRONMENT = {
     **{name: value for name, value in CLEAN.items() if name != "PYTHONDONTWRITEBYTECODE"},
     "OTEL_SDK_DISABLED": "true",
@@ -68,29 +70,50 @@ class Observation:
     """Number of runs that were created."""
     peers: set[tuple[str, str]]
     """Name and protocol version of the client, if it connected over HTTP; the URL of the server is `URL`."""
+    failure: str
+    """What the program of the framework printed before it failed; empty if it did not fail."""
 
 
-async def observed(framework: Framework, transport: Transport, folder: Path) -> Observation:
-    """Have a framework use the server over a transport.
+async def observed(frameworks: Sequence[Framework], folder: Path) -> Mapping[str, Mapping[Transport, Observation]]:
+    """Return the sessions of each framework by its name, over each transport.
 
-    Raises:
-        AssertionError: the framework raised an error.
+    Sessions mostly wait for their long runs, so several frameworks use the server at the same time, longest run first.
     """
+    seen: dict[str, dict[Transport, Observation]] = {framework.name: {} for framework in frameworks}
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def observe(framework: Framework) -> None:
+        async with limit, anyio.create_task_group() as group:
+            command = await anyio.to_thread.run_sync(lambda: framework.command)
+            for transport in TRANSPORTS:
+                group.start_soon(record, framework, command, transport)
+
+    async def record(framework: Framework, command: list[str], transport: Transport) -> None:
+        file = folder / f"{framework.name}-{transport}.json"
+        seen[framework.name][transport] = await _session(command, framework.outlasts_s, transport, file)
+
+    async with anyio.create_task_group() as group:
+        for framework in sorted(frameworks, key=lambda framework: -framework.outlasts_s):
+            group.start_soon(observe, framework)
+    return seen
+
+
+async def _session(command: list[str], outlasts_s: float, transport: Transport, file: Path) -> Observation:
     async with running(SandboxOptions()) as sandbox, _served(sandbox) as (url, peers):
-        tag, chunks = uuid4().hex, round(framework.outlasts_s / CHUNK_S)
+        tag, chunks = uuid4().hex, round(outlasts_s / CHUNK_S)
         work = {"chunks": chunks, "delay_ms": CHUNK_S * 1_000}
         given = {
             "url": url if transport == "http" else None,
             "command": sys.executable,
-            "args": ["-m", "runs_mcp", "serve", "--config", str(_configuration(sandbox, folder))],
+            "args": ["-m", "runs_mcp", "serve", "--config", str(_configuration(sandbox, file))],
             "slow": {"interaction": "SlowWriter", "data": work, "tags": [tag]},
         }
-        command = [*await anyio.to_thread.run_sync(lambda: framework.command), json.dumps(given)]
-        finished = await anyio.run_process(command, check=False, cwd=ROOT, env=ENVIRONMENT)
-        assert finished.returncode == 0, finished.stderr.decode()
+        finished = await anyio.run_process([*command, json.dumps(given)], check=False, cwd=ROOT, env=ENVIRONMENT)
+        failure = finished.stderr.decode() if finished.returncode else ""
         words = [f"word{number}" for number in range(1, chunks + 1)]
         seen = {(name.replace(url, "URL"), protocol) for name, protocol in peers.seen}
-        return Observation(json.loads(finished.stdout), words, await _created(sandbox, tag), seen)
+        record = {} if failure else json.loads(finished.stdout)
+        return Observation(record, words, await _created(sandbox, tag), seen, failure)
 
 
 @asynccontextmanager
@@ -101,9 +124,8 @@ async def _served(sandbox: Sandbox) -> AsyncIterator[tuple[str, Peers]]:
         yield url + PATH, peers
 
 
-def _configuration(sandbox: Sandbox, folder: Path) -> Path:
+def _configuration(sandbox: Sandbox, file: Path) -> Path:
     api = {"base_url": f"{sandbox.url}/api/v1", "auth": {"kind": "api_key", "value": DEMO_KEY}}
-    file = folder / "config.json"
     file.write_text(json.dumps({"api": api}), encoding="utf-8")
     return file
 

@@ -9,15 +9,19 @@ from typing import Any
 
 import anyio
 
-from tests.hosts.frameworks import NODE, PYTHON, TRANSPORTS, Framework
+from tests.hosts.frameworks import FRAMEWORKS, TRANSPORTS
 from tests.hosts.observation import Observation, observed
 
 FILE = Path(__file__).with_name("results.json")
-FRAMEWORKS: list[Framework] = [*PYTHON, *NODE]
 
 
 def result(seen: Observation) -> dict[str, Any]:
-    """Return what docs/frameworks.md tells of a session."""
+    """Return what docs/frameworks.md tells of a session.
+
+    Raises:
+        AssertionError: the program of the framework failed.
+    """
+    assert not seen.failure, seen.failure
     written = list(dict.fromkeys(re.findall(r"word\d+", " ".join(seen.record["slow"]))))
     return {
         "default_timeout_s": seen.record["default_timeout_s"],
@@ -41,19 +45,18 @@ def committed() -> dict[str, dict[str, Any]]:
 
 
 async def measure(*names: str) -> None:
-    """Measure the named frameworks, or all, over each transport, and write the file."""
-    measured = committed() if names else {}
-    for framework in FRAMEWORKS:
-        if names and framework.name not in names:
-            continue
+    """Measure the named frameworks, or all, over each transport, and write the file in the order of `FRAMEWORKS`."""
+    rows = committed()
+    chosen = [framework for framework in FRAMEWORKS if not names or framework.name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        measured = await observed(chosen, Path(folder))
+    for framework in chosen:
+        sessions = measured[framework.name]
         row: dict[str, Any] = {"title": framework.title, "version": framework.version}
-        for transport in TRANSPORTS:
-            with tempfile.TemporaryDirectory() as folder:
-                seen = await observed(framework, transport, Path(folder))
-            row[transport] = result(seen)
-            row.update({"client": clients(seen)} if transport == "http" else {})
-        measured[framework.name] = row
-        FILE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        row |= {transport: result(sessions[transport]) for transport in TRANSPORTS}
+        rows[framework.name] = row | {"client": clients(sessions["http"])}
+    ordered = {framework.name: rows[framework.name] for framework in FRAMEWORKS}
+    FILE.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

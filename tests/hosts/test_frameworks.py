@@ -2,37 +2,40 @@
 
 import json
 import re
+from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pytest
 
 from runs_mcp.server.tools import OPERATIONS
 from tests.hosts import results
-from tests.hosts.frameworks import TRANSPORTS, Framework, Transport
+from tests.hosts.frameworks import FRAMEWORKS, TRANSPORTS, Framework, Transport
 from tests.hosts.observation import Observation, observed
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(400)]
-SESSIONS = [
-    pytest.param((framework, transport), id=name, marks=pytest.mark.xdist_group(name))
-    for framework in results.FRAMEWORKS
-    for transport in TRANSPORTS
-    for name in [f"{framework.name}-{transport}"]
-]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(900)]
 COMMITTED = results.committed()
-TEXT_ONLY_ERRORS = {"llama_index"}
+TEXT_ONLY_ERRORS = {"crewai", "llama_index", "semantic_kernel"}
 """Frameworks that give the text of an error to the model as if it were an answer."""
 
 
-@pytest.fixture(scope="module", params=SESSIONS)
-async def session(
-    request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Framework, Transport, Observation]:
+Sessions = Mapping[str, Mapping[Transport, Observation]]
+Session = tuple[Framework, Transport, Observation]
+
+
+@pytest.fixture(scope="module")
+async def sessions(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Sessions:
+    """The sessions of all frameworks."""
+    return await observed(FRAMEWORKS, tmp_path_factory.mktemp("sessions"))
+
+
+@pytest.fixture(params=product(FRAMEWORKS, TRANSPORTS), ids=lambda pair: f"{pair[0].name}-{pair[1]}")
+def session(request: pytest.FixtureRequest, sessions: Sessions) -> Session:
     """A framework, a transport, and their session with the server."""
     framework, transport = request.param
-    return framework, transport, await observed(framework, transport, tmp_path_factory.mktemp("session"))
-
-
-Session = tuple[Framework, Transport, Observation]
+    seen = sessions[framework.name][transport]
+    assert not seen.failure, seen.failure
+    return framework, transport, seen
 
 
 def test_every_tool_is_offered(session: Session) -> None:

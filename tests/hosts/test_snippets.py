@@ -14,8 +14,6 @@ from tests.hosts.observation import ENVIRONMENT
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 PAGE = Path("docs/frameworks.md")
 ADDRESS = "http://127.0.0.1:8000/mcp"
-PRINTED = {"google_adk": "create_run"}
-"""Text that a block prints, if it does not start a run."""
 FRAMEWORKS = {
     "OpenAI Agents SDK": "openai_agents",
     "Pydantic AI": "pydantic_ai",
@@ -44,11 +42,11 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
 async def test_the_code_starts_a_run_and_prints_its_result(block: Block, url: str, tmp_path: Path) -> None:
     framework = find(FRAMEWORKS[block.section])
     assert ADDRESS in block.text
-    assert len(block.text.splitlines()) <= 13
+    assert len(list(filter(None, block.text.splitlines()))) <= 15
     command = await anyio.to_thread.run_sync(framework.script, block.text.replace(ADDRESS, url))
     finished = await anyio.run_process(command, check=False, cwd=tmp_path, env=ENVIRONMENT)
     assert finished.returncode == 0, finished.stderr.decode()
-    assert PRINTED.get(framework.name, "One thing.") in finished.stdout.decode()
+    assert "One thing." in finished.stdout.decode()
 
 
 def test_each_framework_has_a_section() -> None:

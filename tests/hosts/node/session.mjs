@@ -36,13 +36,13 @@ async function record(framework, slow) {
   };
 }
 
-// Connect, at most five times: a busy machine may start the server later than a framework expects it.
+// Connect, at most ten times: a busy machine may start the server later than a framework expects it.
 async function connected(connect, server) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await connect(server);
     } catch (error) {
-      if (attempt === 5) throw error;
+      if (attempt === 10) throw error;
     }
   }
 }

@@ -1,6 +1,5 @@
 """Agno, which offers tools only."""
 
-import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from agno.tools.mcp import MCPTools
 from mcp import StdioServerParameters
 
-from tests.hosts.python.session import Answer, Server, main
+from tests.hosts.python.session import Answer, Server, default, main
 
 
 class Toolkit:
@@ -16,7 +15,7 @@ class Toolkit:
 
     def __init__(self, toolkit: MCPTools) -> None:
         self._functions = toolkit.functions
-        self.default_timeout_s = inspect.signature(MCPTools.__init__).parameters["timeout_seconds"].default
+        self.default_timeout_s = default(MCPTools.__init__, "timeout_seconds")
 
     async def tools(self) -> list[str]:
         return list(self._functions)

@@ -1,13 +1,12 @@
 """LlamaIndex, which starts a session for each call."""
 
-import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from llama_index.tools.mcp import BasicMCPClient, McpToolSpec
 
-from tests.hosts.python.session import Answer, Server, main
+from tests.hosts.python.session import Answer, Server, default, main
 
 
 class ToolSpec:
@@ -16,7 +15,7 @@ class ToolSpec:
     def __init__(self, client: BasicMCPClient, tools: list[Any]) -> None:
         self._client = client
         self._tools = {tool.metadata.name: tool for tool in tools}
-        self.default_timeout_s = inspect.signature(BasicMCPClient.__init__).parameters["timeout"].default
+        self.default_timeout_s = default(BasicMCPClient.__init__, "timeout")
 
     async def tools(self) -> list[str]:
         return list(self._tools)

@@ -1,13 +1,12 @@
 """The OpenAI Agents SDK."""
 
-import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from agents.mcp import MCPServerStdio, MCPServerStreamableHttp
 
-from tests.hosts.python.session import Answer, Server, main
+from tests.hosts.python.session import Answer, Server, default, main
 
 
 class Agents:
@@ -15,9 +14,7 @@ class Agents:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self.default_timeout_s = (
-            inspect.signature(type(server).__init__).parameters["client_session_timeout_seconds"].default
-        )
+        self.default_timeout_s = default(type(server).__init__, "client_session_timeout_seconds")
 
     async def tools(self) -> list[str]:
         return [tool.name for tool in await self._server.list_tools()]

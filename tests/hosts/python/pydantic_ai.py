@@ -36,9 +36,9 @@ class Toolset:
 
 @asynccontextmanager
 async def connected(server: Server) -> AsyncIterator[Toolset]:
-    """Connect over HTTP if there is a URL, else over stdio."""
+    """Connect over HTTP if there is a URL, else over stdio. A busy machine may start the server later than in 5 s."""
     target = server.url or StdioTransport(server.command, server.args)
-    async with MCPToolset(target) as toolset:
+    async with MCPToolset(target, init_timeout=60) as toolset:
         yield Toolset(toolset)
 
 

@@ -1,5 +1,6 @@
 """The session that each program has with the server, and the record that it prints as JSON."""
 
+import inspect
 import json
 import re
 import sys
@@ -10,6 +11,8 @@ from typing import Any, Protocol
 
 import anyio
 
+HTTP_TIMEOUT_S = 300.0
+"""The time that the HTTP client of the MCP SDK waits for the next message."""
 CONTINUE = re.compile(r'stream_run\(run_id=\\*"(\w+)\\*", offset=(\d+)\)')
 """The call that an unfinished run asks for, in text or in JSON."""
 
@@ -58,6 +61,11 @@ class Framework(Protocol):
 def as_text(content: Any) -> str:
     """Return what a framework gives to a model as text."""
     return content if isinstance(content, str) else json.dumps(content, default=str)
+
+
+def default(function: Callable[..., Any], parameter: str) -> Any:
+    """Return the default value of a parameter."""
+    return inspect.signature(function).parameters[parameter].default
 
 
 Connect = Callable[[Server], AbstractAsyncContextManager[Framework]]
@@ -120,8 +128,8 @@ def main(connect: Connect) -> None:
 
 
 async def _connected(stack: AsyncExitStack, connect: Connect, server: Server) -> Framework:
-    """Connect, at most five times: a busy machine may start the server later than a framework expects it."""
-    for _ in range(4):
+    """Connect, at most ten times: a busy machine may start the server later than a framework expects it."""
+    for _ in range(9):
         with suppress(Exception):
             return await stack.enter_async_context(connect(server))
     return await stack.enter_async_context(connect(server))
