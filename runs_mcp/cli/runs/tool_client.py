@@ -77,9 +77,10 @@ class ToolClient:
             raise click.ClickException(f"{tool} is not offered: see server.read_only and server.tools in config.json.")
         try:
             operation.model.model_validate(operation.clean(arguments), by_alias=True)
-        except (UnknownArgumentError, ValidationError) as error:
-            reason = str(error) if isinstance(error, UnknownArgumentError) else ""
-            raise UsageProblem(reason or error_messages.explain(tool, error, scope=operation.scope)) from None
+        except UnknownArgumentError as error:
+            raise UsageProblem(str(error)) from None
+        except ValidationError as error:
+            raise UsageProblem(error_messages.invalid_arguments(error, operation.published.input_schema)) from None
 
 
 def unhurried(config: Config) -> Config:
