@@ -189,7 +189,13 @@ async def test_a_session_ends_at_all_workers() -> None:
     assert (before, ended.status_code, after) == ([200, 200], 200, [404, 404])
 
 
-@pytest.mark.parametrize("session", ["0.unknown", "1.unknown", "2.unknown", "unknown", "-1.unknown", "٣.unknown", "."])
+@pytest.mark.parametrize(
+    "session",
+    [
+        *("0.unknown", "1.unknown", "2.unknown", "unknown", "-1.unknown", "٣.unknown", "."),
+        pytest.param(f"{'9' * 5_000}.unknown", id="a number that Python refuses to read"),
+    ],
+)
 async def test_an_unknown_session_is_not_found(session: str) -> None:
     async with upstream.serving({}) as api, two_workers(configured(api)) as workers:
         headers = {**ACCEPT, "mcp-protocol-version": "2025-11-25", SESSION: session}

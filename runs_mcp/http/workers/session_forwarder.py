@@ -43,6 +43,7 @@ class SessionForwarder:
         self._app = app
         self._number = number
         self._ports = ports
+        self._numbers = {b"%d" % worker: worker for worker in range(len(ports))}
         self._transport = DefaultTransport()
 
     async def __aenter__(self) -> Self:
@@ -60,8 +61,9 @@ class SessionForwarder:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        number, session_id = _worker_and_session(dict(scope["headers"]).get(SESSION_ID, b""))
-        if number is None or number >= len(self._ports):
+        worker, _, session_id = dict(scope["headers"]).get(SESSION_ID, b"").partition(SEPARATOR)
+        number = self._numbers.get(worker)
+        if number is None:
             await self._app(scope, receive, self._numbered(send))
         elif number == self._number:
             headers = _with_session(scope["headers"], session_id)
@@ -99,12 +101,6 @@ class SessionForwarder:
             await answer(scope, receive, send)
         finally:
             await response.aclose()
-
-
-def _worker_and_session(session_id: bytes) -> tuple[int | None, bytes]:
-    """Return the number of a worker and the id without it; None and the id if the id has no number."""
-    number, separator, own = session_id.partition(SEPARATOR)
-    return (int(number), own) if separator and number.isdigit() else (None, session_id)
 
 
 def _with_session(headers: Iterable[Header], session_id: bytes) -> list[Header]:
