@@ -5,6 +5,7 @@
 
 from collections import defaultdict
 from contextlib import AsyncExitStack
+from operator import truediv
 
 import pytest
 
@@ -59,13 +60,14 @@ async def test_a_start_takes_little_more_than_that_of_other_servers() -> None:
         for _ in range(ROUNDS):
             for peer in (OURS, PLAIN, sandbox):
                 started[peer.name].append(await starts.started(peer, environment))
-    ours, plain, with_sandbox = (min(one.cpu_ms for one in started[peer.name]) for peer in (OURS, PLAIN, sandbox))
+    ours, plain, with_sandbox = ([one.cpu_ms for one in started[peer.name]] for peer in (OURS, PLAIN, sandbox))
     # Counted in instructions, 1.3 is usual: the import of aiohttp alone is a fifth of a start of the simple server, see
-    # docs/upstream/aiohttp-import.md. Processor time varies more.
-    assert ours < 1.6 * plain
+    # docs/upstream/aiohttp-import.md. The speed of a shared processor changes within seconds, so each round is compared
+    # in itself, and the quietest round counts.
+    assert min(map(truediv, ours, plain)) < 1.5
     # Some clients expect an answer within 5 s, on slow machines too: the sandbox creates its sample runs at the first
     # request. The rest of the bound is for its imports and its web server.
-    assert with_sandbox < 1.5 * ours
+    assert min(map(truediv, with_sandbox, ours)) < 1.5
 
 
 async def test_memory_after_a_first_call_is_mostly_that_of_the_sdk() -> None:

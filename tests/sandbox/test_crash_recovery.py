@@ -19,7 +19,7 @@ from tests.sandbox.sandbox_client import get, signed_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-KILLS = 12
+KILLS = 6
 WRITERS = 4
 
 
