@@ -18,7 +18,7 @@ from benchmarks.streams import Crowd, crowd
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-ROUNDS = 3
+ROUNDS = 4
 CALLERS = 8
 CALLS_OF_EACH = 20
 
@@ -49,7 +49,8 @@ async def test_a_call_takes_a_fraction_of_the_processor_time_and_of_the_bytes(
                 taken = await server.measure(*CALLS[call], callers=CALLERS, calls=CALLS_OF_EACH)
                 seconds[place].append(taken.busy_s)
                 sizes[place] = taken.answer_bytes
-    assert min(seconds[ours]) < time * min(seconds[plain])
+    # The speed of a shared processor changes within seconds, so each round is compared in itself.
+    assert min(map(truediv, seconds[ours], seconds[plain])) < time
     assert sizes[ours] < size * sizes[plain]
 
 
