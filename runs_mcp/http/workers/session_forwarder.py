@@ -43,7 +43,6 @@ class SessionForwarder:
         self._app = app
         self._number = number
         self._ports = ports
-        self._numbers = {b"%d" % worker: worker for worker in range(len(ports))}
         self._transport = DefaultTransport()
 
     async def __aenter__(self) -> Self:
@@ -62,7 +61,7 @@ class SessionForwarder:
             await self._app(scope, receive, send)
             return
         worker, _, session_id = dict(scope["headers"]).get(SESSION_ID, b"").partition(SEPARATOR)
-        number = self._numbers.get(worker)
+        number = next((number for number in range(len(self._ports)) if worker == b"%d" % number), None)
         if number is None:
             await self._app(scope, receive, self._numbered(send))
         elif number == self._number:
