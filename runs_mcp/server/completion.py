@@ -9,6 +9,7 @@ from mcp_types import INVALID_PARAMS, CompleteRequestParams, CompleteResult, Com
 
 from runs_mcp.api import RunsApiError, RunsClient
 from runs_mcp.server.context import Request
+from runs_mcp.server.offered_prompts import OfferedPrompts
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.uris import PARTS
 from runs_mcp.server.tools import filter_values
@@ -22,8 +23,8 @@ BY_FILTER_OPTIONS = frozenset({"interaction", "environment", "model", "tag", "st
 class Completions:
     """Completes the arguments of a server's prompts and templates."""
 
-    def __init__(self, *, prompts: Collection[str], templates: Collection[str]) -> None:
-        """Complete arguments of `prompts`, given by name, and variables of `templates`, given as URI templates."""
+    def __init__(self, *, prompts: OfferedPrompts, templates: Collection[str]) -> None:
+        """Complete arguments of `prompts`, and variables of `templates`, given as URI templates."""
         self._prompts = prompts
         self._templates = templates
 
@@ -49,8 +50,8 @@ class Completions:
 
     def _require_known(self, params: CompleteRequestParams) -> None:
         match params.ref:
-            case PromptReference(name=name) if name not in self._prompts:
-                raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}. Known: {', '.join(self._prompts)}.")
+            case PromptReference(name=name) if name not in self._prompts.names:
+                raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}. Known: {', '.join(self._prompts.names)}.")
             case PromptReference():
                 return
             case template if template.uri not in self._templates:

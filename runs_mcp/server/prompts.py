@@ -1,6 +1,6 @@
-"""Prompts of the server, each a Markdown file with front matter."""
+"""Files of prompts: Markdown with front matter."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -9,24 +9,12 @@ from typing import Self
 
 import frontmatter
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    INVALID_PARAMS,
-    GetPromptRequestParams,
-    GetPromptResult,
-    ListPromptsResult,
-    PaginatedRequestParams,
-    Prompt,
-    PromptArgument,
-    PromptMessage,
-    TextContent,
-)
+from mcp_types import INVALID_PARAMS, Prompt, PromptArgument
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from yaml import YAMLError
 
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.observability.masking import one_line
-from runs_mcp.server.context import Request
-from runs_mcp.server.pages import cursor
 
 
 class Argument(BaseModel):
@@ -81,35 +69,6 @@ class PromptFile(BaseModel):
         if missing := [name for name, value in values.items() if value is None]:
             raise MCPError(INVALID_PARAMS, f"Prompt {self.name} needs the argument {', '.join(missing)}.")
         return Template(self.text).substitute(values)
-
-
-class Prompts:
-    """The prompts of a server, and the handlers that list and render them."""
-
-    def __init__(self, prompts: Iterable[PromptFile]) -> None:
-        self._prompts = {prompt.name: prompt for prompt in prompts}
-
-    @property
-    def names(self) -> Collection[str]:
-        """Names of all prompts."""
-        return self._prompts.keys()
-
-    async def list(self, _: Request, params: PaginatedRequestParams | None) -> ListPromptsResult:
-        """Answer `prompts/list`."""
-        cursor.require_first_page(params)
-        return ListPromptsResult(prompts=[prompt.published for prompt in self._prompts.values()])
-
-    async def get(self, _: Request, params: GetPromptRequestParams) -> GetPromptResult:
-        """Answer `prompts/get`.
-
-        Raises:
-            MCPError: There is no such prompt, or its arguments are wrong.
-        """
-        prompt = self._prompts.get(params.name)
-        if prompt is None:
-            raise MCPError(INVALID_PARAMS, f"Unknown prompt: {params.name}. Known: {', '.join(self.names)}.")
-        text = TextContent(type="text", text=prompt.render(params.arguments or {}))
-        return GetPromptResult(description=prompt.description, messages=[PromptMessage(role="user", content=text)])
 
 
 def load(folder: Traversable) -> Iterator[PromptFile]:

@@ -29,7 +29,7 @@ from runs_mcp import __version__
 from runs_mcp.api import EDITIONS
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, InteractionToolSettings
-from runs_mcp.server import prompts, ui
+from runs_mcp.server import ui
 from runs_mcp.server.completion import Completions
 from runs_mcp.server.context import Request, Services
 from runs_mcp.server.elicitation import STATE_TTL_S
@@ -40,6 +40,7 @@ from runs_mcp.server.middleware.crashes import contain_crash
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
+from runs_mcp.server.offered_prompts import OfferedPrompts
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import READ, CallerInstructions, principal
 from runs_mcp.server.resources import handlers as resources
@@ -133,13 +134,9 @@ def build_server(
     lifespan, in_flight = Lifespan(config, observers, shared, of_interactions, tools), CallsInFlight()
     subscriptions = Subscriptions(shared.bus)
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
-    prompt_files = list(prompts.load(prompts.directory()))
-    offered = prompts.Prompts(prompt_files)
-    completions = Completions(
-        prompts=offered.names, templates=[template.uri_template for template in resources.TEMPLATES]
-    )
-    apps, skills, tasks = ui.extension(), Skills(prompt_files), Tasks()
-    pages, files = ([bound.resource for bound in extension.resources()] for extension in (apps, skills))
+    prompts = OfferedPrompts()
+    completions = Completions(prompts=prompts, templates=[template.uri_template for template in resources.TEMPLATES])
+    apps, skills, tasks = ui.extension(), Skills(prompts), Tasks()
     server = Server(
         NAME,
         title="Runs",
@@ -152,14 +149,14 @@ def build_server(
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
         on_call_tool=calls.call,
-        on_list_resources=resources.Listing(files).list,
+        on_list_resources=resources.Listing(skills).list,
         on_list_resource_templates=resources.list_templates,
-        on_read_resource=resources.Reader([*pages, *files]).read,
+        on_read_resource=resources.Reader([apps, skills]).read,
         on_subscribe_resource=subscriptions.subscribe,
         on_unsubscribe_resource=subscriptions.unsubscribe,
         on_subscriptions_listen=subscriptions.listen,
-        on_list_prompts=offered.list,
-        on_get_prompt=offered.get,
+        on_list_prompts=prompts.list,
+        on_get_prompt=prompts.get,
         on_completion=completions.complete,
     )
     # The constructor warns that logging is deprecated; clients of the handshake era still use it.

@@ -19,6 +19,7 @@ atexit.register(lambda: Path(sys.argv[-1]).write_text("\\n".join(sys.modules)))
 main(["serve"])
 """
 NEVER_LOADED = (
+    "frontmatter",
     "genai_prices",
     "jsonschema",
     "jwt",
@@ -32,6 +33,7 @@ NEVER_LOADED = (
     "runs_mcp.redis",
     "runs_mcp.sandbox",
     "sqlite3",
+    "yaml",
 )
 """`mcp` itself imports its client, uvicorn and cryptography, and `httpx` imports rich: see docs/upstream."""
 

@@ -86,6 +86,16 @@ def test_an_invalid_prompt_file_is_named_with_its_error(tmp_path: Path, front_ma
     assert says in str(refused.value)
 
 
+@pytest.mark.anyio
+async def test_a_client_that_lists_prompts_is_told_about_an_invalid_file(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.md").touch()
+    monkeypatch.setattr("runs_mcp.server.prompts.directory", lambda: tmp_path)
+    with pytest.raises(MCPError, match=r"own\.md is no prompt: name: Field required\."):
+        await client.list_prompts()
+
+
 @pytest.mark.parametrize("prompt", PROMPTS, ids=[prompt.name for prompt in PROMPTS])
 def test_prompts_name_only_existing_tools(prompt: object) -> None:
     text = str(getattr(prompt, "text", ""))

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
+from mcp.server.extension import Extension
 from mcp.server.mcpserver.resources import Resource as Page
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
@@ -31,7 +33,7 @@ from runs_mcp.server.privacy.content_policy import NOT_SHOWN
 from runs_mcp.server.render import error_messages, portable_json, tables
 from runs_mcp.server.resources import slices
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.uris import PARTS, uri_of
+from runs_mcp.server.runs.uris import PARTS, SCHEME, uri_of
 
 PAGE_SIZE = 50
 HOUR_MS = 3_600_000
@@ -55,11 +57,8 @@ _RUN, _PART = (
 class Listing:
     """The list of resources: the newest runs, and a few files."""
 
-    def __init__(self, files: Iterable[Page]) -> None:
-        self._files = [
-            Resource(uri=file.uri, name=file.name, description=file.description, mime_type=file.mime_type)
-            for file in files
-        ]
+    def __init__(self, files: Extension) -> None:
+        self._files = files
 
     async def list(self, ctx: Request, asked: PaginatedRequestParams | None) -> ListResourcesResult:
         """Answer `resources/list` with a page of the newest `server.listed_runs` runs, most recently updated first.
@@ -80,8 +79,8 @@ class Listing:
             raise MCPError(INTERNAL_ERROR, message) from None
         after = offset + len(runs)
         following = cursor.encode(after) if len(runs) == size and after < most else None
-        listed = [*map(_resource, runs), *([] if offset else self._files)]
-        return ListResourcesResult(resources=listed, next_cursor=following, ttl_ms=0)
+        files = [] if offset else [_file(bound.resource) for bound in self._files.resources()]
+        return ListResourcesResult(resources=[*map(_resource, runs), *files], next_cursor=following, ttl_ms=0)
 
 
 async def list_templates(_: Request, asked: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
@@ -91,10 +90,10 @@ async def list_templates(_: Request, asked: PaginatedRequestParams | None) -> Li
 
 
 class Reader:
-    """Reads runs, and the pages of the MCP App."""
+    """Reads runs, and the files of extensions."""
 
-    def __init__(self, pages: Iterable[Page]) -> None:
-        self._pages = {page.uri: page for page in pages}
+    def __init__(self, extensions: Iterable[Extension]) -> None:
+        self._extensions = list(extensions)
 
     async def read(self, ctx: Request, asked: ReadResourceRequestParams) -> ReadResourceResult:
         """Answer `resources/read`.
@@ -102,7 +101,7 @@ class Reader:
         Raises:
             MCPError: There is no such resource, or the API failed.
         """
-        if page := self._pages.get(asked.uri):
+        if page := self._find_file(asked.uri):
             contents = TextResourceContents(
                 uri=page.uri, text=str(await page.read()), mime_type=page.mime_type, _meta=page.meta
             )
@@ -117,6 +116,12 @@ class Reader:
         text = portable_json.dumps(value)
         contents = TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)
         return ReadResourceResult(contents=[contents], ttl_ms=HOUR_MS if run.is_final else 0)
+
+    def _find_file(self, uri: str) -> Page | None:
+        if uri.startswith(SCHEME):
+            return None
+        bound = chain.from_iterable(extension.resources() for extension in self._extensions)
+        return next((binding.resource for binding in bound if binding.resource.uri == uri), None)
 
 
 async def _read(ctx: Request, uri: str) -> tuple[Run, Any]:
@@ -165,6 +170,10 @@ def _number(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text):
         raise ValueError(f"`{name}` must be a whole number, not {text!r}")
     return int(text)
+
+
+def _file(file: Page) -> Resource:
+    return Resource(uri=file.uri, name=file.name, description=file.description, mime_type=file.mime_type)
 
 
 def _resource(run: Run) -> Resource:

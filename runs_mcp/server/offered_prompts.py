@@ -1,0 +1,64 @@
+"""The prompts that the server offers, and the handlers that list and render them."""
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    GetPromptRequestParams,
+    GetPromptResult,
+    ListPromptsResult,
+    PaginatedRequestParams,
+    PromptMessage,
+    TextContent,
+)
+
+from runs_mcp.config.problems import ConfigError
+from runs_mcp.server.context import Request
+from runs_mcp.server.pages import cursor
+
+if TYPE_CHECKING:
+    from runs_mcp.server.prompts import PromptFile
+
+
+class OfferedPrompts:
+    """The prompts in the files of the server, which are read when a client first asks for one."""
+
+    @cached_property
+    def by_name(self) -> "Mapping[str, PromptFile]":
+        """The prompts by name.
+
+        Raises:
+            MCPError: A file is not a valid prompt.
+        """
+        from runs_mcp.server import prompts  # noqa: PLC0415 - YAML takes a tenth of the time of our own imports
+
+        try:
+            return {prompt.name: prompt for prompt in prompts.load(prompts.directory())}
+        except ConfigError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from None
+
+    @property
+    def names(self) -> Collection[str]:
+        """Names of all prompts."""
+        return self.by_name.keys()
+
+    async def list(self, _: Request, params: PaginatedRequestParams | None) -> ListPromptsResult:
+        """Answer `prompts/list`."""
+        cursor.require_first_page(params)
+        return ListPromptsResult(prompts=[prompt.published for prompt in self.by_name.values()])
+
+    async def get(self, _: Request, params: GetPromptRequestParams) -> GetPromptResult:
+        """Answer `prompts/get`.
+
+        Raises:
+            MCPError: There is no such prompt, or its arguments are wrong.
+        """
+        prompt = self.by_name.get(params.name)
+        if prompt is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown prompt: {params.name}. Known: {', '.join(self.names)}.")
+        text = TextContent(type="text", text=prompt.render(params.arguments or {}))
+        return GetPromptResult(description=prompt.description, messages=[PromptMessage(role="user", content=text)])
