@@ -87,7 +87,7 @@ def test_an_invalid_prompt_file_is_named_with_its_error(tmp_path: Path, front_ma
 
 
 @pytest.mark.anyio
-async def test_a_client_that_lists_prompts_is_told_about_an_invalid_file(
+async def test_an_invalid_prompt_file_is_named_when_prompts_are_listed(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own.md").touch()
