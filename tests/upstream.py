@@ -19,6 +19,8 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 TOKEN = "upstream-secret-token"
 GRACE_S = 1
 """The time that the requests of a stopped server have to end."""
+KEEP_ALIVE_S = 300
+"""Longer than a busy client leaves a connection unused: a stream that meets its end is not opened again."""
 Reply = Callable[[Request], Awaitable[Response]]
 Replies = Mapping[str, Reply | list[Reply]]
 
@@ -143,7 +145,9 @@ async def listening(
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # so that asyncio turns Nagle's algorithm off
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(build(url), log_config=None, lifespan=lifespan, date_header=date)
+        config = uvicorn.Config(
+            build(url), log_config=None, lifespan=lifespan, date_header=date, timeout_keep_alive=KEEP_ALIVE_S
+        )
         server = _Server(config)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listener])
