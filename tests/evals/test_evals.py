@@ -26,7 +26,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("question", questions(), ids=lambda question: question.id)
-async def test_the_reference_agent_answers_in_one_or_two_calls(question: Question, client: Client) -> None:
+async def test_the_reference_agent_answers_each_question_in_few_calls(question: Question, client: Client) -> None:
     tool, called = tool_of(client), list[str]()
 
     async def recorded(name: str, **arguments: Any) -> dict[str, Any]:
