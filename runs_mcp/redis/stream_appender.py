@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 
@@ -13,7 +14,8 @@ class Entry:
     """An entry of a stream, and the seconds after which the stream ends; None: as set before."""
 
     stream: str
-    fields: Mapping[str, str]
+    fields: Mapping[Any, Any]
+    """Texts by name. The types of `redis` accept no narrower mapping."""
     kept_s: int | None = None
 
 

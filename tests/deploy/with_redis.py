@@ -406,9 +406,12 @@ async def test_a_hung_redis_delays_a_single_request_and_is_used_again_after_it_r
 
 
 async def test_commands_of_a_burst_share_a_few_connections(redis: Redis) -> None:
+    async def set_key(number: int) -> None:
+        await client.set(f"k{number}", "1")
+
     async with GuardedRedis.connect(redis.url) as client, anyio.create_task_group() as tasks:
         for number in range(10 * MOST_AT_ONCE):
-            tasks.start_soon(client.set, f"k{number}", "1")
+            tasks.start_soon(set_key, number)
     assert not client.circuit.open
     async with Client.from_url(redis.url) as counting:
         assert await counting.dbsize() == 10 * MOST_AT_ONCE
