@@ -92,10 +92,18 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.ready, self.stop, self.stopped = anyio.Event(), anyio.Event(), anyio.Event()
+        self.ready, self.stop = anyio.Event(), anyio.Event()
+
+    async def serve_to_the_end(self, listener: socket.socket) -> None:
+        """Serve until `stop` is set, even if the test is cancelled: its end sets `stop`."""
+        with anyio.CancelScope(shield=True):
+            await self.serve([listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as exit_request:  # it would end the event loop, together with all other tests
+            raise RuntimeError("the application did not start") from exit_request
         self.ready.set()
 
     async def main_loop(self) -> None:
@@ -110,7 +118,6 @@ class _Server(uvicorn.Server):
         if not self.force_exit:
             await self._finish_requests()
             await self.lifespan.shutdown()
-        self.stopped.set()
 
     async def _finish_requests(self) -> None:
         requests = list(self.server_state.tasks)
@@ -150,12 +157,10 @@ async def listening(
         )
         server = _Server(config)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, [listener])
-            await server.ready.wait()
+            tasks.start_soon(server.serve_to_the_end, listener)
             try:
+                await server.ready.wait()
                 yield url
             finally:
                 server.force_exit = lifespan == "off"
                 server.stop.set()
-                with anyio.CancelScope(shield=True):
-                    await server.stopped.wait()
