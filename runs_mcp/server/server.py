@@ -50,7 +50,7 @@ from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from runs_mcp.server.tools.edition_schema import fit_to_edition
-from runs_mcp.server.tools.operation import Operation
+from runs_mcp.server.tools.operation import Operation, describe_filters
 
 NAME = "runs-mcp"
 WEBSITE = "https://github.com/runs-mcp/runs-mcp"
@@ -212,11 +212,14 @@ def selected(config: Config) -> Sequence[Operation]:
     names = [operation.name for operation in operations]
     if unknown := set(wanted or ()).difference(names):
         raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. There are {', '.join(names)}.")
-    return [
-        fit_to_edition(operation, config.api.edition)
+    chosen = [
+        operation
         for operation in operations
         if (wanted is None or operation.name in wanted) and not (config.server.read_only and operation.scope != READ)
     ]
+    offered = {None, *(operation.name for operation in chosen)}
+    complete = [each if each.filters_as_in in offered else describe_filters(each) for each in chosen]
+    return [fit_to_edition(operation, config.api.edition) for operation in complete]
 
 
 def _managing(config: Config) -> Sequence[Operation]:

@@ -1,6 +1,6 @@
 """The handlers of `tools/list` and `tools/call`: the border where failures become results that a model can read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from mcp_types import (
     InputRequiredResult,
     ListToolsResult,
     PaginatedRequestParams,
+    Tool,
 )
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -32,8 +33,10 @@ from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SingleUse
+from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.tools.arguments import UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
+from runs_mcp.server.tools.tool_references import references, without_references
 
 ANSWER_S = 0.5
 """Seconds within which a call must return after it stops waiting for the API; then it is cancelled."""
@@ -76,6 +79,8 @@ class ToolCalls:
         in_flight: CallsInFlight,
     ) -> None:
         self._operations = {operation.name: operation for operation in operations}
+        named = set().union(*(references(operation.published) for operation in operations))
+        self._referenced = named.intersection(operation.name for operation in OPERATIONS)
         self._interaction_tools = interaction_tools
         self._subscriptions = subscriptions
         self._states = states
@@ -85,8 +90,9 @@ class ToolCalls:
         """Answer `tools/list` with the tools that the scopes of the caller and the credential allow."""
         cursor.require_first_page(params)
         await ctx.lifespan_context.permitted.wait()
-        tools = (await self._known()).values()
-        return ListToolsResult(tools=[tool.published for tool in tools if self._is_permitted(tool, ctx)])
+        tools = [tool for tool in (await self._known()).values() if self._is_permitted(tool, ctx)]
+        missing = self._referenced.difference(tool.name for tool in tools)
+        return ListToolsResult(tools=[self._described(tool, missing) for tool in tools])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""
@@ -144,6 +150,10 @@ class ToolCalls:
 
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
+
+    def _described(self, tool: Operation | InteractionTool, missing: Collection[str]) -> Tool:
+        own = isinstance(tool, Operation)  # the description of an interaction tool belongs to its author
+        return without_references(tool.published, missing) if own else tool.published
 
     def _is_permitted(self, tool: Operation | InteractionTool, ctx: Request) -> bool:
         operation = tool.name if tool.name in self._operations else "create_run"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import Tool
 
 from runs_mcp.api import EDITIONS, ApiTimeoutError, FindClosedError, NotFoundError, UnavailableError
 from runs_mcp.cli.sandbox import sandbox_api
@@ -126,3 +127,57 @@ async def test_an_answer_of_the_only_tool_mentions_no_other(
         answer = await call(client, tool, **arguments)
     assert mentioned(answer.text) <= {tool}
     assert mentioned(str(answer.structured)) <= {tool}
+
+
+NARROWED: Mapping[str, dict[str, Any]] = {
+    **{f"{tool} alone": {"tools": [tool]} for tool in TOOLS if tool in {each.name for each in OPERATIONS}},
+    "read only": {"read_only": True},
+    "lists and counts": {"tools": ["list_runs", "search_runs", "compute_run_facets"]},
+}
+
+
+async def listed_tools(config: Config, connect: Connect) -> list[Tool]:
+    """Return the tools that a client of a server with `config` sees."""
+    async with connect(config) as client:
+        return (await client.list_tools()).tools
+
+
+@pytest.mark.parametrize("server", NARROWED.values(), ids=NARROWED)
+async def test_the_tools_that_are_offered_describe_no_other_tool(
+    sandbox: Sandbox, connect: Connect, server: dict[str, Any]
+) -> None:
+    config = Config.model_validate({"api": sandbox_api(sandbox.url, ApiSettings()), "server": server})
+    tools = await listed_tools(config, connect)
+    assert mentioned(str(tools)) == {tool.name for tool in tools}
+    for text in (text for tool in tools for text in descriptions(tool)):
+        assert text == text.strip() != ""
+        assert not text.endswith((":", ";", ","))
+
+
+@pytest.mark.parametrize("key", [EXECUTE_ONLY_KEY, READ_ONLY_KEY])
+async def test_the_tools_that_the_credential_permits_describe_no_other_tool(
+    sandbox: Sandbox, connect: Connect, key: str
+) -> None:
+    tools = await listed_tools(keyed(sandbox, key), connect)
+    assert mentioned(str(tools)) == {tool.name for tool in tools}
+
+
+async def test_create_run_warns_of_repetition_even_without_stream_run(sandbox: Sandbox, connect: Connect) -> None:
+    config = Config.model_validate({"api": sandbox_api(sandbox.url, ApiSettings()), "server": {"tools": ["create_run"]}})
+    [tool] = await listed_tools(config, connect)
+    assert (tool.description or "").endswith("never repeat it because an answer was slow.")
+
+
+@pytest.mark.parametrize("tool", ["compute_run_facets", "aggregate_runs"])
+async def test_filters_are_described_in_full_where_no_search_describes_them(
+    sandbox: Sandbox, connect: Connect, tool: str
+) -> None:
+    config = Config.model_validate({"api": sandbox_api(sandbox.url, ApiSettings()), "server": {"tools": [tool]}})
+    [alone] = await listed_tools(config, connect)
+    assert alone.input_schema["properties"]["tags"]["description"] == "Only runs with all these tags"
+
+
+def descriptions(tool: Tool) -> list[str]:
+    """Return the description of a tool and those of its parameters."""
+    fields = tool.input_schema["properties"].values()
+    return [tool.description or "", *(field["description"] for field in fields if "description" in field)]
