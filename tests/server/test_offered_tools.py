@@ -163,7 +163,9 @@ async def test_the_tools_that_the_credential_permits_describe_no_other_tool(
 
 
 async def test_create_run_warns_of_repetition_even_without_stream_run(sandbox: Sandbox, connect: Connect) -> None:
-    config = Config.model_validate({"api": sandbox_api(sandbox.url, ApiSettings()), "server": {"tools": ["create_run"]}})
+    config = Config.model_validate(
+        {"api": sandbox_api(sandbox.url, ApiSettings()), "server": {"tools": ["create_run"]}}
+    )
     [tool] = await listed_tools(config, connect)
     assert (tool.description or "").endswith("never repeat it because an answer was slow.")
 
