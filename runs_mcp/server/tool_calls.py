@@ -32,6 +32,7 @@ from runs_mcp.server.permissions.scopes import has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
+from runs_mcp.server.runs.name_resolver import NameLikeIdError
 from runs_mcp.server.runs.shared_state import SingleUse
 from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.tools.arguments import UnknownArgumentError
@@ -182,6 +183,8 @@ async def _answer(
             return await operation.call(call, arguments)
         except (MCPError, elicitation.InputRequiredError, elicitation.NotConfirmedError):
             raise
+        except NameLikeIdError as error:
+            return await _answer(operation, {**arguments, **error.ids}, call)
         except Exception as error:  # noqa: BLE001 - the border: every failure becomes a result, and crashes are logged
             failed = error
         question = await elicitation.question_about(failed, call)

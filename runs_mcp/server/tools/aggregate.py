@@ -88,4 +88,6 @@ async def aggregate_runs(
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
+    if not answer.covered:
+        await server.names.check_ids(filters)
     return group_table(question, answer, server.workspace)

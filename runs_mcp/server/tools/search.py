@@ -64,6 +64,8 @@ async def search_runs(
         return await _sorted(call, filters, TimeSlice.between(start, end), sort, limit=limit, offset=offset)
     search = partial(server.runs.search_runs, **filters, start=start, end=end)
     page = await server.search_pages.fetch(search, limit=limit, offset=offset)
+    if not page.runs:
+        await server.names.check_ids(filters)
     hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
     return run_lists.page(call, page, hint=hint)
 
@@ -111,6 +113,8 @@ async def compute_run_facets(
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
+    if not counted.facets.total:
+        await server.names.check_ids(filters)
     return value_counts.facets(call, counted.facets, covered=counted.covered)
 
 
@@ -130,4 +134,6 @@ async def _sorted(
         deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
     )
+    if not page.runs:
+        await server.names.check_ids(filters)
     return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"))
