@@ -41,6 +41,7 @@ from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.permissions.offered_tools import offered_tools
+from runs_mcp.server.permissions.permitted_tools import INSTRUCTIONS_WAIT_S
 from runs_mcp.server.permissions.scopes import READ, CallerInstructions, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
@@ -176,7 +177,7 @@ def build_server(
 
 async def _instructions(config: Config, ctx: Request) -> str:
     """Return the instructions for the tools that the caller and the credential may use."""
-    await ctx.lifespan_context.permitted.wait()
+    await ctx.lifespan_context.permitted.wait(INSTRUCTIONS_WAIT_S)
     return instructions(config, offered_tools(ctx))
 
 

@@ -28,6 +28,7 @@ from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
 from runs_mcp.server.patience import Patience, patience_of
 from runs_mcp.server.permissions.offered_tools import offered_tools
+from runs_mcp.server.permissions.permitted_tools import LIST_WAITS_S
 from runs_mcp.server.permissions.scopes import has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
@@ -90,7 +91,7 @@ class ToolCalls:
     async def list(self, ctx: Request, params: PaginatedRequestParams | None) -> ListToolsResult:
         """Answer `tools/list` with the tools that the scopes of the caller and the credential allow."""
         cursor.require_first_page(params)
-        await ctx.lifespan_context.permitted.wait()
+        await ctx.lifespan_context.permitted.wait(LIST_WAITS_S)
         tools = [tool for tool in (await self._known()).values() if self._is_permitted(tool, ctx)]
         missing = self._referenced.difference(tool.name for tool in tools)
         return ListToolsResult(tools=[self._described(tool, missing) for tool in tools])

@@ -4,10 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
+import jwt
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from runs_mcp.api import EDITIONS, ApiTimeoutError, FindClosedError, NotFoundError, UnavailableError
 from runs_mcp.cli.sandbox import sandbox_api
@@ -15,7 +19,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY, READ_ONLY_KEY
-from runs_mcp.server import build_server
+from runs_mcp.server import build_server, server
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.error_messages import explain
@@ -23,6 +27,7 @@ from runs_mcp.server.runs.background_create import CreateContinuesError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
+from tests import upstream
 from tests.calls import PATIENT, call
 from tests.conftest import Connect
 
@@ -69,13 +74,35 @@ def keyed(sandbox: Sandbox, key: str, **server: Any) -> Config:
     return Config.model_validate({"api": {**api, "auth": {**api["auth"], "value": key}}, "server": server})
 
 
+@pytest.mark.both_eras
 @pytest.mark.parametrize("key", [EXECUTE_ONLY_KEY, READ_ONLY_KEY])
 async def test_instructions_wait_for_the_permissions_of_the_credential(
-    sandbox: Sandbox, connect: Connect, key: str
+    sandbox: Sandbox, connect: Connect, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(server, "INSTRUCTIONS_WAIT_S", 60)
     async with connect(keyed(sandbox, key)) as client:
         listed = {tool.name for tool in (await client.list_tools()).tools}
         assert mentioned(client.instructions or "") == listed
+
+
+@pytest.mark.both_eras
+async def test_instructions_do_not_wait_for_an_api_that_does_not_answer(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "INSTRUCTIONS_WAIT_S", 0.01)
+    connected = anyio.Event()
+
+    async def exchange(_: Request) -> Response:
+        await connected.wait()
+        return JSONResponse({"token": jwt.encode({"permissions": ["run:read"]}, "x" * 32)})
+
+    async with upstream.serving({"GET /auth/token": exchange}) as api:
+        auth = {"kind": "api_key", "value": "sk-1", "token_url": f"{api.url}/auth/token"}
+        config = Config.model_validate({"api": {"base_url": f"{api.url}/api/v1", "auth": auth}})
+        async with connect(config) as client:
+            assert "create_run" in mentioned(client.instructions or ""), "the permissions are not known yet"
+            connected.set()
+            assert "create_run" not in {tool.name for tool in (await client.list_tools()).tools}
 
 
 @pytest.mark.parametrize("edition", sorted(EDITIONS))
