@@ -7,7 +7,7 @@ from mcp_types import CallToolResult, TextContent
 from runs_mcp.server.aggregate.aggregation import Aggregate, Question
 from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
 from runs_mcp.server.aggregate.measures import Number
-from runs_mcp.server.render import tables
+from runs_mcp.server.render import empty_result_hints, tables
 from runs_mcp.server.render.truncate import fair_share
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
@@ -117,7 +117,7 @@ def _number(value: Number) -> str:
 
 
 def _notes(question: Question, answer: Aggregate) -> list[str]:
-    notes = []
+    notes = [] if answer.covered else [empty_result_hints.unknown_fields(question.where)]
     if answer.missing:
         missing = ", ".join(f"{count:,} without {FIELD_NAMES[name]}" for name, count in answer.missing.items())
         notes.append(f"Runs left out of measures: {missing}.")
@@ -134,4 +134,4 @@ def _notes(question: Question, answer: Aggregate) -> list[str]:
         notes.append(f"cost is in US dollars{estimate}{unpriced}.")
     ambiguous = {label: group.ids[name] for group in answer.groups for name, label in group.by.items() if "…" in label}
     notes += [f"{tables.cell(label)} is {value}." for label, value in ambiguous.items() if value]
-    return [" ".join(notes)] if notes else []
+    return [" ".join(notes)] if any(notes) else []

@@ -59,10 +59,11 @@ async def search_runs(
     find_runs. Numbers: aggregate_runs."""
     server = services(call)
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING))
+    span = TimeSlice.between(start, end)
     filters = await server.names.in_filters(filtered_by)
     if sort is not MISSING:
-        return await _sorted(call, filters, TimeSlice.between(start, end), sort, limit=limit, offset=offset)
-    search = partial(server.runs.search_runs, **filters, start=start, end=end)
+        return await _sorted(call, filters, span, sort, limit=limit, offset=offset)
+    search = partial(server.runs.search_runs, **filters, **span.filters)
     page = await server.search_pages.fetch(search, limit=limit, offset=offset)
     if not page.runs:
         await server.names.check_ids(filters)
