@@ -467,6 +467,6 @@ async def test_a_period_that_ends_before_it_starts_is_refused(client: Client, to
     assert "must be before `end`" in answer.text
 
 
-async def test_a_list_of_one_run_is_not_called_runs(client: Client) -> None:
+async def test_the_head_of_a_list_has_the_singular_for_a_single_run(client: Client) -> None:
     assert (await call(client, "list_runs", limit=1)).text.startswith("1 run, 1 to 1 ")
     assert (await call(client, "search_runs", sort="-execution_time", limit=1)).text.startswith("1 run, 1 to 1 by ")

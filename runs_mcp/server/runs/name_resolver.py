@@ -115,12 +115,13 @@ class Names:
             NameLikeIdError: some are names.
             UnclearNameError: such a name is ambiguous.
         """
-        ids = {}
+        ids: dict[str, str] = {}
         for field in get_args(Named):
             given = filters.get(field)
             if isinstance(given, str) and _SURELY_AN_ID.fullmatch(given):
                 found = _only(field, given, _exact(given, await self.known(field)))
-                ids |= {field: found} if found not in (None, given) else {}
+                if found and found != given:
+                    ids[field] = found
         if ids:
             raise NameLikeIdError(ids)
 
