@@ -26,6 +26,7 @@ from runs_mcp.cli.check.findings import Check, Finding, Outcome, check, ok
 from runs_mcp.cli.check.permissions import REPLACEMENTS
 from runs_mcp.cli.check.runner import CHECKS, examine
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
+from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY
 from runs_mcp.server.tools import OPERATIONS as TOOLS
 from tests import upstream
 from tests.clients.processes import CLEAN
@@ -121,6 +122,11 @@ def skipped(found: Found) -> set[str]:
     return {name for name, finding in found.items() if finding.outcome is Outcome.SKIPPED}
 
 
+def shown_once(found: Found, text: str) -> bool:
+    """True if the report without `--verbose` has `text` once."""
+    return "\n".join(report.lines(found)).count(text) == 1
+
+
 def shown(found: Found) -> str:
     """All that either form shows."""
     return "\n".join([*report.lines(found, verbose=True), json.dumps(report.document(found))])
@@ -172,18 +178,32 @@ async def test_each_operation_is_requested_once_and_none_creates_a_run(folder: P
 async def test_an_operation_that_the_credential_may_not_use_is_named(folder: Path, name: str) -> None:
     refused = reply({"error": "Forbidden", "message": "Missing permission run:read."}, 403)
     found = await asking(folder, {OPERATIONS[name]: refused})
-    assert failures(found) == {name}
+    assert warnings(found) == {name}
     assert "Missing permission run:read." in found[name].text
     assert "api.auth.value" in (found[name].fix or "")
-    assert report.exit_code(found) == 1
+    assert name in found["working_tools"].facts["unusable"]
+    assert report.exit_code(found) == 0
 
 
 async def test_a_key_that_may_only_execute_is_explained(sandbox: Sandbox, folder: Path) -> None:
-    auth = {"kind": "api_key", "value": "pk-sandbox-demo"}
+    auth = {"kind": "api_key", "value": EXECUTE_ONLY_KEY}
     found = await examined(folder, {"api": {"base_url": f"{sandbox.url}/api/v1", "auth": auth}})
-    assert failures(found) == set(OPERATIONS) - {"stream_run"}
-    assert found["api"].outcome is Outcome.OK
-    assert found["create_run"].outcome is Outcome.OK
+    assert warnings(found) == set(OPERATIONS) - {"stream_run"}
+    assert found["working_tools"].facts["working"] == ["create_run", "stream_run"]
+    assert "2 of 10 tools (create_run, stream_run), execute-only credential" in report.verdict(found)
+    assert "Until then clients are not offered this tool." in (found["list_runs"].fix or "")
+    assert shown_once(found, found["list_runs"].fix or "")
+    assert report.exit_code(found) == 0
+
+
+async def test_a_credential_that_permits_no_tool_is_a_failure(sandbox: Sandbox, folder: Path) -> None:
+    api = {"base_url": f"{sandbox.url}/api/v1", "auth": {"kind": "api_key", "value": EXECUTE_ONLY_KEY}}
+    found = await examined(
+        folder, {"api": api, "server": {"read_only": True, "tools": ["list_runs", "aggregate_runs"]}}
+    )
+    assert failures(found) == {"working_tools"}
+    assert "permits none of the tools" in report.verdict(found)
+    assert report.exit_code(found) == 1
 
 
 @pytest.mark.parametrize("edition", ["composable", "vertesia"])
@@ -204,7 +224,8 @@ async def test_operations_that_others_replace_are_only_warned_of(folder: Path, e
 async def test_a_closed_operation_is_not_replaced_by_another_closed_operation(folder: Path) -> None:
     closed = reply({"error": "Forbidden"}, 403)
     found = await asking(folder, {"POST /runs/find": closed, "POST /runs/search": closed})
-    assert failures(found) == {"search_runs", "find_runs"}
+    assert warnings(found) == {"search_runs", "find_runs"}
+    assert found["working_tools"].facts["unusable"] == ["search_runs", "find_runs", "aggregate_runs"]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_a_process_without_a_credential_ends_with_the_variable_to_set_and_no_tra
     finished = start_command("serve", cwd=tmp_path)
     assert finished.returncode == USAGE
     assert "COMPOSABLE_TOKEN" in finished.stderr
-    assert "serve --sandbox" in finished.stderr
+    assert "add --sandbox" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert finished.stdout == ""
 

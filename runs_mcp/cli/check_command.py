@@ -24,7 +24,8 @@ from runs_mcp.observability import logs
 def check(*, config_file: Path | None, verbose: bool, as_json: bool) -> None:
     """Check the configuration, credential, network, API and server, and suggest a fix for each problem.
 
-    No run is created and nothing is changed. Exit codes: 0 ready, 1 a check failed, 2 error in the configuration.
+    No run is created and nothing is changed. Exit codes: 0 ready (some tool works), 1 a check failed, 2 error in the
+    configuration.
     """
     logs.configure("error")  # warnings of the client would repeat the findings
     findings: dict[str, Finding] = {}

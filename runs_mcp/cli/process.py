@@ -46,7 +46,7 @@ def _innermost(error: BaseException) -> BaseException:
 def _translate(error: BaseException, addresses: Sequence[str]) -> BaseException:
     match error:
         case CredentialError():
-            return UsageProblem(f"{error}. Correct it, or try `runs-mcp serve --sandbox`, which needs no credential.")
+            return UsageProblem(f"{error}. Correct it, or add --sandbox, which needs no credential.")
         case SetupError():
             return UsageProblem(f"{error}.")
         case ConfigError():

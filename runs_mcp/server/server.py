@@ -42,6 +42,7 @@ from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.offered_prompts import OfferedPrompts
 from runs_mcp.server.permissions.offered_tools import offered_tools
+from runs_mcp.server.permissions.permitted_tools import INSTRUCTIONS_WAIT_S
 from runs_mcp.server.permissions.scopes import READ, CallerInstructions, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
@@ -51,7 +52,7 @@ from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from runs_mcp.server.tools.edition_schema import fit_to_edition
-from runs_mcp.server.tools.operation import Operation
+from runs_mcp.server.tools.operation import Operation, describe_filters
 
 NAME = "runs-mcp"
 WEBSITE = "https://github.com/runs-mcp/runs-mcp"
@@ -173,7 +174,7 @@ def build_server(
 
 async def _instructions(config: Config, ctx: Request) -> str:
     """Return the instructions for the tools that the caller and the credential may use."""
-    await ctx.lifespan_context.permitted.wait()
+    await ctx.lifespan_context.permitted.wait(INSTRUCTIONS_WAIT_S)
     return instructions(config, offered_tools(ctx))
 
 
@@ -209,11 +210,14 @@ def selected(config: Config) -> Sequence[Operation]:
     names = [operation.name for operation in operations]
     if unknown := set(wanted or ()).difference(names):
         raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. There are {', '.join(names)}.")
-    return [
-        fit_to_edition(operation, config.api.edition)
+    chosen = [
+        operation
         for operation in operations
         if (wanted is None or operation.name in wanted) and not (config.server.read_only and operation.scope != READ)
     ]
+    offered = {None, *(operation.name for operation in chosen)}
+    complete = [each if each.filters_as_in in offered else describe_filters(each) for each in chosen]
+    return [fit_to_edition(operation, config.api.edition) for operation in complete]
 
 
 def _managing(config: Config) -> Sequence[Operation]:

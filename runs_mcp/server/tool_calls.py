@@ -1,6 +1,6 @@
 """The handlers of `tools/list` and `tools/call`: the border where failures become results that a model can read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from mcp_types import (
     InputRequiredResult,
     ListToolsResult,
     PaginatedRequestParams,
+    Tool,
 )
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -27,13 +28,17 @@ from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
 from runs_mcp.server.patience import Patience, patience_of
 from runs_mcp.server.permissions.offered_tools import offered_tools
+from runs_mcp.server.permissions.permitted_tools import LIST_WAITS_S
 from runs_mcp.server.permissions.scopes import has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
+from runs_mcp.server.runs.name_resolver import NameLikeIdError
 from runs_mcp.server.runs.shared_state import SingleUse
+from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.tools.arguments import UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
+from runs_mcp.server.tools.tool_references import references, without_references
 
 ANSWER_S = 0.5
 """Seconds within which a call must return after it stops waiting for the API; then it is cancelled."""
@@ -76,6 +81,8 @@ class ToolCalls:
         in_flight: CallsInFlight,
     ) -> None:
         self._operations = {operation.name: operation for operation in operations}
+        named = set().union(*(references(operation.published) for operation in operations))
+        self._referenced = named.intersection(operation.name for operation in OPERATIONS)
         self._interaction_tools = interaction_tools
         self._subscriptions = subscriptions
         self._states = states
@@ -84,9 +91,10 @@ class ToolCalls:
     async def list(self, ctx: Request, params: PaginatedRequestParams | None) -> ListToolsResult:
         """Answer `tools/list` with the tools that the scopes of the caller and the credential allow."""
         cursor.require_first_page(params)
-        await ctx.lifespan_context.permitted.wait()
-        tools = (await self._known()).values()
-        return ListToolsResult(tools=[tool.published for tool in tools if self._is_permitted(tool, ctx)])
+        await ctx.lifespan_context.permitted.wait(LIST_WAITS_S)
+        tools = [tool for tool in (await self._known()).values() if self._is_permitted(tool, ctx)]
+        missing = self._referenced.difference(tool.name for tool in tools)
+        return ListToolsResult(tools=[self._described(tool, missing) for tool in tools])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
         """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""
@@ -145,6 +153,10 @@ class ToolCalls:
     async def _known(self) -> Mapping[str, Operation | InteractionTool]:
         return {**self._operations, **await self._interaction_tools.current()}
 
+    def _described(self, tool: Operation | InteractionTool, missing: Collection[str]) -> Tool:
+        own = isinstance(tool, Operation)  # the description of an interaction tool belongs to its author
+        return without_references(tool.published, missing) if own else tool.published
+
     def _is_permitted(self, tool: Operation | InteractionTool, ctx: Request) -> bool:
         operation = tool.name if tool.name in self._operations else "create_run"
         return operation in ctx.lifespan_context.permitted and has_scope(ctx, tool.scope)
@@ -172,6 +184,8 @@ async def _answer(
             return await operation.call(call, arguments)
         except (MCPError, elicitation.InputRequiredError, elicitation.NotConfirmedError):
             raise
+        except NameLikeIdError as error:
+            return await _answer(operation, {**arguments, **error.ids}, call)
         except Exception as error:  # noqa: BLE001 - the border: every failure becomes a result, and crashes are logged
             failed = error
         question = await elicitation.question_about(failed, call)

@@ -198,7 +198,7 @@ async def test_an_incomplete_scan_is_reported_with_its_coverage(config: Config) 
     assert told["total"]["runs"] == 120
     assert told["oldest"]
     assert "INCOMPLETE: 120 of 200 matching runs counted" in answer.text
-    assert "Narrow by start, end" in answer.text
+    assert f'ask for a shorter period, e.g. start="{told["oldest"][:16]}Z"' in answer.text
     assert said.messages == ["120 of 200 runs"]
 
 
@@ -270,3 +270,10 @@ async def served(options: SandboxOptions, edition: str) -> AsyncIterator[Client]
         config = Config(api=sandbox_api(sandbox.url, ApiSettings(edition=edition)))
         async with Client(build_server(config).mcp, client_info=PATIENT) as connected:
             yield connected
+
+
+async def test_the_runs_that_no_group_of_errors_has_are_counted(client: Client) -> None:
+    answer = await call(client, "aggregate_runs", by=["error", "model"])
+    grouped = sum(group["runs"] for group in answer.structured["groups"])
+    assert answer.structured["without_error"] == 200 - grouped
+    assert f"Runs in no group: {200 - grouped} without an error." in answer.text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runs_mcp.cli.install.launcher import launcher, origin
+from runs_mcp.cli.install.launcher import launcher, origin, typed
 
 UV = {"UV": "/opt/uv"}
 CACHED = "cache/uv/archive-v0/aSZHIpnJzbJGXqTW/bin"
@@ -43,3 +43,16 @@ def test_the_origin_is_the_source_of_the_installation() -> None:
 def test_this_environment_has_a_script() -> None:
     [script] = launcher(Path(sys.executable), {}).words
     assert script == str(Path(sys.executable).parent / "runs-mcp")
+
+
+def test_a_script_in_the_folder_is_typed_from_there(tmp_path: Path) -> None:
+    script = tmp_path / ".venv" / "bin" / "runs-mcp"
+    assert typed([str(script)], tmp_path, None) == ".venv/bin/runs-mcp"
+    assert typed([str(script)], tmp_path / "elsewhere", None) == str(script)
+
+
+def test_a_script_on_the_path_is_typed_by_its_name(tmp_path: Path) -> None:
+    script = tmp_path / "runs-mcp"
+    script.touch(mode=0o700)
+    assert typed([str(script)], tmp_path, str(tmp_path)) == "runs-mcp"
+    assert typed(["/usr/bin/python3", "-m", "runs_mcp"], tmp_path, str(tmp_path)) == "/usr/bin/python3 -m runs_mcp"

@@ -1,7 +1,7 @@
 """Lists end truthfully: each list says `End of list.`, or gives the call that continues it."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -436,3 +436,37 @@ async def test_rows_name_interaction_and_environment_without_their_other_fields(
     assert "cut" not in answer.structured
     assert all(row["interaction"] == interaction for row in answer.structured["runs"])
     assert all(row["environment"] == environment for row in answer.structured["runs"])
+
+
+MISSPELT: Mapping[str, tuple[dict[str, Any], str]] = {
+    "another name": ({"model": "gpt-4o"}, "Runs may have no field model (did you mean modelId?)."),
+    "a slip": ({"execution_tme": {"$gt": 1}}, "Runs may have no field execution_tme (did you mean execution_time?)."),
+    "in a disjunction": ({"$or": [{"duration": 1}]}, "Runs may have no field duration (did you mean execution_time?)."),
+}
+
+
+@pytest.mark.parametrize(("query", "hint"), MISSPELT.values(), ids=MISSPELT)
+@pytest.mark.parametrize("tool", ["find_runs", "aggregate_runs"])
+async def test_a_misspelt_field_of_a_filter_does_not_read_as_no_runs(
+    client: Client, tool: str, query: dict[str, Any], hint: str
+) -> None:
+    answer = await call(client, tool, **{"query" if tool == "find_runs" else "where": query})
+    assert hint in answer.text
+
+
+async def test_a_known_field_of_a_filter_gets_no_hint(client: Client) -> None:
+    answer = await call(client, "find_runs", query={"modelId": "no-such-model", "error.code": "none"})
+    assert answer.text.endswith("End of list.")
+
+
+@pytest.mark.parametrize("tool", ["search_runs", "compute_run_facets", "aggregate_runs"])
+async def test_a_period_that_ends_before_it_starts_is_refused(client: Client, tool: str) -> None:
+    answer = await call(client, tool, start="7d", end="30d")
+    assert answer.failed
+    assert answer.text.startswith("`start` (")
+    assert "must be before `end`" in answer.text
+
+
+async def test_the_head_of_a_list_has_the_singular_for_a_single_run(client: Client) -> None:
+    assert (await call(client, "list_runs", limit=1)).text.startswith("1 run, 1 to 1 ")
+    assert (await call(client, "search_runs", sort="-execution_time", limit=1)).text.startswith("1 run, 1 to 1 by ")

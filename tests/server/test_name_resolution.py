@@ -73,6 +73,50 @@ async def test_an_id_is_not_looked_up_and_names_are_remembered(connect: Connect)
         assert api.count(OPTIONS) == 1
 
 
+LIKE_AN_ID = "66a1f0c2e4b0a1b2c3d4dead"
+"""A name that has the form of an id."""
+ID = "66a1f0c2e4b0a1b2c3d4beef"
+BY_FILTERS: Mapping[str, dict[str, object]] = {
+    "list_runs": {},
+    "search_runs": {},
+    "compute_run_facets": {"facets": ["status"]},
+    "aggregate_runs": {"by": ["status"]},
+    "get_run_filter_options": {"field": "status"},
+}
+
+
+@pytest.mark.parametrize(("tool", "arguments"), BY_FILTERS.items())
+async def test_a_name_with_the_form_of_an_id_is_found_if_no_run_has_the_id(
+    connect: Connect, tool: str, arguments: dict[str, object]
+) -> None:
+    asked: list[bool] = []
+
+    def of_interaction(found: object, nothing: object) -> Reply:
+        async def answer(request: Request) -> Response:
+            by_id = ID in f"{request.url} {(await request.body()).decode()}"
+            asked.append(by_id)
+            return await reply(found if by_id else nothing)(request)
+
+        return answer
+
+    run = {"id": "r1", "status": "completed", "created_at": "2026-11-20T10:00:00Z"}
+    replies: Replies = {
+        "GET /runs/filter-options/interaction": reply([{"id": ID, "name": LIKE_AN_ID, "count": 1}]),
+        "GET /runs/filter-options/status": of_interaction([{"id": "completed", "count": 1}], []),
+        "GET /runs": of_interaction([run], []),
+        "POST /runs/search": of_interaction([run], []),
+        "POST /runs/find": of_interaction([run], []),
+        "POST /runs/facets": of_interaction(
+            {"total": 1, "status": [{"_id": "completed", "count": 1}]}, {"total": 0, "status": []}
+        ),
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, tool, interaction=LIKE_AN_ID, **arguments)
+    assert (asked[0], asked[-1]) == (False, True), "as an id first"
+    assert "1" in answer.text.splitlines()[0] or "completed" in answer.text
+    assert "No runs" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("given", "sent"),
     [

@@ -4,9 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
+import jwt
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import Tool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from runs_mcp.api import EDITIONS, ApiTimeoutError, FindClosedError, NotFoundError, UnavailableError
 from runs_mcp.cli.sandbox import sandbox_api
@@ -14,7 +19,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY, READ_ONLY_KEY
-from runs_mcp.server import build_server
+from runs_mcp.server import build_server, server
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.error_messages import explain
@@ -22,6 +27,7 @@ from runs_mcp.server.runs.background_create import CreateContinuesError
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
+from tests import upstream
 from tests.calls import PATIENT, call
 from tests.conftest import Connect
 
@@ -68,13 +74,35 @@ def keyed(sandbox: Sandbox, key: str, **server: Any) -> Config:
     return Config.model_validate({"api": {**api, "auth": {**api["auth"], "value": key}}, "server": server})
 
 
+@pytest.mark.both_eras
 @pytest.mark.parametrize("key", [EXECUTE_ONLY_KEY, READ_ONLY_KEY])
 async def test_instructions_wait_for_the_permissions_of_the_credential(
-    sandbox: Sandbox, connect: Connect, key: str
+    sandbox: Sandbox, connect: Connect, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(server, "INSTRUCTIONS_WAIT_S", 60)
     async with connect(keyed(sandbox, key)) as client:
         listed = {tool.name for tool in (await client.list_tools()).tools}
         assert mentioned(client.instructions or "") == listed
+
+
+@pytest.mark.both_eras
+async def test_instructions_do_not_wait_for_an_api_that_does_not_answer(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "INSTRUCTIONS_WAIT_S", 0.01)
+    connected = anyio.Event()
+
+    async def exchange(_: Request) -> Response:
+        await connected.wait()
+        return JSONResponse({"token": jwt.encode({"permissions": ["run:read"]}, "x" * 32)})
+
+    async with upstream.serving({"GET /auth/token": exchange}) as api:
+        auth = {"kind": "api_key", "value": "sk-1", "token_url": f"{api.url}/auth/token"}
+        config = Config.model_validate({"api": {"base_url": f"{api.url}/api/v1", "auth": auth}})
+        async with connect(config) as client:
+            assert "create_run" in mentioned(client.instructions or ""), "the permissions are not known yet"
+            connected.set()
+            assert "create_run" not in {tool.name for tool in (await client.list_tools()).tools}
 
 
 @pytest.mark.parametrize("edition", sorted(EDITIONS))
@@ -126,3 +154,59 @@ async def test_an_answer_of_the_only_tool_mentions_no_other(
         answer = await call(client, tool, **arguments)
     assert mentioned(answer.text) <= {tool}
     assert mentioned(str(answer.structured)) <= {tool}
+
+
+NARROWED: Mapping[str, dict[str, Any]] = {
+    **{f"{tool} alone": {"tools": [tool]} for tool in TOOLS if tool in {each.name for each in OPERATIONS}},
+    "read only": {"read_only": True},
+    "lists and counts": {"tools": ["list_runs", "search_runs", "compute_run_facets"]},
+}
+
+
+async def listed_tools(config: Config, connect: Connect) -> list[Tool]:
+    """Return the tools that a client of a server with `config` sees."""
+    async with connect(config) as client:
+        return (await client.list_tools()).tools
+
+
+@pytest.mark.parametrize("server", NARROWED.values(), ids=NARROWED)
+async def test_the_tools_that_are_offered_describe_no_other_tool(
+    sandbox: Sandbox, connect: Connect, server: dict[str, Any]
+) -> None:
+    config = Config.model_validate({"api": sandbox_api(sandbox.url, ApiSettings()), "server": server})
+    tools = await listed_tools(config, connect)
+    assert mentioned(str(tools)) == {tool.name for tool in tools}
+    for text in (text for tool in tools for text in descriptions(tool)):
+        assert text == text.strip() != ""
+        assert not text.endswith((":", ";", ","))
+
+
+@pytest.mark.parametrize("key", [EXECUTE_ONLY_KEY, READ_ONLY_KEY])
+async def test_the_tools_that_the_credential_permits_describe_no_other_tool(
+    sandbox: Sandbox, connect: Connect, key: str
+) -> None:
+    tools = await listed_tools(keyed(sandbox, key), connect)
+    assert mentioned(str(tools)) == {tool.name for tool in tools}
+
+
+async def test_create_run_warns_of_repetition_even_without_stream_run(sandbox: Sandbox, connect: Connect) -> None:
+    config = Config.model_validate(
+        {"api": sandbox_api(sandbox.url, ApiSettings()), "server": {"tools": ["create_run"]}}
+    )
+    [tool] = await listed_tools(config, connect)
+    assert (tool.description or "").endswith("never repeat it because an answer was slow.")
+
+
+@pytest.mark.parametrize("tool", ["compute_run_facets", "aggregate_runs"])
+async def test_filters_are_described_in_full_where_no_search_describes_them(
+    sandbox: Sandbox, connect: Connect, tool: str
+) -> None:
+    config = Config.model_validate({"api": sandbox_api(sandbox.url, ApiSettings()), "server": {"tools": [tool]}})
+    [alone] = await listed_tools(config, connect)
+    assert alone.input_schema["properties"]["tags"]["description"] == "Only runs with all these tags"
+
+
+def descriptions(tool: Tool) -> list[str]:
+    """Return the description of a tool and those of its parameters."""
+    fields = tool.input_schema["properties"].values()
+    return [tool.description or "", *(field["description"] for field in fields if "description" in field)]

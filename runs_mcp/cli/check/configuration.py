@@ -28,7 +28,7 @@ async def tools(state: Examination) -> Finding:
     """Select the tools to offer; unknown names in `server.tools` fail."""
     settings = state.config.server
     names = [operation.name for operation in selected(state.config)]
-    state.offered = frozenset(names)
+    state.offered = names
     if not names:
         return failed("no tool is offered", "Name tools in server.tools that server.read_only allows.", offered=names)
     mode = " (read only)" if settings.read_only else ""

@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,7 @@ class Examination:
     secrets: set[str] = field(default_factory=set)
     """Texts to mask in the output, in each form that was read or sent."""
     config: Config = field(init=False)
-    offered: Set[str] = field(init=False)
+    offered: Sequence[str] = field(init=False)
     """Names of the offered tools."""
     source: str = field(init=False)
     """Name of the source of the secret, such as `api.auth.file (secret)`."""
@@ -75,6 +75,8 @@ class Examination:
     """Claims of the credential."""
     allowed: set[str] = field(default_factory=set)
     """Names of the tools whose operation the credential may use."""
+    unusable: set[str] = field(default_factory=set)
+    """Names of the offered tools that do not work with the credential, not even in a reduced form."""
     newest: list[Run] = field(default_factory=list)
     """Some of the newest runs."""
 

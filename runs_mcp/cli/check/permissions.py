@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from runs_mcp.api import REFUSALS, NotFoundError, RunsApiError
 from runs_mcp.cli.check.examination import Examination
-from runs_mcp.cli.check.explanations import describe, explain
-from runs_mcp.cli.check.findings import Check, Finding, check, ok, skipped, warning
-from runs_mcp.server.permissions.permitted_tools import SUFFICIENT
+from runs_mcp.cli.check.explanations import describe
+from runs_mcp.cli.check.findings import Check, Finding, check, failed, ok, skipped, warning
+from runs_mcp.server.permissions.permitted_tools import EXECUTE, READ, SUFFICIENT, permits
 
+UNTIL_THEN = "Until then clients are not offered this tool."
+CALLS_FAIL = "Until then calls of this tool fail."
 NO_RUN = "0" * 24
 """An id that belongs to no run."""
 NOT_OFFERED = "not offered: server.tools or server.read_only excludes it"
@@ -112,7 +114,7 @@ async def list_interactions(state: Examination) -> Finding:
     except REFUSALS as error:
         source = await _source_of_names(state)
         if source is None:
-            return explain(error, state)
+            return _unusable("list_interactions", error, state)
         replaced_by, effect = source
         fix = f"Grant interaction:read to {state.source}; until then {effect}."
         return warning(f"not allowed for this credential. {describe(error)}", fix, replaced_by=replaced_by)
@@ -171,7 +173,8 @@ def _untried(state: Examination, tool: str, reason: str, *, instead: str) -> Fin
         return skipped(f"{reason}, and the token lists no permissions")
     [needed] = SUFFICIENT[tool]
     if lacking := " and ".join(sorted(needed - {*permissions})):
-        fix = f"Grant {lacking} to {state.source}, or {instead}. Until then clients are not offered this tool."
+        state.unusable.add(tool)
+        fix = f"Grant {lacking} to {state.source}, or {instead}. {UNTIL_THEN}"
         return warning(f"{reason}; the token lacks {lacking}", fix)
     return ok(f"{reason}; the token holds {' and '.join(sorted(needed))}")
 
@@ -180,7 +183,33 @@ def _refused(tool: str, error: RunsApiError, state: Examination) -> Finding:
     """Return the finding for a refused operation: a warning if another operation that is allowed replaces it."""
     replacement = REPLACEMENTS.get(tool)
     if replacement is None or replacement.tool not in state.allowed:
-        return explain(error, state)
+        return _unusable(tool, error, state)
     text = f"not allowed for this credential. {describe(error)}"
     fix = f"{replacement.tool} replaces it: {replacement.effect}. Grant it to {state.source} if that is not enough."
     return warning(text, fix, replaced_by=replacement.tool)
+
+
+def _unusable(tool: str, error: RunsApiError, state: Examination) -> Finding:
+    """Return the finding for a tool that does not work with the credential."""
+    state.unusable.add(tool)
+    hidden = not permits(state.credential.permissions, tool)
+    fix = f"Grant {READ if hidden else 'the permission'} to {state.source}, or use another credential."
+    return warning(
+        f"not allowed for this credential. {describe(error)}", f"{fix} {UNTIL_THEN if hidden else CALLS_FAIL}"
+    )
+
+
+@check("working_tools", after=("api", "tools"))
+async def working_tools(state: Examination) -> Finding:
+    """List the tools that work with the credential; without any, the setup is of no use."""
+    if "search_runs" in state.unusable or not permits(state.credential.permissions, "aggregate_runs"):
+        state.unusable.add("aggregate_runs")  # reads runs by the same operation
+    unusable = [name for name in state.offered if name in state.unusable]
+    working = [name for name in state.offered if name not in state.unusable]
+    facts = {"working": working, "unusable": unusable}
+    if not working:
+        fix = f"Grant {READ} to {state.source} for the tools that read, or {EXECUTE} to execute runs."
+        return failed("the credential permits none of the tools that are offered", fix, **facts)
+    if not unusable:
+        return ok(f"all {len(working)} work with the credential", **facts)
+    return ok(f"{', '.join(working)}; the credential does not permit {', '.join(unusable)}", **facts)

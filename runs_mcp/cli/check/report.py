@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -17,6 +18,9 @@ MARKS = {Outcome.OK: "✓", Outcome.WARNING: "!", Outcome.FAILED: "✗", Outcome
 COLOURS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red", Outcome.SKIPPED: "bright_black"}
 NOUNS = {Outcome.OK: "ok", Outcome.WARNING: "with a warning", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
 CHANGING = {"create_run", "update_run", "delete_runs"}
+READING = {"list_runs", "get_run", "search_runs"}
+FEW = 3
+"""The number of tools up to which the verdict names those that work."""
 PROBLEMS = (Outcome.FAILED, Outcome.WARNING)
 
 Findings = Mapping[str, Finding]
@@ -34,7 +38,7 @@ def lines(findings: Findings, *, verbose: bool = False) -> Iterator[str]:
     width = max(map(len, listed), default=0)
     if listed:
         yield ""
-        yield from (line(name, finding, width=width) for name, finding in listed.items())
+        yield from _lines(listed, width)
     yield ""
     yield summary(findings) if verbose else f"{summary(findings)}. --verbose shows every check."
 
@@ -47,6 +51,14 @@ def verdict(findings: Findings) -> str:
     finding = findings[cause]
     text = f"{click.style('Not ready', fg='red', bold=True)}: {finding.text.rstrip('.')}."
     return f"{text} To fix it: {finding.fix}" if finding.fix else text
+
+
+def _lines(listed: Findings, width: int) -> Iterator[str]:
+    """Yield each finding; a remedy that neighbours share follows the last of them."""
+    following = [*listed.values(), None][1:]
+    for (name, finding), after in zip(listed.items(), following, strict=True):
+        shared = after is not None and after.fix == finding.fix
+        yield line(name, replace(finding, fix=None) if shared else finding, width=width)
 
 
 def line(name: str, finding: Finding, *, width: int) -> str:
@@ -94,20 +106,19 @@ def _first_failure(findings: Findings) -> str | None:
 
 def _features(findings: Findings) -> Iterator[str]:
     """Yield the number of tools that work, the reach of the credential, and the latency."""
-    if "tools" in findings:
+    if "working_tools" in findings:
         offered = findings["tools"].facts["offered"]
         replaced = [name for name in offered if name in findings and "replaced_by" in findings[name].facts]
-        working = [name for name in offered if name in replaced or not _has_warning(name, findings)]
-        yield f"{len(working)} of {len({*offered, *(operation.name for operation in OPERATIONS)})} tools"
+        working = findings["working_tools"].facts.get("working", offered)
+        number = f"{len(working)} of {len({*offered, *(operation.name for operation in OPERATIONS)})} tools"
+        yield number if len(working) > FEW or working == offered else f"{number} ({', '.join(working)})"
         if replaced:
             yield f"{len(replaced)} in a reduced form"
         if CHANGING.isdisjoint(offered):
             yield "read-only server"
         elif CHANGING.isdisjoint(working):
             yield "read-only credential"
+        elif READING.isdisjoint(working) and not READING.isdisjoint(offered):
+            yield "execute-only credential"
     if "latency" in findings and "median_ms" in findings["latency"].facts:
         yield f"{findings['latency'].facts['median_ms']} ms"
-
-
-def _has_warning(name: str, findings: Findings) -> bool:
-    return name in findings and findings[name].outcome is Outcome.WARNING

@@ -56,6 +56,7 @@ CHECKS: Sequence[Check] = (
     permissions.update_run,
     permissions.delete_runs,
     permissions.stream_run,
+    permissions.working_tools,
     server_start.handshake,
     server_start.stateless,
 )

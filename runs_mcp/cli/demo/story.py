@@ -1,8 +1,10 @@
 """The answer to a question about failed runs, in five tool calls of an MCP client over stdio."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +17,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from runs_mcp.cli.demo.inspector import SERVE_SANDBOX
+from runs_mcp.cli.install.launcher import launcher, typed
 from runs_mcp.cli.terminal.console import terminal_console
 from runs_mcp.cli.terminal.identity import TERMINAL
 from runs_mcp.cli.terminal.live_text import LiveText
@@ -141,11 +144,13 @@ async def play(*, fast: bool) -> None:
 
 
 def _next_steps() -> Sequence[str]:
-    entry = {"mcpServers": {"runs": {"command": sys.executable, "args": list(SERVE_SANDBOX)}}}
+    program, *arguments = launcher(Path(sys.executable), os.environ).words
+    typed_name = typed([program, *arguments], Path.cwd(), os.environ.get("PATH"))
+    entry = {"mcpServers": {"runs": {"command": program, "args": [*arguments, "serve", "--sandbox"]}}}
     return (
-        "Connect a chat client:  runs-mcp install --sandbox",
-        "Ask in this terminal:   runs-mcp runs list --sandbox",
-        "Use your own account:   copy config.example.json to config.json, then runs-mcp check",
+        f"Connect a chat client:  {typed_name} install --sandbox",
+        f"Ask in this terminal:   {typed_name} runs list --sandbox",
+        f"Use your own account:   copy config.example.json to config.json, then {typed_name} check",
         "",
         "Other clients take this in their configuration:",
         json.dumps(entry),

@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -43,3 +45,12 @@ def launcher(python: Path, environ: Mapping[str, str], origin: Callable[[], str]
     if script.is_file():
         return Launcher((str(script),), "the script of this environment; run install again if you move the environment")
     return Launcher((str(python), "-m", "runs_mcp"), "the Python of this environment, which has no script beside it")
+
+
+def typed(words: Sequence[str], folder: Path, path: str | None) -> str:
+    """Return what a person types in `folder`, with this `PATH`, to start the command of `words`."""
+    program = Path(words[0])
+    if program.name == NAME and path and shutil.which(NAME, path=path) == str(program):
+        return shlex.join([NAME, *words[1:]])
+    near = program.relative_to(folder) if program.is_relative_to(folder) else program
+    return shlex.join([str(near), *words[1:]])

@@ -80,8 +80,8 @@ def _single(arguments: dict[str, Any]) -> dict[str, Any]:
 def _run(request: Request, config_file: Path | None, *, sandbox: bool) -> None:
     with config_errors():
         config = load(config_file)
-    # The server logs each call at `info`, which would mix with the answer in a terminal.
-    logs.configure(config.log_level if "log_level" in config.model_fields_set else "warning")
+    # At `info`, which config.example.json sets, a line for each created run would mix with the answer in a terminal.
+    logs.configure("warning" if config.log_level == "info" else config.log_level)
     output = Output()
     work: Callable[[Config], Awaitable[None]] = partial(_answer, request, output)
     if sandbox:

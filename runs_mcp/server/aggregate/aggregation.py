@@ -9,7 +9,7 @@ from runs_mcp.api import Edition, Run, RunsClient
 from runs_mcp.server.aggregate import facet_counts
 from runs_mcp.server.aggregate.filter_translation import with_search_filters
 from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names, fields_of
-from runs_mcp.server.aggregate.list_prices import Costs, list_prices
+from runs_mcp.server.aggregate.list_prices import Costs, UnknownCostError, list_prices
 from runs_mcp.server.aggregate.measures import DURATIONS, TOKENS, Measure, Number, observe
 from runs_mcp.server.aggregate.run_scan import RunScan
 from runs_mcp.server.aggregate.run_sources import sources_of
@@ -75,6 +75,8 @@ class Aggregate:
     complete: bool
     matching: int | None
     oldest: datetime | None
+    without_error: int
+    """The number of covered runs that belong to no group because they did not fail; 0 unless grouped by error."""
     costs: Costs | None
     """How costs came about, if they were asked for."""
 
@@ -100,7 +102,7 @@ async def aggregate(
 
     Raises:
         FindClosedError: `where` needs `find`, which is closed.
-        UnknownCostError: costs are asked for, and nothing tells them.
+        UnknownCostError: costs are all that is asked for, and nothing tells them.
         RunsApiError: the API failed.
     """
     question = question.simplified(runs.edition)
@@ -121,8 +123,8 @@ async def aggregate(
 
     scan = RunScan(source, take, most, known, on_page, narrow)
     await scan.run(question.span, deadline=deadline)
-    if costs:
-        costs.check()
+    if costs and costs.unknown and question.computed == {"cost"}:
+        raise UnknownCostError
     matching = scan.covered if scan.complete else None if question.where else known
     names = await names_of(question.by)
     return _answer(
@@ -159,5 +161,6 @@ def _answer(
         complete=complete,
         matching=matching,
         oldest=oldest,
+        without_error=groups.without_error,
         costs=costs,
     )

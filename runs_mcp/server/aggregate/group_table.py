@@ -5,9 +5,9 @@ from typing import Any
 from mcp_types import CallToolResult, TextContent
 
 from runs_mcp.server.aggregate.aggregation import Aggregate, Question
-from runs_mcp.server.aggregate.list_prices import Costs
+from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
 from runs_mcp.server.aggregate.measures import Number
-from runs_mcp.server.render import tables
+from runs_mcp.server.render import empty_result_hints, tables
 from runs_mcp.server.render.truncate import fair_share
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
@@ -43,6 +43,7 @@ def _structured(answer: Aggregate, workspace: str) -> dict[str, Any]:
         "matching": answer.matching,
         "oldest": answer.oldest.isoformat() if answer.oldest else None,
         "left_out": answer.left_out or None,
+        "without_error": answer.without_error or None,
         "missing": dict(answer.missing) or None,
         "cost_source": _cost_source(answer.costs),
     }
@@ -101,10 +102,11 @@ def _coverage(answer: Aggregate, workspace: str) -> str:
     if answer.complete:
         return f"All {answer.covered:,} matching runs counted ({workspace})"
     whole = f"{answer.matching:,}" if answer.matching is not None else "an unknown number of"
-    oldest = f", the oldest from {tables.short_time(answer.oldest)} UTC" if answer.oldest else ""
+    oldest = f", the newest first, back to {tables.short_time(answer.oldest)} UTC" if answer.oldest else ""
+    shorter = f', e.g. start="{answer.oldest:%Y-%m-%dT%H:%M}Z"' if answer.oldest else ""
     return (
         f"INCOMPLETE: {answer.covered:,} of {whole} matching runs counted{oldest} ({workspace}). "
-        "Narrow by start, end or another filter for exact numbers."
+        f"For exact numbers ask for a shorter period{shorter}, or narrow by another filter."
     )
 
 
@@ -115,17 +117,21 @@ def _number(value: Number) -> str:
 
 
 def _notes(question: Question, answer: Aggregate) -> list[str]:
-    notes = []
+    notes = [] if answer.covered else [empty_result_hints.unknown_fields(question.where)]
     if answer.missing:
         missing = ", ".join(f"{count:,} without {FIELD_NAMES[name]}" for name, count in answer.missing.items())
         notes.append(f"Runs left out of measures: {missing}.")
+    if answer.without_error:
+        notes.append(f"Runs in no group: {answer.without_error:,} without an error.")
     if answer.left_out:
         which = "more" if question.sort else "further"
         notes.append(f"{answer.left_out:,} {which} groups: raise limit.")
-    if costs := answer.costs:
+    if answer.costs and answer.costs.unknown:
+        notes.append(UNKNOWN_COST)
+    elif costs := answer.costs:
         estimate = f", of {costs.estimated:,} runs estimated at list prices" if costs.estimated else ""
         unpriced = f"; {costs.unpriced:,} could not be priced" if costs.unpriced else ""
         notes.append(f"cost is in US dollars{estimate}{unpriced}.")
     ambiguous = {label: group.ids[name] for group in answer.groups for name, label in group.by.items() if "…" in label}
     notes += [f"{tables.cell(label)} is {value}." for label, value in ambiguous.items() if value]
-    return [" ".join(notes)] if notes else []
+    return [" ".join(notes)] if any(notes) else []

@@ -81,6 +81,13 @@ class Groups:
                 tally = self.tallies[key] = Tally()
             tally.add(observation)
 
+    @property
+    def without_error(self) -> int:
+        """The number of runs that belong to no group because they did not fail; 0 unless grouped by error."""
+        if "error" not in self.by or "tag" in self.by:  # a run with several tags is in several groups
+            return 0
+        return self.total.runs - sum(tally.runs for tally in self.tallies.values())
+
     def name(self, dimension: Dimension, value: Ref) -> None:
         """Remember the name of a value."""
         if value.id and value.name and dimension in self._names:

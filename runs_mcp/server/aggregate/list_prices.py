@@ -11,16 +11,17 @@ from runs_mcp.api import Run
 Price = Callable[[str], tuple[float, float] | None]
 """Returns the list price of a model in US dollars per prompt token and per result token; None if it has none."""
 PRICED_TOKENS = 1_000
+UNKNOWN_COST = (
+    "The Runs API reports no cost for these runs. To estimate it at list prices, install the extra on the server's "
+    "machine (`pip install 'runs-mcp[prices]'`) and restart it."
+)
 
 
 class UnknownCostError(Exception):
     """The platform reports no cost for these runs, and list prices are not installed."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "`measures`: the Runs API reports no cost for these runs. To estimate it at list prices, install the extra "
-            "on the server's machine (`pip install 'runs-mcp[prices]'`) and restart it. Without it, total_tokens works."
-        )
+        super().__init__(f"`measures`: {UNKNOWN_COST} Without it, total_tokens works.")
 
 
 @dataclass(slots=True)
@@ -49,14 +50,10 @@ class Costs:
         self.estimated += 1
         return use.prompt * price[0] + (use.result or 0) * price[1]
 
-    def check(self) -> None:
-        """Check that at least one cost is known, unless no run could have any.
-
-        Raises:
-            UnknownCostError: list prices would be needed, and are not installed.
-        """
-        if self.price is None and self.unpriced and not self.reported:
-            raise UnknownCostError
+    @property
+    def unknown(self) -> bool:
+        """True if no cost is known, since list prices would be needed and are not installed."""
+        return self.price is None and self.unpriced > 0 and not self.reported
 
     def _price(self, model: str | None) -> tuple[float, float] | None:
         if self.price is None or model is None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from pydantic import MISSING
 
+from runs_mcp.api import InvalidArgumentError
+
 TICK = timedelta(milliseconds=1)
 """The precision of times in the API."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -32,7 +34,13 @@ class TimeSlice:
 
     @classmethod
     def between(cls, start: datetime | MISSING, end: datetime | MISSING) -> "TimeSlice":
-        """Return the slice between two optional times."""
+        """Return the slice between two optional times.
+
+        Raises:
+            InvalidArgumentError: `start` is not before `end`, so that no run can match.
+        """
+        if start is not MISSING and end is not MISSING and start >= end:
+            raise InvalidArgumentError(f"`start` ({start:%Y-%m-%d %H:%M}) must be before `end` ({end:%Y-%m-%d %H:%M})")
         return cls(None if start is MISSING else start, None if end is MISSING else end)
 
     def within(self, other: "TimeSlice") -> "TimeSlice":

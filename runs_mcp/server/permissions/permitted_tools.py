@@ -10,8 +10,10 @@ from runs_mcp.config.api_settings import AuthSettings
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT_S = 2.0
+LIST_WAITS_S = 2.0
 """Seconds from the start of the server for which a list of tools waits for the exchange of an API key."""
+INSTRUCTIONS_WAIT_S = 0.5
+"""The same for instructions, which delay `initialize`: clients keep a list for the session, instructions are advice."""
 EXECUTE, READ, WRITE, READ_INTERACTIONS = "interaction:execute", "run:read", "run:write", "interaction:read"
 SUFFICIENT: Mapping[str, Sequence[Set[str]]] = {
     "create_run": [{EXECUTE}],
@@ -36,7 +38,7 @@ class PermittedTools:
         # A command may ask a person for a password, which is for the first call to do.
         self._readable = auth.command is None
         self._read = anyio.Event()
-        self._deadline = anyio.current_time() + LONGEST_WAIT_S
+        self._started = anyio.current_time()
         self._permissions: Collection[str] | None = None
 
     async def read(self) -> None:
@@ -49,9 +51,9 @@ class PermittedTools:
         finally:
             self._read.set()
 
-    async def wait(self) -> None:
-        """Wait until the permissions have been read, but not longer than shortly after the start of the server."""
-        with anyio.CancelScope(deadline=self._deadline):
+    async def wait(self, within_s: float) -> None:
+        """Wait until the permissions have been read, but not longer than `within_s` after the start of the server."""
+        with anyio.CancelScope(deadline=self._started + within_s):
             await self._read.wait()
 
     def __contains__(self, tool: str) -> bool:

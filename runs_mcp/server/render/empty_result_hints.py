@@ -1,10 +1,11 @@
 """Hints for an empty list: the filter that hides the runs, and the value that was probably meant."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runs_mcp.api import REFUSALS, FilterOption, RunsApiError
+from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.permissions.offered_tools import offered_tools
 
@@ -14,6 +15,36 @@ TOOLS = {
     "compute_run_facets": "compute_run_facets counts runs by value",
     "list_runs": "list_runs without filters shows the newest runs",
 }
+
+FIELDS = (
+    "id _id status interaction environment modelId inference_profile tags parent name created_at updated_at created_by "
+    "updated_by execution_time token_use error finish_reason parameters result result_schema prompt config source "
+    "account project visibility workflow object ttl"
+).split()
+"""The fields of runs that MongoDB filters name."""
+OTHER_NAMES = {"model": "modelId", "tag": "tags", "duration": "execution_time", "tokens": "token_use"}
+
+
+def unknown_fields(query: Mapping[str, Any]) -> str:
+    """Return which fields of a MongoDB filter, by which no run was found, are perhaps misspelt."""
+    unknown = {name: _nearest_field(name) for name in _fields_of(query) if name not in FIELDS}
+    likely = [f"{one_line(name)} (did you mean {near}?)" for name, near in unknown.items() if near]
+    return f"Runs may have no field {', '.join(likely)}." if likely else ""
+
+
+def _fields_of(query: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the first part of each field that `query` compares."""
+    for name, condition in query.items():
+        if name.startswith("$"):
+            parts = condition if isinstance(condition, list) else [condition]
+            yield from (field for part in parts if isinstance(part, Mapping) for field in _fields_of(part))
+        else:
+            yield name.partition(".")[0]
+
+
+def _nearest_field(name: str) -> str | None:
+    near = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.7)
+    return OTHER_NAMES.get(name.lower()) or next(iter(near), None)
 
 
 async def hint(call: Call, filters: Mapping[str, Any]) -> str:

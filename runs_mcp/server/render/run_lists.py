@@ -12,7 +12,7 @@ from runs_mcp.server.pages.find_cursor import query_after
 from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.permissions.offered_tools import offered_tools
-from runs_mcp.server.render import results, tables
+from runs_mcp.server.render import empty_result_hints, results, tables
 from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.truncate import Cut, fit
@@ -60,7 +60,8 @@ def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
         following = {"next_offset": listed.next_offset, "next": results.same_call(call, offset=listed.next_offset)}
     structured = {"runs": [row.document for row in rows], "offset": listed.offset, **following}
     count = len(rows)
-    head = f"{count} runs, {listed.offset + 1} to {listed.offset + count} ({results.origin(call)})"
+    place = f"{listed.offset + 1} to {listed.offset + count}"
+    head = f"{tables.counted(count, 'run')}, {place} ({results.origin(call)})"
     return list_result(call, [head, tables.table(tables.of_runs(listed.runs))], rows, structured)
 
 
@@ -76,7 +77,7 @@ def found(
         following = {"advice": "More runs may match: narrow the query, e.g. by created_at, to be sure."}
     elif left:
         following = _continued(call, query_after(query, shown.runs), left)
-    return _found(call, shown, selection, following)
+    return _found(call, shown, selection, following, empty_result_hints.unknown_fields(query))
 
 
 def searched(
@@ -92,13 +93,15 @@ def searched(
     return _found(call, shown, selection, following)
 
 
-def _found(call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any]) -> CallToolResult:
+def _found(
+    call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any], hint: str = ""
+) -> CallToolResult:
     if not shown.runs:
-        return _empty(call, 0, "")
+        return _empty(call, 0, hint)
     documents = [row.document for row in shown.rows]
     columns = tables.of_fields(documents) if selection else tables.of_runs(shown.runs)
     structured = {"runs": documents, **following}
-    head = f"{len(shown.runs)} runs ({results.origin(call)})"
+    head = f"{tables.counted(len(shown.runs), 'run')} ({results.origin(call)})"
     notes = [following["note"]] if "note" in following else []
     return list_result(call, [head, *notes, tables.table(columns)], shown.rows, structured)
 

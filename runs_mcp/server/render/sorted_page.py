@@ -19,7 +19,8 @@ def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Nam
     runs = [_named(run, names) for run in page.runs]
     rows = run_lists.cut_rows(call, [(run.id, _document(run)) for run in runs])
     workspace = services(call).workspace
-    head = f"{len(runs)} runs, from {offset + 1} in the order of {sort} ({workspace})" if runs else "No runs."
+    place = f"{offset + 1} to {offset + len(runs)} by {sort}"
+    head = f"{tables.counted(len(runs), 'run')}, {place} ({workspace})" if runs else "No runs."
     next_offset = offset + len(runs)
     structured: dict[str, Any] = {
         "runs": [row.document for row in rows],
@@ -52,7 +53,7 @@ def _coverage(page: SortedRuns, sort: str) -> list[str]:
             "Narrow by start, end or another filter for the true order."
         )
     if page.without_key:
-        notes.append(f"{page.without_key:,} runs have no {sort.removeprefix('-')} and are left out.")
+        notes.append(f"Left out: {tables.counted(page.without_key, 'run')} without {sort.removeprefix('-')}.")
     return notes
 
 

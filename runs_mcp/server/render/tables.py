@@ -97,6 +97,11 @@ def short_time(moment: datetime | None) -> str:
     return moment.isoformat(" ", "minutes")[:16] if moment else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 run`, `2,000 runs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def duration(milliseconds: float | None) -> str:
     """Return a duration for people: `340 ms`, `1.2 s`, `4 min`; an empty text for None."""
     if milliseconds is None:

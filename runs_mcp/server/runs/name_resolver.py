@@ -35,6 +35,14 @@ class UnclearNameError(Exception):
         self.candidates = candidates
 
 
+class NameLikeIdError(Exception):
+    """Filters hold names that have the form of an id; `ids` are the ids that they stand for, by filter."""
+
+    def __init__(self, ids: Mapping[str, str]) -> None:
+        super().__init__(f"the ids are {dict(ids)}")
+        self.ids = ids
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Ids and names from one source."""
@@ -99,6 +107,23 @@ class Names:
             if field in given:
                 given[field] = await self.id_of(field, given[field])
         return given
+
+    async def check_ids(self, filters: Mapping[str, Any]) -> None:
+        """Check that no id in `filters`, by which no run was found, is the name of an interaction or environment.
+
+        Raises:
+            NameLikeIdError: some are names.
+            UnclearNameError: such a name is ambiguous.
+        """
+        ids: dict[str, str] = {}
+        for field in get_args(Named):
+            given = filters.get(field)
+            if isinstance(given, str) and _SURELY_AN_ID.fullmatch(given):
+                found = _only(field, given, _exact(given, await self.known(field)))
+                if found and found != given:
+                    ids[field] = found
+        if ids:
+            raise NameLikeIdError(ids)
 
     async def ids_in(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return a MongoDB filter with names of interactions and environments replaced by their ids.

@@ -48,7 +48,7 @@ Sort = Annotated[
     Field(description="A measure, - for descending. Default: in time, or -first measure"),
 ]
 GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="Most groups")]
-Where = Annotated[dict[str, Any], Field(description="MongoDB filter as in find_runs, besides the others")]
+Where = Annotated[dict[str, Any], Field(description="MongoDB filter, besides the others; as in find_runs")]
 
 
 @operation("POST /runs/search", title="Aggregate runs", output=GROUPS, page=DASHBOARD, filters_as_in="search_runs")
@@ -88,4 +88,6 @@ async def aggregate_runs(
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
+    if not answer.covered:
+        await server.names.check_ids(filters)
     return group_table(question, answer, server.workspace)

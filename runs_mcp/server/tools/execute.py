@@ -100,7 +100,7 @@ async def create_run(
     dry_run: DryRun = False,
 ) -> CallToolResult:
     """Run an interaction on a model and return the final run. Each call costs money and makes a new run; never repeat
-    it because an answer was slow: follow the id with stream_run."""
+    it because an answer was slow. Follow the id with stream_run."""
     asked = RunRequest(
         interaction=interaction,
         data=data,

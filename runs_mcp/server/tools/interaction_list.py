@@ -9,13 +9,14 @@ from runs_mcp.api import Interaction, Resolution, Run, RunsApiError
 from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.interactions import interaction_results
-from runs_mcp.server.params import Name, Offset
+from runs_mcp.server.params import Name
 from runs_mcp.server.tools.operation import operation
 
 One = Annotated[Name, Field(description="Id or name: its schemas, defaults and an example")]
 Words = Annotated[Name, params.FREE_TEXT, Field(description="Text in its name or description")]
 WithTag = Annotated[Name, Field(description="Only those with this tag")]
 MostInteractions = Annotated[int, Field(ge=1, le=params.MAX_PAGE, description="How many at most")]
+Skipped = Annotated[int, Field(ge=0, description="How many to skip")]
 
 
 @operation("POST /interactions/endpoints", title="List interactions", output=interaction_results.INTERACTIONS)
@@ -26,9 +27,9 @@ async def list_interactions(
     query: Words | MISSING = MISSING,
     tag: WithTag | MISSING = MISSING,
     limit: MostInteractions = 50,
-    offset: Offset = 0,
+    offset: Skipped = 0,
 ) -> CallToolResult:
-    """List what create_run can run, a line each with its input (`?`: optional); with interaction, all about one."""
+    """List the interactions to run, a line each with its input (`?`: optional); with interaction, all about one."""
     listing = await services(call).interactions.listing()
     if interaction is not MISSING:
         found = listing.find(interaction)

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
@@ -38,6 +38,8 @@ class Operation:
 
     may_start: bool = False
     """True if a call can execute a run that is not started."""
+    filters_as_in: str | None = None
+    """The tool to whose filters the description refers instead of describing them again."""
 
     @property
     def executes(self) -> bool:
@@ -108,9 +110,17 @@ def operation(
             annotations=hints,
             _meta={"ui": {"resourceUri": page}} if page else None,
         )
-        return Operation(endpoint, function, published, model, marked[FREE_TEXT], marked[NULLABLE], scope, may_start)
+        free_text, nullable = marked[FREE_TEXT], marked[NULLABLE]
+        return Operation(endpoint, function, published, model, free_text, nullable, scope, may_start, filters_as_in)
 
     return wrap
+
+
+def describe_filters(operation: Operation) -> Operation:
+    """Return `operation` with its filters described in full, for servers without the tool of `filters_as_in`."""
+    schema = _plain(operation.model.model_json_schema())
+    update = {"description": _description(operation.function, None), "input_schema": schema}
+    return replace(operation, published=operation.published.model_copy(update=update), filters_as_in=None)
 
 
 def operations_in(*modules: ModuleType) -> Iterator[Operation]:
@@ -158,7 +168,7 @@ def _description(function: ToolFunction, filters_as_in: str | None) -> str:
     return f"{described} Filters: as in {filters_as_in}." if filters_as_in else described
 
 
-def _plain(schema: dict[str, Any], described_elsewhere: Collection[str]) -> dict[str, Any]:
+def _plain(schema: dict[str, Any], described_elsewhere: Collection[str] = ()) -> dict[str, Any]:
     """Return `schema` without the titles that pydantic derives from names, which cost tokens and add nothing.
 
     Parameters that are `described_elsewhere` keep their types alone.

@@ -42,6 +42,8 @@ async def list_runs(
     server = services(call)
     filters = await server.names.in_filters(unwrapped(filtered_by))
     page = await server.list_pages.fetch(partial(server.runs.list_runs, **filters), limit=limit, offset=offset)
+    if not page.runs:
+        await server.names.check_ids(filters)
     hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
     return run_lists.page(call, page, hint=hint)
 
@@ -84,5 +86,7 @@ async def get_run_filter_options(
     server = services(call)
     filters = await server.names.in_filters(filtered_by)
     values = await filter_values.of(server.runs, field, filters)
+    if not values.options:
+        await server.names.check_ids(filters)
     shown = [value for value in values.options if not own_tags.is_own(value.name or value.id or "")]
     return value_counts.options(call, field, shown, complete=values.complete)

@@ -59,11 +59,14 @@ async def search_runs(
     find_runs. Numbers: aggregate_runs."""
     server = services(call)
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING))
+    span = TimeSlice.between(start, end)
     filters = await server.names.in_filters(filtered_by)
     if sort is not MISSING:
-        return await _sorted(call, filters, TimeSlice.between(start, end), sort, limit=limit, offset=offset)
-    search = partial(server.runs.search_runs, **filters, start=start, end=end)
+        return await _sorted(call, filters, span, sort, limit=limit, offset=offset)
+    search = partial(server.runs.search_runs, **filters, **span.filters)
     page = await server.search_pages.fetch(search, limit=limit, offset=offset)
+    if not page.runs:
+        await server.names.check_ids(filters)
     hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
     return run_lists.page(call, page, hint=hint)
 
@@ -111,6 +114,8 @@ async def compute_run_facets(
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
+    if not counted.facets.total:
+        await server.names.check_ids(filters)
     return value_counts.facets(call, counted.facets, covered=counted.covered)
 
 
@@ -130,4 +135,6 @@ async def _sorted(
         deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
     )
+    if not page.runs:
+        await server.names.check_ids(filters)
     return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"))
