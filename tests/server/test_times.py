@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from mcp.client import Client
 
 from runs_mcp.server.params import moment
+from tests.calls import call
 
 NOVEMBER = datetime(2026, 11, 19, 14, 30, 12, tzinfo=UTC)
 
@@ -59,3 +61,47 @@ def test_ages_are_counted_back_from_now(age: str, expected: timedelta) -> None:
 def test_other_times_are_rejected_with_the_reason(value: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         moment(value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"created_at": {"$gte": "7d"}}, id="a comparison"),
+        pytest.param({"$and": [{"created_at": {"$gte": "7d"}}]}, id="in a conjunction"),
+        pytest.param({"created_at": {"$not": {"$lt": "7d"}}}, id="negated"),
+    ],
+)
+async def test_ages_in_mongodb_filters_are_those_of_other_tools(client: Client, condition: dict[str, object]) -> None:
+    expected = await call(client, "aggregate_runs", measures=["runs"], start="7d")
+    by_filter = await call(client, "aggregate_runs", measures=["runs"], where=condition)
+    found = await call(client, "find_runs", query=condition, select=["status"], limit=1_000)
+    assert expected.structured["total"]["runs"] == by_filter.structured["total"]["runs"] == len(found.structured["runs"])
+    assert found.structured["runs"]
+
+
+@pytest.mark.anyio
+async def test_epochs_in_mongodb_filters_are_times(client: Client) -> None:
+    week_ago = int((datetime.now(UTC) - timedelta(days=7)).timestamp())
+    expected = await call(client, "aggregate_runs", measures=["runs"], start=str(week_ago))
+    found = await call(client, "aggregate_runs", measures=["runs"], where={"created_at": {"$gte": week_ago}})
+    assert found.structured["total"]["runs"] == expected.structured["total"]["runs"] > 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("tool", "argument"), [("find_runs", "query"), ("aggregate_runs", "where")])
+async def test_a_mongodb_filter_with_no_time_is_refused_and_never_reads_as_no_runs(
+    client: Client, tool: str, argument: str
+) -> None:
+    answer = await call(client, tool, **{argument: {"updated_at": {"$gte": "yesterday"}}})
+    assert answer.failed
+    assert answer.text == (
+        "`updated_at`: neither an ISO 8601 date or time, nor an age such as 24h or 7d, nor epoch seconds or "
+        "milliseconds (got 'yesterday'). Nothing was sent."
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("condition", [{"$exists": True}, {"$ne": None}, {"$gte": {"$date": "2020-01-01T00:00:00Z"}}])
+async def test_other_conditions_on_times_are_sent_as_they_are(client: Client, condition: dict[str, object]) -> None:
+    assert (await call(client, "find_runs", query={"created_at": condition}, limit=1)).structured["runs"]

@@ -18,6 +18,7 @@ from runs_mcp.server.params import End, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.tools.filter_arguments import SearchArguments
+from runs_mcp.server.tools.filter_times import with_iso_times
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -73,7 +74,7 @@ async def aggregate_runs(
     filters = await server.names.in_filters(filtered_by)
     question = Question(
         filters=filters,
-        where={} if where is MISSING else await server.names.ids_in(where),
+        where={} if where is MISSING else await server.names.ids_in(with_iso_times(where)),
         span=TimeSlice.between(start, end),
         by=[] if by is MISSING else list(dict.fromkeys(by)),
         measures=MEASURES if measures is MISSING else list(dict.fromkeys(measures)),

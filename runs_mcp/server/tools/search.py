@@ -22,6 +22,7 @@ from runs_mcp.server.render.run_lists import FittingRuns
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.tools.filter_arguments import SearchArguments
+from runs_mcp.server.tools.filter_times import with_iso_times
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
@@ -32,7 +33,7 @@ FacetNames = Annotated[
 MongoFilter = Annotated[
     dict[str, Any],
     Field(
-        description='MongoDB filter, e.g. {"status": "failed", "execution_time": {"$gt": 5000}}; '
+        description='MongoDB filter, e.g. {"created_at": {"$gte": "24h"}, "execution_time": {"$gt": 5000}}; '
         "interaction and environment by id or name, the model is modelId",
     ),
 ]
@@ -79,7 +80,7 @@ async def find_runs(
     server, selection = services(call), Selection.of(select)
     reject_conditions_on_content(server.config.server, where=query)
     most = limit if selection else min(limit, MAX_PAGE)
-    query = await server.names.ids_in(query)
+    query = await server.names.ids_in(with_iso_times(query))
     page = await fetch_found(server.runs, server.search_pages, query, limit=most, select=selection.requested)
     shown = FittingRuns.of(call, page.runs, selection)
     left = len(page.runs) - len(shown.runs) + page.further
