@@ -50,7 +50,7 @@ def test_runs_are_listed(session: Session) -> None:
 
 def test_an_error_is_reported_as_an_error(session: Session) -> None:
     framework, _, seen = session
-    assert "Nothing was changed. list_runs shows the ids of runs." in seen.record["error"]["text"]
+    assert "list_runs shows the ids of runs." in seen.record["error"]["text"]
     assert seen.record["error"]["is_error"] == (framework.name not in TEXT_ONLY_ERRORS)
 
 

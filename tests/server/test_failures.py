@@ -1,4 +1,4 @@
-"""Every failure is one paragraph: what happened, whether anything changed, what to do next."""
+"""Every failure is one paragraph: the cause, the effect of a call that could have one, and the next step."""
 
 import pytest
 
@@ -26,66 +26,66 @@ CASES = [
     ),
     pytest.param(
         AuthenticationError("", status=401, api_message="Token expired"),
-        'The Runs API did not accept the server\'s credential (401). It says: "Token expired". Nothing was changed. '
+        'The Runs API did not accept the server\'s credential (401). It says: "Token expired". '
         "Someone with access to the server's configuration must renew it; `runs-mcp check` says how.",
         id="401",
     ),
     pytest.param(
         PermissionDeniedError("", status=403),
-        "The server's credential may not do this (403). Nothing was changed. "
+        "The server's credential may not do this (403). "
         "This operation needs another credential; other operations may still work.",
         id="403",
     ),
     pytest.param(
         NotFoundError("", status=404),
-        "The Runs API found nothing there (404). Nothing was changed. list_runs shows the ids of runs.",
+        "The Runs API found nothing there (404). list_runs shows the ids of runs.",
         id="404",
     ),
     pytest.param(
         InvalidRequestError("", status=422, api_message="Does not fit", details="data.text: required"),
         'The Runs API rejected the request (422). It says: "Does not fit". Details: data.text: required. '
-        "Nothing was changed. Correct the arguments and call again.",
+        "Correct the arguments and call again.",
         id="422",
     ),
     pytest.param(
         PermissionDeniedError("", status=403, details="The project is closed."),
-        "The server's credential may not do this (403). Details: The project is closed. Nothing was changed. "
+        "The server's credential may not do this (403). Details: The project is closed. "
         "This operation needs another credential; other operations may still work.",
         id="403, details",
     ),
     pytest.param(
         RateLimitedError("", reason="quota", retry_after_s=3_600),
-        "The Runs API is limiting its rate (429). Nothing was changed. Try again in 60 min.",
+        "The Runs API is limiting its rate (429). Try again in 60 min.",
         id="429, quota with a time",
     ),
     pytest.param(
         RateLimitedError("", reason="pacing", retry_after_s=2),
-        "The Runs API is limiting its rate (429). Nothing was changed. Try again in 2 s.",
+        "The Runs API is limiting its rate (429). Try again in 2 s.",
         id="429, pacing",
     ),
     pytest.param(
         RateLimitedError("", reason="quota"),
-        "The Runs API is limiting its rate (429). Nothing was changed. Trying again at once will not help.",
+        "The Runs API is limiting its rate (429). Trying again at once will not help.",
         id="429, quota",
     ),
     pytest.param(
         UnavailableError("", status=503, retry_safe=True),
-        "The Runs API failed (503). Nothing was changed. Try again.",
+        "The Runs API failed (503). Try again.",
         id="503",
     ),
     pytest.param(
         UnavailableError("The Runs API cannot be reached (ConnectError)", retry_safe=True),
-        "The Runs API cannot be reached (ConnectError). Nothing was changed. Try again.",
+        "The Runs API cannot be reached (ConnectError). Try again.",
         id="no connection",
     ),
     pytest.param(
         ApiTimeoutError("The Runs API did not answer in time (ReadTimeout)", retry_safe=True),
-        "The Runs API did not answer in time (ReadTimeout). Nothing was changed. Try again.",
+        "The Runs API did not answer in time (ReadTimeout). Try again.",
         id="timeout",
     ),
     pytest.param(
         ProtocolError("The Runs API answered something that is not JSON (text/html)"),
-        "The Runs API answered something that is not JSON (text/html). Nothing was changed. "
+        "The Runs API answered something that is not JSON (text/html). "
         "Check the base URL and the edition with `runs-mcp check`.",
         id="not JSON",
     ),
@@ -120,7 +120,7 @@ def test_a_run_whose_stream_fails_is_reported_as_existing() -> None:
 
 def test_an_internal_error_reveals_no_details_to_the_model(caplog: pytest.LogCaptureFixture) -> None:
     text = explain("get_run", ZeroDivisionError("token=secret"))
-    assert text == "`get_run` failed inside the server; its log has the details. Nothing was changed."
+    assert text == "`get_run` failed inside the server; its log has the details."
     assert "get_run crashed" in caplog.text
 
 

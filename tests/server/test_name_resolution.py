@@ -35,7 +35,7 @@ async def test_counts_and_filter_options_take_names_too(client: Client) -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments", "ends"),
     [
-        pytest.param("list_runs", {}, "Nothing was changed.", id="a read"),
+        pytest.param("list_runs", {}, "Pass an id.", id="a read"),
         pytest.param("create_run", {"interaction": "AlwaysFails"}, "No run was created.", id="a create"),
     ],
 )

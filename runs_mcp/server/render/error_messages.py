@@ -60,7 +60,7 @@ def explain(tool: str, error: BaseException, *, scope: Scope = READ, offered: Of
         case InvalidArgumentError() | SetupError():
             return f"{_sentence(str(error))} {NOTHING_SENT}"
         case UnclearNameError() | UnknownCostError():
-            return f"{error} {_unchanged(scope)}"
+            return _paragraph(str(error), _unchanged(scope))
         case LostCreateError() | RequestKeyConflictError() | CreateContinuesError() | NotSentError() | FollowingError():
             return _explain_create(error, offered)
         case CreateLimitError():
@@ -70,12 +70,13 @@ def explain(tool: str, error: BaseException, *, scope: Scope = READ, offered: Of
         case RunsApiError(outcome_unknown=True) if scope != READ:
             return f"{_cause(error)} {_unknown_effect(scope, offered)}"
         case RunsApiError():
-            return f"{_cause(error)} {_unchanged(scope)} {_next_step(error, scope, offered)}".rstrip()
+            return _paragraph(_cause(error), _unchanged(scope), _next_step(error, scope, offered))
         case ToolError():
             return str(error)
         case _:
             log.error("%s crashed", tool, exc_info=error)
-            return f"`{tool}` failed inside the server; its log has the details. {_unknown_effect(scope, offered)}"
+            failed = f"`{tool}` failed inside the server; its log has the details."
+            return _paragraph(failed, _unknown_effect(scope, offered))
 
 
 def mention(offered: Offered, tool: str, text: str, otherwise: str = "") -> str:
@@ -86,7 +87,7 @@ def mention(offered: Offered, tool: str, text: str, otherwise: str = "") -> str:
 def find_closed(offered: Offered) -> str:
     """Return the refusal of a MongoDB filter that the credential may not use, with what works instead."""
     works = [mention(offered, tool, text) for tool, text in FIND_ALTERNATIVES.items()]
-    return f"{FIND_CLOSED} What works: {', '.join(filter(None, works))}, and {FOUND_BY_SEARCHES}. {NO_CHANGE}"
+    return f"{FIND_CLOSED} What works: {', '.join(filter(None, works))}, and {FOUND_BY_SEARCHES}."
 
 
 def _explain_create(
@@ -143,8 +144,7 @@ def too_large(size: int, most: int) -> str:
 
 def no_answer(seconds: float, *, scope: Scope = READ) -> str:
     """Return the answer to a call that the API has not answered within `seconds`, before it sent any change."""
-    unchanged = f"{NO_CHANGE} {NO_RUN}" if scope == CREATE else NO_CHANGE
-    return f"The Runs API has not answered within {seconds:g} s. {unchanged} Try again later."
+    return _paragraph(f"The Runs API has not answered within {seconds:g} s.", _unchanged(scope), "Try again later.")
 
 
 def create_continues(tags: CreateTags, seconds: float, offered: Offered = None) -> str:
@@ -194,9 +194,11 @@ def change_unanswered(seconds: float, offered: Offered) -> str:
 
 def not_allowed(tool: str, scope: Scope) -> str:
     """Return the refusal of a call that the scopes of the caller do not allow."""
-    return (
-        f"{tool} needs the scope {scope}, which this caller does not have. {NOTHING_SENT} {_unchanged(scope)} "
-        "The operator of the server can grant it; it cannot be overridden by an argument."
+    return _paragraph(
+        f"{tool} needs the scope {scope}, which this caller does not have.",
+        NOTHING_SENT,
+        _unchanged(scope),
+        "The operator of the server can grant it; it cannot be overridden by an argument.",
     )
 
 
@@ -278,13 +280,14 @@ def _kind(error: RunsApiError) -> str:
 
 
 def _unchanged(scope: Scope) -> str:
-    return NO_RUN if scope == CREATE else NO_CHANGE
+    """Return what a failed call has not done; empty for a read, which changes nothing in any case."""
+    return {CREATE: NO_RUN, MANAGE: NO_CHANGE}.get(scope, "")
 
 
 def _unknown_effect(scope: Scope, offered: Offered) -> str:
-    """Return the effect of a failed call that may have been sent, by the scope of its tool."""
+    """Return the effect of a failed call that may have been sent, by the scope of its tool; empty for a read."""
     if scope == READ:
-        return NO_CHANGE
+        return ""
     if scope == MANAGE:
         seen = mention(offered, "get_run", "get_run shows the run as it is now", "a person has checked the run")
         return f"It is not known whether this run was changed. Do not repeat it before {seen}."
@@ -314,6 +317,10 @@ def _next_step(error: RunsApiError, scope: Scope, offered: Offered) -> str:
             return "Check the base URL and the edition with `runs-mcp check`."
         case _:
             return "Try again."
+
+
+def _paragraph(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
 
 
 def _sentence(text: str) -> str:

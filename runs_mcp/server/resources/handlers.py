@@ -163,7 +163,7 @@ def _piece(document: Any, uri: str, *, path: str = "", offset: str = "", limit: 
             value, uri, path, offset=_number("offset", offset or "0"), limit=_number("limit", limit) if limit else None
         )
     except ValueError as error:
-        raise ValueError(f"{error}. {error_messages.NO_CHANGE}") from None
+        raise ValueError(f"{error}.") from None
 
 
 def _number(name: str, text: str) -> int:

@@ -86,7 +86,7 @@ async def _read(call: Call, run_id: str) -> Run:
     """Return a run with its content, since its tags are written again, within the time of the call."""
     with anyio.CancelScope(deadline=call.api_deadline):
         return await services(call).runs.unfiltered.get_run(run_id, include_prompt=False)
-    raise ToolError(error_messages.no_answer(call.patience.wait_s))
+    raise ToolError(error_messages.no_answer(call.patience.wait_s, scope=MANAGE))
 
 
 async def _send(call: Call, line: AbstractContextManager[None], change: Callable[[], Awaitable[None]]) -> None:
@@ -98,7 +98,7 @@ async def _send(call: Call, line: AbstractContextManager[None], change: Callable
     """
     most_s = call.patience.wait_s
     if anyio.current_time() >= call.api_deadline:
-        raise ToolError(error_messages.no_answer(most_s))
+        raise ToolError(error_messages.no_answer(most_s, scope=MANAGE))
     with anyio.CancelScope(deadline=call.api_deadline), line:
         return await change()
     raise ToolError(error_messages.change_unanswered(most_s, offered_tools(call.request_context)))
