@@ -27,7 +27,7 @@ async def test_a_batch_answers_every_input_in_order_with_its_own_outcome(client:
     assert "(422)" in second["failure"]
     assert "No run was created" in second["failure"]
     assert second["failure"] in answer.text
-    assert answer.text.startswith("3 runs: 2 completed, 1 without a run.")
+    assert answer.text.startswith("3 runs: 2 completed, 1 without a run (input 2).")
 
 
 async def test_a_batch_has_a_header_and_a_line_for_each_input(client: Client) -> None:
@@ -100,6 +100,8 @@ async def test_a_missing_run_does_not_hide_the_others_of_its_call(client: Client
     answer = await call(client, "get_run", run_ids=[*ids, "nowhere"], include=["result"])
     assert [one.get("id") for one in answer.structured["runs"]] == [*ids, None]
     assert "4 | nowhere | | The Runs API found nothing there (404)" in answer.text
+    assert answer.text.startswith("4 runs: ")
+    assert ", 1 not found (nowhere)." in answer.text
     assert not answer.failed
 
 

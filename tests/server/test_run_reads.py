@@ -35,10 +35,10 @@ SECOND: dict[str, Any] = {
 TWO: Replies = {"GET /runs/r1": reply(FIRST), "GET /runs/r2": reply(SECOND)}
 
 
-async def test_compared_runs_show_common_values_once_then_a_line_for_each_difference(connect: Connect) -> None:
+async def test_compared_runs_show_a_line_for_each_difference_then_common_values_once(connect: Connect) -> None:
     async with upstream.serving(TWO) as api, connect(configured(api)) as client:
         answer = await call(client, "get_run", run_ids=["r1", "r2"], compare=True)
-    common, differences = answer.text.split("Differences: r1 | r2\n")
+    differences, common = answer.text.partition("Differences: r1 | r2\n")[2].split("Common:\n")
     assert "/modelId: gpt-4o\n" in common
     assert "/config/max_tokens: 100" in common
     assert differences.splitlines() == [

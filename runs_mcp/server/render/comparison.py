@@ -1,4 +1,4 @@
-"""Comparison of runs: values in common once, then the fields that differ, by JSON pointer."""
+"""Comparison of runs: the fields that differ, by JSON pointer, then the values in common, once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -17,7 +17,7 @@ ABSENT = "(absent)"
 
 
 def compared(call: Call, outcomes: Sequence[Outcome], *, include: Sequence[str] | None = None) -> CallToolResult:
-    """Return the fields in which runs agree, then those in which they differ, each on one line.
+    """Return the fields in which runs differ, then those in which they agree, each on one line.
 
     Fields are JSON pointers, which the resource of a run takes as `?path=`. Long values are cut around the place where
     they begin to differ.
@@ -34,16 +34,16 @@ def compared(call: Call, outcomes: Sequence[Outcome], *, include: Sequence[str] 
     left_out = missing + unseen
     structured = {
         "compared": [run.id for run in runs],
-        "common": {path: value for path, [value] in shared.items()},
         "differences": differences,
+        "common": {path: value for path, [value] in shared.items()},
         **({"failures": failures} if failures else {}),
         **({"left_out": left_out} if left_out else {}),
         "workspace": services(call).workspace,
     }
-    lines = [f"{len(runs)} runs compared ({results.origin(call, runs[0] if runs else None)}). {DATA_ONLY}"]
+    lines = [f"{tables.counted(len(runs), 'run')} compared ({results.origin(call, runs[0] if runs else None)}). {DATA_ONLY}"]
     lines += [f"{tables.cell(label)}: {reason}" for label, reason in failures.items()]
-    lines += ["Common:", *(_line(path, [value]) for path, [value] in shared.items())]
     lines += [f"Differences: {' | '.join(run.id for run in runs)}", *map(_line, differences, differences.values())]
+    lines += ["Common:", *(_line(path, [value]) for path, [value] in shared.items())]
     lines += [f"{left_out:,} more fields do not fit; name the large fields to compare in include."] if left_out else []
     return results.answer("\n".join(lines), structured)
 

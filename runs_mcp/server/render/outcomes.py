@@ -28,6 +28,8 @@ class Outcome:
     """The name by which the caller knows it: `input 3`, or its id."""
     run: Run | None = None
     failure: str = ""
+    without_run: str = "without a run"
+    """The state to count if there is no run."""
 
 
 def several(
@@ -110,12 +112,13 @@ def _pair(outcome: Outcome) -> dict[str, Any]:
 
 
 def _head(call: Call, outcomes: Sequence[Outcome]) -> str:
-    counts = Counter(
-        tables.cell(outcome.run.status or "unknown") if outcome.run else "without a run" for outcome in outcomes
-    )
+    counts = Counter(tables.cell(outcome.run.status or "unknown") for outcome in outcomes if outcome.run)
+    counted = [f"{count} {status}" for status, count in counts.items()]
+    for state in dict.fromkeys(outcome.without_run for outcome in outcomes if outcome.run is None):
+        labels = [outcome.label for outcome in outcomes if outcome.run is None and outcome.without_run == state]
+        counted.append(f"{len(labels)} {state} ({tables.listed(labels)})")
     first = next((outcome.run for outcome in outcomes if outcome.run), None)
-    counted = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return f"{len(outcomes)} runs: {counted}. ({results.origin(call, first)})"
+    return f"{tables.counted(len(outcomes), 'run')}: {', '.join(counted)}. ({results.origin(call, first)})"
 
 
 def _lines(outcomes: Sequence[Outcome], cuts: Sequence[Cut | None]) -> list[str]:

@@ -6,7 +6,7 @@ from itertools import count
 import anyio
 from mcp.server.mcpserver.exceptions import ToolError
 
-from runs_mcp.api import Run, RunsApiError
+from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.permissions.offered_tools import offered_tools
@@ -87,3 +87,5 @@ async def _ask(call: Call, outcome: Outcome, ask: Ask, *, scope: Scope) -> None:
     except EXPECTED as error:
         offered = offered_tools(call.request_context)
         outcome.failure = error_messages.explain(call.name, error, scope=scope, offered=offered)
+        if scope == READ:
+            outcome.without_run = "not found" if isinstance(error, NotFoundError) else "not read"

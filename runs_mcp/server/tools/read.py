@@ -24,7 +24,7 @@ Include = Annotated[
     BeforeValidator(params.listed),
     Field(description="Large fields to return; default all"),
 ]
-Compare = Annotated[bool, Field(description="Only the differences between run_ids")]
+Compare = Annotated[bool, Field(description="The differences between run_ids, then what they share")]
 FilterField = Annotated[
     str,
     Field(
