@@ -16,6 +16,12 @@ from tests.upstream import Replies, Reply, reply
 pytestmark = pytest.mark.anyio
 
 OPTIONS = "GET /runs/filter-options/environment"
+PLACES_OF_INTERACTIONS = (
+    "POST /interactions/endpoints",
+    "POST /interactions/export",
+    "GET /interactions/names",
+    "GET /runs/filter-options/interaction",
+)
 PROD = {"id": "e1", "name": "Production", "count": 3}
 
 
@@ -215,6 +221,44 @@ async def test_a_new_run_may_use_an_environment_of_the_catalogue_that_no_run_has
     assert answer.failed is bool(says)
     assert says in answer.text
     assert bodies == ([] if says else ["e9"])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        pytest.param("Sumarize", "there is no 'Sumarize'. Did you mean SummarizeText?", id="a slip"),
+        pytest.param("summarizetext", "there is no 'summarizetext'. Did you mean SummarizeText?", id="another case"),
+        pytest.param("qqq", "there is no 'qqq'. There are SummarizeText, ", id="nothing similar"),
+    ],
+)
+async def test_a_create_with_an_unknown_interaction_suggests_the_nearest(client: Client, given: str, says: str) -> None:
+    answer = await call(client, "create_run", interaction=given, data={"text": "a"})
+    assert answer.failed
+    assert answer.text.startswith(f"`interaction`: {says}")
+    assert answer.text.endswith(" No run was created.")
+    batch = await call(client, "create_run", interaction=given, inputs=[{"text": "a"}, {"text": "b"}])
+    assert [one["failure"] for one in batch.structured["runs"]] == [answer.text, answer.text]
+
+
+async def test_a_create_keeps_the_answer_of_the_api_about_an_interaction_that_exists(client: Client) -> None:
+    answer = await call(client, "create_run", interaction="SummarizeText@99", data={"text": "a"})
+    assert 'It says: "Interaction not found: SummarizeText@99".' in answer.text
+
+
+async def test_a_create_reads_no_interactions_unless_the_api_finds_none(connect: Connect) -> None:
+    created = reply({"id": "r1", "status": "completed"})
+    async with upstream.serving({"POST /runs": created}) as api, connect(configured(api)) as client:
+        await call(client, "create_run", interaction="Summarize")
+        assert api.asked == ["POST /runs"]
+
+
+async def test_a_create_whose_interactions_cannot_be_read_keeps_the_answer_of_the_api(connect: Connect) -> None:
+    closed = [*PLACES_OF_INTERACTIONS, "GET /runs"]
+    replies: Replies = {"POST /runs": reply({"message": "Unknown"}, 404), **dict.fromkeys(closed, CLOSED)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="Summarize")
+    assert answer.failed
+    assert answer.text.startswith('The Runs API found nothing there (404). It says: "Unknown". No run was created.')
 
 
 async def test_find_takes_names_in_its_filter(client: Client) -> None:

@@ -76,7 +76,9 @@ async def test_ages_in_mongodb_filters_are_those_of_other_tools(client: Client, 
     expected = await call(client, "aggregate_runs", measures=["runs"], start="7d")
     by_filter = await call(client, "aggregate_runs", measures=["runs"], where=condition)
     found = await call(client, "find_runs", query=condition, select=["status"], limit=1_000)
-    assert expected.structured["total"]["runs"] == by_filter.structured["total"]["runs"] == len(found.structured["runs"])
+    assert (
+        expected.structured["total"]["runs"] == by_filter.structured["total"]["runs"] == len(found.structured["runs"])
+    )
     assert found.structured["runs"]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runs_mcp.api import REFUSALS, Interaction, Ref, RunsApiError, RunsClient
-from runs_mcp.server.runs.name_resolver import MOST_CANDIDATES, STORED, UnclearNameError, composed
+from runs_mcp.server.runs.name_resolver import MOST_CANDIDATES, STORED, VERSION, UnclearNameError, composed
 
 REMEMBERED_S = 60.0
 NEWEST_RUNS = 100
@@ -29,12 +29,22 @@ class Listing:
         Raises:
             UnclearNameError: None or several have it.
         """
-        wanted = composed(given.removeprefix(STORED))
-        base = wanted.partition("@")[0]
+        wanted, base = _with_and_without_version(given)
         found = self._named(wanted) or self._named(base) or self._named(wanted, base, fold=True)
         if len(found) == 1:
             return found[0]
         raise UnclearNameError(self._advice(given, found), "interaction", given)
+
+    def require(self, given: str) -> None:
+        """Raise unless an interaction has exactly this endpoint, id or name; a version after `@` is ignored.
+
+        Raises:
+            UnclearNameError: None has it; the message suggests similar ones.
+        """
+        if not self._named(*_with_and_without_version(given)):
+            raise UnclearNameError(
+                f"`interaction`: there is no {given!r}.{self._suggestion(given)}", "interaction", given
+            )
 
     def _named(self, *texts: str, fold: bool = False) -> list[Interaction]:
         """Return the interactions with one of `texts` as endpoint, id or name; `fold`: in upper or lower case."""
@@ -51,12 +61,14 @@ class Listing:
             candidates = ", ".join(f"{interaction.endpoint} ({interaction.id})" for interaction in found)
             return f"`interaction`: {given!r} stands for {len(found)} interactions: {candidates}. Pass one of the ids."
         unknown = f"no known run has used {given!r}" if self.source == "runs" else f"there is no {given!r}"
-        near = difflib.get_close_matches(
-            given, [interaction.endpoint for interaction in self.interactions], n=3, cutoff=0.5
-        )
-        some = ", ".join(interaction.endpoint for interaction in self.interactions[:MOST_CANDIDATES])
-        hint = f" Did you mean {', '.join(near)}?" if near else f" There are {some}." if some else ""
-        return f"`interaction`: {unknown}.{hint}"
+        return f"`interaction`: {unknown}.{self._suggestion(given)}"
+
+    def _suggestion(self, given: str) -> str:
+        endpoints = [interaction.endpoint for interaction in self.interactions]
+        near = [interaction.endpoint for interaction in self._named(*_with_and_without_version(given), fold=True)]
+        near = near or difflib.get_close_matches(given, endpoints, n=3, cutoff=0.5)
+        some = ", ".join(endpoints[:MOST_CANDIDATES])
+        return f" Did you mean {', '.join(near)}?" if near else f" There are {some}." if some else ""
 
 
 class KnownInteractions:
@@ -92,6 +104,11 @@ class KnownInteractions:
         except RunsApiError:
             newest = await self._runs.list_runs(limit=NEWEST_RUNS)
         return [run.interaction for run in newest if run.interaction]
+
+
+def _with_and_without_version(given: str) -> tuple[str, str]:
+    wanted = composed(given.removeprefix(STORED))
+    return wanted, wanted.partition(VERSION)[0]
 
 
 def _named(references: Iterable[Ref]) -> Sequence[Interaction]:

@@ -40,7 +40,9 @@ def compared(call: Call, outcomes: Sequence[Outcome], *, include: Sequence[str] 
         **({"left_out": left_out} if left_out else {}),
         "workspace": services(call).workspace,
     }
-    lines = [f"{tables.counted(len(runs), 'run')} compared ({results.origin(call, runs[0] if runs else None)}). {DATA_ONLY}"]
+    lines = [
+        f"{tables.counted(len(runs), 'run')} compared ({results.origin(call, runs[0] if runs else None)}). {DATA_ONLY}"
+    ]
     lines += [f"{tables.cell(label)}: {reason}" for label, reason in failures.items()]
     lines += [f"Differences: {' | '.join(run.id for run in runs)}", *map(_line, differences, differences.values())]
     lines += ["Common:", *(_line(path, [value]) for path, [value] in shared.items())]

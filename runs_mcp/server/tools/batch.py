@@ -17,6 +17,7 @@ from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
 from runs_mcp.server.runs.create_limit import CreateLimitError
 from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
+from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
 
@@ -25,7 +26,7 @@ AT_ONCE = 8
 
 EXPECTED = (
     *(RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError),
-    *(CreateLimitError, ToolError),
+    *(CreateLimitError, UnclearNameError, ToolError),
 )
 """Failures of one run, which do not affect the others."""
 Ask = Callable[[], Awaitable[Run]]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
 from pydantic import MISSING
 
-from runs_mcp.api import Run, RunsApiError
+from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, client_name, services, session_or_address
 from runs_mcp.server.permissions.scopes import CREATE, principal
@@ -21,6 +21,7 @@ from runs_mcp.server.render import results, tables
 from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs.background_create import NotSentError, PendingCreate
 from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, start_of
+from runs_mcp.server.runs.name_resolver import is_in_code
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.tools import batch
@@ -113,6 +114,7 @@ class Creation:
 
         Raises:
             CreateContinuesError: The API has not answered in the time of the call.
+            UnclearNameError: There is no such interaction.
             RunsApiError, LostCreateError, RequestKeyConflictError, CreateLimitError: See `IdempotentCreate.create`.
         """
         server, request, started = services(self.call), planned.request, self.call.started.pending
@@ -126,7 +128,22 @@ class Creation:
         tags = await self._tags(planned)
         pending = server.creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
         started[_position(planned)] = pending
-        return await self._outcome(pending)
+        try:
+            return await self._outcome(pending)
+        except NotFoundError:
+            await self._require_interaction(request)
+            raise
+
+    async def _require_interaction(self, request: RunRequest) -> None:
+        """Raise if the interaction of a request that the API rejected is unknown; return if it cannot be looked up.
+
+        Raises:
+            UnclearNameError: There is no such interaction.
+        """
+        if is_in_code(str(request.interaction)):
+            return
+        with suppress(RunsApiError):
+            (await services(self.call).interactions.listing()).require(str(request.interaction))
 
     async def _again(self, planned: PlannedRun, earlier: PendingCreate) -> tuple[Run, RunStream | None]:
         """Return the run of an earlier call, and what follows it unless it has ended.
