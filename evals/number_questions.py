@@ -191,25 +191,28 @@ LONG = {"execution_time": {"$gt": LONG_MS}}
 QUESTIONS: Sequence[NumberQuestion] = (
     NumberQuestion(
         "median",
-        "What is the median duration of gpt-4o runs, in milliseconds?",
-        lambda runs: [[number(statistics.median(times(filter_runs(runs, modelId="gpt-4o"))))]],
+        "What is the median duration of gpt-4o runs, in whole milliseconds?",
+        lambda runs: [[str(round(statistics.median(times(filter_runs(runs, modelId="gpt-4o")))))]],
         aggregated(total("median_ms"), model="gpt-4o", measures=["median_ms"]),
         "execution_time",
         {"modelId": "gpt-4o"},
     ),
     NumberQuestion(
         "p95",
-        "What is the 95th percentile of the duration of claude-3-haiku runs, in milliseconds?",
-        lambda runs: [[number(p95(times(filter_runs(runs, modelId="claude-3-haiku"))))]],
+        "What is the 95th percentile of the duration of claude-3-haiku runs, in whole milliseconds?",
+        lambda runs: [[str(round(p95(times(filter_runs(runs, modelId="claude-3-haiku")))))]],
         aggregated(total("p95_ms"), model="claude-3-haiku", measures=["p95_ms"]),
         "execution_time",
         {"modelId": "claude-3-haiku"},
     ),
     NumberQuestion(
         "slowest-model",
-        "Which model has the highest median duration, and what is it in milliseconds?",
+        "Which model has the highest median duration, and what is it in whole milliseconds?",
         lambda runs: best(
-            {model: statistics.median(times(group)) for model, group in by(runs, lambda run: run["modelId"]).items()},
+            {
+                model: round(statistics.median(times(group)))
+                for model, group in by(runs, lambda run: run["modelId"]).items()
+            },
             with_score=True,
         ),
         aggregated(first("median_ms"), by=["model"], measures=["median_ms"]),

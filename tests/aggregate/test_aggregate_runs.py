@@ -1,6 +1,7 @@
 """aggregate_runs: its numbers are those of a plain computation over all runs, whatever is asked."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,10 +88,14 @@ def numbers(group: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in group.items() if name in MEASURES}
 
 
+_ROUNDING = {"ms": 0.5, "rate": 0.00005}
+"""The largest difference between a value and its rounded form."""
+
+
 def expected(runs: Sequence[plain.Document], measures: list[str]) -> Any:
     """Return the measures of the plain computation, as the tool rounds them."""
     values = plain.measured(runs)
-    return {name: pytest.approx(values[name], abs=0.001) for name in measures}
+    return {name: pytest.approx(values[name], abs=_ROUNDING.get(name.rpartition("_")[2], 0.05)) for name in measures}
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -219,6 +224,17 @@ async def test_invalid_arguments_are_rejected_with_the_valid_values(
     answer = await call(client, "aggregate_runs", **arguments)
     assert answer.failed
     assert words in answer.text
+
+
+async def test_milliseconds_are_whole_and_other_numbers_are_short(client: Client) -> None:
+    measures = ["mean_ms", "median_ms", "p95_ms", "max_ms", "total_tokens", "mean_tokens", "failure_rate", "cost"]
+    answer, groups = await groups_of(client, by="model", measures=measures)
+    for values in [answer.structured["total"], *groups]:
+        assert all(isinstance(values[name], int) for name in measures if name.endswith("_ms"))
+        assert values["mean_tokens"] == round(values["mean_tokens"], 1)
+        assert values["failure_rate"] == round(values["failure_rate"], 4)
+        assert values["cost"] == round(values["cost"], 8)
+    assert not re.search(r"\d\.\d{9}|\de-\d", answer.text)
 
 
 async def test_text_and_structured_content_agree(client: Client) -> None:

@@ -6,7 +6,7 @@ from mcp_types import CallToolResult, TextContent
 
 from runs_mcp.server.aggregate.aggregation import Aggregate, Question
 from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
-from runs_mcp.server.aggregate.measures import Number
+from runs_mcp.server.aggregate.measures import COST_DIGITS, Number
 from runs_mcp.server.render import empty_result_hints, tables
 from runs_mcp.server.render.truncate import fair_share
 
@@ -113,7 +113,9 @@ def _coverage(answer: Aggregate, workspace: str) -> str:
 def _number(value: Number) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) or abs(value) < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.{COST_DIGITS if abs(value) < 1 else 2}f}".rstrip("0").rstrip(".")
 
 
 def _notes(question: Question, answer: Aggregate) -> list[str]:

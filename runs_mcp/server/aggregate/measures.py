@@ -32,9 +32,10 @@ DURATIONS: frozenset[Measure] = frozenset({"mean_ms", "median_ms", "p95_ms", "ma
 TOKENS: frozenset[Measure] = frozenset(
     {"prompt_tokens", "result_tokens", "total_tokens", "mean_tokens", "cached_tokens", "cache_write_tokens"}
 )
-MS_DIGITS = 3
-RATE_DIGITS = 6
+RATE_DIGITS = 4
+TOKEN_DIGITS = 1
 COST_DIGITS = 8
+"""Decimals of values: a hundredth of a percent, a tenth of a token, and a hundred-millionth of a dollar."""
 
 
 class Observation(NamedTuple):
@@ -104,14 +105,14 @@ class Tally:
             "runs": self.runs,
             "failed": self.failed,
             "failure_rate": _rounded(_ratio(self.failed, self.runs), RATE_DIGITS),
-            "mean_ms": _rounded(_ratio(sum(times), len(times)), MS_DIGITS),
-            "median_ms": _rounded(percentile(times, 0.5), MS_DIGITS),
-            "p95_ms": _rounded(percentile(times, 0.95), MS_DIGITS),
-            "max_ms": times[-1] if times else None,
+            "mean_ms": _rounded(_ratio(sum(times), len(times))),
+            "median_ms": _rounded(percentile(times, 0.5)),
+            "p95_ms": _rounded(percentile(times, 0.95)),
+            "max_ms": _rounded(times[-1] if times else None),
             "prompt_tokens": self.prompt_tokens,
             "result_tokens": self.result_tokens,
             "total_tokens": self.total_tokens,
-            "mean_tokens": _rounded(_ratio(self.total_tokens, self.with_tokens), MS_DIGITS),
+            "mean_tokens": _rounded(_ratio(self.total_tokens, self.with_tokens), TOKEN_DIGITS),
             "cached_tokens": self.cached_tokens,
             "cache_write_tokens": self.cache_write_tokens,
             "cost": _rounded(self.cost, COST_DIGITS) if self.with_cost else None,
@@ -142,7 +143,7 @@ def _ratio(part: float, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _rounded(value: float | None, digits: int) -> Number:
+def _rounded(value: float | None, digits: int = 0) -> Number:
     """Return `value` with at most `digits` decimals, and as an integer if it has none."""
     if value is None:
         return None

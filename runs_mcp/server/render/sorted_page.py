@@ -38,7 +38,7 @@ def _table(runs: Sequence[Run]) -> str:
     tokens = [observe(run).total_tokens for run in runs]
     columns = {
         **tables.of_runs(runs),
-        "took": ["" if run.execution_time_ms is None else f"{run.execution_time_ms:g} ms" for run in runs],
+        "took": ["" if run.execution_time_ms is None else f"{round(run.execution_time_ms)} ms" for run in runs],
         "tokens": ["" if total is None else str(total) for total in tokens],
     }
     return tables.table(columns)

@@ -107,6 +107,6 @@ def duration(milliseconds: float | None) -> str:
     if milliseconds is None:
         return ""
     if milliseconds < MS_PER_S:
-        return f"{milliseconds:g} ms"
+        return f"{round(milliseconds)} ms"
     seconds = milliseconds / MS_PER_S
     return f"{seconds:.1f} s" if seconds < LONGEST_IN_SECONDS else f"{seconds / 60:.0f} min"

@@ -1,4 +1,4 @@
-"""Times in MongoDB filters, which may be written as in the arguments of other tools: an age such as `24h`, or an epoch."""
+"""Times in MongoDB filters, which may be written as in the arguments of other tools: as an age, `24h`, or an epoch."""
 
 from collections.abc import Mapping
 from typing import Any
