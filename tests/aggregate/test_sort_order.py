@@ -11,7 +11,9 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.server import build_server
+from tests import upstream
 from tests.calls import PATIENT, call
+from tests.conftest import Connect
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +52,15 @@ async def test_the_slowest_five_runs_take_a_single_call_and_name_their_interacti
     assert all(run["interaction"]["name"] for run in answer.structured["runs"])
     assert 'More: search_runs(sort="-execution_time"' in answer.text
     assert answer.structured["next_offset"] == 5
+
+
+async def test_the_duration_of_a_long_run_is_written_out_in_whole_milliseconds(connect: Connect) -> None:
+    runs = [{"id": "r1", "execution_time": 1_234_567.4}]
+    async with upstream.serving({"POST /runs/search": upstream.reply(runs)}) as api:
+        settings = Config(api=api.api.model_copy(update={"edition": "vertesia"}))
+        async with connect(settings) as client:
+            answer = await call(client, "search_runs", sort="-execution_time")
+    assert "1234567 ms" in answer.text
 
 
 async def test_the_last_page_is_marked_as_the_last(client: Client) -> None:
