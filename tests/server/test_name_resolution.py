@@ -223,6 +223,22 @@ async def test_a_new_run_may_use_an_environment_of_the_catalogue_that_no_run_has
     assert bodies == ([] if says else ["e9"])
 
 
+async def test_find_shows_the_names_that_are_known_and_asks_for_none(connect: Connect) -> None:
+    run = {"id": "r1", "interaction": "i1", "environment": "e1"}
+    replies: Replies = {OPTIONS: reply([PROD]), "POST /runs/find": reply([run]), "GET /runs": reply([run])}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        before = await call(client, "find_runs", query={})
+        assert " | e1" in before.text
+        assert {*api.asked} == {"POST /runs/find"}
+        await call(client, "list_runs", environment="Production")
+        api.asked.clear()
+        after = await call(client, "find_runs", query={})
+    assert " | Production" in after.text
+    [row] = after.structured["runs"]
+    assert (row["environment"], row["interaction"]) == ({"id": "e1", "name": "Production"}, "i1")
+    assert {*api.asked} == {"POST /runs/find"}
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

@@ -16,7 +16,7 @@ from runs_mcp.server.runs import own_tags
 
 def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Names) -> CallToolResult:
     """Return a page of runs as a table, in order."""
-    runs = [_named(run, names) for run in page.runs]
+    runs = [run_lists.with_names(run, names) for run in page.runs]
     rows = run_lists.cut_rows(call, [(run.id, _document(run)) for run in runs])
     workspace = services(call).workspace
     place = f"{offset + 1} to {offset + len(runs)} by {sort}"
@@ -55,16 +55,6 @@ def _coverage(page: SortedRuns, sort: str) -> list[str]:
     if page.without_key:
         notes.append(f"Left out: {tables.counted(page.without_key, 'run')} without {sort.removeprefix('-')}.")
     return notes
-
-
-def _named(run: Run, names: Names) -> Run:
-    """Return `run` with the names of its interaction and environment, where it has ids alone."""
-    references = {}
-    for field, known in names.items():
-        value = run.raw.get(field)
-        if isinstance(value, str) and value in known:
-            references[field] = {"id": value, "name": known[value]}
-    return Run({**run.raw, **references}) if references else run
 
 
 def _document(run: Run) -> dict[str, Any]:

@@ -141,6 +141,19 @@ class Names:
             for field in fields
         }
 
+    def remembered(self, *fields: Named) -> dict[str, dict[str, str]]:
+        """Return the names by id that earlier look-ups have read, without a request; none before the first."""
+        return {
+            field: {
+                option.id: option.name
+                for used in (False, True)
+                if (field, used) in self._remembered
+                for option in self._remembered[field, used][1].options
+                if option.id and option.name
+            }
+            for field in fields
+        }
+
     async def known(self, field: Named) -> Sequence[FilterOption]:
         """Return the ids and names that runs have used; none if no source answers."""
         try:

@@ -82,7 +82,8 @@ async def find_runs(
     most = limit if selection else min(limit, MAX_PAGE)
     query = await server.names.ids_in(with_iso_times(query))
     page = await fetch_found(server.runs, server.search_pages, query, limit=most, select=selection.requested)
-    shown = FittingRuns.of(call, page.runs, selection)
+    names = {} if selection else server.names.remembered("interaction", "environment")
+    shown = FittingRuns.of(call, [run_lists.with_names(run, names) for run in page.runs], selection)
     left = len(page.runs) - len(shown.runs) + page.further
     if page.search is not None:
         return run_lists.searched(call, page.search, shown, selection, limit=most, left=left)
