@@ -19,6 +19,9 @@ from mcp_types import (
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.server.context import Request
 from runs_mcp.server.pages import cursor
+from runs_mcp.server.permissions.offered_tools import offered_tools
+from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools.tool_references import tool_names_in
 
 if TYPE_CHECKING:
     from runs_mcp.server.prompts import PromptFile
@@ -51,8 +54,8 @@ class OfferedPrompts:
         cursor.require_first_page(params)
         return ListPromptsResult(prompts=[prompt.published for prompt in self.by_name.values()])
 
-    async def get(self, _: Request, params: GetPromptRequestParams) -> GetPromptResult:
-        """Answer `prompts/get`.
+    async def get(self, ctx: Request, params: GetPromptRequestParams) -> GetPromptResult:
+        """Answer `prompts/get`; the text ends with the tools it names that the caller is not offered.
 
         Raises:
             MCPError: There is no such prompt, or its arguments are wrong.
@@ -60,5 +63,9 @@ class OfferedPrompts:
         prompt = self.by_name.get(params.name)
         if prompt is None:
             raise MCPError(INVALID_PARAMS, f"Unknown prompt: {params.name}. Known: {', '.join(self.names)}.")
-        text = TextContent(type="text", text=prompt.render(params.arguments or {}))
-        return GetPromptResult(description=prompt.description, messages=[PromptMessage(role="user", content=text)])
+        text = prompt.render(params.arguments or {})
+        missing = {operation.name for operation in OPERATIONS} & tool_names_in(prompt.text) - offered_tools(ctx)
+        if missing:
+            text = f"{text}\n\nSwitched off here: {', '.join(sorted(missing))}. Do without, and say what you left out."
+        content = TextContent(type="text", text=text)
+        return GetPromptResult(description=prompt.description, messages=[PromptMessage(role="user", content=content)])

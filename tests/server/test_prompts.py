@@ -9,8 +9,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, TextContent
 
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.server.prompts import directory, load
 from runs_mcp.server.tools import OPERATIONS
+from tests.conftest import Connect
 
 PROMPTS = list(load(directory()))
 
@@ -38,6 +40,25 @@ async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: C
     assert isinstance(message.content, TextContent)
     assert "the interaction `ContractReview` since 30d" in message.content.text
     assert "$" not in message.content.text
+    assert "Switched off" not in message.content.text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        pytest.param(ServerSettings(read_only=True), "create_run", id="read-only"),
+        pytest.param(ServerSettings(tools=["create_run", "get_run"]), "search_runs, stream_run", id="some tools"),
+    ],
+)
+async def test_a_prompt_ends_with_the_tools_it_names_that_are_not_offered(
+    connect: Connect, config: Config, settings: ServerSettings, missing: str
+) -> None:
+    arguments = {"interaction": "SummarizeText", "input": "find_runs"}
+    async with connect(config.model_copy(update={"server": settings})) as client:
+        [message] = (await client.get_prompt("run_and_check", arguments)).messages
+    assert isinstance(message.content, TextContent)
+    assert message.content.text.endswith(f"Switched off here: {missing}. Do without, and say what you left out.")
 
 
 @pytest.mark.anyio

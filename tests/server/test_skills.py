@@ -103,4 +103,5 @@ async def test_a_skill_of_a_prompt_names_its_inputs_and_when_to_use_it(client: C
     skill = await read(client, "skill://compare-models/SKILL.md")
     assert "- `<interaction>`: Name or id of the interaction" in skill.text
     assert "- since, `30d` unless asked otherwise: Period to include" in skill.text
+    assert "A tool that you do not have was switched off for you; do without it." in skill.text
     assert all(prompt.when for prompt in load(directory()))

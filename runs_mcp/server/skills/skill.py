@@ -10,6 +10,8 @@ import frontmatter
 
 from runs_mcp.server.prompts import PromptFile
 
+MISSING_TOOLS = "A tool that you do not have was switched off for you; do without it."
+
 
 @dataclass(frozen=True, slots=True)
 class Skill:
@@ -65,5 +67,5 @@ def of_prompt(prompt: PromptFile) -> Skill:
     text = prompt.render(
         {argument.name: f"<{argument.name}>" for argument in prompt.arguments if argument.default is None}
     )
-    body = "\n".join([f"# {prompt.title}", "", "Inputs:", "", *inputs, "", text])
+    body = "\n".join([f"# {prompt.title}", "", MISSING_TOOLS, "", "Inputs:", "", *inputs, "", text])
     return Skill(front_matter, frontmatter.dumps(frontmatter.Post(body, None, **front_matter), sort_keys=False) + "\n")

@@ -1,4 +1,4 @@
-"""References from the descriptions of tools to other tools, which a client may be unable to call."""
+"""References from descriptions and prompts to tools, which a client may be unable to call."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -10,10 +10,15 @@ _TOOL_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 _END_OF_CLAUSE = re.compile(r"(?<=[.;]) ")
 
 
+def tool_names_in(text: str) -> set[str]:
+    """Return the words in `text` that have the form of a tool's name."""
+    return set(_TOOL_NAME.findall(text))
+
+
 def references(tool: Tool) -> set[str]:
     """Return the words in the descriptions of `tool` that have the form of a tool's name."""
     described = [tool.description, *(field.get("description") for field in tool.input_schema["properties"].values())]
-    return {name for text in described for name in _TOOL_NAME.findall(text or "")}
+    return {name for text in described for name in tool_names_in(text or "")}
 
 
 def without_references(tool: Tool, missing: Collection[str]) -> Tool:
