@@ -138,6 +138,7 @@ def _kind_clauses(filters: Filters) -> Iterator[Clause]:
         *_among("environment", filters.environments),
         *_compared("finish_reason = ?", filters.finish_reason),
         *_compared("instr(lower(interaction_name), lower(?)) > 0", filters.name),
+        *([] if filters.roots is None else [("root = ?", [filters.roots])]),
     ]
     if clauses:
         condition, values = all_of(clauses)
@@ -173,8 +174,6 @@ def _other_clauses(filters: Filters) -> Iterator[Clause]:
     yield from _among(_in_workflow("workflow_id"), filters.workflow_ids)
     if filters.is_agent is not None:
         yield f"{_in_workflow('agent_run_id')} IS {'NOT' if filters.is_agent else ''} NULL", []
-    if filters.roots is not None:
-        yield f"r.parent IS {'' if filters.roots else 'NOT '}NULL", []
     yield from _compared("r.object = ?", filters.object)
     yield from _compared("r.created_by = ?", filters.created_by)
 

@@ -20,19 +20,17 @@ UNCOUNT_OLD = (
     "UPDATE counts SET runs = runs - 1 WHERE kind = old.kind AND tag_set = old.tag_set;"
     "DELETE FROM counts WHERE kind = old.kind AND tag_set = old.tag_set AND runs = 0;"
 )
-SCHEMA = (
-    "DROP TABLE IF EXISTS runs",
-    "DROP TABLE IF EXISTS kinds",
-    "DROP TABLE IF EXISTS tags",
+TABLES = (
+    *(f"DROP TABLE IF EXISTS {name}" for name in ("runs", "kinds", "tag_sets", "tags", "counts")),
     "CREATE TABLE IF NOT EXISTS documents (run INTEGER PRIMARY KEY, document TEXT NOT NULL)",
     "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (prompt, parameters, result)",
     """CREATE TABLE runs (
-      id TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL, tag_set INTEGER NOT NULL, parent TEXT, object TEXT,
+      id TEXT NOT NULL, kind INTEGER NOT NULL, tag_set INTEGER NOT NULL, parent TEXT, object TEXT,
       created_by TEXT, created_at TEXT, updated_at TEXT
     )""",
     """CREATE TABLE kinds (
-      id INTEGER PRIMARY KEY, odd INTEGER NOT NULL, status TEXT, interaction TEXT, interaction_name TEXT,
-      environment TEXT, environment_name TEXT, model TEXT, finish_reason TEXT
+      id INTEGER PRIMARY KEY, odd INTEGER NOT NULL, root INTEGER NOT NULL, status TEXT, interaction TEXT,
+      interaction_name TEXT, environment TEXT, environment_name TEXT, model TEXT, finish_reason TEXT
     )""",
     "CREATE INDEX kinds_by_status ON kinds (status, interaction, environment, model)",
     "CREATE TABLE tag_sets (id INTEGER PRIMARY KEY, tags TEXT NOT NULL UNIQUE)",
@@ -44,6 +42,9 @@ SCHEMA = (
     f"CREATE TRIGGER run_inserted AFTER INSERT ON runs BEGIN {COUNT_NEW} END",
     f"CREATE TRIGGER run_deleted AFTER DELETE ON runs BEGIN {UNCOUNT_OLD} END",
     f"CREATE TRIGGER run_moved AFTER UPDATE OF kind, tag_set ON runs BEGIN {UNCOUNT_OLD} {COUNT_NEW} END",
+)
+INDEXES = (
+    "CREATE UNIQUE INDEX by_id ON runs (id)",
     # In the order of a list; the columns of filters follow, so that only runs on the page are read from the table.
     "CREATE INDEX by_update ON runs (updated_at, kind, tag_set, created_at)",
     "CREATE INDEX by_parent ON runs (parent, updated_at, kind, tag_set)",
@@ -55,6 +56,7 @@ PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_
 COLUMNS = ("id", "parent", "object", "created_by", "created_at", "updated_at")
 KIND_COLUMNS = (
     "odd",
+    "root",
     "status",
     "interaction",
     "interaction_name",
@@ -85,7 +87,11 @@ def kind(document: Document) -> tuple[Any, ...]:
     interaction, environment = _reference(document, "interaction"), _reference(document, "environment")
     names = (interaction.get("id"), interaction.get("name"), environment.get("id"), environment.get("name"))
     values = (document.get("status"), *names, document.get("modelId"), document.get("finish_reason"))
-    return _is_odd(document), *(value if isinstance(value, str) else None for value in values)
+    return (
+        _is_odd(document),
+        document.get("parent") is None,
+        *(value if isinstance(value, str) else None for value in values),
+    )
 
 
 def tags(document: Document) -> list[str]:

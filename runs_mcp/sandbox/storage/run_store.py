@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -43,6 +44,8 @@ MEASURED = ("created_at", "interaction", "model", "status", "environment")
 # Filters come from models, and a filter that SQL cannot narrow would block the store for all callers.
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_CHECKS = 256
+SORTED_ROW = 40
+"""The number of rows of an index that are passed in the time to read and sort one run; measured."""
 
 
 class SlowFilterError(ValueError):
@@ -148,7 +151,8 @@ class RunStore:
     def page(self, filters: Filters, *, limit: int, offset: int = 0, sort: Sequence[SortKey] = ()) -> list[Document]:
         """Return runs in the order of `sort`, by default the most recently updated first; -1 is no limit."""
         # Row ids first: sorting and skipping rows of the narrow table is faster than of whole documents.
-        source, values = self._newest_first(select(filters), limit + offset) if not sort else _sorted(filters, sort)
+        wanted = limit + offset if limit >= 0 else inf
+        source, values = _sorted(filters, sort) if sort else self._newest_first(select(filters), wanted)
         rows = self._database.execute(f"SELECT r.rowid FROM {source} LIMIT ? OFFSET ?", [*values, limit, offset])
         return list(self._documents([row for (row,) in rows]))
 
@@ -221,11 +225,8 @@ class RunStore:
         rows = self._database.execute(f"SELECT id, tags FROM tag_sets WHERE id IN ({LISTED})", [dump(list(counts))])
         return [(json.loads(tags), counts[tag_set]) for tag_set, tags in rows]
 
-    def _newest_first(self, selection: Selection, wanted: int) -> Clause:
-        """Return the rest of a query for the runs of `selection`, of which the newest `wanted` are read.
-
-        A negative number reads all.
-        """
+    def _newest_first(self, selection: Selection, wanted: float) -> Clause:
+        """Return the rest of a query for the runs of `selection`, of which the newest `wanted` are read."""
         condition, values = all_of(selection.clauses)
         if selection.located:
             return f"runs r WHERE {condition} {NEWEST_FIRST}", values
@@ -237,19 +238,19 @@ class RunStore:
         joined = f"{grouped} CROSS JOIN runs r ON r.kind = k AND r.tag_set = s"  # CROSS: SQLite keeps the order
         return f"{joined} WHERE {rest} {NEWEST_FIRST}", [*values, *more]
 
-    def _are_frequent(self, selection: Selection, wanted: int) -> bool:
-        """Return true if passing over runs in order of update is faster than sorting all runs of the groups.
+    def _are_frequent(self, selection: Selection, wanted: float) -> bool:
+        """Return true if reading runs in order of update is faster than sorting all runs of the groups.
 
-        In order, about `runs / matching` runs are passed over for each match; SQLite cannot know the numbers.
+        In order, about `runs / matching` runs are passed for each match; SQLite does not know the numbers.
         """
         if not selection.groups:
             return True
         condition, values = all_of(selection.groups)
         sql = f"SELECT (SELECT sum(runs) FROM counts WHERE {condition}), (SELECT max(rowid) FROM runs)"
         matching, runs = self._database.execute(sql, values).fetchone()
-        return matching is not None and 0 <= wanted * int(runs) < int(matching) ** 2
+        return bool(matching) and min(wanted, matching) * runs < SORTED_ROW * matching**2
 
-    def _candidates(self, query: Mapping[str, Any], filters: Filters, wanted: int) -> Iterator[Document]:
+    def _candidates(self, query: Mapping[str, Any], filters: Filters, wanted: float) -> Iterator[Document]:
         source, values = self._newest_first(select(filters) & push_down(normalized(query)), wanted)
         rows = self._database.execute(f"SELECT r.rowid FROM {source}", values)
         deadline = monotonic() + FIND_BUDGET_S
@@ -295,11 +296,13 @@ class RunStore:
         with self._transaction():
             if self._database.execute("PRAGMA user_version").fetchone()[0] == run_schema.VERSION:
                 return
-            for statement in run_schema.SCHEMA:
+            for statement in run_schema.TABLES:
                 self._database.execute(statement)
             numbers: dict[Hashable, int] = {}
             for row, document in self._database.execute("SELECT run, document FROM documents ORDER BY run"):
                 self._database.execute(INSERT_RUN, [row, *self._columns(from_json(document), numbers)])
+            for statement in run_schema.INDEXES:  # last: an index of all rows is sorted, not built row by row
+                self._database.execute(statement)
             self._database.execute(f"PRAGMA user_version = {run_schema.VERSION}")
 
     @contextmanager
