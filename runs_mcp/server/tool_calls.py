@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 from mcp.server.context import HandlerResult
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import x_mcp_header_map
 from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
@@ -76,6 +77,8 @@ class ToolCalls:
         in_flight: CallsInFlight,
     ) -> None:
         self._operations = {operation.name: operation for operation in operations}
+        schemas = {operation.name: operation.published.input_schema for operation in operations}
+        self._repeated_in_headers = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
         self._interaction_tools = interaction_tools
         self._subscriptions = subscriptions
         self._states = states
@@ -89,9 +92,11 @@ class ToolCalls:
         return ListToolsResult(tools=[tool.published for tool in tools if self._is_permitted(tool, ctx)])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
-        """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""
-        operation = self._operations.get(name)
-        return operation.published.input_schema if operation else None
+        """Return the input schema of a tool with arguments that headers repeat; None for other tools.
+
+        The SDK reads the whole schema for each call to check these headers, and most tools have none.
+        """
+        return self._repeated_in_headers.get(name)
 
     async def call(self, ctx: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """Answer `tools/call`; a failure is a result with a message, never a traceback.
