@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 from mcp.server.context import HandlerResult
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import x_mcp_header_map
 from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
@@ -83,6 +84,8 @@ class ToolCalls:
         self._operations = {operation.name: operation for operation in operations}
         named = set().union(*(references(operation.published) for operation in operations))
         self._referenced = named.intersection(operation.name for operation in OPERATIONS)
+        schemas = {operation.name: operation.published.input_schema for operation in operations}
+        self._repeated_in_headers = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
         self._interaction_tools = interaction_tools
         self._subscriptions = subscriptions
         self._states = states
@@ -97,9 +100,11 @@ class ToolCalls:
         return ListToolsResult(tools=[self._described(tool, missing) for tool in tools])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
-        """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""
-        operation = self._operations.get(name)
-        return operation.published.input_schema if operation else None
+        """Return the input schema of a tool with arguments that headers repeat; None for other tools.
+
+        The SDK reads the whole schema for each call to check these headers, and most tools have none.
+        """
+        return self._repeated_in_headers.get(name)
 
     async def call(self, ctx: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """Answer `tools/call`; a failure is a result with a message, never a traceback.
