@@ -206,8 +206,7 @@ class Requester:
         except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
             failure = error_of_exception(error, writes=writes)
         else:
-            if log.isEnabledFor(logging.DEBUG):
-                log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
+            log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
             return response
         # Raised outside of `except`, because the original exception would be its context, and its text can contain a
         # URL with a token.
