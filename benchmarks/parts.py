@@ -61,14 +61,14 @@ async def parts_of(call: Call) -> Mapping[str, Work]:
     fetch = partial(_fetched, DefaultTransport(), url)
     sent = await fetch()
     result = _rendered(call, decode_json(sent))
-    wire = serialize_server_result("tools/call", LEGACY, to_wire(result))
+    wire = _copied(result)
     works: list[Work] = [
         _work(lambda: tool.model.model_validate(tool.clean(arguments), by_alias=True)),
         fetch,
         _work(lambda: decode_json(sent)),
         partial(runs.list_runs, **page) if page else partial(runs.get_run, arguments["run_id"]),
         _work(partial(_rendered, call, decode_json(sent))),
-        _work(lambda: serialize_server_result("tools/call", LEGACY, to_wire(result))),
+        _work(lambda: _copied(result)),
         _work(lambda: runs.holds_secret(compact_json(wire))),
         _work(lambda: orjson.dumps(wire)),
     ]
@@ -95,6 +95,12 @@ def _rendered(call: Call, sent: Any) -> CallToolResult:
     if call.name == "get_run":
         return results.one_run(call, Run(sent))
     return run_lists.page(call, Page([Run(run) for run in sent[:-1]], more=True))
+
+
+def _copied(result: CallToolResult) -> dict[str, Any]:
+    wire = to_wire(result)
+    assert isinstance(wire, dict)
+    return serialize_server_result("tools/call", LEGACY, wire)
 
 
 @operation("GET /part", title="Measure a part", output=results.ANY_OBJECT)
