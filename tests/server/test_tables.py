@@ -35,5 +35,5 @@ def test_the_time_of_creation_is_shown_to_the_minute(sent: object, shown: str) -
         pytest.param("x" * 161, "x" * 160 + "…", id="too long"),
     ],
 )
-def test_a_cell_is_one_line_that_cannot_imitate_a_column(text: str, shown: str) -> None:
+def test_a_cell_imitates_no_column_and_no_line(text: str, shown: str) -> None:
     assert tables.cell(text) == shown
