@@ -191,24 +191,35 @@ PLANS: Mapping[str, Plan] = {
 }
 
 
-async def answer(question: str) -> object:
-    """Answer a question of the suite.
+async def answer(question: str, tool: Tool) -> object:
+    """Answer a question of the suite with calls of `tool`.
 
     Raises:
         LookupError: A tool call failed.
     """
     plan = PLANS[next(known.id for known in questions() if known.question == question)]
+    return await plan(tool)
+
+
+def tool_of(client: Client) -> Tool:
+    """Return a function that calls a tool of the server of `client` and returns its structured content."""
+
+    async def tool(name: str, **arguments: Any) -> dict[str, Any]:
+        result = await client.call_tool(name, arguments)
+        if result.is_error:
+            raise LookupError(f"{name}: {result.content}")
+        return result.structured_content or {}
+
+    return tool
+
+
+async def main() -> None:
+    """Print the answer to the question on standard input."""
     command, *arguments = json.loads(os.environ["MCP_SERVER"])
     server = stdio_client(StdioServerParameters(command=command, args=arguments, env=dict(os.environ)))
     async with Client(server, client_info=PATIENT) as client:
-
-        async def tool(name: str, **arguments: Any) -> dict[str, Any]:
-            result = await client.call_tool(name, arguments)
-            if result.is_error:
-                raise LookupError(f"{name}: {result.content}")
-            return result.structured_content or {}
-
-        return await plan(tool)
+        found = await answer(sys.stdin.read().strip(), tool_of(client))
+    sys.stdout.write(f"{found}\n")
 
 
 def _label(bucket: Mapping[str, Any]) -> str:
@@ -216,4 +227,4 @@ def _label(bucket: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{anyio.run(answer, sys.stdin.read().strip())}\n")
+    anyio.run(main)

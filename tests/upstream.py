@@ -19,6 +19,8 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 TOKEN = "upstream-secret-token"
 GRACE_S = 1
 """The time that the requests of a stopped server have to end."""
+KEEP_ALIVE_S = 300
+"""Longer than a busy client leaves a connection unused: a stream that meets its end is not opened again."""
 Reply = Callable[[Request], Awaitable[Response]]
 Replies = Mapping[str, Reply | list[Reply]]
 
@@ -90,10 +92,18 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.ready, self.stop, self.stopped = anyio.Event(), anyio.Event(), anyio.Event()
+        self.ready, self.stop = anyio.Event(), anyio.Event()
+
+    async def serve_to_the_end(self, listener: socket.socket) -> None:
+        """Serve until `stop` is set, even if the test is cancelled: its end sets `stop`."""
+        with anyio.CancelScope(shield=True):
+            await self.serve([listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as exit_request:  # it would end the event loop, together with all other tests
+            raise RuntimeError("the application did not start") from exit_request
         self.ready.set()
 
     async def main_loop(self) -> None:
@@ -108,7 +118,6 @@ class _Server(uvicorn.Server):
         if not self.force_exit:
             await self._finish_requests()
             await self.lifespan.shutdown()
-        self.stopped.set()
 
     async def _finish_requests(self) -> None:
         requests = list(self.server_state.tasks)
@@ -143,15 +152,15 @@ async def listening(
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # so that asyncio turns Nagle's algorithm off
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(build(url), log_config=None, lifespan=lifespan, date_header=date)
+        config = uvicorn.Config(
+            build(url), log_config=None, lifespan=lifespan, date_header=date, timeout_keep_alive=KEEP_ALIVE_S
+        )
         server = _Server(config)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, [listener])
-            await server.ready.wait()
+            tasks.start_soon(server.serve_to_the_end, listener)
             try:
+                await server.ready.wait()
                 yield url
             finally:
                 server.force_exit = lifespan == "off"
                 server.stop.set()
-                with anyio.CancelScope(shield=True):
-                    await server.stopped.wait()

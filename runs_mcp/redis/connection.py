@@ -9,6 +9,7 @@ import anyio
 from redis import ConnectionError as RedisConnectionError
 from redis import RedisError
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from typing_extensions import override
@@ -19,6 +20,10 @@ DEADLINE_S = 2.0
 """Maximum seconds for a command, including connecting: long enough that the delays of a busy process do not count."""
 BLOCK_MS = 1_000
 """Milliseconds for which a read of streams waits for entries. Its deadline is extended by the same time."""
+MOST_AT_ONCE = 16
+"""Commands in progress; others wait. Without this limit, a burst of commands would open a connection for each."""
+MOST_CONNECTIONS = 10_000
+"""Those of a Redis by default. Each profile keeps two connections that do not count as commands in progress."""
 PROBE_S = 1.0
 """Seconds between two attempts to reach a Redis that does not answer."""
 FAILURES = (RedisError, OSError, TimeoutError)
@@ -69,6 +74,7 @@ class GuardedRedis(Redis):
     """A Redis client behind a circuit breaker, which `keep_probing` closes again."""
 
     circuit: CircuitBreaker
+    slots: anyio.Semaphore
 
     @classmethod
     def connect(cls, url: str) -> "GuardedRedis":
@@ -83,9 +89,17 @@ class GuardedRedis(Redis):
         client = cast(
             "GuardedRedis",
             # With RESP3, XREAD returns a dictionary instead of pairs.
-            cls.from_url(url, decode_responses=True, protocol=2, retry=retry, socket_keepalive=True),
+            cls.from_url(
+                url,
+                decode_responses=True,
+                protocol=2,
+                retry=retry,
+                socket_keepalive=True,
+                max_connections=MOST_CONNECTIONS,
+            ),
         )
         client.circuit = CircuitBreaker()
+        client.slots = anyio.Semaphore(MOST_AT_ONCE, fast_acquire=True)
         return client
 
     @override
@@ -95,9 +109,23 @@ class GuardedRedis(Redis):
         Raises:
             RedisError, OSError, TimeoutError: the command failed.
         """
-        blocked_s = BLOCK_MS / 1_000 if args[0] == "XREAD" else 0
-        with self.circuit.guard(DEADLINE_S + blocked_s):
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        if args[0] == "XREAD":
+            with self.circuit.guard(DEADLINE_S + BLOCK_MS / 1_000):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        # The deadline begins after the wait: a wait is no failure of Redis.
+        async with self.slots:
+            with self.circuit.guard(DEADLINE_S):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    async def send(self, pipe: Pipeline) -> list[Any]:
+        """Send the commands of a pipeline, and return the responses.
+
+        Raises:
+            RedisError, OSError, TimeoutError: the commands failed.
+        """
+        async with self.slots:
+            with self.circuit.guard(DEADLINE_S):
+                return await pipe.execute()
 
     async def keep_probing(self) -> None:
         """Try to reach a Redis that does not answer, until cancelled, and close the circuit when it does."""

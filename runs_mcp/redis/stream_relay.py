@@ -19,15 +19,16 @@ The replica that leads a run reads its stream from the API and writes it to a Re
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 
-from runs_mcp.redis.connection import BLOCK_MS, DEADLINE_S, GuardedRedis, skip_if_redis_fails
+from runs_mcp.redis.connection import BLOCK_MS, GuardedRedis, skip_if_redis_fails
 from runs_mcp.redis.leases import BEAT_S, Leases
+from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.server.runs.run_stream import MAX_KEPT_CHARS, RunStream
 from runs_mcp.server.runs.shared_state import Role
 
@@ -66,6 +67,7 @@ class RedisRelay:
     def __init__(self, redis: GuardedRedis, leases: Leases, prefix: str) -> None:
         self._redis = redis
         self._leases = leases
+        self._appender = StreamAppender(redis)
         self._prefix = prefix
         self._woken = f"{prefix}:woken:{leases.replica}"
         self._readings: dict[str, _Reading] = {}
@@ -91,8 +93,9 @@ class RedisRelay:
             await self._leases.release(self._lead(follower.run_id))
 
     async def run(self) -> None:
-        """Read the text that other replicas write, and check that they are alive, until cancelled."""
+        """Exchange text with other replicas, and check that they are alive, until cancelled."""
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._appender.run)
             tasks.start_soon(self._keep_reading)
             tasks.start_soon(self._check_leaders)
 
@@ -171,27 +174,26 @@ class RedisRelay:
         """Write the text of `follower` from chunk `position`, which is at character `length`, to its end."""
         name, written = self._text(follower.run_id), deque[tuple[str, int]]()
         kept = 0
-        with skip_if_redis_fails("writing a run"):
-            while not (follower.ended.is_set() and follower.position == position):
-                await follower.wait_beyond(position)
-                at, (text, position) = length, follower.take(position)
-                if text:
-                    length += len(text)
-                    entry = await self._append(name, KEPT_S, {"at": str(at), "text": text})
-                    written.append((entry, len(text)))
-                    kept += len(text)
-                # The stream is trimmed by characters, like `RunStream`: entries differ too much in size for MAXLEN.
-                while kept > MAX_KEPT_CHARS and len(written) > 1:
-                    kept -= written.popleft()[1]
-                    await self._redis.xtrim(name, minid=written[0][0], approximate=False)
-            # Without a final state the leader gave up or died, and a successor must continue the run.
-            if follower.run:
-                await self._append(name, KEPT_AFTER_END_S, {"ended": "yes"})
+        kept_s: int | None = KEPT_S
+        while not (follower.ended.is_set() and follower.position == position):
+            await follower.wait_beyond(position)
+            at, (text, position) = length, follower.take(position)
+            if not text:
+                continue
+            length += len(text)
+            entry = await self._appender.append(Entry(name, {"at": str(at), "text": text}, kept_s))
+            if entry is None:
+                return
+            written.append((entry, len(text)))
+            kept, kept_s = kept + len(text), None
+            # The stream is trimmed by characters, like `RunStream`: entries differ too much in size for MAXLEN.
+            while kept > MAX_KEPT_CHARS and len(written) > 1:
+                kept -= written.popleft()[1]
+                await self._trim(name, before=written[0][0])
+        # Without a final state the leader gave up or died, and a successor must continue the run.
+        if follower.run:
+            await self._appender.append(Entry(name, {"ended": "yes"}, KEPT_AFTER_END_S))
 
-    async def _append(self, name: str, kept_s: int, fields: Mapping[Any, Any]) -> str:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.xadd(name, {**fields})
-            pipe.expire(name, kept_s)
-            with self._redis.circuit.guard(DEADLINE_S):  # a pipeline does not use the client's `execute_command`
-                entry, _ = await pipe.execute()
-        return str(entry)
+    async def _trim(self, name: str, *, before: str) -> None:
+        with skip_if_redis_fails("trimming a run"):
+            await self._redis.xtrim(name, minid=before, approximate=False)

@@ -25,9 +25,10 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, CreateLimitSettings, ProfileSettings
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
-from runs_mcp.redis.connection import DEADLINE_S, CircuitBreaker
+from runs_mcp.redis.connection import DEADLINE_S, MOST_AT_ONCE, CircuitBreaker, GuardedRedis
 from runs_mcp.redis.poll_turns import RedisPollTurns
 from runs_mcp.redis.start_counts import RedisStartCounts
+from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.redis.stream_relay import RedisRelay
 from tests import upstream
 from tests.calls import Answer, Notifications, call
@@ -402,6 +403,50 @@ async def test_a_hung_redis_delays_a_single_request_and_is_used_again_after_it_r
             await call(client, "create_run", interaction="i", request_key="again")
     async with Client.from_url(redis.url, decode_responses=True) as kept:
         assert [name async for name in kept.scan_iter("*created*")]
+
+
+async def test_commands_of_a_burst_share_a_few_connections(redis: Redis) -> None:
+    async def set_key(number: int) -> None:
+        await client.set(f"k{number}", "1")
+
+    async with GuardedRedis.connect(redis.url) as client, anyio.create_task_group() as tasks:
+        for number in range(10 * MOST_AT_ONCE):
+            tasks.start_soon(set_key, number)
+    assert not client.circuit.open
+    async with Client.from_url(redis.url) as counting:
+        assert await counting.dbsize() == 10 * MOST_AT_ONCE
+        assert (await counting.info("stats"))["total_connections_received"] <= MOST_AT_ONCE + 2
+
+
+async def test_entries_that_wait_together_reach_their_streams_in_order(redis: Redis) -> None:
+    ids: dict[str, list[str | None]] = {f"s{number}": [] for number in range(50)}
+
+    async def write(appender: StreamAppender, stream: str) -> None:
+        for number in range(10):
+            ids[stream].append(await appender.append(Entry(stream, {"number": str(number)}, kept_s=60)))
+
+    async with GuardedRedis.connect(redis.url) as client:
+        appender = StreamAppender(client)
+        async with anyio.create_task_group() as running_appender:
+            running_appender.start_soon(appender.run)
+            async with anyio.create_task_group() as writers:
+                for stream in ids:
+                    writers.start_soon(write, appender, stream)
+            running_appender.cancel_scope.cancel()
+        for stream, known in ids.items():
+            assert await client.xrange(stream) == [(known[number], {"number": str(number)}) for number in range(10)]
+            assert 0 < await client.ttl(stream) <= 60
+
+
+async def test_entries_are_given_up_if_redis_fails(redis: Redis) -> None:
+    async with GuardedRedis.connect(redis.url) as client:
+        redis.process.kill()
+        await redis.process.wait()
+        appender = StreamAppender(client)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(appender.run)
+            assert [await appender.append(Entry("s", {"number": "1"})) for _ in range(2)] == [None, None]
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_replica_starts_without_redis_and_joins_the_others_once_it_answers(tmp_path: Path) -> None:

@@ -86,27 +86,37 @@ async def platform(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncI
         yield sandbox_api(started.url, CURRENT)
 
 
+@pytest.fixture(scope="module")
+async def documents(platform: ApiSettings) -> list[dict[str, Any]]:
+    """Every run of the platform, as the API returns it."""
+    return await documents_of(platform)
+
+
+@pytest.fixture
+async def platform_client(platform: ApiSettings) -> AsyncIterator[Client]:
+    """A client of a server in front of the platform."""
+    async with Client(build_server(Config(api=platform)).mcp, client_info=PATIENT) as connected:
+        yield connected
+
+
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=40)
 @given(filters=some.fixed_dictionaries({}, optional={name: values for name, (values, _) in FILTERS.items()}))
 async def test_counts_and_aggregates_take_the_filters_of_searches(
-    platform: ApiSettings, filters: dict[str, Any]
+    platform_client: Client, documents: list[dict[str, Any]], filters: dict[str, Any]
 ) -> None:
-    async with connect(platform) as runs, Client(build_server(Config(api=platform)).mcp, client_info=PATIENT) as client:
-        documents = [dict(run.raw) for run in await runs.search_runs(limit=1000)]
-        chosen = [run for run in documents if all(FILTERS[name][1](run, value) for name, value in filters.items())]
-        counted = await call(client, "compute_run_facets", facets=["status"], **filters)
-        assert counted.structured["total"] == len(chosen)
-        for asked in ({}, {"measures": ["runs", "total_tokens"]}):
-            aggregated = await call(client, "aggregate_runs", by="status", **asked, **filters)
-            assert aggregated.structured["covered"] == aggregated.structured["total"]["runs"] == len(chosen)
+    chosen = [run for run in documents if all(FILTERS[name][1](run, value) for name, value in filters.items())]
+    counted = await call(platform_client, "compute_run_facets", facets=["status"], **filters)
+    assert counted.structured["total"] == len(chosen)
+    for asked in ({}, {"measures": ["runs", "total_tokens"]}):
+        aggregated = await call(platform_client, "aggregate_runs", by="status", **asked, **filters)
+        assert aggregated.structured["covered"] == aggregated.structured["total"]["runs"] == len(chosen)
 
 
 @pytest.mark.parametrize("name", list(FILTERS))
-async def test_a_condition_of_aggregates_can_express_each_filter(platform: ApiSettings, name: str) -> None:
+async def test_a_condition_of_aggregates_can_express_each_filter(platform_client: Client, name: str) -> None:
     value = EXAMPLES[name]
-    async with Client(build_server(Config(api=platform)).mcp, client_info=PATIENT) as client:
-        filtered = await call(client, "aggregate_runs", by="status", **{name: value})
-        conditional = await call(client, "aggregate_runs", by="status", where=WHERE[name](value))
+    filtered = await call(platform_client, "aggregate_runs", by="status", **{name: value})
+    conditional = await call(platform_client, "aggregate_runs", by="status", where=WHERE[name](value))
     assert conditional.structured["total"]["runs"] > 0
     assert conditional.structured == filtered.structured
 

@@ -28,7 +28,7 @@ def pieces(run_id: str) -> list[str]:
 
 def patient(api: Upstream) -> Config:
     """Return a configuration under which a busy machine causes no timeout."""
-    config = configured(api, max_wait_s=250)
+    config = configured(api, max_wait_s=250, stall_s=250)
     return config.model_copy(update={"api": config.api.model_copy(update={"timeout_s": 250})})
 
 

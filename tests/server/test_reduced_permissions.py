@@ -170,7 +170,8 @@ async def full(platform: Platform) -> dict[str, Answer]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
-    list(chain.from_iterable(combinations(CLOSABLE, size) for size in range(1, len(CLOSABLE)))),
+    # Few, or all but one: a substitute is missed where its own substitutes are closed as well, or open alone.
+    list(chain.from_iterable(combinations(CLOSABLE, size) for size in (1, 2, len(CLOSABLE) - 1))),
     ids="+".join,
 )
 async def test_no_combination_of_closed_operations_makes_an_answer_false(
