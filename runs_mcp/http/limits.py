@@ -94,10 +94,12 @@ class SubscriptionLimit:
         """Serve a request."""
         message = message_of(scope)
         count, name = len(_listened_uris(message)), name_of(scope)
-        if count > self._most:
+        if not count:
+            await self._app(scope, receive, send)
+        elif count > self._most:
             reason = f"subscriptions/listen can name {self._most} resources, and this one names {count:,}."
             await refuse(HTTPStatus.BAD_REQUEST, reason, code=INVALID_PARAMS, message=message)(scope, receive, send)
-        elif count and self._open[name] + count > self._of_caller:
+        elif self._open[name] + count > self._of_caller:
             reason = f"This caller listens to {self._open[name]:,} resources; {self._of_caller:,} are allowed."
             await refuse_with_retry_after(FULL_RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
         else:

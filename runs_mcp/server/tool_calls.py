@@ -129,7 +129,7 @@ class ToolCalls:
                 patience=patience,
             )
             cut_off = ctx.lifespan_context.cut_off
-            async with cut_off.kept(call.started, partial(has_left, ctx)), Progress.during(call):
+            async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
