@@ -32,20 +32,24 @@ class MessageReader:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body: bytes | None = None
-        # The rest of the body would follow, so the connection cannot carry another request.
-        refusal = refuse(408, f"The body of the request did not arrive within {self._read_s:g} s.", connection="close")
         try:
-            with anyio.move_on_after(self._read_s):
-                body = await self._read(scope, receive)
-                refusal = refuse(413, f"The body of the request is larger than {self._max_bytes:,} bytes.")
+            received = await self._receive(scope, receive)
         except ClientDisconnect:
             return
-        if body is None:
-            await refusal(scope, receive, send)
+        if isinstance(received, JSONResponse):
+            await received(scope, receive, send)
             return
-        scope[_KEY] = _parse(body)
-        await self._app(scope, replay(body, receive), send)
+        scope[_KEY] = _parse(received)
+        await self._app(scope, replay(received, receive), send)
+
+    async def _receive(self, scope: Scope, receive: Receive) -> bytes | JSONResponse:
+        """Return the body, or the refusal of a large or slow body."""
+        with anyio.move_on_after(self._read_s):
+            if (body := await self._read(scope, receive)) is not None:
+                return body
+            return refuse(413, f"The body of the request is larger than {self._max_bytes:,} bytes.")
+        # The rest of the body would follow, so the connection cannot carry another request.
+        return refuse(408, f"The body of the request did not arrive within {self._read_s:g} s.", connection="close")
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body; None if it is too large."""
