@@ -135,9 +135,8 @@ def build_server(
     calls = ToolCalls(tools, of_interactions, subscriptions, shared.single_use, in_flight)
     prompt_files = list(prompts.load(prompts.directory()))
     offered = prompts.Prompts(prompt_files)
-    completions = Completions(
-        prompts=offered.names, templates=[template.uri_template for template in resources.TEMPLATES]
-    )
+    templates = [template.uri_template for template in resources.TEMPLATES]
+    completions = Completions(prompts=offered.names, templates=templates)
     apps, skills, tasks = ui.extension(), Skills(prompt_files), Tasks()
     pages, files = ([bound.resource for bound in extension.resources()] for extension in (apps, skills))
     server = Server(
@@ -169,8 +168,7 @@ def build_server(
     discover = _discovery(server, instructions_for, tools_change=of_interactions.offered)
     server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps, skills])
-    # Only tasks intercept calls; an extension that does not would still add 0.9 KiB to each call.
-    _answer_calls(server, compose_tool_call_handler([tasks], calls.call))
+    _answer_calls(server, calls.call, tasks)
     changes = of_interactions.offered
     server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=changes))
     return RunsServer(server, config, calls, in_flight, lifespan)
@@ -279,9 +277,12 @@ def _extend(server: Server[Services], extensions: Sequence[Extension]) -> None:
             server.add_request_handler(binding.method, binding.params_type, _of_its_versions(binding))
 
 
-def _answer_calls(server: Server[Services], call_tool: RequestHandler) -> None:
+def _answer_calls(server: Server[Services], call_tool: RequestHandler, tasks: Tasks) -> None:
+    # Only tasks intercept calls; an extension that does not would still add 0.9 KiB to each call.
+    composed = compose_tool_call_handler([tasks], call_tool)
+
     async def call(ctx: Request, params: CallToolRequestParams) -> dict[str, Any] | BaseModel | None:
-        return to_wire(await call_tool(ctx, params))
+        return to_wire(await composed(ctx, params))
 
     server.add_request_handler("tools/call", CallToolRequestParams, call)
 
