@@ -141,7 +141,7 @@ class ToolCalls:
             )
             cut_off = ctx.lifespan_context.cut_off
             kept = cut_off.kept(call.started, partial(has_left, ctx)) if operation.executes else nullcontext()
-            async with kept, Progress.during(call):
+            async with kept, Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
