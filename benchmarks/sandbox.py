@@ -57,7 +57,7 @@ def requests(run_id: str) -> dict[str, Request]:
             "/runs/facets",
             {"facets": FACETS, "query": {"model": "gpt-4o", "tags": ["legal"]}},
         ),
-        "facets of runs with words": (
+        "facets of a search": (
             "POST",
             "/runs/facets",
             {"facets": FACETS, "query": {"query": "battery onboarding"}},
