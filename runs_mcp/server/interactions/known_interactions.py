@@ -39,7 +39,7 @@ class Listing:
         """Raise unless an interaction has exactly this endpoint, id or name; a version after `@` is ignored.
 
         Raises:
-            UnclearNameError: None has it; the message suggests similar ones.
+            UnclearNameError: None has it; the message suggests similar names.
         """
         if not self._named(*_with_and_without_version(given)):
             raise UnclearNameError(
