@@ -95,11 +95,21 @@ async def test_the_refusal_of_a_temporary_interaction_reaches_the_reader(connect
     assert none.structured["runs"] == []
 
 
-@pytest.mark.parametrize("selector", ["sys:Nothing", "app:crm:Nothing", "oid:Nothing", "SummarizeText@99"])
-async def test_a_selector_of_nothing_is_refused_and_creates_nothing(connected: Client, selector: str) -> None:
+@pytest.mark.parametrize(
+    ("selector", "says"),
+    [
+        ("sys:Nothing", "Interaction not found: sys:Nothing"),
+        ("app:crm:Nothing", "Interaction not found: app:crm:Nothing"),
+        ("oid:Nothing", "there is no 'oid:Nothing'"),
+        ("SummarizeText@99", "Interaction not found: SummarizeText@99"),
+    ],
+)
+async def test_a_selector_of_nothing_is_refused_and_creates_nothing(
+    connected: Client, selector: str, says: str
+) -> None:
     answer = await call(connected, "create_run", interaction=selector, data={})
     assert answer.failed
-    assert f"Interaction not found: {selector}" in answer.text
+    assert says in answer.text
     assert "No run was created." in answer.text
 
 
