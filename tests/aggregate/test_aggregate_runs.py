@@ -42,7 +42,7 @@ FILTERS = {
     "object": some.just("66c0ffee00000000000000aa"),
     "tags": some.lists(some.sampled_from(["nightly", "legal", "support"]), min_size=1, max_size=2, unique=True),
     "start": some.sampled_from(["2026-01-01T00:00:00Z", "2026-11-10T12:30:00Z", "2026-11-20T00:00:00Z"]),
-    "end": some.sampled_from(["2026-11-15T00:00:00Z", "2030-01-01T00:00:00+02:00"]),
+    "end": some.sampled_from(["2026-11-21T00:00:00Z", "2030-01-01T00:00:00+02:00"]),
 }
 WHERE: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = {
     "a comparison": ({"execution_time": {"$gt": 2000}}, lambda run: run.get("execution_time", 0) > 2000),
