@@ -28,10 +28,10 @@ async def test_a_call_is_remembered_for_some_seconds() -> None:
     creates = CutOffCreates(60, now=clock)
     creates.keep(started())
     clock.now += 59
-    assert await creates.take("a")
+    assert await creates.take(StartedCreates("a"))
     creates.keep(started())
     clock.now += 60
-    assert not await creates.take("a")
+    assert not await creates.take(StartedCreates("a"))
 
 
 async def test_each_call_is_repeated_once() -> None:
@@ -39,17 +39,17 @@ async def test_each_call_is_repeated_once() -> None:
     first, second = started(), started()
     creates.keep(first)
     creates.keep(second)
-    taken = [await creates.take("a") for _ in range(3)]
-    assert taken == [first.pending, second.pending, {}]
-    assert not await creates.take("b")
+    taken = [await creates.take(StartedCreates("a")) for _ in range(3)]
+    assert taken == [first.pending, second.pending, None]
+    assert not await creates.take(StartedCreates("b"))
 
 
 async def test_the_oldest_are_forgotten_beyond_a_number() -> None:
     creates = CutOffCreates(60)
     for number in range(MOST + 1):
         creates.keep(started(str(number)))
-    assert not await creates.take("0")
-    assert await creates.take("1")
+    assert not await creates.take(StartedCreates("0"))
+    assert await creates.take(StartedCreates("1"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ async def test_the_oldest_are_forgotten_beyond_a_number() -> None:
 async def test_some_calls_are_not_remembered(repeat_s: float, call: StartedCreates) -> None:
     creates = CutOffCreates(repeat_s)
     creates.keep(call)
-    assert not await creates.take("a")
+    assert not await creates.take(StartedCreates("a"))
 
 
 async def test_a_call_counts_as_cut_off_if_it_is_cancelled_or_its_client_has_left() -> None:
@@ -76,18 +76,18 @@ async def test_a_call_counts_as_cut_off_if_it_is_cancelled_or_its_client_has_lef
         async with creates.kept(started("cancelled"), stayed):
             scope.cancel()
             await anyio.lowlevel.checkpoint()
-    assert not await creates.take("delivered")
-    assert await creates.take("left")
-    assert await creates.take("cancelled")
+    assert not await creates.take(StartedCreates("delivered"))
+    assert await creates.take(StartedCreates("left"))
+    assert await creates.take(StartedCreates("cancelled"))
 
 
 async def test_a_call_that_goes_on_without_its_client_shares_its_creates() -> None:
     creates, call = CutOffCreates(60), started()
     async with creates.kept(call, left):
-        taken = await creates.take("a")
+        taken = await creates.take(StartedCreates("a"))
         call.pending[1] = PendingCreate(CreateTags(None))
     assert set(taken) == {0, 1}
-    assert not await creates.take("a")
+    assert not await creates.take(StartedCreates("a"))
 
 
 async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off() -> None:
@@ -102,7 +102,7 @@ async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off()
         return True
 
     async def repeat() -> None:
-        assert not await creates.take("a")
+        assert not await creates.take(StartedCreates("a"))
 
     async with anyio.create_task_group() as tasks, creates.kept(started(), left_after_the_answer):
         tasks.start_soon(repeat)
