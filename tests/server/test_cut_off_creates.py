@@ -3,8 +3,9 @@
 import anyio
 import pytest
 
+from runs_mcp.server.runs import cut_off_creates
 from runs_mcp.server.runs.background_create import PendingCreate
-from runs_mcp.server.runs.cut_off_creates import MOST, CutOffCreates, StartedCreates
+from runs_mcp.server.runs.cut_off_creates import MOST, SETTLE_TURNS, CutOffCreates, StartedCreates
 from runs_mcp.server.runs.idempotent_create import CreateTags
 from tests.http.service import Clock
 
@@ -108,3 +109,69 @@ async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off()
         tasks.start_soon(repeat)
         await checked.wait()
         answered.set()
+
+
+async def test_a_repeat_waits_for_a_cancellation_that_a_busy_server_delivers_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each turn of a busy event loop takes longer than the minimum wait, and the cancellation takes several turns."""
+    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
+    creates, call = CutOffCreates(60), started()
+    taken: list[object] = []
+
+    async def repeat() -> None:
+        taken.append(await creates.take(StartedCreates("a")))
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            async with creates.kept(call, stayed):
+                tasks.start_soon(repeat)
+                for _ in range(SETTLE_TURNS // 2):
+                    await anyio.lowlevel.checkpoint()
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()
+    assert taken == [call.pending]
+
+
+async def test_a_call_that_overtakes_an_equal_one_holds_it_until_its_cancellation() -> None:
+    """The repeat arrived first, and has sent nothing yet; the cancelled call arrives second."""
+    creates, late = CutOffCreates(60), StartedCreates("a")
+    reached = False
+    async with creates.kept(StartedCreates("a"), stayed), anyio.create_task_group() as tasks:
+
+        async def arrive_late() -> None:
+            nonlocal reached
+            async with creates.kept(late, stayed):
+                await creates.take(late)
+                reached = True
+
+        tasks.start_soon(arrive_late)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert not reached
+
+
+async def test_an_equal_call_that_goes_on_is_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
+    creates = CutOffCreates(60)
+    async with creates.kept(started(), stayed):
+        assert await creates.take(StartedCreates("a")) is None
+
+
+async def test_a_repeat_does_not_wait_beyond_its_deadline() -> None:
+    creates = CutOffCreates(60)
+    async with creates.kept(started(), stayed):
+        assert await creates.take(StartedCreates("a"), until=anyio.current_time()) is None
+
+
+async def test_a_call_whose_client_left_before_it_sent_anything_shares_what_either_starts() -> None:
+    creates, call = CutOffCreates(60), StartedCreates("a")
+    async with creates.kept(call, left):
+        assert await creates.take(StartedCreates("a")) is call.pending
+        assert await creates.take(StartedCreates("a")) is None
+
+
+async def test_no_call_in_progress_is_repeated_if_repeats_are_switched_off() -> None:
+    creates = CutOffCreates(0)
+    async with creates.kept(started(), left):
+        assert await creates.take(StartedCreates("a")) is None
