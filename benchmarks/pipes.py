@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from benchmarks.driver import CallError, Era, Listener, Message, Session, is_progress, number_in
 
-START_S = 30
+START_S = 300
+"""Seconds for a start, which takes minutes under valgrind."""
 
 
 class Pipes(Session):

@@ -52,6 +52,16 @@ def requests(run_id: str) -> dict[str, Request]:
         "facets of failed runs": ("POST", "/runs/facets", {"facets": FACETS, "query": {"status": "failed"}}),
         "facets of completed runs": ("POST", "/runs/facets", {"facets": FACETS, "query": {"status": "completed"}}),
         "facets of a week": ("POST", "/runs/facets", {"facets": FACETS, "query": {"start": week}}),
+        "facets of a model and a tag": (
+            "POST",
+            "/runs/facets",
+            {"facets": FACETS, "query": {"model": "gpt-4o", "tags": ["legal"]}},
+        ),
+        "facets of a search": (
+            "POST",
+            "/runs/facets",
+            {"facets": FACETS, "query": {"query": "battery onboarding"}},
+        ),
         "filter options": ("GET", "/runs/filter-options/environment", None),
         "find by columns": ("POST", "/runs/find", {"query": {"status": "failed", "modelId": "gpt-4o"}, "limit": 100}),
         "find by a nested field": ("POST", "/runs/find", {"query": {"error.code": "timeout"}, "limit": 100}),

@@ -143,17 +143,26 @@ async def serving(replies: Replies, *, date: bool = True) -> AsyncIterator[Upstr
 
 @asynccontextmanager
 async def listening(
-    build: Callable[[str], ASGIApp], *, lifespan: Literal["on", "off"] = "off", date: bool = True
+    build: Callable[[str], ASGIApp],
+    *,
+    lifespan: Literal["on", "off"] = "off",
+    date: bool = True,
+    http: Any = "auto",
 ) -> AsyncIterator[str]:
     """The URL at which an application is served for the duration of the block; it is built for that URL.
 
-    Without a `lifespan` of its own, it is not asked before it is stopped.
+    Without a `lifespan` of its own, it is not asked before it is stopped. `http` is the protocol of its connections.
     """
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # so that asyncio turns Nagle's algorithm off
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            build(url), log_config=None, lifespan=lifespan, date_header=date, timeout_keep_alive=KEEP_ALIVE_S
+            build(url),
+            http=http,
+            log_config=None,
+            lifespan=lifespan,
+            date_header=date,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         server = _Server(config)
         async with anyio.create_task_group() as tasks:

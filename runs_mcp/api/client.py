@@ -417,7 +417,7 @@ class RunsClient:
         return f"/runs/{filters.quote_segment(run_id)}"
 
     def _runs(self, answer: Any) -> list[Run]:
-        return [self.filter_run(Run(run)) for run in _items(answer) if isinstance(run, Mapping)]
+        return [self.filter_run(Run(run)) for run in _items(answer) if isinstance(run, dict)]
 
     def _run(self, answer: Any) -> Run:
         if not isinstance(answer, Mapping):

@@ -1,6 +1,7 @@
 """Events of a run's stream: chunks of text, then `close`."""
 
 import json
+from codecs import getincrementaldecoder
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -43,15 +44,11 @@ async def read_events(body: AsyncIterator[bytes], *, max_event_bytes: int) -> As
         StreamInterruptedError: the body ends without `close`.
         ResponseTooLargeError: an event takes more than `max_event_bytes`.
     """
-    bounded = _BoundedBody(body, max_event_bytes)
-    # A synthetic response, because EventSource compares the Content-Type case-sensitively and takes the encoding from
-    # it. The HTML standard ("Parsing an event stream") decodes streams always as UTF-8 and removes a BOM, as the codec
-    # `utf-8-sig` does.
-    response = httpx.Response(200, headers={"Content-Type": EVENT_STREAM}, stream=bounded, default_encoding="utf-8-sig")
+    text = _EventText(body, max_event_bytes)
     halves = _Surrogates()
-    async with aclosing(EventSource(response).aiter_sse()) as received:
+    async with aclosing(EventSource(text).aiter_sse()) as received:
         async for sent in received:
-            bounded.taken = 0
+            text.taken = 0
             if sent.event == "close":
                 if rest := halves.flush():
                     yield Chunk(rest, rest)
@@ -86,24 +83,32 @@ async def filter_events(events: AsyncIterator[Event], text: TextFilter) -> Async
             yield event if shown == event.text else replace(event, text=shown)
 
 
-class _BoundedBody(httpx.AsyncByteStream):
-    """A body that ends in an error when an event becomes too large to be kept."""
+class _EventText(httpx.Response):
+    """The text of a stream, which ends in an error when an event becomes too large to be kept.
+
+    `EventSource` cannot read the response of the API: it compares the Content-Type case-sensitively and takes the
+    encoding from it.
+    """
 
     def __init__(self, body: AsyncIterator[bytes], most: int) -> None:
-        self._body = body
-        self._most = most
+        super().__init__(200, headers={"Content-Type": EVENT_STREAM})
         self.taken = 0
         """Bytes read since the last event."""
+        self._body = body
+        self._most = most
 
     @override
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
+        # The HTML standard ("Parsing an event stream"): always UTF-8, without a BOM.
+        decoder = getincrementaldecoder("utf-8-sig")("replace")
         async for piece in self._body:
             self.taken += len(piece)
             if self.taken > self._most:
                 raise ResponseTooLargeError(
                     f"The stream sent an event above {self._most:,} bytes (api.max_response_bytes)"
                 )
-            yield piece
+            yield decoder.decode(piece)
+        yield decoder.decode(b"", final=True)
 
 
 class _Surrogates:

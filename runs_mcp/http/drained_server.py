@@ -17,7 +17,6 @@ from typing_extensions import override
 
 from runs_mcp.http.app import PATH
 from runs_mcp.http.protocol import HttpProtocol
-from runs_mcp.http.request_headers import MAX_HEADER_BYTES
 from runs_mcp.http.tenants import Tenants
 from runs_mcp.server.stdio.stdio_service import DRAIN_S, FLUSH_S, STOPPING
 
@@ -101,7 +100,6 @@ def uvicorn_settings(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) ->
         host=host,
         port=port,
         http=HttpProtocol,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,  # refused while they arrive, before `RequestHeaders` counts
         log_config=None,  # uvicorn's configuration would replace the handlers of `logs.configure`
         access_log=False,  # uvicorn's lines contain the query; see `AccessLog`
         timeout_graceful_shutdown=DRAIN_S,

@@ -2,8 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http import HTTPStatus
 
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
@@ -45,8 +44,11 @@ class ConcurrencyLimit:
                 scope, receive, send
             )
             return
-        with _counting(self._in_progress, name, 1):
+        self._in_progress[name] += 1
+        try:
             await self._app(scope, receive, send)
+        finally:
+            _subtract(self._in_progress, name, 1)
 
 
 class RateLimit:
@@ -93,16 +95,23 @@ class SubscriptionLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         message = message_of(scope)
-        count, name = len(_listened_uris(message)), name_of(scope)
+        count = len(_listened_uris(message))
+        if not count:
+            await self._app(scope, receive, send)
+            return
+        name = name_of(scope)
         if count > self._most:
             reason = f"subscriptions/listen can name {self._most} resources, and this one names {count:,}."
             await refuse(HTTPStatus.BAD_REQUEST, reason, code=INVALID_PARAMS, message=message)(scope, receive, send)
-        elif count and self._open[name] + count > self._of_caller:
+        elif self._open[name] + count > self._of_caller:
             reason = f"This caller listens to {self._open[name]:,} resources; {self._of_caller:,} are allowed."
             await refuse_with_retry_after(FULL_RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
         else:
-            with _counting(self._open, name, count):
+            self._open[name] += count
+            try:
                 await self._app(scope, receive, send)
+            finally:
+                _subtract(self._open, name, count)
 
 
 def refuse_with_retry_after(seconds: int, status: HTTPStatus, reason: str) -> JSONResponse:
@@ -112,15 +121,10 @@ def refuse_with_retry_after(seconds: int, status: HTTPStatus, reason: str) -> JS
     return refuse(status, text, code=INTERNAL_ERROR, retry_after=str(seconds))
 
 
-@contextmanager
-def _counting(counter: Counter[str], name: str, count: int) -> Iterator[None]:
-    counter[name] += count
-    try:
-        yield
-    finally:
-        counter[name] -= count
-        if not counter[name]:
-            del counter[name]  # names include addresses of clients, so the counter would grow without bound
+def _subtract(counter: Counter[str], name: str, count: int) -> None:
+    counter[name] -= count
+    if not counter[name]:
+        del counter[name]  # names include addresses of clients, so the counter would grow without bound
 
 
 def _listened_uris(message: object) -> list[object]:

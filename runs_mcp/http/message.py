@@ -6,7 +6,7 @@ import anyio
 from mcp_types import INVALID_REQUEST
 from pydantic_core import from_json
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,32 +32,42 @@ class MessageReader:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body: bytes | None = None
-        # The rest of the body would follow, so the connection cannot carry another request.
-        refusal = refuse(408, f"The body of the request did not arrive within {self._read_s:g} s.", connection="close")
         try:
-            with anyio.move_on_after(self._read_s):
+            with anyio.fail_after(self._read_s):
                 body = await self._read(scope, receive)
-                refusal = refuse(413, f"The body of the request is larger than {self._max_bytes:,} bytes.")
         except ClientDisconnect:
             return
+        except TimeoutError:
+            reason = f"The body of the request did not arrive within {self._read_s:g} s."
+            # The rest of the body would follow, so the connection cannot carry another request.
+            await refuse(408, reason, connection="close")(scope, receive, send)
+            return
         if body is None:
-            await refusal(scope, receive, send)
+            reason = f"The body of the request is larger than {self._max_bytes:,} bytes."
+            await refuse(413, reason)(scope, receive, send)
             return
         scope[_KEY] = _parse(body)
         await self._app(scope, replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """Return the body; None if it is too large."""
+        """Return the body; None if it is too large.
+
+        Raises:
+            ClientDisconnect: The caller disconnected before the body was complete.
+        """
         # The declared length is checked first, so that a large body is refused before it is transferred.
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             return None
-        body = bytearray()
-        async for chunk in Request(scope, receive).stream():
-            body += chunk
+        body, is_complete = bytearray(), False
+        while not is_complete:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message.get("body", b"")
             if len(body) > self._max_bytes:
                 return None
+            is_complete = not message.get("more_body", False)
         return bytes(body)
 
 

@@ -1,12 +1,16 @@
 """The headers of requests: limited in number and size, and completed if a client leaves out `Accept`."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from collections.abc import Sequence
+
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runs_mcp.http.protocol import MAX_HEADER_BYTES
+
+Header = tuple[bytes, bytes]
+"""Name, in lower case, and value."""
 MAX_HEADERS = 100
-MAX_HEADER_BYTES = 32 * 1024
-BOTH = "application/json, text/event-stream"
+BOTH = b"application/json, text/event-stream"
 
 
 class RequestHeaders:
@@ -23,17 +27,16 @@ class RequestHeaders:
             reason = f"More than {self._most} headers, or more than {MAX_HEADER_BYTES:,} bytes of headers"
             await PlainTextResponse(reason, 431)(scope, receive, send)
             return
-        scope["headers"] = _completed(scope)  # in place: the access log reads what later layers add to the scope
+        scope["headers"] = _completed(headers)  # in place: the access log reads what later layers add to the scope
         await self._app(scope, receive, send)
 
 
-def _completed(scope: Scope) -> list[tuple[bytes, bytes]]:
-    headers = MutableHeaders(raw=list(Headers(scope=scope).raw))
-    if not headers.get("accept"):
-        headers["accept"] = BOTH  # RFC 9110, section 12.5.1: a request without it accepts any media type
+def _completed(headers: Sequence[Header]) -> Sequence[Header]:
     # Streams are not resumable, because events are not stored: the hub keeps the text of each run instead. The SDK
     # answers 500 to a client that tries to resume ("Resumability and Redelivery" of 2025-11-25); without the header
     # the client gets a new stream.
-    if "last-event-id" in headers:
-        del headers["last-event-id"]
-    return headers.raw
+    kept = [header for header in headers if header[0] != b"last-event-id"]
+    if any(name == b"accept" and value for name, value in kept):
+        return kept
+    # RFC 9110, section 12.5.1: a request without the header accepts any media type.
+    return [*(header for header in kept if header[0] != b"accept"), (b"accept", BOTH)]

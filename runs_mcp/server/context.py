@@ -15,7 +15,7 @@ from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.settings import Config
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.pages.page import Pages
-from runs_mcp.server.patience import Patience
+from runs_mcp.server.patience import Patience, patience_of
 from runs_mcp.server.permissions.permitted_tools import PermittedTools
 from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
@@ -82,8 +82,6 @@ class Call:
     """Lowest level of log messages requested by the client; None: no messages."""
     deadline: float = math.inf
     """Time on anyio's clock until which the call waits for runs and for answers to its questions."""
-    scan_deadline: float = math.inf
-    """Time until which the call reads many runs; then it answers with those read, while its client still waits."""
     patience: Patience = field(default_factory=lambda: Patience(math.inf))
     """The time from the start of the call to `deadline`, and the time that the API has beyond it."""
     started: StartedCreates = field(default_factory=StartedCreates)
@@ -93,6 +91,12 @@ class Call:
     def api_deadline(self) -> float:
         """Time until which the call waits for a response of the API, shortly after `deadline`."""
         return self.deadline + self.patience.grace_s
+
+    @property
+    def scan_deadline(self) -> float:
+        """Time until which the call reads many runs; then it answers with those read, while its client still waits."""
+        began = self.deadline - self.patience.wait_s
+        return min(self.deadline, began + patience_of_client(self.request_context).wait_s)
 
     def until(self, seconds: float) -> float:
         """Return the time until which the call waits for a run, `seconds` from now but not beyond `deadline`."""
@@ -114,6 +118,12 @@ def answers_questions(ctx: Request) -> bool:
     """Return True if the client declares that it shows questions to people."""
     declared = ctx.session.client_capabilities
     return declared is not None and declared.elicitation is not None
+
+
+def patience_of_client(ctx: Request) -> Patience:
+    """Return the time that the client of a request waits for an answer."""
+    settings = ctx.lifespan_context.config.streaming
+    return patience_of(client_name(ctx), settings, answers_questions=answers_questions(ctx))
 
 
 def session_id(ctx: Request) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
-from typing import get_args
+from contextvars import ContextVar, Token
+from typing import Self, get_args
 
 import anyio
 from mcp_types import LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParams
@@ -34,25 +34,25 @@ class Progress:
         self._count = 0
         self._over = False
         self._last_sent: float | None = None
+        self._token: Token[Progress]
 
     @classmethod
     def of(cls, call: Call) -> "Progress":
         """Return the progress of `call`, the same object for every caller during the call."""
         return _CURRENT.get(None) or cls(call)
 
-    @classmethod
-    @asynccontextmanager
-    async def during(cls, call: Call) -> AsyncIterator[None]:
-        """Send progress to `call`, including delays of the API client, for the duration of the block."""
-        progress = cls(call)
-        token = _CURRENT.set(progress)
+    async def __aenter__(self) -> Self:
+        """Send progress, including delays of the API client, for the duration of the block."""
+        self._token = _CURRENT.set(self)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            yield
-            if progress._last_sent is not None:
-                await anyio.sleep_until(progress._last_sent + SETTLE_S)
+            if kind is None and self._last_sent is not None:
+                await anyio.sleep_until(self._last_sent + SETTLE_S)
         finally:
-            progress._over = True
-            _CURRENT.reset(token)
+            self._over = True
+            _CURRENT.reset(self._token)
 
     async def say(self, message: str | None = None) -> None:
         """Send `message`, or a heartbeat without a message, so that concatenated messages are exactly the text."""
@@ -88,11 +88,11 @@ async def forward(follower: RunStream, progress: Progress, settings: StreamingSe
     """Send the text that `follower` reads, from character `offset`, until the run has ended."""
     position = 0
     while not (follower.ended.is_set() and position == follower.position):
-        with anyio.move_on_after(settings.heartbeat_s) as quiet:
+        with anyio.move_on_after(settings.heartbeat_s):
             await follower.wait_beyond(position)
         text, position = follower.take(position)
         fresh, offset = text[offset:], max(offset - len(text), 0)
-        if fresh or quiet.cancelled_caught:
+        if fresh or not (text or follower.ended.is_set()):
             await progress.say(fresh or None)
         if settings.flush_ms:
             with anyio.move_on_after(settings.flush_ms / 1000):

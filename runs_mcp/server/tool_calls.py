@@ -1,13 +1,14 @@
 """The handlers of `tools/list` and `tools/call`: the border where failures become results that a model can read."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import anyio
 from mcp.server.context import HandlerResult
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import x_mcp_header_map
 from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
@@ -22,11 +23,11 @@ from pydantic_core import to_json
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server import elicitation
-from runs_mcp.server.context import Call, Request, answers_questions, client_name, has_left
+from runs_mcp.server.context import Call, Request, has_left, patience_of_client
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
-from runs_mcp.server.patience import Patience, patience_of
+from runs_mcp.server.patience import Patience
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.permitted_tools import LIST_WAITS_S
 from runs_mcp.server.permissions.scopes import has_scope
@@ -83,6 +84,8 @@ class ToolCalls:
         self._operations = {operation.name: operation for operation in operations}
         named = set().union(*(references(operation.published) for operation in operations))
         self._referenced = named.intersection(operation.name for operation in OPERATIONS)
+        schemas = {operation.name: operation.published.input_schema for operation in operations}
+        self._repeated_in_headers = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
         self._interaction_tools = interaction_tools
         self._subscriptions = subscriptions
         self._states = states
@@ -97,9 +100,11 @@ class ToolCalls:
         return ListToolsResult(tools=[self._described(tool, missing) for tool in tools])
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
-        """Return the input schema of a tool, against which the SDK checks `Mcp-Param-*` headers."""
-        operation = self._operations.get(name)
-        return operation.published.input_schema if operation else None
+        """Return the input schema of a tool with arguments that headers repeat; None for other tools.
+
+        The SDK reads the whole schema for each call to check these headers, and most tools have none.
+        """
+        return self._repeated_in_headers.get(name)
 
     async def call(self, ctx: Request, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """Answer `tools/call`; a failure is a result with a message, never a traceback.
@@ -122,22 +127,21 @@ class ToolCalls:
         if refusal := self._over_limits(ctx, arguments):
             return results.failure(refusal)
         with self._in_flight.counted():
-            of_client = _patience_of_client(ctx)
             # Reads can be repeated, so only scans, which have an answer at any time, end within the client's patience.
-            patience = of_client if operation.executes else Patience(ctx.lifespan_context.config.streaming.max_wait_s)
-            now = anyio.current_time()
+            max_wait_s = ctx.lifespan_context.config.streaming.max_wait_s
+            patience = patience_of_client(ctx) if operation.executes else Patience(max_wait_s)
             call = Call(
                 ctx,
                 operation.name,
                 arguments,
                 await elicitation.answers_of(params, self._states),
                 self._subscriptions.log_level(ctx),
-                deadline=now + patience.wait_s,
-                scan_deadline=now + min(of_client.wait_s, patience.wait_s),
+                deadline=anyio.current_time() + patience.wait_s,
                 patience=patience,
             )
             cut_off = ctx.lifespan_context.cut_off
-            async with cut_off.kept(call.started, partial(has_left, ctx)), Progress.during(call):
+            kept = cut_off.kept(call.started, partial(has_left, ctx)) if operation.executes else nullcontext()
+            async with kept, Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
@@ -168,11 +172,6 @@ class ToolCalls:
         if max(self._in_flight.count, ctx.lifespan_context.creates.count) >= limits.max_calls:
             return error_messages.too_many(limits.max_calls)
         return None
-
-
-def _patience_of_client(ctx: Request) -> Patience:
-    settings = ctx.lifespan_context.config.streaming
-    return patience_of(client_name(ctx), settings, answers_questions=answers_questions(ctx))
 
 
 async def _answer(

@@ -1,5 +1,6 @@
 """Streams of runs: their events, and their behaviour when the connection breaks."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from itertools import pairwise, zip_longest
@@ -176,6 +177,24 @@ async def test_a_content_type_is_compared_as_http_does(router: respx.MockRouter,
     async with open_client() as client:
         assert await read(client) == [Chunk("é", "é"), CLOSED]
     assert route.call_count == 1
+
+
+async def test_a_stream_that_is_compressed_all_the_same_is_read(router: respx.MockRouter, open_client: Open) -> None:
+    content = gzip.compress(f'data: "x"\n\n{CLOSE}'.encode())
+    coded = {**EVENTS, "content-encoding": "gzip"}
+    router.route().mock(return_value=httpx.Response(200, headers=coded, stream=Pieces([content[:20], content[20:]])))
+    async with open_client() as client:
+        assert await read(client) == [Chunk("x", "x"), CLOSED]
+
+
+async def test_a_stream_in_nested_codings_is_refused(router: respx.MockRouter, open_client: Open) -> None:
+    """A few KiB can expand to more than the memory of the machine."""
+    nested, body = {**EVENTS, "content-encoding": "gzip, gzip"}, Pieces([])
+    router.route().mock(return_value=httpx.Response(200, headers=nested, stream=body))
+    async with open_client() as client:
+        with pytest.raises(ProtocolError, match="content coding"):
+            await read(client)
+    assert body.closed
 
 
 async def test_an_event_above_the_limit_ends_the_stream(router: respx.MockRouter, open_client: Open) -> None:

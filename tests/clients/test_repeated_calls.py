@@ -173,7 +173,7 @@ async def test_a_repeat_after_a_lost_connection_gets_the_run(platform: Platform,
 
 
 @pytest.mark.parametrize("first_to_arrive", ["the call", "the cancellation", "the repeat"])
-async def test_a_cancelled_call_and_its_repeat_are_one_run_in_any_order(
+async def test_a_repeat_gets_the_run_whatever_arrives_first(
     platform: Platform, api: Upstream, first_to_arrive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In 2025-11-25 the call, its cancellation and its repeat arrive on connections of their own."""

@@ -1,7 +1,7 @@
 """Requests to the API: signed, timed, bounded, retried where that is safe, and with typed errors."""
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -35,13 +35,16 @@ from runs_mcp.config.api_settings import ApiSettings
 
 log = logging.getLogger(__name__)
 
-ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+UNCOMPRESSED = frozenset({"", "identity"})
+ENCODINGS = UNCOMPRESSED | {"gzip", "x-gzip", "deflate"}
 """Accepted content codings: those of Accept-Encoding, one per response. Nested codings can expand without bound."""
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": f"runs-mcp/{__version__}"}
 Signature = Literal["header", "query", "none"]
 """Place of the token in a request. `none`: the request exchanges an API key."""
 Build = Callable[..., httpx.Request]
 """Builds the request of each attempt, with a `token` and its `signature`."""
+Body = httpx.Response | httpx.AsyncByteStream
+"""The body of a stream: a response that has to be decompressed, else its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,16 @@ class Requester:
             RunsApiError: the stream cannot be opened.
             StreamInterruptedError: while iterating, the stream ended before `close`.
         """
+        body = await self._open_stream(path)
+        try:
+            most = self.settings.max_response_bytes
+            async with aclosing(read_events(_pieces_of_stream(body), max_event_bytes=most)) as events:
+                yield filter_events(events, StreamRedactor(self.redactor))
+        finally:
+            await _close(body)
+
+    async def _open_stream(self, path: str) -> Body:
+        """Return the body of a stream, without its response: that and its request would take 6 KiB for each stream."""
         # `identity`, because a compressing proxy would hold chunks back until its buffer is full.
         headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
         build = partial(
@@ -148,16 +161,18 @@ class Requester:
         )
         response = await self._retry(partial(self._open, build, writes=True, signature=self._stream_signature))
         try:
-            # Media types are case-insensitive and can have parameters (RFC 9110, section 8.3.1).
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != EVENT_STREAM:
-                message = f"The stream is not server-sent events ({kind or 'no content type'})"
-                raise ProtocolError(self.redactor.redact_error(message))
-            most = self.settings.max_response_bytes
-            async with aclosing(read_events(_body(response), max_event_bytes=most)) as events:
-                yield filter_events(events, StreamRedactor(self.redactor))
-        finally:
+            return self._events_of(response)
+        except ProtocolError:
             await _close(response)
+            raise
+
+    def _events_of(self, response: httpx.Response) -> Body:
+        # Media types are case-insensitive and can have parameters (RFC 9110, section 8.3.1).
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != EVENT_STREAM:
+            message = f"The stream is not server-sent events ({kind or 'no content type'})"
+            raise ProtocolError(self.redactor.redact_error(message))
+        return _body_of(response)
 
     async def _fetch(self, build: Build, *, writes: bool = False, signature: Signature = "header") -> Answer:
         """Return a good answer, read whole."""
@@ -205,8 +220,7 @@ class Requester:
         except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
             failure = error_of_exception(error, writes=writes)
         else:
-            if log.isEnabledFor(logging.DEBUG):
-                log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
+            log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
             return response
         # Raised outside of `except`, because the original exception would be its context, and its text can contain a
         # URL with a token.
@@ -295,10 +309,8 @@ def _identity(settings: ApiSettings, edition: Edition) -> Mapping[str, str]:
 
 
 async def _read_bounded(response: httpx.Response, most: int, *, writes: bool) -> bytes:
-    if response.headers.get("content-encoding", "").strip().lower() not in ENCODINGS:
-        raise ProtocolError("The Runs API used a content coding that was not requested", outcome_unknown=writes)
     content = bytearray()
-    async for piece in response.aiter_bytes():
+    async for piece in _pieces(_body_of(response, writes=writes)):
         content += piece
         if len(content) > most:
             raise ResponseTooLargeError(
@@ -309,14 +321,29 @@ async def _read_bounded(response: httpx.Response, most: int, *, writes: bool) ->
     return bytes(content)
 
 
-async def _body(response: httpx.Response) -> AsyncGenerator[bytes]:
-    """Yield the body of a stream.
+def _body_of(response: httpx.Response, *, writes: bool = False) -> Body:
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding not in ENCODINGS:
+        raise ProtocolError("The Runs API used a content coding that was not requested", outcome_unknown=writes)
+    # A response takes fifteen times as long as its stream to yield bytes, even if it has nothing to decompress.
+    if coding in UNCOMPRESSED and isinstance(response.stream, httpx.AsyncByteStream):
+        return response.stream
+    return response
+
+
+def _pieces(body: Body) -> AsyncIterable[bytes]:
+    """Return the decompressed body in pieces."""
+    return body.aiter_bytes() if isinstance(body, httpx.Response) else body
+
+
+async def _pieces_of_stream(body: Body) -> AsyncGenerator[bytes]:
+    """Yield the decompressed body of a stream.
 
     Raises:
         StreamInterruptedError: the body could not be read to its end.
     """
     try:
-        async for piece in response.aiter_bytes():
+        async for piece in _pieces(body):
             yield piece
     except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
         reason = str(error_of_body(error, writes=False))
@@ -325,9 +352,9 @@ async def _body(response: httpx.Response) -> AsyncGenerator[bytes]:
     raise StreamInterruptedError(f"The stream broke before it was closed: {reason}")
 
 
-async def _close(response: httpx.Response) -> None:
+async def _close(body: Body) -> None:
     with suppress(Exception):  # the answer is complete or given up; an error in closing changes neither
-        await response.aclose()
+        await body.aclose()
 
 
 def _query(params: Mapping[str, Any]) -> str:

@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,16 +17,35 @@ from pydantic_core import from_json
 from runs_mcp.sandbox.storage import run_schema
 from runs_mcp.sandbox.storage.filter_pushdown import push_down
 from runs_mcp.sandbox.storage.mongo_filter import build_matcher, normalized
-from runs_mcp.sandbox.storage.run_filters import NEWEST_FIRST, Filters, SortKey, order, where
-from runs_mcp.sandbox.storage.run_schema import COLUMNS, LISTED, dump
+from runs_mcp.sandbox.storage.run_filters import (
+    NEWEST_FIRST,
+    Clause,
+    Filters,
+    Selection,
+    SortKey,
+    all_of,
+    order,
+    select,
+)
+from runs_mcp.sandbox.storage.run_schema import COLUMNS, KIND_COLUMNS, LISTED, dump
 
 Document = dict[str, Any]
 
-INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}, kind, tag_set) VALUES ({'?, ' * len(COLUMNS)}?, ?)"
+RUN_COLUMNS = (*COLUMNS, "kind", "tag_set")
+INSERT_RUN = f"INSERT INTO runs (rowid, {', '.join(RUN_COLUMNS)}) VALUES (?{', ?' * len(RUN_COLUMNS)})"
+UPDATE_RUN = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in RUN_COLUMNS)} WHERE rowid = ?"
+FIND_KIND = f"SELECT id FROM kinds WHERE {' AND '.join(f'{name} IS ?' for name in KIND_COLUMNS)}"
+INSERT_KIND = f"INSERT INTO kinds ({', '.join(KIND_COLUMNS)}) VALUES (?{', ?' * (len(KIND_COLUMNS) - 1)})"
+INSERT_WORDS = "INSERT INTO words (rowid, prompt, parameters, result) VALUES (?, ?, ?, ?)"
+UPDATE_WORDS = "UPDATE words SET prompt = ?, parameters = ?, result = ? WHERE rowid = ?"
+NAMES = {"interaction": "interaction_name", "environment": "environment_name"}
+"""The columns of the names of the fields that hold an id."""
 MEASURED = ("created_at", "interaction", "model", "status", "environment")
 # Filters come from models, and a filter that SQL cannot narrow would block the store for all callers.
 FIND_BUDGET_S = 5.0
 ROWS_BETWEEN_CHECKS = 256
+SORTED_ROW = 40
+"""The number of rows of an index that are passed in the time to read and sort one run; measured."""
 
 
 class SlowFilterError(ValueError):
@@ -48,23 +68,23 @@ class Breakdown:
     Sets of tags are counted separately: tags that belong to a single run would make almost every kind unique.
     """
 
-    kinds: Sequence[tuple[Mapping[str, Sequence[str | None]], int]]
-    """Pairs of id and name by field, and a number of runs."""
+    kinds: Sequence[tuple[Mapping[str, str | None], int]]
+    """The values of a kind by column, and a number of runs."""
     tag_sets: Sequence[tuple[Sequence[str], int]]
 
     @property
     def total(self) -> int:
         """Return the number of runs."""
-        return sum(count for _, count in self.kinds)
+        return sum(runs for _, runs in self.kinds)
 
     def counts(self, field: str) -> list[Count]:
         """Return the number of runs for each value of `field`, the most frequent first."""
-        totals: Counter[tuple[str | None, ...]] = Counter()
-        for kind, count in self.kinds if field != "tag" else ():
-            totals[tuple(kind[field])] += count
-        for tags, count in self.tag_sets if field == "tag" else ():
-            totals.update({(tag, tag): count for tag in tags})
-        counts = [Count(value, name, count) for (value, name), count in totals.items()]
+        totals: Counter[tuple[str | None, str | None]] = Counter()
+        for kind, runs in self.kinds if field != "tag" else ():
+            totals[kind[field], kind[NAMES.get(field, field)]] += runs
+        for tags, runs in self.tag_sets if field == "tag" else ():
+            totals.update({(tag, tag): runs for tag in tags})
+        counts = [Count(value, name, runs) for (value, name), runs in totals.items()]
         return sorted(counts, key=lambda value: (-value.count, value.id or "", value.name or ""))
 
 
@@ -79,6 +99,7 @@ class RunStore:
         """
         try:
             self._database = _open(file)
+            self._build_tables()
         except sqlite3.DatabaseError as error:
             raise OSError(f"cannot keep runs in {file}: {error}") from None
 
@@ -93,9 +114,11 @@ class RunStore:
     def add(self, documents: Iterable[Document]) -> None:
         """Add runs, all or none."""
         with self._transaction():
-            numbers: dict[str, int] = {}
+            numbers: dict[Hashable, int] = {}
             for document in documents:
-                self._insert(document, numbers)
+                row = self._database.execute("INSERT INTO documents (document) VALUES (?)", [dump(document)]).lastrowid
+                self._database.execute(INSERT_RUN, [row, *self._columns(document, numbers)])
+                self._database.execute(INSERT_WORDS, [row, *run_schema.words(document)])
 
     def replace(self, document: Document) -> bool:
         """Replace the run with the id of `document`; return false if no such run exists."""
@@ -103,14 +126,9 @@ class RunStore:
             row = self._row_of(document["id"])
             if row is None:
                 return False
-            assignments = ", ".join(f"{name} = ?" for name in COLUMNS)
-            values = [*run_schema.columns(document), *self._kinds(document, {})]
-            self._database.execute(
-                f"UPDATE runs SET {assignments}, kind = ?, tag_set = ? WHERE rowid = ?", [*values, row]
-            )
+            self._database.execute(UPDATE_RUN, [*self._columns(document, {}), row])
             self._database.execute("UPDATE documents SET document = ? WHERE run = ?", [dump(document), row])
-            self._delete_words_and_tags(row)
-            self._insert_words_and_tags(row, document)
+            self._database.execute(UPDATE_WORDS, [*run_schema.words(document), row])
             return True
 
     def delete(self, run_id: str) -> bool:
@@ -119,7 +137,7 @@ class RunStore:
             row = self._row_of(run_id)
             if row is None:
                 return False
-            self._delete_words_and_tags(row)
+            self._database.execute("DELETE FROM words WHERE rowid = ?", [row])
             self._database.execute("DELETE FROM documents WHERE run = ?", [row])
             self._database.execute("DELETE FROM runs WHERE rowid = ?", [row])
             return True
@@ -132,27 +150,28 @@ class RunStore:
 
     def page(self, filters: Filters, *, limit: int, offset: int = 0, sort: Sequence[SortKey] = ()) -> list[Document]:
         """Return runs in the order of `sort`, by default the most recently updated first; -1 is no limit."""
-        condition, values = where(filters)
-        ordered, paths = order(sort)
         # Row ids first: sorting and skipping rows of the narrow table is faster than of whole documents.
-        sql = f"SELECT r.rowid AS run FROM runs r WHERE {condition} {ordered} LIMIT ? OFFSET ?"
-        rows = self._database.execute(sql, [*values, *paths, limit, offset]).fetchall()
+        wanted = limit + offset if limit >= 0 else inf
+        source, values = _sorted(filters, sort) if sort else self._newest_first(select(filters), wanted)
+        rows = self._database.execute(f"SELECT r.rowid FROM {source} LIMIT ? OFFSET ?", [*values, limit, offset])
         return list(self._documents([row for (row,) in rows]))
 
     def breakdown(self, filters: Filters, *, tags: bool = True) -> Breakdown:
         """Return the number of runs of each kind and, with `tags`, with each set of tags."""
-        condition, values = where(filters)
-        tag_sets = self._grouped("tag_set", condition, values) if tags else []
-        return Breakdown(self._grouped("kind", condition, values), tag_sets)
+        kinds: Counter[int] = Counter()
+        tag_sets: Counter[int] = Counter()
+        for kind, tag_set, runs in self._counts(select(filters)):
+            kinds[kind] += runs
+            tag_sets[tag_set] += runs
+        return Breakdown(self._kinds(kinds), self._tag_sets(tag_sets) if tags else [])
 
     def measures(self, filters: Filters) -> list[Document]:
         """Return the groups, the time of creation and the execution time in milliseconds of each run."""
-        condition, values = where(filters)
-        tags = "SELECT json_group_array(t.tag) FROM tags t WHERE t.run = r.rowid"
+        condition, values = all_of(select(filters).clauses)
         paths = "json_extract(d.document, '$.execution_time'), json_extract(d.document, '$.evaluation.selected')"
-        sql = f"SELECT {', '.join(f'r.{name}' for name in MEASURED)}, ({tags}), {paths} "
-        sql += f"FROM runs r JOIN documents d ON d.run = r.rowid WHERE {condition} AND r.created_at IS NOT NULL"
-        rows = self._database.execute(sql, values)
+        sql = f"SELECT {', '.join(MEASURED)}, tags, {paths} FROM runs r JOIN documents d ON d.run = r.rowid "
+        sql += f"JOIN kinds k ON k.id = r.kind JOIN tag_sets s ON s.id = r.tag_set WHERE {condition}"
+        rows = self._database.execute(f"{sql} AND created_at IS NOT NULL", values)
         return [
             {
                 **dict(zip(MEASURED, groups, strict=True)),
@@ -173,33 +192,75 @@ class RunStore:
             SlowFilterError: the search takes longer than `FIND_BUDGET_S`.
         """
         matches = build_matcher(query)
-        hits = (document for document in self._candidates(query, filters or Filters()) if matches(document))
+        hits = (
+            document for document in self._candidates(query, filters or Filters(), limit + offset) if matches(document)
+        )
         return list(islice(hits, offset, offset + limit))
 
     def interrupted(self) -> list[Document]:
         """Return the runs that were executing when the process executing them ended."""
         return self.page(Filters(statuses=("processing",)), limit=-1)
 
-    def _grouped(self, column: str, condition: str, values: Sequence[Any]) -> list[tuple[Any, int]]:
-        # The + keeps SQLite from using the index of the column instead of the index of a filter.
-        by = f"r.{column}" if condition == "1" else f"+r.{column}"
-        grouped = f"SELECT r.{column} AS kind, count(*) AS count FROM runs r WHERE {condition} GROUP BY {by}"
-        rows = self._database.execute(f"SELECT k.kind, count FROM ({grouped}) c JOIN kinds k ON k.id = c.kind", values)
-        return [(json.loads(kind), count) for kind, count in rows]
+    def _counts(self, selection: Selection) -> Iterable[tuple[int, int, int]]:
+        """Return the kinds and sets of tags that occur together, with numbers of runs."""
+        if selection.located or selection.others:
+            condition, values = all_of(selection.clauses)
+            runs = self._database.execute(f"SELECT kind, tag_set FROM runs r WHERE {condition}", values)
+            return [(*group, count) for group, count in Counter(runs).items()]
+        condition, values = all_of(selection.groups)
+        if not selection.times:
+            return self._database.execute(f"SELECT kind, tag_set, runs FROM counts WHERE {condition}", values)
+        during, times = all_of(selection.times)
+        # The index `by_kind` ends in the time, so that each count reads a range of the index.
+        count = f"SELECT count(*) FROM runs r WHERE r.kind = c.kind AND r.tag_set = c.tag_set AND {during}"
+        sql = f"SELECT kind, tag_set, ({count}) AS runs FROM counts c WHERE {condition}"
+        return self._database.execute(f"SELECT * FROM ({sql}) WHERE runs > 0", [*times, *values])
 
-    def _candidates(self, query: Mapping[str, Any], filters: Filters) -> Iterator[Document]:
-        condition, values = where(filters)
-        narrowing, more = push_down(normalized(query))
-        sql = f"SELECT r.rowid FROM runs r WHERE {condition} AND {narrowing} {NEWEST_FIRST}"
-        rows = [row for (row,) in self._database.execute(sql, [*values, *more])]
+    def _kinds(self, counts: Mapping[int, int]) -> list[tuple[Mapping[str, str | None], int]]:
+        sql = f"SELECT id, {', '.join(KIND_COLUMNS)} FROM kinds WHERE id IN ({LISTED})"
+        rows = self._database.execute(sql, [dump(list(counts))])
+        return [(dict(zip(KIND_COLUMNS, values, strict=True)), counts[kind]) for kind, *values in rows]
+
+    def _tag_sets(self, counts: Mapping[int, int]) -> list[tuple[Sequence[str], int]]:
+        rows = self._database.execute(f"SELECT id, tags FROM tag_sets WHERE id IN ({LISTED})", [dump(list(counts))])
+        return [(json.loads(tags), counts[tag_set]) for tag_set, tags in rows]
+
+    def _newest_first(self, selection: Selection, wanted: float) -> Clause:
+        """Return the rest of a query for the runs of `selection`, of which the newest `wanted` are read."""
+        condition, values = all_of(selection.clauses)
+        if selection.located:
+            return f"runs r WHERE {condition} {NEWEST_FIRST}", values
+        if self._are_frequent(selection, wanted):
+            return f"runs r INDEXED BY by_update WHERE {condition} {NEWEST_FIRST}", values
+        groups, values = all_of(selection.groups)
+        rest, more = all_of([*selection.times, *selection.others])
+        grouped = f"(SELECT kind AS k, tag_set AS s FROM counts WHERE {groups})"
+        joined = f"{grouped} CROSS JOIN runs r ON r.kind = k AND r.tag_set = s"  # CROSS: SQLite keeps the order
+        return f"{joined} WHERE {rest} {NEWEST_FIRST}", [*values, *more]
+
+    def _are_frequent(self, selection: Selection, wanted: float) -> bool:
+        """Return true if reading runs in order of update is faster than sorting all runs of the groups.
+
+        In order, about `runs / matching` runs are passed for each match; SQLite does not know the numbers.
+        """
+        if not selection.groups:
+            return True
+        condition, values = all_of(selection.groups)
+        sql = f"SELECT (SELECT sum(runs) FROM counts WHERE {condition}), (SELECT max(rowid) FROM runs)"
+        matching, runs = self._database.execute(sql, values).fetchone()
+        return bool(matching) and min(wanted, matching) * runs < SORTED_ROW * matching**2
+
+    def _candidates(self, query: Mapping[str, Any], filters: Filters, wanted: float) -> Iterator[Document]:
+        source, values = self._newest_first(select(filters) & push_down(normalized(query)), wanted)
+        rows = self._database.execute(f"SELECT r.rowid FROM {source}", values)
         deadline = monotonic() + FIND_BUDGET_S
         # In Python and by time, because the cost of a filter depends on its patterns, not on its number of runs.
-        for first in range(0, len(rows), ROWS_BETWEEN_CHECKS):
+        while batch := rows.fetchmany(ROWS_BETWEEN_CHECKS):
             if monotonic() > deadline:
                 raise SlowFilterError(
                     f"the filter took over {FIND_BUDGET_S:g} s; narrow it by status, interaction or date"
                 )
-            yield from self._documents(rows[first : first + ROWS_BETWEEN_CHECKS])
+            yield from self._documents([row for (row,) in batch])
 
     def _documents(self, rows: Sequence[int]) -> Iterator[Document]:
         sql = f"SELECT run, document FROM documents WHERE run IN ({LISTED})"
@@ -210,33 +271,39 @@ class RunStore:
         row = self._database.execute("SELECT rowid FROM runs WHERE id = ?", [run_id]).fetchone()
         return int(row[0]) if row else None
 
-    def _insert(self, document: Document, numbers: dict[str, int]) -> None:
-        values = [*run_schema.columns(document), *self._kinds(document, numbers)]
-        row = self._database.execute(INSERT, values).lastrowid or 0
-        self._database.execute("INSERT INTO documents VALUES (?, ?)", [row, dump(document)])
-        self._insert_words_and_tags(row, document)
+    def _columns(self, document: Document, numbers: dict[Hashable, int]) -> list[Any]:
+        """Return the values of `RUN_COLUMNS`; `numbers` holds the known numbers of kinds and sets of tags."""
+        kind, tags = run_schema.kind(document), dump(run_schema.tags(document))
+        if kind not in numbers:
+            numbers[kind] = self._number(FIND_KIND, INSERT_KIND, kind)
+        if tags not in numbers:
+            numbers[tags] = self._tag_set(tags)
+        return [*run_schema.columns(document), numbers[kind], numbers[tags]]
 
-    def _kinds(self, document: Document, numbers: dict[str, int]) -> tuple[int, int]:
-        """Return the numbers of the run's kind and of its set of tags; `numbers` holds those known already."""
-        kinds = dump(run_schema.kind(document)), dump(run_schema.tags(document))
-        for kind in kinds:
-            if kind not in numbers:
-                numbers[kind] = self._number(kind)
-        return numbers[kinds[0]], numbers[kinds[1]]
+    def _tag_set(self, tags: str) -> int:
+        number = self._number(
+            "SELECT id FROM tag_sets WHERE tags = ?", "INSERT INTO tag_sets (tags) VALUES (?)", [tags]
+        )
+        self._database.execute(f"INSERT OR IGNORE INTO tags SELECT value, ? FROM ({LISTED})", [number, tags])
+        return number
 
-    def _number(self, kind: str) -> int:
-        self._database.execute("INSERT INTO kinds (kind) VALUES (?) ON CONFLICT DO NOTHING", [kind])
-        return int(self._database.execute("SELECT id FROM kinds WHERE kind = ?", [kind]).fetchone()[0])
+    def _number(self, find: str, insert: str, values: Sequence[Any]) -> int:
+        row = self._database.execute(find, values).fetchone()
+        return int(row[0]) if row else self._database.execute(insert, values).lastrowid or 0
 
-    def _insert_words_and_tags(self, row: int, document: Document) -> None:
-        tags = [(tag, row) for tag in run_schema.tags(document)]
-        self._database.executemany("INSERT INTO tags VALUES (?, ?)", tags)
-        words = [row, *run_schema.words(document)]
-        self._database.execute("INSERT INTO words (rowid, prompt, parameters, result) VALUES (?, ?, ?, ?)", words)
-
-    def _delete_words_and_tags(self, row: int) -> None:
-        self._database.execute("DELETE FROM tags WHERE run = ?", [row])
-        self._database.execute("DELETE FROM words WHERE rowid = ?", [row])
+    def _build_tables(self) -> None:
+        """Create the tables of a new file, and rebuild those of a file with another version."""
+        with self._transaction():
+            if self._database.execute("PRAGMA user_version").fetchone()[0] == run_schema.VERSION:
+                return
+            for statement in run_schema.TABLES:
+                self._database.execute(statement)
+            numbers: dict[Hashable, int] = {}
+            for row, document in self._database.execute("SELECT run, document FROM documents ORDER BY run"):
+                self._database.execute(INSERT_RUN, [row, *self._columns(from_json(document), numbers)])
+            for statement in run_schema.INDEXES:  # last: an index of all rows is sorted, not built row by row
+                self._database.execute(statement)
+            self._database.execute(f"PRAGMA user_version = {run_schema.VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -261,8 +328,15 @@ def _open(file: Path | None) -> sqlite3.Connection:
         isolation_level=None,  # transactions are explicit: the module would begin them late, without BEGIN IMMEDIATE
     )
     try:
-        database.executescript(run_schema.PRAGMAS + run_schema.SCHEMA)
+        database.executescript(run_schema.PRAGMAS)
     except sqlite3.DatabaseError:
         database.close()
         raise
     return database
+
+
+def _sorted(filters: Filters, sort: Sequence[SortKey]) -> Clause:
+    """Return the rest of a query for the runs that pass `filters`, in the order of `sort`."""
+    condition, values = all_of(select(filters).clauses)
+    terms, paths = order(sort)
+    return f"runs r WHERE {condition} {terms}", [*values, *paths]

@@ -198,10 +198,10 @@ def document_of(run: Run, *, without: AbstractSet[str] = frozenset()) -> dict[st
     document = dict(own_tags.without_own(run.raw))
     for name in without:
         document.pop(name, None)
-    if "id" in document:
+    if not isinstance(document.get("id", ""), str):
         document["id"] = run.id
-    if run.status is None:
-        document.pop("status", None)
+    if not isinstance(document.get("status", ""), str):
+        del document["status"]
     return document
 
 

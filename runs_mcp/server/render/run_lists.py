@@ -19,7 +19,7 @@ from runs_mcp.server.render.truncate import Cut, fit
 
 NOT_IN_LISTS = {*results.DOCUMENTS, "account", "project"}
 REFERENCES = ("interaction", "environment")
-IN_REFERENCES = ("id", "name", "endpoint", "version", "provider")
+IN_REFERENCES = frozenset({"id", "name", "endpoint", "version", "provider"})
 """Fields of references in rows. Others, such as descriptions and times of changes, would take the room of the runs."""
 SMALLEST_ROW_CHARS = 600
 """A row of this size is never cut, however many rows a list has."""
@@ -117,8 +117,8 @@ def row_of(run: Run) -> dict[str, Any]:
     """Return the fields of a run that a row of a list holds."""
     document = results.document_of(run, without=NOT_IN_LISTS)
     for name in REFERENCES:
-        if isinstance(reference := document.get(name), dict):
-            document[name] = {field: reference[field] for field in IN_REFERENCES if field in reference}
+        if isinstance(reference := document.get(name), dict) and not reference.keys() <= IN_REFERENCES:
+            document[name] = {field: value for field, value in reference.items() if field in IN_REFERENCES}
     return document
 
 

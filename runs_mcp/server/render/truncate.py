@@ -1,8 +1,7 @@
 """Cutting a run to a budget of characters: the largest fields first, their head and tail kept."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.runs.uris import uri_of
@@ -10,8 +9,7 @@ from runs_mcp.server.runs.uris import uri_of
 SMALLEST_CUT_CHARS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A document that fits, and the resource that holds each field that was cut, by the field's name."""
 
     document: dict[str, Any]

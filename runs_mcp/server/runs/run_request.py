@@ -105,6 +105,6 @@ def _request_of(run: Run) -> RunRequest:
         config=config or MISSING,
         result_schema=schema if isinstance(schema, Mapping) and schema else MISSING,
         tags=[tag for tag in run.tags if not own_tags.is_own(tag)] or MISSING,
-        shown_interaction=run.interaction.label if run.interaction else "",
+        shown_interaction=run.interaction_label,
         data_of=run.id,
     )

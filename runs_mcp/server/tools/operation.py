@@ -70,8 +70,11 @@ class Operation:
         Raises:
             ValidationError: They do not fit its parameters.
         """
+        return await self.function(call, **self._validated(cleaned))
+
+    def _validated(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         valid = self.model.model_validate(cleaned, by_alias=True)
-        return await self.function(call, **{name: getattr(valid, name) for name in valid.model_fields_set})
+        return {name: getattr(valid, name) for name in valid.model_fields_set}
 
 
 def operation(
