@@ -4,21 +4,28 @@ The SDK's transport for protocol 2025-11-25 finds the response stream by the id 
 equal ids in a session (two in progress, `1` and `"1"`, or a request that reuses the id of another whose caller has
 disconnected) would therefore receive each other's responses. Each request gets a unique id on its way in, and its
 response gets the caller's id back on its way out. Protocol 2026-07-28 has no sessions and does not need this.
+
+A request and its cancellation arrive on different connections, in any order. A request whose cancellation arrived
+first is not executed: its caller has already given up.
 """
 
 from itertools import count
 from secrets import token_hex
 from typing import Any
 
-from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER, REQUEST_CANCELLED
 from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.message import message_of, replay
+from runs_mcp.http.message import message_of, refuse, replay
+from runs_mcp.observability.caller_name import name_of
 
 MAX_UNANSWERED = 10_000
 """Maximum number of unanswered requests that can be cancelled by id, including those of disconnected callers."""
+MAX_EARLY = 1_000
+"""Maximum number of remembered cancellations of requests that have not arrived; the oldest is forgotten first."""
+CANCELLED = "The request was cancelled before it arrived, and was not executed."
 Key = tuple[str, type, int | str]
 """A session, the type of an id, and the id: `1` and `"1"` are different ids (JSON-RPC 2.0, section 4)."""
 
@@ -32,6 +39,8 @@ class MessageIds:
         self._prefix = token_hex(8)
         self._numbers = count()
         self._unanswered: dict[Key, str] = {}
+        self._cancelled_early: dict[tuple[str, Key], None] = {}
+        """The callers and keys of requests that were cancelled before they arrived. An ordered set."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -43,16 +52,35 @@ class MessageIds:
         match message:
             # A cancellation names the caller's id, which the SDK has never seen.
             case {"method": "notifications/cancelled", "params": {"requestId": int() | str() as cancelled}}:
-                known = self._unanswered.get((session, type(cancelled), cancelled), cancelled)
+                known = self._cancelled_id(name_of(scope), (session, type(cancelled), cancelled))
                 params = {**message["params"], "requestId": known}
                 await self._app(scope, _rewritten({**message, "params": params}, receive), send)
             # In Python, `True` is an int. JSON-RPC allows no boolean id, and the SDK refuses it.
             case {"method": _, "id": int() | str() as chosen} if not isinstance(chosen, bool):
-                own = self._new_id((session, type(chosen), chosen))
-                restoring_send = self._restoring(own, (session, type(chosen), chosen), send)
-                await self._app(scope, _rewritten({**message, "id": own}, receive), restoring_send)
+                key = (session, type(chosen), chosen)
+                if self._was_cancelled(name_of(scope), key):
+                    await refuse(200, CANCELLED, code=REQUEST_CANCELLED, message=message)(scope, receive, send)
+                    return
+                own = self._new_id(key)
+                await self._app(scope, _rewritten({**message, "id": own}, receive), self._restoring(own, key, send))
             case _:
                 await self._app(scope, receive, send)
+
+    def _cancelled_id(self, caller: str, key: Key) -> int | str:
+        """Return the unique id of a request that is cancelled; if it has not arrived, remember the cancellation."""
+        if known := self._unanswered.get(key):
+            return known
+        self._cancelled_early[caller, key] = None
+        if len(self._cancelled_early) > MAX_EARLY:
+            del self._cancelled_early[next(iter(self._cancelled_early))]
+        return key[-1]
+
+    def _was_cancelled(self, caller: str, key: Key) -> bool:
+        """Return True if the request was cancelled before it arrived, and forget the cancellation."""
+        if (caller, key) not in self._cancelled_early:
+            return False
+        del self._cancelled_early[caller, key]
+        return True
 
     def _new_id(self, key: Key) -> str:
         """Return a unique id. Cancellations by the caller's id refer to it until another request reuses that id."""

@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from runs_mcp.server import lifespan
+from runs_mcp.server.runs import cut_off_creates
 from runs_mcp.server.runs.cut_off_creates import CutOffCreates
 from runs_mcp.server.server import build_server
 from tests import upstream
@@ -168,6 +169,35 @@ async def test_a_repeat_after_a_lost_connection_gets_the_run(platform: Platform,
             platform.answering.set()
     assert NOTE in answers[0]
     assert "text of r1" in answers[0]
+    assert api.count("POST /runs") == 1
+
+
+@pytest.mark.parametrize("first_to_arrive", ["the call", "the cancellation", "the repeat"])
+async def test_a_repeat_gets_the_run_whatever_arrives_first(
+    platform: Platform, api: Upstream, first_to_arrive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 2025-11-25 the call, its cancellation and its repeat arrive on connections of their own."""
+    # The client of this test shares the event loop of the server, so a cancellation takes more turns to arrive.
+    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
+    monkeypatch.setattr(cut_off_creates, "SETTLE_TURNS", 1_000)
+    asked = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "create_run", "arguments": CREATE}}
+    cancellation = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}
+    messages = {"the call": asked, "the cancellation": cancellation, "the repeat": {**asked, "id": 8}}
+    order = sorted(messages, key=lambda name: name != first_to_arrive)
+    answers: dict[str, str] = {}
+    async with running(configured(api)) as at, httpx.AsyncClient(headers=JSON, timeout=30) as http:
+        http.headers[SESSION] = (await http.post(at.endpoint, json=INITIALIZE)).headers[SESSION]
+
+        async def send(name: str) -> None:
+            answers[name] = (await http.post(at.endpoint, json=messages[name])).text
+
+        async with anyio.create_task_group() as tasks:
+            for name in order:
+                tasks.start_soon(send, name)
+                # Answered after the message was read.
+                await http.post(at.endpoint, json={"jsonrpc": "2.0", "id": f"after {name}", "method": "tools/list"})
+            platform.answering.set()
+    assert "text of r1" in answers["the repeat"]
     assert api.count("POST /runs") == 1
 
 

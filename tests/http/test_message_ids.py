@@ -7,9 +7,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from mcp.server.streamable_http import REQUEST_CANCELLED
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from runs_mcp.http import message_ids
 from tests import upstream
 from tests.http.callers import INITIALIZE, SESSION
 from tests.http.service import ACCEPT, MODERN, Running, configured, running
@@ -162,3 +164,27 @@ async def test_a_session_can_cancel_a_request_by_its_id_after_it_has_disconnecte
         await caller.cancel(1)
         with anyio.fail_after(PROMISED_S):
             await endless.left.wait()
+
+
+async def test_a_request_whose_cancellation_arrives_first_is_not_executed(runs: SlowRuns, at: Running) -> None:
+    """They travel on different connections, of which a busy server may serve the second first."""
+    caller, other = [Caller(at, LEGACY, await open_session(at)) for _ in range(2)]
+    await caller.cancel(1)
+    assert (await caller.get_run(1, "r1"))["error"]["code"] == REQUEST_CANCELLED
+    assert not runs.asked["r1"].is_set()
+    for ready in runs.ready.values():
+        ready.set()
+    for sender, message_id in ((other, 1), (caller, "1"), (caller, 1)):
+        assert "result of r2" in str(await sender.get_run(message_id, "r2"))
+
+
+async def test_the_oldest_early_cancellation_is_forgotten_beyond_a_number(
+    runs: SlowRuns, at: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_ids, "MAX_EARLY", 1)
+    caller = Caller(at, LEGACY, await open_session(at))
+    await caller.cancel(1)
+    await caller.cancel(2)
+    runs.ready["r1"].set()
+    assert "result of r1" in str(await caller.get_run(1, "r1"))
+    assert (await caller.get_run(2, "r2"))["error"]["code"] == REQUEST_CANCELLED

@@ -3,8 +3,9 @@
 import anyio
 import pytest
 
+from runs_mcp.server.runs import cut_off_creates
 from runs_mcp.server.runs.background_create import PendingCreate
-from runs_mcp.server.runs.cut_off_creates import MOST, CutOffCreates, StartedCreates
+from runs_mcp.server.runs.cut_off_creates import MOST, SETTLE_TURNS, CutOffCreates, StartedCreates
 from runs_mcp.server.runs.idempotent_create import CreateTags
 from tests.http.service import Clock
 
@@ -28,10 +29,10 @@ async def test_a_call_is_remembered_for_some_seconds() -> None:
     creates = CutOffCreates(60, now=clock)
     creates.keep(started())
     clock.now += 59
-    assert await creates.take("a")
+    assert await creates.take(StartedCreates("a"))
     creates.keep(started())
     clock.now += 60
-    assert not await creates.take("a")
+    assert not await creates.take(StartedCreates("a"))
 
 
 async def test_each_call_is_repeated_once() -> None:
@@ -39,17 +40,17 @@ async def test_each_call_is_repeated_once() -> None:
     first, second = started(), started()
     creates.keep(first)
     creates.keep(second)
-    taken = [await creates.take("a") for _ in range(3)]
-    assert taken == [first.pending, second.pending, {}]
-    assert not await creates.take("b")
+    taken = [await creates.take(StartedCreates("a")) for _ in range(3)]
+    assert taken == [first.pending, second.pending, None]
+    assert not await creates.take(StartedCreates("b"))
 
 
 async def test_the_oldest_are_forgotten_beyond_a_number() -> None:
     creates = CutOffCreates(60)
     for number in range(MOST + 1):
         creates.keep(started(str(number)))
-    assert not await creates.take("0")
-    assert await creates.take("1")
+    assert not await creates.take(StartedCreates("0"))
+    assert await creates.take(StartedCreates("1"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ async def test_the_oldest_are_forgotten_beyond_a_number() -> None:
 async def test_some_calls_are_not_remembered(repeat_s: float, call: StartedCreates) -> None:
     creates = CutOffCreates(repeat_s)
     creates.keep(call)
-    assert not await creates.take("a")
+    assert not await creates.take(StartedCreates("a"))
 
 
 async def test_a_call_counts_as_cut_off_if_it_is_cancelled_or_its_client_has_left() -> None:
@@ -76,18 +77,18 @@ async def test_a_call_counts_as_cut_off_if_it_is_cancelled_or_its_client_has_lef
         async with creates.kept(started("cancelled"), stayed):
             scope.cancel()
             await anyio.lowlevel.checkpoint()
-    assert not await creates.take("delivered")
-    assert await creates.take("left")
-    assert await creates.take("cancelled")
+    assert not await creates.take(StartedCreates("delivered"))
+    assert await creates.take(StartedCreates("left"))
+    assert await creates.take(StartedCreates("cancelled"))
 
 
 async def test_a_call_that_goes_on_without_its_client_shares_its_creates() -> None:
     creates, call = CutOffCreates(60), started()
     async with creates.kept(call, left):
-        taken = await creates.take("a")
+        taken = await creates.take(StartedCreates("a"))
         call.pending[1] = PendingCreate(CreateTags(None))
-    assert set(taken) == {0, 1}
-    assert not await creates.take("a")
+    assert set(taken or ()) == {0, 1}
+    assert not await creates.take(StartedCreates("a"))
 
 
 async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off() -> None:
@@ -102,9 +103,75 @@ async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off()
         return True
 
     async def repeat() -> None:
-        assert not await creates.take("a")
+        assert not await creates.take(StartedCreates("a"))
 
     async with anyio.create_task_group() as tasks, creates.kept(started(), left_after_the_answer):
         tasks.start_soon(repeat)
         await checked.wait()
         answered.set()
+
+
+async def test_a_repeat_waits_for_a_cancellation_that_a_busy_server_delivers_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each turn of a busy event loop takes longer than the minimum wait, and the cancellation takes several turns."""
+    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
+    creates, call = CutOffCreates(60), started()
+    taken: list[object] = []
+
+    async def repeat() -> None:
+        taken.append(await creates.take(StartedCreates("a")))
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            async with creates.kept(call, stayed):
+                tasks.start_soon(repeat)
+                for _ in range(SETTLE_TURNS // 2):
+                    await anyio.lowlevel.checkpoint()
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()
+    assert taken == [call.pending]
+
+
+async def test_a_call_waits_for_its_cancellation_behind_its_repeat() -> None:
+    """The repeat arrived first, and has sent nothing yet; the cancelled call arrives second."""
+    creates, late = CutOffCreates(60), StartedCreates("a")
+    reached = False
+    async with creates.kept(StartedCreates("a"), stayed), anyio.create_task_group() as tasks:
+
+        async def arrive_late() -> None:
+            nonlocal reached
+            async with creates.kept(late, stayed):
+                await creates.take(late)
+                reached = True
+
+        tasks.start_soon(arrive_late)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert not reached
+
+
+async def test_an_equal_call_that_goes_on_is_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
+    creates = CutOffCreates(60)
+    async with creates.kept(started(), stayed):
+        assert await creates.take(StartedCreates("a")) is None
+
+
+async def test_a_repeat_does_not_wait_beyond_its_deadline() -> None:
+    creates = CutOffCreates(60)
+    async with creates.kept(started(), stayed):
+        assert await creates.take(StartedCreates("a"), until=anyio.current_time()) is None
+
+
+async def test_a_call_abandoned_before_its_create_shares_it() -> None:
+    creates, call = CutOffCreates(60), StartedCreates("a")
+    async with creates.kept(call, left):
+        assert await creates.take(StartedCreates("a")) is call.pending
+        assert await creates.take(StartedCreates("a")) is None
+
+
+async def test_no_call_in_progress_is_repeated_if_repeats_are_switched_off() -> None:
+    creates = CutOffCreates(0)
+    async with creates.kept(started(), left):
+        assert await creates.take(StartedCreates("a")) is None

@@ -4,8 +4,9 @@ Only a call whose result did not reach the client counts: models also create equ
 its own calls; a repeat that reaches another replica creates new runs.
 """
 
+import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,7 +17,12 @@ from runs_mcp.server.runs.background_create import PendingCreate
 MOST = 100
 """Calls that are remembered, each with its runs; the oldest is forgotten first."""
 SETTLE_S = 0.1
-"""Seconds for which a call waits while an equal call is in progress, whose cancellation may not have arrived yet."""
+"""Minimum seconds for which a call waits while an equal call is in progress, whose cancellation may be on its way."""
+SETTLE_TURNS = 20
+"""Turns of the event loop that the wait takes at least. A cancellation needs several turns to be read, parsed and
+delivered, and on a busy server each takes a tenth of a second or more."""
+MAX_SETTLE_S = 3.0
+"""Maximum seconds of the wait, however busy the server is."""
 HasLeft = Callable[[], Awaitable[bool]]
 """Tells if the client of a call has closed the connection on which it waits for the answer."""
 
@@ -43,27 +49,50 @@ class CutOffCreates:
         self._going_on: dict[StartedCreates, HasLeft] = {}
         self._kept: list[tuple[float, StartedCreates]] = []
 
-    async def take(self, request: str) -> dict[int, PendingCreate]:
-        """Return the creates of the first call with this request that was cut off, and forget the call.
+    async def take(self, call: StartedCreates, until: float = math.inf) -> dict[int, PendingCreate] | None:
+        """Return the creates of the first call with the same request that was cut off, and forget that call.
 
-        Creates that have failed without creating a run are left out. The dictionary remains that of the call: if the
-        call goes on, the two share what either of them starts.
+        While an equal call is in progress, wait for its cancellation, but not beyond `until`, a time of anyio's clock.
+        Creates that have failed without creating a run are left out. The dictionary remains that of the earlier call:
+        if that call goes on, the two share what either of them starts.
         """
-        if any(started.request == request and started.pending for started in self._going_on):
-            await anyio.sleep(SETTLE_S)
-        # Before 2026-07-28, a call goes on although its client has closed the connection.
-        for started, has_left in list(self._going_on.items()):
-            if started.request == request and started.pending and await has_left() and started in self._going_on:
-                self.keep(started)  # the connection of a call that was answered meanwhile has ended as well
-        self._forget()
-        found = next((started for _, started in self._kept if started.request == request), None)
+        if not self._repeat_s:
+            return None
+        earlier = {
+            started: has_left
+            for started, has_left in self._going_on.items()
+            if started.request == call.request and started is not call
+        }
+        await self._settle(earlier, call.request, until)
+        found = self._find(call.request) or await self._abandoned(earlier)
         if found is None:
-            return {}
+            return None
         self._kept = [entry for entry in self._kept if entry[1] is not found]
         found.request = ""
         for at in [at for at, create in found.pending.items() if not create.may_have_run]:
             del found.pending[at]
         return found.pending
+
+    async def _settle(self, earlier: Collection[StartedCreates], request: str, until: float) -> None:
+        """Wait until a call with `request` is cut off, or all `earlier` calls have ended, but not for long."""
+        with anyio.CancelScope(deadline=min(until, anyio.current_time() + MAX_SETTLE_S)):
+            for _ in range(SETTLE_TURNS):
+                if self._find(request) or not any(started in self._going_on for started in earlier):
+                    return
+                await anyio.sleep(SETTLE_S / SETTLE_TURNS)
+
+    def _find(self, request: str) -> StartedCreates | None:
+        """Return the first call with `request` that was cut off."""
+        self._forget()
+        return next((started for _, started in self._kept if started.request == request), None)
+
+    async def _abandoned(self, earlier: Mapping[StartedCreates, HasLeft]) -> StartedCreates | None:
+        """Return the first call that goes on although its client has closed the connection, as before 2026-07-28."""
+        for started, has_left in earlier.items():
+            # Checked after the connection: that of a call which was answered meanwhile has ended as well.
+            if started.request and await has_left() and started.request and started in self._going_on:
+                return started
+        return None
 
     @asynccontextmanager
     async def kept(self, started: StartedCreates, has_left: HasLeft) -> AsyncIterator[None]:

@@ -43,8 +43,9 @@ class Creation:
             return
         started = self.call.started
         started.request = self._request()
-        if earlier := await services(self.call).cut_off.take(started.request):
-            started.pending, started.taken_over = earlier, True
+        earlier = await services(self.call).cut_off.take(started, self.call.deadline)
+        if earlier is not None:
+            started.pending, started.taken_over = earlier, bool(earlier)
 
     def answered(self, answer: CallToolResult) -> CallToolResult:
         """Return the answer that shows the runs, with a note if they are those of a call that was cut off."""
@@ -118,6 +119,7 @@ class Creation:
             RunsApiError, LostCreateError, RequestKeyConflictError, CreateLimitError: See `IdempotentCreate.create`.
         """
         server, request, started = services(self.call), planned.request, self.call.started.pending
+        tags = await self._tags(planned)
         if earlier := started.get(_position(planned)):
             return await self._again(planned, earlier)
 
@@ -125,7 +127,6 @@ class Creation:
             on_start = start_of(run, request.sent) if self.stream and run.status == "created" else None
             return None if run.is_final else server.followers.follow(run, on_start=on_start, limiter=limiter)
 
-        tags = await self._tags(planned)
         pending = server.creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
         started[_position(planned)] = pending
         try:
