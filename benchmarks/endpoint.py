@@ -64,11 +64,11 @@ class Connection:
 
 
 class Endpoint(Session):
-    """A session with the server at `host:port`, with `caller` as bearer token if given."""
+    """A session with the server at `host:port`, with `caller` as bearer token, and from the address `source`."""
 
-    def __init__(self, host: str, port: int, era: Era, caller: str = "") -> None:
+    def __init__(self, host: str, port: int, era: Era, caller: str = "", source: str | None = None) -> None:
         super().__init__(era)
-        self._host, self._port = host, port
+        self._host, self._port, self._source = host, port, source
         self._idle: list[Connection] = []
         self._lines = [
             f"POST {PATH} HTTP/1.1",
@@ -139,7 +139,7 @@ class Endpoint(Session):
             if not connection.is_done:
                 return connection
             await connection.stream.aclose()
-        return Connection(await anyio.connect_tcp(self._host, self._port))
+        return Connection(await anyio.connect_tcp(self._host, self._port, local_host=self._source))
 
     def _request(self, message: Message) -> bytes:
         body = json.dumps(message).encode()
@@ -153,9 +153,11 @@ class Endpoint(Session):
 
 
 @asynccontextmanager
-async def connect(host: str, port: int, era: Era, caller: str = "") -> AsyncIterator[Endpoint]:
+async def connect(
+    host: str, port: int, era: Era, caller: str = "", source: str | None = None
+) -> AsyncIterator[Endpoint]:
     """Open a session and complete the handshake."""
-    session = Endpoint(host, port, era, caller)
+    session = Endpoint(host, port, era, caller, source)
     await session.handshake()
     try:
         yield session

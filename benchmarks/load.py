@@ -38,9 +38,11 @@ READS: Sequence[Call] = (
 )
 SHORT = {"chunks": 10, "per_s": 50}
 """The run that an agent creates and follows after its reads."""
-OPENING_S = 30
+OPENING_S = 60
 """Extra seconds of each stream, for opening the streams and connecting the agents."""
-LONGEST_S = 300
+LONGEST_S = 600
+SOURCES = 10
+"""Addresses from which the callers connect, since sessions are limited for each address."""
 ERRORS = (CallError, StatusError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream)
 
 
@@ -116,6 +118,7 @@ class Load:
         self._at = at
         self._seconds = seconds
         self._all_are_there = anyio.Event()
+        self._calls_are_over = False
         self._long = {"chunks": int(per_s * (seconds + OPENING_S)), "per_s": per_s}
 
     async def run(self, streams: int, agents: int) -> None:
@@ -141,6 +144,7 @@ class Load:
             outcome.connected_s = began - connecting
             self._all_are_there.set()
         outcome.seconds = monotonic() - began
+        self._calls_are_over = True
         used = [(now - before) / outcome.seconds for now, before in zip(self._busy(), busy, strict=True)]
         outcome.busy, outcome.proxy_busy = used[: len(at.replicas)], sum(used[len(at.replicas) :])
         outcome.client_busy = (process_time() - driving) / outcome.seconds
@@ -159,7 +163,9 @@ class Load:
 
         try:
             async with self._client(f"follower-{number}", number) as client:
-                await self._create(client, self._long, reader, on_notification)
+                await self._create(client, number, self._long, reader, on_notification)
+            if not self._calls_are_over:
+                self.outcome.errors["a stream ended before the calls"] += 1
         except ERRORS as error:
             self.outcome.count(error)
         opening.set()
@@ -176,7 +182,7 @@ class Load:
                     for tool, arguments in READS:
                         await self._timed(tool, client.call(tool, arguments))
                     reader = self.outcome.received.reader()
-                    await self._timed("create_run", self._create(client, SHORT, reader, reader))
+                    await self._timed("create_run", self._create(client, number, SHORT, reader, reader))
         except ERRORS as error:
             self.outcome.count(error)
         connected.set()
@@ -187,9 +193,11 @@ class Load:
         self.outcome.latencies_ms[tool].append((perf_counter() - began) * 1_000)
 
     async def _create(
-        self, client: Session, data: Mapping[str, int], reader: Reader, on_notification: Listener
+        self, client: Session, number: int, data: Mapping[str, int], reader: Reader, on_notification: Listener
     ) -> None:
-        await client.call("create_run", {"interaction": "Writer", "data": data}, on_notification)
+        # Callers ask for different runs: a create that equals one in progress waits, because it may be its repeat.
+        arguments = {"interaction": "Writer", "data": data, "tags": [f"caller-{number}"]}
+        await client.call("create_run", arguments, on_notification)
         self.outcome.expected += data["chunks"]
         if reader.next != data["chunks"]:
             self.outcome.errors["incomplete stream"] += 1
@@ -197,7 +205,8 @@ class Load:
     @asynccontextmanager
     async def _client(self, name: str, number: int) -> AsyncIterator[Session]:
         era: Era = MODERN if number % 2 else LEGACY
-        async with endpoint.connect(LOOPBACK, self._at.port, era, name) as session:
+        source = f"127.0.0.{2 + number // 2 % SOURCES}"
+        async with endpoint.connect(LOOPBACK, self._at.port, era, name, source) as session:
             yield session
 
 

@@ -1,7 +1,6 @@
 """The uvicorn server of the HTTP service: its settings, and the drain before it stops."""
 
 import logging
-import os
 import signal
 import socket
 import sys
@@ -83,22 +82,14 @@ class DrainedServer(uvicorn.Server):
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().startup(sockets)
-        except SystemExit as exit_request:  # uvicorn logs the OSError and exits the process
-            error = exit_request.__context__
-            if isinstance(error, OSError):
-                raise with_address(error, self.config.host, self.config.port) from None
-            raise
+        await super().startup(sockets)
         self._started([listener for server in self.servers for listener in server.sockets])
 
 
-def uvicorn_settings(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
-    """Return the settings of a server for `app`; the address counts unless the server is given sockets."""
+def uvicorn_settings(app: ASGIApp) -> uvicorn.Config:
+    """Return the settings of a server for `app`, which is given its sockets."""
     return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=HttpProtocol,
         log_config=None,  # uvicorn's configuration would replace the handlers of `logs.configure`
         access_log=False,  # uvicorn's lines contain the query; see `AccessLog`
@@ -110,12 +101,6 @@ def uvicorn_settings(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) ->
 def log_address(host: str, port: int) -> None:
     """Log the address of MCP."""
     log.info("serving MCP at %s%s", url_of(host, port), PATH)
-
-
-def with_address(error: OSError, host: str, port: int) -> OSError:
-    """Return `error` with the address in its message."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    return OSError(error.errno, f"Cannot serve on {host}:{port}: {reason}")
 
 
 def url_of(host: str, port: int) -> str:

@@ -9,7 +9,8 @@ from runs_mcp.config.addresses import LOOPBACK
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import Service, build_service
-from runs_mcp.http.drained_server import DrainedServer, log_address, url_of, uvicorn_settings, with_address
+from runs_mcp.http.drained_server import DrainedServer, log_address, url_of, uvicorn_settings
+from runs_mcp.http.server_sockets import duplicated, server_sockets, with_address
 from runs_mcp.http.tenants import Build
 from runs_mcp.server.server import build_server
 
@@ -28,15 +29,16 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
         OSError: the port is in use or may not be opened.
     """
     service = service_at(config, host, build=build)
-    settings = uvicorn_settings(service.app, host=host, port=port)
+    server = DrainedServer(uvicorn_settings(service.app), service.tenants, started=_log_addresses)
     with metrics_served(service.metrics.serve if service.metrics else None, config.server.http.metrics_address):
-        await DrainedServer(settings, service.tenants, started=_log_addresses).serve()
+        async with server_sockets(host, port) as sockets:
+            await server.serve(duplicated(sockets))
 
 
 def _log_addresses(sockets: Sequence[socket]) -> None:
     """Log the addresses, of which the system may have chosen the port."""
-    for listener in sockets:
-        log_address(*listener.getsockname()[:2])
+    for name, port in sorted({listener.getsockname()[:2] for listener in sockets}):
+        log_address(name, port)
 
 
 def service_at(config: Config, host: str, *, build: Build = build_server) -> Service:

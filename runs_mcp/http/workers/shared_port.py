@@ -2,22 +2,17 @@
 
 import multiprocessing
 import sys
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from socket import socket
-
-import anyio
-from anyio.abc import SocketAttribute, SocketStream
-from anyio.streams.stapled import MultiListener
 
 from runs_mcp.config.addresses import LOOPBACK
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
-from runs_mcp.http.drained_server import log_address, with_address
+from runs_mcp.http.drained_server import log_address
 from runs_mcp.http.listener import metrics_served, service_at
+from runs_mcp.http.server_sockets import server_sockets
 from runs_mcp.http.workers.supervisor import Supervisor
 from runs_mcp.http.workers.worker import WorkerSettings, run_worker
 from runs_mcp.http.workers.worker_metrics import WorkerMetrics
@@ -37,10 +32,10 @@ async def serve(config: Config, *, host: str, port: int, workers: int) -> None:
     service_at(config, host)  # reports unusable settings once, instead of once by each worker
     async with AsyncExitStack() as listeners:
         # Without SO_REUSEPORT, which would let the system start a second service at the port.
-        async with await _listen(host, port) as unshared:
-            port = unshared.extra(SocketAttribute.local_port)  # noqa: S610 - the name of anyio's method
-        own = [await listeners.enter_async_context(await _listen(LOOPBACK[0], 0)) for _ in range(workers)]
-        settings = WorkerSettings(config, host, [socket for listener in own for socket in _sockets(listener)])
+        async with server_sockets(host, port) as unshared:
+            port = unshared[0].getsockname()[1]
+        own = [await listeners.enter_async_context(server_sockets(LOOPBACK[0], 0)) for _ in range(workers)]
+        settings = WorkerSettings(config, host, [socket for sockets in own for socket in sockets])
         metrics = WorkerMetrics()
         supervisor = Supervisor(partial(_start, settings, port), workers, metrics)
         with metrics_served(partial(serve_registry, metrics.registry), config.server.http.metrics_address):
@@ -71,22 +66,10 @@ async def _start(settings: WorkerSettings, port: int, number: int, link: Connect
     Raises:
         OSError: the port may not be opened.
     """
-    async with await _listen(settings.host, port, reuse_port=True) as listener:
+    async with server_sockets(settings.host, port, reuse_port=True) as sockets:
         # `spawn`, because a fork would copy the event loop and the threads of this process.
         process = multiprocessing.get_context("spawn").Process(
-            target=run_worker, args=(settings, _sockets(listener), number, link), name=f"worker {number}", daemon=True
+            target=run_worker, args=(settings, sockets, number, link), name=f"worker {number}", daemon=True
         )
         process.start()
     return process
-
-
-async def _listen(host: str, port: int, *, reuse_port: bool = False) -> MultiListener[SocketStream]:
-    try:
-        return await anyio.create_tcp_listener(local_host=host, local_port=port, reuse_port=reuse_port)
-    except OSError as error:
-        raise with_address(error, host, port) from None
-
-
-def _sockets(listener: MultiListener[SocketStream]) -> Sequence[socket]:
-    raw = SocketAttribute.raw_socket
-    return [one.extra(raw) for one in listener.listeners]  # noqa: S610 - the name of anyio's method

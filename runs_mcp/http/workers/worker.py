@@ -18,6 +18,7 @@ from runs_mcp.config.addresses import LOOPBACK
 from runs_mcp.config.settings import Config
 from runs_mcp.http.drained_server import DrainedServer, uvicorn_settings
 from runs_mcp.http.listener import service_at
+from runs_mcp.http.server_sockets import duplicated
 from runs_mcp.http.workers.session_forwarder import SessionForwarder
 from runs_mcp.observability import logs
 from runs_mcp.observability.metrics import Metrics
@@ -55,7 +56,7 @@ async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], numb
             service.tenants,
             started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
         )
-        await server.serve([*public, settings.own[number]])
+        await server.serve(duplicated([*public, settings.own[number]]))
         tasks.cancel_scope.cancel()
 
 
