@@ -26,7 +26,7 @@ CALLS_OF_EACH = 20
 @pytest.mark.parametrize(
     ("over", "call", "time", "size"),
     [
-        # 0.3 to 0.4 is usual: a call must stay twice as cheap. The simple server validates results and writes them twice.
+        # 0.3 to 0.4 is usual: a call must stay twice as cheap. The simple server sends results twice.
         ("stdio", "list_runs of 10", 0.5, 0.6),
         ("stdio", "list_runs of 100", 0.5, 0.7),
         ("stdio", "get_run of 2 KB", 0.5, 1),
