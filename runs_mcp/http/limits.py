@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
@@ -44,11 +45,8 @@ class ConcurrencyLimit:
                 scope, receive, send
             )
             return
-        self._in_progress[name] += 1
-        try:
+        with _counting(self._in_progress, name, 1):
             await self._app(scope, receive, send)
-        finally:
-            _subtract(self._in_progress, name, 1)
 
 
 class RateLimit:
@@ -107,11 +105,8 @@ class SubscriptionLimit:
             reason = f"This caller listens to {self._open[name]:,} resources; {self._of_caller:,} are allowed."
             await refuse_with_retry_after(FULL_RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
         else:
-            self._open[name] += count
-            try:
+            with _counting(self._open, name, count):
                 await self._app(scope, receive, send)
-            finally:
-                _subtract(self._open, name, count)
 
 
 def refuse_with_retry_after(seconds: int, status: HTTPStatus, reason: str) -> JSONResponse:
@@ -121,10 +116,15 @@ def refuse_with_retry_after(seconds: int, status: HTTPStatus, reason: str) -> JS
     return refuse(status, text, code=INTERNAL_ERROR, retry_after=str(seconds))
 
 
-def _subtract(counter: Counter[str], name: str, count: int) -> None:
-    counter[name] -= count
-    if not counter[name]:
-        del counter[name]  # names include addresses of clients, so the counter would grow without bound
+@contextmanager
+def _counting(counter: Counter[str], name: str, count: int) -> Iterator[None]:
+    counter[name] += count
+    try:
+        yield
+    finally:
+        counter[name] -= count
+        if not counter[name]:
+            del counter[name]  # names include addresses of clients, so the counter would grow without bound
 
 
 def _listened_uris(message: object) -> list[object]:

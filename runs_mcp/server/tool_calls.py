@@ -1,7 +1,7 @@
 """The handlers of `tools/list` and `tools/call`: the border where failures become results that a model can read."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -140,8 +140,7 @@ class ToolCalls:
                 patience=patience,
             )
             cut_off = ctx.lifespan_context.cut_off
-            kept = cut_off.kept(call.started, partial(has_left, ctx)) if operation.executes else nullcontext()
-            async with kept, Progress(call):
+            async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
                 return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))

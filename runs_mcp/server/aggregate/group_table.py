@@ -136,4 +136,5 @@ def _notes(question: Question, answer: Aggregate) -> list[str]:
         notes.append(f"cost is in US dollars{estimate}{unpriced}.")
     ambiguous = {label: group.ids[name] for group in answer.groups for name, label in group.by.items() if "…" in label}
     notes += [f"{tables.cell(label)} is {value}." for label, value in ambiguous.items() if value]
-    return [" ".join(notes)] if any(notes) else []
+    told = " ".join(filter(None, notes))
+    return [told] if told else []

@@ -44,5 +44,5 @@ def _field(field: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]
 
 def _without(text: str, missing: Collection[str]) -> str:
     clauses = _END_OF_CLAUSE.split(text)
-    kept = [clause for clause in clauses if not {*_TOOL_NAME.findall(clause)} & {*missing}]
+    kept = [clause for clause in clauses if not tool_names_in(clause) & {*missing}]
     return " ".join(kept).rstrip(";")
