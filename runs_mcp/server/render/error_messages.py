@@ -46,7 +46,9 @@ NOBODY_TO_ASK = (
 )
 FIND_CLOSED = "The server's credential may not use MongoDB filters, and no search has the same meaning as this one."
 FIND_ALTERNATIVES = {"search_runs": "search_runs with its filters", "aggregate_runs": "aggregate_runs for numbers"}
-FOUND_BY_SEARCHES = "in this tool equality of status, interaction, environment and modelId, tags, and bounds of created_at"
+FOUND_BY_SEARCHES = (
+    "in this tool equality of status, interaction, environment and modelId, tags, and bounds of created_at"
+)
 LONGEST_ECHO_CHARS = 100
 LONGEST_IN_SECONDS = 120
 LONGEST_IN_MINUTES = 120
