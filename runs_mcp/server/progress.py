@@ -18,7 +18,7 @@ SETTLE_S = 0.02
 receive the result, and drop notifications that they read together with it."""
 BACK_OFF = 5
 LONGEST_BACK_OFF_S = 2
-"""A busy process joins more text: each pause is five times as long as the last one was exceeded, up to two seconds.
+"""A busy process joins more text: a pause is five times as long as the previous pause was late, up to two seconds.
 With 1,000 streams and 200 agents, it then answers twice as many calls, and chunks arrive no later."""
 LEVELS: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
 """From `debug` to `emergency`."""

@@ -65,7 +65,7 @@ async def test_an_unknown_name_suggests_the_nearest(client: Client) -> None:
 async def test_a_name_without_a_near_match_lists_the_known_names(client: Client) -> None:
     answer = await call(client, "list_runs", interaction="qqq")
     assert answer.failed
-    assert "There are " in answer.text
+    assert "Known: " in answer.text
     assert "ClassifySentiment" in answer.text
 
 
