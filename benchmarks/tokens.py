@@ -19,7 +19,7 @@ from mcp_types import TextContent
 from benchmarks import report
 from benchmarks.peers import FASTMCP
 from runs_mcp import __version__
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, SandboxOptions, running

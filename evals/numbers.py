@@ -24,7 +24,7 @@ from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult, Te
 from benchmarks.peers import DOCUMENT, FASTMCP, SERVERS
 from evals.number_questions import QUESTIONS, NumberQuestion, Run, created
 from evals.questions import Question
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running

@@ -10,7 +10,7 @@ from mcp_types import TextContent, TextResourceContents
 from mcp_types import Tool as PublishedTool
 
 from docs.generate.schemas import default_of, type_of
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import running

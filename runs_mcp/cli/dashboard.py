@@ -11,7 +11,7 @@ import click
 
 from runs_mcp.api import connect
 from runs_mcp.cli.options import SANDBOX, config_option, load_config
-from runs_mcp.cli.process import run
+from runs_mcp.cli.process import run_with_config
 from runs_mcp.cli.redirect_file import redirect_file, write_redirect
 from runs_mcp.config.settings import Config
 from runs_mcp.http.dashboard import serve
@@ -41,13 +41,7 @@ def dashboard(*, config_file: Path | None, port: int, run_id: str | None, browse
     """
     config = load_config(config_file)
     work = partial(_show, port=port, run_id=run_id, browser=browser)
-    addresses = [f"127.0.0.1:{port} (--port)"]
-    if sandbox:
-        from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
-
-        run(partial(run_with_sandbox, work, config), addresses=addresses)
-    else:
-        run(partial(work, config), addresses=addresses)
+    run_with_config(work, config, sandbox=sandbox, addresses=[f"127.0.0.1:{port} (--port)"])
 
 
 async def _show(config: Config, *, port: int, run_id: str | None, browser: bool) -> None:

@@ -3,12 +3,14 @@
 import errno
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import click
 
 from runs_mcp import event_loop
 from runs_mcp.api import CredentialError, SetupError
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
 
 SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -34,6 +36,21 @@ def run(work: Callable[[], Awaitable[None]], *, addresses: Sequence[str] = ()) -
         sys.exit(INTERRUPTED)  # without click's "Aborted!": stopping a server with Ctrl+C is not an error
     except Exception as error:  # noqa: BLE001 - unknown errors are raised again
         raise _translate(_innermost(error), addresses) from None
+
+
+def run_with_config(
+    work: Callable[[Config], Awaitable[None]], config: Config, *, sandbox: bool, addresses: Sequence[str] = ()
+) -> None:
+    """Run `work` with `config`, which is changed to use a new sandbox if `sandbox` is true.
+
+    Raises:
+        click.ClickException, SystemExit: see `run`.
+    """
+    if sandbox:
+        from runs_mcp.cli.sandbox_api import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs none
+
+        work = partial(run_with_sandbox, work)
+    run(partial(work, config), addresses=addresses)
 
 
 def _innermost(error: BaseException) -> BaseException:

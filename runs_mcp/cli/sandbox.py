@@ -1,24 +1,16 @@
-"""`runs-mcp sandbox` and `--sandbox`: a local imitation of the Runs API, alone or behind the server."""
+"""`runs-mcp sandbox`: a local imitation of the Runs API."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
 import click
-from pydantic import SecretStr
 
 from runs_mcp.cli.process import run
-from runs_mcp.config.api_settings import ApiSettings, AuthSettings
-from runs_mcp.config.settings import Config
 from runs_mcp.observability import logs
-from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, closed_operations, running
-from runs_mcp.sandbox import serve as serve_sandbox
+from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, closed_operations, serve
 from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
-
-PROJECT = "sandbox"
-EXCHANGE = {"composable": "/auth/token", "vertesia": "/token/issue"}
-"""Paths at which API keys are exchanged for tokens, by edition."""
 
 
 @click.command(short_help="Start a local imitation of the Runs API.")
@@ -81,25 +73,4 @@ async def _serve_alone(options: SandboxOptions, *, host: str, port: int) -> None
     def announce(started: Sandbox) -> None:
         click.echo(f"The sandbox is at {started.url}/api/v1; its API key is {DEMO_KEY}.", err=True)
 
-    await serve_sandbox(options, host=host, port=port, on_start=announce)
-
-
-async def run_with_sandbox(serve: Callable[[Config], Awaitable[None]], config: Config) -> None:
-    """Start a sandbox, and call `serve` with `config` changed so that it and each of its profiles use the sandbox."""
-    async with running() as started:
-        profiles = {
-            name: profile.model_copy(update={"api": _with_project(started.url, profile.api)})
-            for name, profile in config.profiles.items()
-        }
-        await serve(config.model_copy(update={"api": _with_project(started.url, config.api), "profiles": profiles}))
-
-
-def _with_project(url: str, api: ApiSettings) -> ApiSettings:
-    """Return `api` for a sandbox at `url`, with a project whose name shows that answers come from a sandbox."""
-    return sandbox_api(url, api).model_copy(update={"project": PROJECT})
-
-
-def sandbox_api(url: str, api: ApiSettings) -> ApiSettings:
-    """Return `api` with the base URL and the demo key of a sandbox at `url`."""
-    auth = AuthSettings(kind="api_key", value=SecretStr(DEMO_KEY), token_url=url + EXCHANGE[api.edition])
-    return api.model_copy(update={"base_url": f"{url}/api/v1", "auth": auth})
+    await serve(options, host=host, port=port, on_start=announce)

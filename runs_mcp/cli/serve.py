@@ -8,7 +8,7 @@ import click
 
 from runs_mcp.api import connect
 from runs_mcp.cli.options import SANDBOX, config_option, load_config
-from runs_mcp.cli.process import run
+from runs_mcp.cli.process import run_with_config
 from runs_mcp.config.settings import Config
 from runs_mcp.observability import tracing
 from runs_mcp.server import build_server
@@ -53,15 +53,14 @@ def serve(
         raise click.UsageError("--workers needs --http: a client starts a process of its own for stdio.")
     config = load_config(config_file)
     serve_config = partial(serve_http, host=host, port=port, workers=workers) if http else serve_over_stdio
-    if sandbox or (or_sandbox and not config.api.auth.is_set):
-        from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
-
-        work = partial(run_with_sandbox, serve_config, config)
-    else:
-        work = partial(serve_config, config)
     if not http and sys.stdin.isatty():
         click.echo(WAITING, err=True)
-    run(work, addresses=_addresses(config, host, port) if http else ())
+    run_with_config(
+        serve_config,
+        config,
+        sandbox=sandbox or (or_sandbox and not config.api.auth.is_set),
+        addresses=_addresses(config, host, port) if http else (),
+    )
 
 
 async def serve_over_stdio(config: Config) -> None:

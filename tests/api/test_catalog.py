@@ -7,7 +7,7 @@ import respx
 
 from runs_mcp.api import NotFoundError, PermissionDeniedError, ProtocolError, RunsClient, connect
 from runs_mcp.api.catalog import PAGE, merge_input_schemas
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running
 from tests.api.conftest import BASE, Open

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import SandboxOptions, running

@@ -37,7 +37,7 @@ from mcp_types import (
 from pydantic import MISSING, Field
 
 from runs_mcp.api import FilterOption, InvalidArgumentError
-from runs_mcp.cli import sandbox
+from runs_mcp.cli.sandbox_api import run_with_sandbox
 from runs_mcp.config.settings import Config
 from runs_mcp.http import listener
 from runs_mcp.observability import logs
@@ -299,4 +299,4 @@ async def serve(config: Config) -> None:
 
 if __name__ == "__main__":
     logs.configure("info")
-    anyio.run(partial(sandbox.run_with_sandbox, serve, Config()))
+    anyio.run(partial(run_with_sandbox, serve, Config()))

@@ -13,7 +13,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runs_mcp.api import connect
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service

@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runs_mcp.cli.sandbox import run_with_sandbox
+from runs_mcp.cli.sandbox_api import run_with_sandbox
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth import keys

@@ -12,7 +12,7 @@ from mcp.client import Client
 
 from runs_mcp.api import connect
 from runs_mcp.api.filters import CURRENT_SEARCH_FILTERS
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running

@@ -15,7 +15,7 @@ from mcp_types import Tool, ToolListChangedNotification
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running

@@ -11,7 +11,7 @@ from mcp.client import Client
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.sandbox import SandboxOptions, closed, running

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runs_mcp.api import InvalidArgumentError, NotFoundError, RunsClient, connect
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, StreamingSettings

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from runs_mcp.api import EDITIONS, NotFoundError
 from runs_mcp.api import connect as connect_api
-from runs_mcp.cli.sandbox import EXCHANGE, sandbox_api
+from runs_mcp.cli.sandbox_api import EXCHANGE, sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import DEMO_KEY, FixedAnswer, Operation, SandboxOptions, closed, running

@@ -13,7 +13,7 @@ from mcp.client import Client
 from rich.console import Console
 
 from runs_mcp.cli.demo.story import QUESTION, WIDEST, Story
-from runs_mcp.cli.sandbox import sandbox_api
+from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import running

@@ -1,7 +1,7 @@
 """The commands of `runs-mcp runs`: each calls one tool."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from runs_mcp.cli.options import SANDBOX, config_errors, config_option
-from runs_mcp.cli.process import run
+from runs_mcp.cli.process import run_with_config
 from runs_mcp.cli.runs.command_group import SUBCOMMANDS
 from runs_mcp.cli.runs.schema_options import given, parameters
 from runs_mcp.cli.runs.tool_client import ToolClient
@@ -83,13 +83,7 @@ def _run(request: Request, config_file: Path | None, *, sandbox: bool) -> None:
     # At `info`, which config.example.json sets, a line for each created run would mix with the answer in a terminal.
     logs.configure("warning" if config.log_level == "info" else config.log_level)
     output = Output()
-    work: Callable[[Config], Awaitable[None]] = partial(_answer, request, output)
-    if sandbox:
-        from runs_mcp.cli.sandbox import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs no sandbox
-
-        run(partial(run_with_sandbox, work, config))
-    else:
-        run(partial(work, config))
+    run_with_config(partial(_answer, request, output), config, sandbox=sandbox)
     if output.closed:
         raise SystemExit(CLOSED_OUTPUT)
 
