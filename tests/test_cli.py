@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from runs_mcp.cli.check.explanations import NETWORK
-from runs_mcp.cli.lazy_group import LazyCommand
-from runs_mcp.cli.main import COMMANDS, main
+from runs_mcp.cli.main import COMMANDS
 from runs_mcp.config.settings import Config
 from tests.clients.processes import CLEAN
 from tests.command_line import DONE, FAILED, USAGE, WITH_TOKEN, configuration, run_command, start_command
@@ -171,13 +169,6 @@ def test_the_help_of_the_program_imports_no_command(tmp_path: Path) -> None:
         [sys.executable, "-X", "importtime", "-m", "runs_mcp", "--help"], capture_output=True, text=True, check=True
     )
     assert "pydantic" not in modules.stderr
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_the_help_of_the_program_repeats_that_of_the_command(command: LazyCommand) -> None:
-    found = main.get_command(click.Context(main), command.name)
-    assert found
-    assert (found.name, found.short_help) == (command.name, command.help)
 
 
 @pytest.mark.parametrize(

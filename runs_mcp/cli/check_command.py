@@ -17,7 +17,7 @@ from runs_mcp.cli.process import run
 from runs_mcp.observability import logs
 
 
-@click.command(short_help="Check the setup and suggest fixes.")
+@click.command
 @config_option
 @click.option("--verbose", is_flag=True, help="Show every check instead of only the problems.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead; docs/check.md describes it.")

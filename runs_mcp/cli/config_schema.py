@@ -7,7 +7,7 @@ import click
 from runs_mcp.config.load import json_schema
 
 
-@click.command("config-schema", short_help="Print the JSON schema of config.json.")
+@click.command("config-schema")
 def config_schema() -> None:
     """Print the JSON schema of config.json, for editors and other programs."""
     click.echo(json.dumps(json_schema(), indent=2))

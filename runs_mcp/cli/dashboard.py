@@ -25,7 +25,7 @@ It exceeds the default of `server.max_scan`, because the dashboard serves a sing
 """
 
 
-@click.command(short_help="Open a dashboard of runs in a browser.")
+@click.command
 @config_option
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to serve on. Default: any free port.")
 @click.option("--run", "run_id", help="Id of a run to open instead of the dashboard.")

@@ -20,7 +20,7 @@ from runs_mcp.cli.process import FAILURE, UsageProblem
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
-@click.command(short_help="Connect an MCP client, or disconnect it.")
+@click.command
 @click.argument("client", required=False)
 @config_option
 @click.option("--sandbox", is_flag=True, help=f"Connect the client to the sandbox, {SANDBOX}.")

@@ -16,7 +16,7 @@ from runs_mcp.http.auth.keys import add, read, remove
 DEFAULT_SCOPES: Sequence[Scope] = ("runs:read",)
 
 
-@click.group(short_help="Manage the keys of callers over HTTP.")
+@click.group
 def keys() -> None:
     """Create, list and remove the keys of callers of `serve --http` (server.http.auth.kind: bearer).
 

@@ -13,7 +13,7 @@ from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, closed_operation
 from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
 
 
-@click.command(short_help="Start a local imitation of the Runs API.")
+@click.command
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535), help="Port to serve on.")
 @click.option("--data", type=click.Path(path_type=Path), help="File to keep the runs in. Default: memory only.")

@@ -21,7 +21,7 @@ WAITING = (
 )
 
 
-@click.command(short_help="Serve MCP over stdio, or over HTTP.")
+@click.command
 @config_option
 @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of standard input and output.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve HTTP on.")

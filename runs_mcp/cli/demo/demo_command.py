@@ -8,7 +8,7 @@ from runs_mcp.cli.options import SANDBOX
 from runs_mcp.cli.process import run
 
 
-@click.command(short_help="Show the server at work; no account needed.")
+@click.command
 @click.option(
     "--client",
     type=click.Choice(["terminal", "inspector"]),

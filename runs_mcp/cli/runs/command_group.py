@@ -15,7 +15,7 @@ SUBCOMMANDS = (
 )
 
 
-@click.group(cls=LazyGroup, lazy_commands=SUBCOMMANDS, short_help="List, search, aggregate and create runs.")
+@click.group(cls=LazyGroup, lazy_commands=SUBCOMMANDS)
 def runs() -> None:
     """Use the tools of the server in this terminal: the same answers as a table, as JSON or as JSON Lines.
 

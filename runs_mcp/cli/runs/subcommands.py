@@ -50,10 +50,10 @@ class Request:
 
 def _command(name: str, tool: str, *, positional: str = "", omitted: Sequence[str] = ()) -> click.Command:
     """Return the command `name`, which calls `tool`; its options are the properties of the tool's schema."""
-    short_help = next(subcommand.help for subcommand in SUBCOMMANDS if subcommand.name == name)
+    summary = next(subcommand.help for subcommand in SUBCOMMANDS if subcommand.name == name)
     description = next(operation.published.description for operation in OPERATIONS if operation.name == tool)
 
-    @click.command(name, short_help=short_help, help=f"{short_help}\n\n{description}")
+    @click.command(name, help=f"{summary}\n\n{description}")
     @config_option
     @click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
     @click.option("--json", "as_json", is_flag=True, help="Print the structured result of the tool.")
