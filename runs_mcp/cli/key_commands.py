@@ -1,7 +1,6 @@
 """`runs-mcp keys`: the keys of callers of `serve --http`."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -12,8 +11,6 @@ from runs_mcp.config.http_settings import BearerAuthSettings, Scope
 from runs_mcp.config.load import load
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.auth.keys import add, read, remove
-
-DEFAULT_SCOPES: Sequence[Scope] = ("runs:read",)
 
 
 @click.group
@@ -32,7 +29,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(get_args(Scope)),
-    help="Permission of the caller; can be repeated. Default: runs:read, or with --overlap the scopes of NAME.",
+    help="Permission of the caller; repeatable. Default: runs:read, or with --overlap those of the newest valid key.",
 )
 @click.option("--days", type=click.IntRange(1), help="Days until the key expires. Default: never.")
 @click.option("--overlap", type=click.IntRange(0), help="Hours for which the existing keys of NAME stay valid.")
@@ -44,8 +41,7 @@ def add_key(
         file = _keys_file(config_file)
         if warning := _owner_warning(file):
             click.secho(f"Warning: {warning}", fg="yellow", err=True)
-        inherited = _scopes_of(file, name) if overlap is not None else ()
-        click.echo(add(file, name, scopes or inherited or DEFAULT_SCOPES, days=days, overlap_hours=overlap))
+        click.echo(add(file, name, scopes or None, days=days, overlap_hours=overlap))
 
 
 @keys.command("list", short_help="List the keys.")
@@ -72,12 +68,6 @@ def _keys_file(config_file: Path | None) -> Path:
             return file
         case auth:
             raise ConfigError(f"server.http.auth.kind is {auth.kind}: keys need bearer and a keys_file.")
-
-
-def _scopes_of(file: Path, name: str) -> Sequence[Scope]:
-    """Return the scopes of the newest key of `name`; empty if `name` has none."""
-    keys_of_name = [key for key in read(file) if key.name == name] if file.exists() else []
-    return keys_of_name[-1].scopes if keys_of_name else ()
 
 
 def _owner_warning(file: Path) -> str | None:

@@ -150,6 +150,16 @@ def test_a_new_key_keeps_the_scopes_of_the_old_key_by_default(tmp_path: Path) ->
     assert keys.read(file)[-1].scopes == READ
 
 
+def test_an_expired_key_passes_on_no_scopes(config: str, tmp_path: Path) -> None:
+    file, past = tmp_path / "keys.json", "2026-01-01T00:00:00Z"
+    expired = {"name": "ci", "sha256": "0" * 64, "scopes": ["runs:create"], "created": past, "expires": past}
+    file.write_text(json.dumps({"keys": [expired]}), encoding="utf-8")
+    added = run_command("keys", "add", "ci", "--overlap", "1", "--config", config, cwd=tmp_path)
+    assert added.returncode == DONE
+    [key] = keys.read(file)
+    assert key.scopes == READ
+
+
 def test_the_file_keeps_its_mode(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     keys.add(file, "ci", READ)

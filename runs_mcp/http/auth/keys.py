@@ -21,7 +21,6 @@ from runs_mcp.config.problems import ConfigError
 log = logging.getLogger(__name__)
 
 PREFIX = "rmk_"  # lets `masking` and secret scanners recognize keys
-READ: Scope = "runs:read"
 RANDOM_BYTES = 32
 
 
@@ -92,8 +91,8 @@ def add(
 ) -> str:
     """Create a key for `name`, valid for `days` or until it is removed, and return it; it is never shown again.
 
-    Without `scopes` the key gets the scopes of the existing key of `name`, else `runs:read`. The existing key stays
-    valid for `overlap_hours`.
+    Without `scopes` the key gets the scopes of the newest valid key of `name`, else `runs:read`. Valid keys of `name`
+    stay valid for `overlap_hours`; expired keys are removed from the file.
 
     Raises:
         ConfigError: `name` has a key and `overlap_hours` is None, `name` is invalid, or the file cannot be used.
@@ -105,7 +104,7 @@ def add(
         if overlap_hours is None and existing:
             raise ConfigError(f"{name} already has a key. Remove it first, or keep both valid for a while: --overlap.")
         secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
-        inherited: Iterable[Scope] = existing[-1].scopes if existing else (READ,)
+        inherited: Iterable[Scope] = existing[-1].scopes if existing else ["runs:read"]
         key = _key(name, secret, inherited if scopes is None else scopes, now, days)
         until = now + timedelta(hours=overlap_hours or 0)
         _write(file, [*(_expire(old, until) if old.name == name else old for old in keys), key])
