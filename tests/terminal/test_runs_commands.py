@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from runs_mcp.cli.lazy_group import LazyCommand
 from runs_mcp.cli.runs.command_group import SUBCOMMANDS
 from runs_mcp.cli.runs.subcommands import SCHEMAS
 from tests.command_line import DONE, FAILED, USAGE, Finished, run_command, start_command
@@ -191,6 +193,12 @@ def test_each_option_of_a_command_is_a_parameter_of_its_tool(tmp_path: Path, com
     for name in SCHEMAS[tool[command.name]]["properties"] if command.name in tool else ():
         if name not in ("query", "interaction", "wait", "config"):
             assert f"--{name.replace('_', '-')} " in usage
+
+
+@pytest.mark.parametrize("command", SUBCOMMANDS, ids=lambda one: one.name)
+def test_each_option_of_a_command_shows_a_text_or_its_choices(command: LazyCommand) -> None:
+    options = [option for option in command.load().params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not (option.help or isinstance(option.type, click.Choice))] == []
 
 
 @pytest.mark.parametrize(

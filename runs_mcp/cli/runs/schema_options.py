@@ -12,7 +12,6 @@ from typing_extensions import override
 Schema = Mapping[str, Any]
 RENAMED = {"config": "run-config"}
 """Options whose parameter has the name of another option: `--config` is the configuration file."""
-REFERENCE = "As in "
 
 
 class JsonType(click.ParamType[Any]):
@@ -53,21 +52,19 @@ class JsonType(click.ParamType[Any]):
             return [json.loads(line) for line in lines if line.strip()]
 
 
-def parameters(
-    tool: str, schemas: Mapping[str, Schema], *, positional: str, omitted: Sequence[str]
-) -> list[click.Parameter]:
-    """Return the parameters of the command for `tool`, one for each property of its schema but those `omitted`.
+def parameters(schema: Schema, *, positional: str, omitted: Sequence[str]) -> list[click.Parameter]:
+    """Return the parameters of the command for a tool, one for each property of its schema but those `omitted`.
 
     The property `positional` becomes an argument; an array then takes one or more values.
     """
-    properties = schemas[tool]["properties"]
+    properties = schema["properties"]
     made: list[click.Parameter] = []
     if positional:
         several = properties[positional].get("type") == "array"
-        required = positional in schemas[tool].get("required", ()) or several
+        required = positional in schema.get("required", ()) or several
         made.append(click.Argument([positional], nargs=-1 if several else 1, required=required))
     taken = {positional, *omitted}
-    return [*made, *(_option(name, schema, schemas) for name, schema in properties.items() if name not in taken)]
+    return [*made, *(_option(name, of_name) for name, of_name in properties.items() if name not in taken)]
 
 
 def given(parameters_of_call: Mapping[str, Any], properties: Schema) -> dict[str, Any]:
@@ -84,7 +81,7 @@ def _values(parameters_of_call: Mapping[str, Any], properties: Schema) -> Iterat
             yield name, value
 
 
-def _option(name: str, schema: Schema, schemas: Mapping[str, Schema]) -> click.Option:
+def _option(name: str, schema: Schema) -> click.Option:
     flag = f"--{RENAMED.get(name, name.replace('_', '-'))}"
     several = schema.get("type") == "array"
     is_bool = schema.get("type") == "boolean"
@@ -96,7 +93,7 @@ def _option(name: str, schema: Schema, schemas: Mapping[str, Schema]) -> click.O
         is_flag=is_bool or None,
         default=None,
         multiple=several,
-        help=_help(name, schema, schemas),
+        help=_help(schema),
     )
 
 
@@ -118,14 +115,12 @@ def _type(schema: Schema) -> click.ParamType[Any]:
             return click.STRING
 
 
-def _help(name: str, schema: Schema, schemas: Mapping[str, Schema]) -> str:
-    """Return the description of a property, taken from the tool that it refers to, with its default."""
+def _help(schema: Schema) -> str:
+    """Return the description of a property, with its default."""
     text = str(schema.get("description", ""))
-    if text.startswith(REFERENCE):
-        text = str(schemas[text.removeprefix(REFERENCE)]["properties"][name].get("description", ""))
     if schema.get("type") == "integer" and "default" in schema:
         text += f" [default: {schema['default']}]"
-    return f"{text} (repeatable)".strip() if schema.get("type") == "array" else text
+    return f"{text} (repeatable)" if schema.get("type") == "array" else text
 
 
 def _content(value: str) -> str:

@@ -21,8 +21,11 @@ from runs_mcp.config.settings import Config
 from runs_mcp.observability import logs
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.tools import OPERATIONS
+from runs_mcp.server.tools.operation import describe_filters
 
-SCHEMAS: Mapping[str, Any] = {operation.name: operation.published.input_schema for operation in OPERATIONS}
+# With all filters described: a person reads the help of a single command, not those of all tools.
+TOOLS = {operation.name: describe_filters(operation).published for operation in OPERATIONS}
+SCHEMAS: Mapping[str, Any] = {name: tool.input_schema for name, tool in TOOLS.items()}
 CLOSED_OUTPUT = 141
 """The exit code that a shell gives to a program that SIGPIPE ends."""
 
@@ -51,9 +54,8 @@ class Request:
 def _command(name: str, tool: str, *, positional: str = "", omitted: Sequence[str] = ()) -> click.Command:
     """Return the command `name`, which calls `tool`; its options are the properties of the tool's schema."""
     summary = next(subcommand.help for subcommand in SUBCOMMANDS if subcommand.name == name)
-    description = next(operation.published.description for operation in OPERATIONS if operation.name == tool)
 
-    @click.command(name, help=f"{summary}\n\n{description}")
+    @click.command(name, help=f"{summary}\n\n{TOOLS[tool].description}")
     @config_option
     @click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
     @click.option("--json", "as_json", is_flag=True, help="Print the structured result of the tool.")
@@ -64,7 +66,7 @@ def _command(name: str, tool: str, *, positional: str = "", omitted: Sequence[st
         arguments = _single(given(typed, SCHEMAS[tool]["properties"]))
         _run(Request(tool, arguments, as_json, as_lines), config_file, sandbox=sandbox)
 
-    call_tool.params[:0] = parameters(tool, SCHEMAS, positional=positional, omitted=omitted)
+    call_tool.params[:0] = parameters(SCHEMAS[tool], positional=positional, omitted=omitted)
     return call_tool
 
 
