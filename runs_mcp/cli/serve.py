@@ -31,7 +31,7 @@ WAITING = (
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Number of processes that serve HTTP at the port. More than one need server.redis_url.",
+    help="Number of processes that serve HTTP at the port. More than one process needs server.redis_url.",
 )
 @click.option("--sandbox", is_flag=True, help=f"Use the sandbox, {SANDBOX}.")
 @click.option("--or-sandbox", is_flag=True, help="Use the sandbox if no credential is set.")

@@ -6,7 +6,7 @@ from runs_mcp.cli.lazy_group import LazyCommand, LazyGroup
 
 PLACE = "runs_mcp.cli.runs.subcommands"
 SUBCOMMANDS = (
-    LazyCommand("list", "List the newest runs.", f"{PLACE}:list_command"),
+    LazyCommand("list", "List runs, most recently updated first.", f"{PLACE}:list_command"),
     LazyCommand("get", "Show one run or several, or what differs.", f"{PLACE}:get_command"),
     LazyCommand("search", "Search runs by words, dates and filters.", f"{PLACE}:search_command"),
     LazyCommand("aggregate", "Count, sum and rank runs by group.", f"{PLACE}:aggregate_command"),
