@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from runs_mcp.cli.install import client_choice, clients
+from runs_mcp.cli.install.client_connection import Connection
 from runs_mcp.cli.install.clients import Client
-from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.launcher import launcher
 from runs_mcp.cli.install.locations import Machine
 from runs_mcp.cli.install.setup import Setup, http_setup, stdio_setup

@@ -6,15 +6,17 @@ from runs_mcp import __version__
 from runs_mcp.cli.lazy_group import LazyCommand, LazyGroup
 
 COMMANDS = (
-    LazyCommand("serve", "Serve MCP over stdio, or over HTTP.", "runs_mcp.cli.serve:serve"),
-    LazyCommand("sandbox", "Start a local imitation of the Runs API.", "runs_mcp.cli.sandbox:sandbox"),
-    LazyCommand("dashboard", "Open a dashboard of runs in a browser.", "runs_mcp.cli.dashboard:dashboard"),
+    LazyCommand("serve", "Serve MCP over stdio, or over HTTP.", "runs_mcp.cli.serve_command:serve"),
+    LazyCommand("sandbox", "Start a local imitation of the Runs API.", "runs_mcp.cli.sandbox_command:sandbox"),
+    LazyCommand("dashboard", "Open a dashboard of runs in a browser.", "runs_mcp.cli.dashboard_command:dashboard"),
     LazyCommand("demo", "Show the server at work; no account needed.", "runs_mcp.cli.demo.demo_command:demo"),
     LazyCommand("runs", "List, search, aggregate and create runs.", "runs_mcp.cli.runs.command_group:runs"),
     LazyCommand("check", "Check the setup and suggest fixes.", "runs_mcp.cli.check_command:check"),
     LazyCommand("install", "Connect an MCP client, or disconnect it.", "runs_mcp.cli.install_command:install"),
     LazyCommand("keys", "Manage the keys of callers over HTTP.", "runs_mcp.cli.key_commands:keys"),
-    LazyCommand("config-schema", "Print the JSON schema of config.json.", "runs_mcp.cli.config_schema:config_schema"),
+    LazyCommand(
+        "config-schema", "Print the JSON schema of config.json.", "runs_mcp.cli.config_schema_command:config_schema"
+    ),
 )
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from runs_mcp.cli.install.client_connection import Connection
 from runs_mcp.cli.install.clients import CLIENTS, find
-from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.entries import HttpServer
 from runs_mcp.cli.install.jsonc import merged
 from runs_mcp.cli.install.launcher import launcher
@@ -30,7 +30,7 @@ from tests.clients.processes import CLEAN, serving_http
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 TIMEOUT_S = 100
 ATTEMPTS = 5
-"""How often a host is asked. Gemini CLI gives a server 5 s to start, Qwen Code 10 s; a busy machine may need more."""
+"""Maximum number of attempts with a host: Gemini CLI gives a server 5 s to start, and Qwen Code 10 s."""
 OFFLINE = {"COPILOT_OFFLINE": "true", "COPILOT_PROVIDER_BASE_URL": "http://127.0.0.1:9/v1"}
 """Lets Copilot CLI start a session without an account; it connects to servers before it needs the model."""
 INITIALIZE = {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "t", "version": "1"}}}

@@ -8,8 +8,8 @@ from typing import Any
 import click
 import pytest
 
+from runs_mcp.cli.install.client_connection import Connection
 from runs_mcp.cli.install.clients import CLIENTS, Client, find
-from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.entries import StdioServer
 from runs_mcp.cli.install.formats import JSON
 from runs_mcp.cli.install.launcher import Launcher

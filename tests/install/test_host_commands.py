@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from runs_mcp.cli.install.client_connection import Connection
 from runs_mcp.cli.install.clients import CLIENTS, find
-from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.entries import HttpServer, StdioServer
 from runs_mcp.cli.install.launcher import Launcher
 from runs_mcp.cli.install.locations import Machine

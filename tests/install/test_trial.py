@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 import pytest
 
+from runs_mcp.cli.install.client_connection import Connection
 from runs_mcp.cli.install.clients import find
-from runs_mcp.cli.install.command import Connection
 from runs_mcp.cli.install.entries import HttpServer, StdioServer
 from runs_mcp.cli.install.locations import Machine
 from runs_mcp.cli.install.trial import parameters

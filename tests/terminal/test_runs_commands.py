@@ -222,7 +222,7 @@ def test_other_commands_do_not_import_the_modules_for_terminals() -> None:
     code = """
 import sys, runs_mcp.cli.main, runs_mcp.cli.runs.command_group
 print("rich" in sys.modules)
-import runs_mcp.cli.serve
+import runs_mcp.cli.serve_command
 print("runs_mcp.cli.terminal" in sys.modules)
 """
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
