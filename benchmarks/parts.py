@@ -46,7 +46,7 @@ PARTS = (
     *("validation and copy by the SDK", "search for secrets", "line on standard output"),
 )
 REPEATED, MADE = 10, 20
-"""How often a part is repeated, and a whole call made."""
+"""Repetitions of a part, and of a whole call."""
 Work = Callable[[], Awaitable[Any]]
 MILLION = 1_000_000
 

@@ -25,7 +25,7 @@ LONGEST_PAUSE_S = 1.6
 GREY = "#c5c8c6"
 KEYFRAMES = "@keyframes appear { from { opacity: 0 } } @keyframes flash { from { opacity: 1 } to { opacity: 1 } }"
 A_FONT = re.compile(r"@font-face \{[^}]*\}\s*")
-"""What Rich has pictures fetch from elsewhere."""
+"""The fonts that pictures of Rich load from another host."""
 A_LINE = re.compile(r'<text class="demo-r\d+"[^>]*clip-path="url\(#demo-line-(\d+)\)"[^>]*>[^<]*</text>\s*')
 
 

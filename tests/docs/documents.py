@@ -18,7 +18,7 @@ from runs_mcp.config.settings import Config
 
 ROOT = Path(__file__).parents[2]
 GUIDES = [Path("README.md"), *sorted(file.relative_to(ROOT) for file in ROOT.glob("docs/*.md"))]
-"""What a user reads: all of its commands and configurations are tried."""
+"""Documents for users: all of their commands and configurations are run."""
 DOCUMENTS = [*GUIDES, *map(Path, ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "evals/README.md"))]
 """Documents for readers: all of their links and names must exist."""
 SERVERS = ("mcpServers", "servers", "context_servers", "mcp_servers", "mcp", "extensions")

@@ -20,7 +20,7 @@ from tests.docs.documents import ROOT, SERVERS
 
 BIN = Path(sys.executable).parent
 SECRET = "…"
-"""What is the reader's to fill in: the token of the account."""
+"""The place of a token, which the reader fills in."""
 ELSEWHERE = {
     "/opt/runs-mcp/bin/": ".venv/bin/",
     "/etc/runs-mcp": ".",

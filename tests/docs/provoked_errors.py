@@ -125,7 +125,7 @@ class Untrusted:
     """An API whose certificate is not trusted."""
 
     by: Callable[[Settings], Provoked]
-    """What says it, with these settings of the API."""
+    """Provokes the error with these settings of the API."""
 
     async def says(self, folder: Path) -> str:
         """Return the printed text."""

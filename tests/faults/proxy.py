@@ -25,9 +25,9 @@ class FaultyProxy:
         self._api = (parts.hostname or "", parts.port or 80)
         self._random = random.Random(seed)
         self.share = share
-        """How much of what comes meets a fault, 0 to 1."""
+        """The share of requests that meet a fault, from 0 to 1."""
         self.met: Counter[str] = Counter()
-        """How often each fault was met."""
+        """The number of requests that met each fault."""
         self.url = ""
         self._faults: dict[str, Fault] = {
             "503 with Retry-After, unseen by the API": self._unavailable,

@@ -71,7 +71,7 @@ class Observation:
     peers: set[tuple[str, str]]
     """Name and protocol version of the client, if it connected over HTTP; the URL of the server is `URL`."""
     failure: str
-    """What the program of the framework printed before it failed; empty if it did not fail."""
+    """The output of the framework's program before it failed; empty if it did not fail."""
 
 
 async def observed(frameworks: Sequence[Framework], folder: Path) -> Mapping[str, Mapping[Transport, Observation]]:

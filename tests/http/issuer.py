@@ -28,9 +28,9 @@ class Issuer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.fetches = 0
-        """How often its keys were asked for."""
+        """Number of requests for the keys."""
         self.down = False
-        """Whether it fails when asked for them."""
+        """True: requests for the keys fail."""
         self.rotate()
 
     def rotate(self) -> None:

@@ -29,7 +29,7 @@ class Tenant:
     ends: anyio.Event = field(default_factory=anyio.Event)
     """Once set, the run `slow` has ended."""
     credentials: set[str] = field(default_factory=set)
-    """What the API was shown."""
+    """The credentials that the API received."""
     queries: list[str] = field(default_factory=list)
     created: list[Any] = field(default_factory=list)
     api: Upstream | None = None

@@ -23,7 +23,7 @@ class Look:
     asked: list[str] = field(default_factory=list)
     """Everything the browser asked for."""
     problems: list[str] = field(default_factory=list)
-    """What the console and the page complained of, refusals of its policy included."""
+    """Errors of the console and the page, including violations of the content security policy."""
 
     @property
     def view(self) -> FrameLocator:
