@@ -86,4 +86,4 @@ async def test_neither_key_nor_token_is_ever_emitted(tmp_path: Path, *, in_query
     assert KEY not in everything
     assert TOKEN not in everything
     assert TOKEN.split(".")[1] not in everything
-    assert ("GET /runs/r1/stream" in api.asked) is True
+    assert "GET /runs/r1/stream" in api.asked
