@@ -79,12 +79,21 @@ def document() -> str:
 
 def _subsections(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the sections that `schema` allows, each with the suffix of its path."""
-    if reference := schema.get("$ref"):
-        yield "", definitions[reference.rpartition("/")[2]]
+    # The text of a field says more than that of its type, unless it is shared by alternative types.
+    own = {"description": schema["description"]} if "description" in schema else {}
+    for option in (schema, *schema.get("anyOf", [])):
+        if "$ref" in option:
+            yield "", {**_definition(option, definitions), **own}
     for option in schema.get("oneOf", []):
-        yield "", definitions[option["$ref"].rpartition("/")[2]]
+        yield "", _definition(option, definitions)
     for profile in schema.get("patternProperties", {}).values():
-        yield f".{ANY_NAME}", definitions[profile["$ref"].rpartition("/")[2]]
+        yield f".{ANY_NAME}", _definition(profile, definitions)
+
+
+def _definition(reference: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the definition that `reference` names."""
+    definition: dict[str, Any] = definitions[reference["$ref"].rpartition("/")[2]]
+    return definition
 
 
 def _lines(section: Section) -> Iterator[str]:

@@ -94,7 +94,7 @@ AuthenticationSettings = Annotated[
 
 
 class HttpSettings(Section):
-    """`serve --http`."""
+    """Settings of `serve --http`."""
 
     auth: AuthenticationSettings = NoAuthSettings()
     allowed_hosts: tuple[str, ...] = Field(

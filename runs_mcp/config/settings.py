@@ -64,14 +64,20 @@ class ServerSettings(Section):
     read_only: bool = Field(
         default=False,
         description=(
-            "Publish only tools that change nothing, which excludes `create_run` and the tools of `server.manage`."
+            "Publish only tools that change nothing, which excludes `create_run` and the tools of "
+            "`server.interaction_tools` and `server.manage`."
         ),
     )
     manage: bool = Field(
         default=False,
         description="Publish `update_run`, which changes tags, and `delete_runs`. Only with the edition `vertesia`.",
     )
-    tools: tuple[str, ...] | None = Field(default=None, description="Names of the tools to publish. All by default.")
+    tools: tuple[str, ...] | None = Field(
+        default=None,
+        description=(
+            "Names of the tools to publish. All by default. Tools of `server.interaction_tools` are not affected."
+        ),
+    )
     create_tag: bool = Field(
         default=True,
         description=(
@@ -128,8 +134,8 @@ class ServerSettings(Section):
         default=20_000,
         ge=1,
         description=(
-            "Maximum number of runs that `aggregate_runs` or a sorted search reads in one call, if the API cannot "
-            "count or sort them."
+            "Maximum number of runs that `aggregate_runs`, `compute_run_facets` or a sorted search reads in one call, "
+            "if the API cannot count or sort them."
         ),
     )
     max_arguments_bytes: int = Field(
@@ -197,7 +203,9 @@ class ProfileSettings(Section):
     read_only: bool | None = Field(default=None, description="See `server.read_only`.")
     manage: bool | None = Field(default=None, description="See `server.manage`.")
     tools: tuple[str, ...] | None = Field(default=None, description="See `server.tools`.")
-    create_limit: CreateLimitSettings | None = Field(default=None, description="See `server.create_limit`.")
+    create_limit: CreateLimitSettings | None = Field(
+        default=None, description="Maximum number of runs that these callers may start."
+    )
     rate_limit: int | None = Field(default=None, ge=1, description="See `server.http.rate_limit`.")
 
     @model_validator(mode="after")
@@ -235,9 +243,9 @@ class StreamingSettings(Section):
     clients: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,
         description=(
-            '`max_wait_s` of calls that wait for runs or count many, by client name, e.g. `{"openai-agents*": 4}`: '
-            "patterns in any case, the first match counts. Names of clients that give up early have a built-in value, "
-            "which an entry replaces."
+            "`max_wait_s` by client name, for calls that wait for runs or read many runs, e.g. "
+            '`{"openai-agents*": 4}`. Patterns ignore case, and the first match counts. Clients that give up early '
+            "have built-in values, which an entry replaces."
         ),
     )
     stall_s: float = Field(
