@@ -178,7 +178,7 @@ async def test_a_repeat_gets_the_run_whatever_arrives_first(
 ) -> None:
     """In 2025-11-25 the call, its cancellation and its repeat arrive on connections of their own."""
     # The client of this test shares the event loop of the server, so a cancellation takes more turns to arrive.
-    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
+    monkeypatch.setattr(lifespan, "CutOffCreates", partial(CutOffCreates, settle_s=0))
     monkeypatch.setattr(cut_off_creates, "SETTLE_TURNS", 1_000)
     asked = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "create_run", "arguments": CREATE}}
     cancellation = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}

@@ -3,7 +3,6 @@
 import anyio
 import pytest
 
-from runs_mcp.server.runs import cut_off_creates
 from runs_mcp.server.runs.background_create import PendingCreate
 from runs_mcp.server.runs.cut_off_creates import MOST, SETTLE_TURNS, CutOffCreates, StartedCreates
 from runs_mcp.server.runs.idempotent_create import CreateTags
@@ -111,12 +110,9 @@ async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off()
         answered.set()
 
 
-async def test_a_repeat_waits_for_a_cancellation_that_a_busy_server_delivers_late(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_repeat_waits_for_a_cancellation_that_a_busy_server_delivers_late() -> None:
     """Each turn of a busy event loop takes longer than the minimum wait, and the cancellation takes several turns."""
-    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
-    creates, call = CutOffCreates(60), started()
+    creates, call = CutOffCreates(60, settle_s=0), started()
     taken: list[object] = []
 
     async def repeat() -> None:
@@ -151,9 +147,8 @@ async def test_a_call_waits_for_its_cancellation_behind_its_repeat() -> None:
     assert not reached
 
 
-async def test_an_equal_call_that_goes_on_is_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cut_off_creates, "SETTLE_S", 0)
-    creates = CutOffCreates(60)
+async def test_an_equal_call_that_goes_on_is_another_call() -> None:
+    creates = CutOffCreates(60, settle_s=0)
     async with creates.kept(started(), stayed):
         assert await creates.take(StartedCreates("a")) is None
 

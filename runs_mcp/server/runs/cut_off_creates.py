@@ -42,9 +42,12 @@ class StartedCreates:
 class CutOffCreates:
     """The creates of the calls that were cut off within some seconds."""
 
-    def __init__(self, repeat_s: float, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, repeat_s: float, *, settle_s: float = SETTLE_S, now: Callable[[], float] = time.monotonic
+    ) -> None:
         """`repeat_s`: seconds within which a repeat of a call gets its runs; 0: no call is remembered."""
         self._repeat_s = repeat_s
+        self._settle_s = settle_s
         self._now = now
         self._going_on: dict[StartedCreates, HasLeft] = {}
         self._kept: list[tuple[float, StartedCreates]] = []
@@ -79,7 +82,7 @@ class CutOffCreates:
             for _ in range(SETTLE_TURNS):
                 if self._find(request) or not any(started in self._going_on for started in earlier):
                     return
-                await anyio.sleep(SETTLE_S / SETTLE_TURNS)
+                await anyio.sleep(self._settle_s / SETTLE_TURNS)
 
     def _find(self, request: str) -> StartedCreates | None:
         """Return the first call with `request` that was cut off."""
