@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,8 @@ class Service:
     app: ASGIApp
     tenants: Tenants
     metrics: Metrics | None
+    running: Callable[[], AbstractAsyncContextManager[None]]
+    """Runs the servers for the duration of a block; the lifespan of `app` does the same."""
 
 
 def build_service(config: Config, *, host: str, build: Build = build_server, now: Clock = time.monotonic) -> Service:
@@ -74,7 +76,7 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
     endpoint, watch = _with_authentication(limited, config, sessions)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def running() -> AsyncIterator[None]:
         async with (
             replicas.running() if replicas else nullcontext(),
             tenants.running(),
@@ -85,10 +87,10 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
             yield
             tasks.cancel_scope.cancel()
 
-    app: ASGIApp = Starlette(routes=_routes(endpoint, tenants, host=host), lifespan=lifespan)
+    app: ASGIApp = Starlette(routes=_routes(endpoint, tenants, host=host), lifespan=lambda _: running())
     for layer in reversed(_layers(tenants, metrics, traced=traced, now=now)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
-    return Service(app, tenants, metrics)
+    return Service(app, tenants, metrics, running)
 
 
 def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:

@@ -14,9 +14,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from typing_extensions import override
 
-from runs_mcp.http.app import PATH
+from runs_mcp.http.app import PATH, Service
 from runs_mcp.http.protocol import HttpProtocol
-from runs_mcp.http.tenants import Tenants
 from runs_mcp.server.stdio.stdio_service import DRAIN_S, FLUSH_S, STOPPING
 
 log = logging.getLogger(__name__)
@@ -30,11 +29,13 @@ class DrainedServer(uvicorn.Server):
     """A uvicorn server that reports its sockets once it accepts connections, and drains calls before it stops."""
 
     def __init__(
-        self, settings: uvicorn.Config, tenants: Tenants, started: Callable[[Sequence[socket.socket]], object]
+        self, settings: uvicorn.Config, service: Service, started: Callable[[Sequence[socket.socket]], object]
     ) -> None:
         """`started` is called with the listening sockets."""
         super().__init__(settings)
-        self._tenants = tenants
+        self.servers = []
+        self._tenants = service.tenants
+        self._running = service.running
         self._started = started
         self._has_signal = False
         self._draining_since: float | None = None
@@ -81,6 +82,20 @@ class DrainedServer(uvicorn.Server):
         return await super().on_tick(counter) or self.should_exit
 
     @override
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal arrives; an error of the servers behind the application ends the service.
+
+        uvicorn's lifespan would log such an error and go on serving, or exit with a code of its own.
+        """
+        with self.capture_signals():  # also while the servers start and end
+            async with self._running():
+                try:
+                    await super().serve(sockets)
+                finally:
+                    for server in self.servers:
+                        server.close()
+
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._started([listener for server in self.servers for listener in server.sockets])
@@ -91,6 +106,7 @@ def uvicorn_settings(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HttpProtocol,
+        lifespan="off",  # `DrainedServer.serve` runs the servers
         log_config=None,  # uvicorn's configuration would replace the handlers of `logs.configure`
         access_log=False,  # uvicorn's lines contain the query; see `AccessLog`
         timeout_graceful_shutdown=DRAIN_S,

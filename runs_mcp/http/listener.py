@@ -29,7 +29,7 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
         OSError: the port is in use or may not be opened.
     """
     service = service_at(config, host, build=build)
-    server = DrainedServer(uvicorn_settings(service.app), service.tenants, started=_log_addresses)
+    server = DrainedServer(uvicorn_settings(service.app), service, started=_log_addresses)
     with metrics_served(service.metrics.serve if service.metrics else None, config.server.http.metrics_address):
         async with server_sockets(host, port) as sockets:
             await server.serve(duplicated(sockets))

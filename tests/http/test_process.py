@@ -4,29 +4,50 @@ import json
 import signal
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.client import Client
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message
+from typing_extensions import override
 
+from runs_mcp.cli.process import UsageProblem, run
+from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.settings import Config
 from runs_mcp.http.listener import serve
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.protocol import HttpProtocol
+from runs_mcp.server.middleware.observers import Observers
+from runs_mcp.server.runs.shared_state import SharedState
+from runs_mcp.server.server import RunsServer, build_server
 from runs_mcp.server.stdio.stdio_service import STOPPING
 from tests import upstream
 from tests.calls import PATIENT, call
 from tests.clients.processes import CLEAN, http_process
+from tests.command_line import USAGE, configuration, run_command
 from tests.http.service import configured
-from tests.ports import listening
+from tests.http_client import http_client
+from tests.ports import free_ports, listening
 from tests.upstream import chunk
 
 pytestmark = pytest.mark.anyio
+
+CREDENTIAL = {"api": {"auth": {"value": "a-token"}}}
+JWT = {"kind": "jwt", "issuer": "https://issuer.example", "resource_url": "https://runs.example/mcp"}
+
+
+def auth(**settings: str) -> dict[str, Any]:
+    return {"server": {"http": {"auth": settings}}}
 
 
 @pytest.mark.slow
@@ -50,6 +71,54 @@ async def test_a_port_in_use_is_named() -> None:
             port = taken.getsockname()[1]
             with pytest.raises(OSError, match=f"Cannot serve on 127.0.0.1:{port}: Address already in use"):
                 await serve(configured(api), host="127.0.0.1", port=port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailingState(SharedState):
+    """State that fails as soon as it is used, or once the service has answered a request at `port`."""
+
+    port: int | None
+
+    @override
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            if self.port is None:
+                raise ConfigError("The state is lost.")
+            tasks.start_soon(self._fail_later, self.port)
+            yield
+
+    async def _fail_later(self, port: int) -> None:
+        async with http_client() as http:
+            await http.get(f"http://127.0.0.1:{port}/healthz")
+        raise ConfigError("The state is lost.")
+
+
+@pytest.mark.parametrize("serves", [False, True], ids=["at the start", "while it serves"])
+def test_an_error_of_a_server_ends_the_service(serves: bool) -> None:
+    [port] = free_ports(1)
+
+    def build(config: Config, observers: Observers, _: SharedState) -> RunsServer:
+        return build_server(config, observers, FailingState(port=port if serves else None))
+
+    config = Config(api=ApiSettings(auth=AuthSettings(value=SecretStr("a-token"))))
+    with pytest.raises(UsageProblem, match="The state is lost"):
+        run(partial(serve, config, host="127.0.0.1", port=port, build=build))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        pytest.param({"api": {"auth": {"file": "token"}}}, "token): cannot be read", id="credential"),
+        pytest.param({**CREDENTIAL, **auth(kind="bearer", keys_file="keys")}, "keys cannot be read", id="keys"),
+        pytest.param({**CREDENTIAL, **auth(**JWT, jwks_file="jwks")}, "jwks) cannot be read", id="JWKS"),
+    ],
+)
+def test_a_missing_file_of_the_service_is_named_in_a_line(tmp_path: Path, settings: dict[str, Any], says: str) -> None:
+    ended = run_command("serve", "--http", "--config", configuration(tmp_path, settings), cwd=tmp_path)
+    assert ended.returncode == USAGE
+    [line] = ended.stderr.splitlines()
+    assert says in line
 
 
 async def test_without_authentication_only_loopback_is_served() -> None:
