@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
+from mcp.server.context import ServerMiddleware
 from mcp.server.extension import Extension, MethodBinding, RequestHandler, compose_tool_call_handler
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -37,13 +37,14 @@ from runs_mcp.server.instructions import instructions
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.lifespan import Lifespan
 from runs_mcp.server.middleware.crashes import contain_crash
+from runs_mcp.server.middleware.initialize import InitializeResponse
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.offered_prompts import OfferedPrompts
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.permitted_tools import INSTRUCTIONS_WAIT_S
-from runs_mcp.server.permissions.scopes import READ, CallerInstructions, principal
+from runs_mcp.server.permissions.scopes import READ, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
@@ -164,12 +165,12 @@ def build_server(
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
     instructions_for = partial(_instructions, config)
-    discover = _discovery(server, instructions_for, tools_change=of_interactions.offered)
+    tools_change = of_interactions.offered
+    discover = _discovery(server, instructions_for, tools_change=tools_change)
     server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps, skills])
     _answer_calls(server, calls.call, tasks)
-    changes = of_interactions.offered
-    server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=changes))
+    server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=tools_change))
     return RunsServer(server, config, calls, in_flight, lifespan)
 
 
@@ -194,8 +195,7 @@ def _middleware(
         filter_secrets,
         contain_crash,
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
-        CallerInstructions(instructions_for),
-        *([announce_tool_changes] if tools_change else []),
+        InitializeResponse(instructions_for, tools_change=tools_change),
     ]
 
 
@@ -257,18 +257,6 @@ def _discovery(
         )
 
     return discover
-
-
-async def announce_tool_changes(ctx: Request, call_next: CallNext) -> HandlerResult:
-    """Middleware that announces changes of the list of tools in the response to `initialize`.
-
-    The SDK answers `initialize` from options that each transport creates, without a way to set this option.
-    """
-    answer = await call_next(ctx)
-    if ctx.method != "initialize" or not isinstance(answer, dict):
-        return answer
-    capabilities = answer["capabilities"]
-    return {**answer, "capabilities": {**capabilities, "tools": {**capabilities["tools"], "listChanged": True}}}
 
 
 def _extend(server: Server[Services], extensions: Sequence[Extension]) -> None:
