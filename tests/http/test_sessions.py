@@ -71,7 +71,6 @@ async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -
                 opened.append(str((await http.post("/mcp", json=INITIALIZE, headers=ACCEPT)).headers[SESSION]))
             statuses = [(await ping(http, session)).status_code for session in opened]
     assert statuses == [404, 200, 200]
-    assert len(sessions) == 2
 
 
 async def ping(http: httpx.AsyncClient, session: str) -> httpx.Response:

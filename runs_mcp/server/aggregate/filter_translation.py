@@ -49,7 +49,7 @@ def with_search_filters(
         times = _slice(search) if search and search.keys() <= {"start", "end"} else None
         if times:
             span = span.within(times)
-        elif search and not times and field != "created_at" and _agree(searched, search):
+        elif search and field != "created_at" and _agree(searched, search):
             searched |= search
         else:
             rest[field] = condition

@@ -174,11 +174,6 @@ def _tags(run: Run) -> Iterable[Ref]:
     return [Ref(tag) for tag in dict.fromkeys(run.tags) if not own_tags.is_own(tag)]
 
 
-def _finish_reason(run: Run) -> Iterable[Ref]:
-    sent = run.raw.get("finish_reason")
-    return _one(sent if isinstance(sent, str) else None)
-
-
 def _hour(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H}"
 
@@ -210,7 +205,7 @@ READERS: Mapping[Dimension, Callable[[Run], Iterable[Ref]]] = {
     "status": lambda run: _one(run.status),
     "error": _error,
     "tag": _tags,
-    "finish_reason": _finish_reason,
+    "finish_reason": lambda run: _one(run.finish_reason),
     "hour": _created(_hour),
     "day": _created(_day),
     "week": _created(_week),

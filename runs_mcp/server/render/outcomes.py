@@ -85,8 +85,7 @@ def changed(call: Call, outcomes: Sequence[Outcome], *, done: str) -> CallToolRe
     ]
     failures = sum(outcome.run is None for outcome in outcomes)
     counted = [f"{len(outcomes) - failures} {done}", *([f"{failures} failed"] if failures else [])]
-    number = "1 run" if len(outcomes) == 1 else f"{len(outcomes)} runs"
-    head = f"{number}: {', '.join(counted)}. ({results.origin(call, None)})"
+    head = f"{tables.counted(len(outcomes), 'run')}: {', '.join(counted)}. ({results.origin(call, None)})"
     structured = {"runs": documents, "workspace": services(call).workspace}
     return results.answer("\n".join([head, "id | outcome", *lines]), structured)
 

@@ -24,7 +24,6 @@ IN_REFERENCES = frozenset({"id", "name", "endpoint", "version", "provider"})
 """Fields of references in rows. Others, such as descriptions and times of changes, would take the room of the runs."""
 SMALLEST_ROW_CHARS = 600
 """A row of this size is never cut, however many rows a list has."""
-END = "End of list."
 CLOSED_FIND = "find is closed to the server's credential; a search with the same meaning replaced it."
 
 
@@ -150,7 +149,7 @@ def list_result(call: Call, lines: Sequence[str], rows: Sequence[Cut], structure
     fields = dict.fromkeys(tables.cell(name) for row in rows for name in row.fields)
     note = f"Cut to fit: {', '.join(fields)}. The resource runs://{{run_id}} of a run has each field whole."
     cut = {"cut": note} if fields else {}
-    ending = f"More: {structured['next']}" if "next" in structured else structured.get("advice", END)
+    ending = f"More: {structured['next']}" if "next" in structured else structured.get("advice", tables.END)
     text = "\n".join([*lines, *cut.values(), ending])
     return results.answer(text, {**structured, **cut, "workspace": services(call).workspace})
 
@@ -158,9 +157,9 @@ def list_result(call: Call, lines: Sequence[str], rows: Sequence[Cut], structure
 def _empty(call: Call, offset: int, hint: str) -> CallToolResult:
     workspace = services(call).workspace
     if offset:
-        advice = f"{END} There are at most {offset:,} such runs."
+        advice = f"{tables.END} There are at most {offset:,} such runs."
         text = f"No runs from offset {offset:,} on for {results.same_call(call)} ({workspace}). {advice}"
     else:
-        advice = hint or END
+        advice = hint or tables.END
         text = f"No runs for {results.same_call(call)} ({workspace}). {advice}"
     return results.answer(text, {"runs": [], "offset": offset, "advice": advice, "workspace": workspace})

@@ -17,6 +17,8 @@ MAX_ERROR_CHARS = 80
 MOST_NAMED = 3
 MS_PER_S = 1_000
 LONGEST_IN_SECONDS = 120
+END = "End of list."
+"""The last line of a list that shows everything."""
 _MINUTE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})")
 _PLAIN_CELL = re.compile(r"[!-{}~]++(?: [!-{}~]++)*+")
 """ASCII words between single spaces, without `|`: a cell that needs no change."""

@@ -41,11 +41,6 @@ class RunPollers:
         self._looks = looks
         self._watches: dict[str, _Watch] = {}
 
-    @property
-    def watched(self) -> set[str]:
-        """The ids of the runs that have subscribers."""
-        return set(self._watches)
-
     @asynccontextmanager
     async def watching(self, runs: Mapping[str, str]) -> AsyncIterator[None]:
         """Publish each change of status of `runs` (ids by the URIs to publish) for the duration of the block.
@@ -74,7 +69,8 @@ class RunPollers:
     def _leave(self, run_id: str, uri: str) -> None:
         watch = self._watches[run_id]
         watch.uris[uri] -= 1
-        watch.uris += Counter()  # drops URIs without subscribers
+        if not watch.uris[uri]:
+            del watch.uris[uri]
         if not watch.uris:
             watch.scope.cancel()
             del self._watches[run_id]

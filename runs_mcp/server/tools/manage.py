@@ -112,5 +112,4 @@ def _question(run_ids: Sequence[str], added: Sequence[str], removed: Sequence[st
 
 def _named(run_ids: Sequence[str]) -> str:
     unique = list(dict.fromkeys(run_ids))
-    number = "1 run" if len(unique) == 1 else f"{len(unique)} runs"
-    return f"{number} ({tables.listed(unique)})"
+    return f"{tables.counted(len(unique), 'run')} ({tables.listed(unique)})"

@@ -44,17 +44,12 @@ class Operation:
     @property
     def executes(self) -> bool:
         """True if the tool executes and follows runs."""
-        return self.changes or self.may_start
+        return self.scope == CREATE or self.may_start
 
     @property
     def name(self) -> str:
         """The tool's name, which is the function's."""
         return self.published.name
-
-    @property
-    def changes(self) -> bool:
-        """True if each call executes runs."""
-        return self.scope == CREATE
 
     def clean(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of `given` that are set.
