@@ -70,7 +70,7 @@ CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {
     "prompts/list": CacheHint(FIVE_MINUTES_MS, "public"),
     "resources/templates/list": CacheHint(FIVE_MINUTES_MS, "public"),
 }
-"""How long clients may keep the results that the handlers give no time to."""
+"""The time for which clients may keep results, unless the handler sets another."""
 
 
 @dataclass(frozen=True, slots=True)

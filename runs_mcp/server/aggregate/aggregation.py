@@ -78,7 +78,7 @@ class Aggregate:
     without_error: int
     """The number of covered runs that belong to no group because they did not fail; 0 unless grouped by error."""
     costs: Costs | None
-    """How costs came about, if they were asked for."""
+    """The numbers of reported, estimated and missing costs; None if no cost was requested."""
 
 
 async def aggregate(

@@ -38,7 +38,7 @@ class SortedRuns:
 
     runs: Sequence[Run]
     further: bool
-    """Whether runs follow after this page."""
+    """True if runs follow after this page."""
     covered: int | None = None
     """The number of runs that were compared; None if the API sorted them."""
     complete: bool = True

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 HOST_ARGUMENTS = frozenset({"toolCallId", "sessionId", "chatInput", "action"})
 """Names that n8n adds to every call; names with a leading underscore are taken for a host's, too."""
 SIMILAR, NEARLY_EQUAL = 0.6, 0.8
-"""How alike two names are, from 0 to 1: `_limits` and `limit`, `session_id` and `sessionId`, but not `action` and
+"""The similarity of two names, from 0 to 1: `_limits` and `limit`, `session_id` and `sessionId`, but not `action` and
 `interaction`."""
 UNSET_TEXT = "null"
 _PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
