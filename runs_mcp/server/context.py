@@ -21,7 +21,7 @@ from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.cut_off_creates import CutOffCreates, StartedCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
-from runs_mcp.server.runs.name_resolver import Names
+from runs_mcp.server.runs.name_resolver import NameResolver
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
 
@@ -34,7 +34,7 @@ class Services:
     followers: StreamHub
     waiting: Waiting
     watchers: RunPollers
-    names: Names
+    names: NameResolver
     idempotent: IdempotentCreate
     creates: BackgroundCreates
     cut_off: CutOffCreates

@@ -22,7 +22,7 @@ from runs_mcp.server.runs.background_create import BackgroundCreates
 from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.cut_off_creates import CutOffCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
-from runs_mcp.server.runs.name_resolver import Names
+from runs_mcp.server.runs.name_resolver import NameResolver
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
@@ -82,7 +82,7 @@ class Lifespan:
                 followers,
                 self.waiting,
                 watchers,
-                Names(runs),
+                NameResolver(runs),
                 idempotent,
                 creates,
                 cut_off,

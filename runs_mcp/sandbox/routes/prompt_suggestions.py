@@ -44,7 +44,7 @@ class PromptSuggestions:
     async def suggest_improvements(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/suggest-prompt-improvements`."""
         interaction = requested_interaction(request, self.known.interactions)
-        self._check_runtime(await read_body(request, bodies.Question))
+        self._check_runtime(await read_body(request, bodies.ModelBody))
         prompts = {template["name"]: template.get("content", "") for template in interaction.templates}
         return _improvements(request, interaction.name, prompts, interaction.result_schema)
 
@@ -56,7 +56,7 @@ class PromptSuggestions:
         schema = None if body.result_schema is MISSING else body.result_schema
         return _improvements(request, body.interaction_name, prompts, schema)
 
-    def _check_runtime(self, body: bodies.Question) -> None:
+    def _check_runtime(self, body: bodies.ModelBody) -> None:
         choose_runtime(self.known, None, body.config.environment, body.config.model)
 
 

@@ -43,8 +43,8 @@ NONE = "none"
 LONGEST_WHOLE_ID = 9
 
 Key = tuple[str, ...]
-Names = Mapping[str, Mapping[str, str]]
-"""Names by id, for each dimension that has them."""
+NamesById = Mapping[str, Mapping[str, str]]
+"""Names by id, for each dimension whose values have both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Groups:
         if value.id and value.name and dimension in self._names:
             self._names[dimension][value.id] = value.name
 
-    def report(self, measures: Sequence[Measure], sort: str | None, names: Names) -> list[Group]:
+    def report(self, measures: Sequence[Measure], sort: str | None, names: NamesById) -> list[Group]:
         """Return the groups in order: by `sort`, else in time, else by the first measure, largest first.
 
         Args:
@@ -118,7 +118,7 @@ class Groups:
             groups.sort(key=lambda entry: [entry[1].by[name] for name in times])
         return [group for _, group in groups]
 
-    def _labels(self, dimension: Dimension, names: Names) -> dict[str, str]:
+    def _labels(self, dimension: Dimension, names: NamesById) -> dict[str, str]:
         """Return the label of each value: its name, with its id where several values share the name."""
         place = self.by.index(dimension)
         values = {key[place] for key in self.tallies}

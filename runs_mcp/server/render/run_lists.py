@@ -7,7 +7,7 @@ from typing import Any, Self
 from mcp_types import CallToolResult
 
 from runs_mcp.api import Run
-from runs_mcp.server.aggregate.groups import Names
+from runs_mcp.server.aggregate.groups import NamesById
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.pages.find_cursor import query_after
 from runs_mcp.server.pages.page import Page
@@ -113,7 +113,7 @@ def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[C
     return cut_rows(call, [(run.id, row_of(run)) for run in runs])
 
 
-def with_names(run: Run, names: Names) -> Run:
+def with_names(run: Run, names: NamesById) -> Run:
     """Return `run` with the names of its interaction and environment, where it has ids alone."""
     references = {}
     for field, known in names.items():

@@ -6,7 +6,7 @@ from typing import Any
 from mcp_types import CallToolResult
 
 from runs_mcp.api import Run
-from runs_mcp.server.aggregate.groups import Names
+from runs_mcp.server.aggregate.groups import NamesById
 from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.sorted_runs import LISTED_FIELDS, SortedRuns
 from runs_mcp.server.context import Call, services
@@ -14,7 +14,7 @@ from runs_mcp.server.render import results, run_lists, tables
 from runs_mcp.server.runs import own_tags
 
 
-def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Names) -> CallToolResult:
+def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: NamesById) -> CallToolResult:
     """Return a page of runs as a table, in order."""
     runs = [run_lists.with_names(run, names) for run in page.runs]
     rows = run_lists.cut_rows(call, [(run.id, _document(run)) for run in runs])

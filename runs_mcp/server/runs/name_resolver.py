@@ -57,8 +57,8 @@ class Directory:
 Source = Callable[[Named], Awaitable[Directory]]
 
 
-class Names:
-    """Names of interactions and environments, from the first source that answers; cached for a minute."""
+class NameResolver:
+    """Resolves names of interactions and environments by the first source that answers; cached for a minute."""
 
     def __init__(self, runs: RunsClient, *, now: Callable[[], float] = time.monotonic) -> None:
         self._runs = runs
