@@ -83,8 +83,8 @@ def mode() -> str:
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let servers poll runs, and search for runs whose response was lost, without the usual pauses."""
     monkeypatch.setattr(stream_hub, "FIRST_POLL_S", 0.01)
-    monkeypatch.setattr(run_poller, "FIRST_LOOK_S", 0.01)
-    monkeypatch.setattr(idempotent_create, "LOOK_AFTER_S", (0, 0, 0))
+    monkeypatch.setattr(run_poller, "FIRST_POLL_S", 0.01)
+    monkeypatch.setattr(idempotent_create, "SEARCH_AFTER_S", (0, 0, 0))
 
 
 Connect = Callable[[Config], AbstractAsyncContextManager[Client]]

@@ -68,7 +68,7 @@ class Tenants:
     @property
     def runs_followed(self) -> int:
         """The number of runs whose stream is read or that are polled."""
-        return sum(server.services.followers.count for server in self.servers if server.services)
+        return sum(server.services.hub.count for server in self.servers if server.services)
 
     @property
     def draining(self) -> bool:

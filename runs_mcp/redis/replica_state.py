@@ -72,7 +72,7 @@ class Fleet:
             leases=leases,
             bus=RedisBus(redis, f"{prefix}:changes"),
             relay=RedisRelay(redis, leases, prefix),
-            looks=RedisPollTurns(redis, prefix),
+            poll_turns=RedisPollTurns(redis, prefix),
             request_keys=RedisRequestKeys(redis, prefix),
             single_use=RedisSingleUse(redis, prefix),
             start_counts=RedisStartCounts(redis, prefix),

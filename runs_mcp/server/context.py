@@ -26,18 +26,18 @@ from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The client of the Runs API, the objects that follow, poll, name and create runs with it, and the settings."""
 
     runs: RunsClient
-    followers: StreamHub
+    hub: StreamHub
     waiting: Waiting
-    watchers: RunPollers
+    pollers: RunPollers
     names: NameResolver
-    idempotent: IdempotentCreate
-    creates: BackgroundCreates
-    cut_off: CutOffCreates
+    idempotent_create: IdempotentCreate
+    background_creates: BackgroundCreates
+    cut_off_creates: CutOffCreates
     create_limit: CreateLimit
     config: Config
     interactions: KnownInteractions

@@ -67,37 +67,35 @@ class Lifespan:
         )
         async with client as runs, shared.running(), anyio.create_task_group() as tasks:
             limit = CreateLimit(config.server.create_limit, shared.start_counts)
-            idempotent = IdempotentCreate(runs, shared.request_keys, limit, tagging=config.server.create_tag)
-            creates = BackgroundCreates(idempotent, tasks)
-            cut_off = CutOffCreates(config.server.repeat_s)
-            followers = StreamHub(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
-            tasks.start_soon(followers.leave_silent_streams)
-            watchers = RunPollers(runs, followers, tasks, shared.bus, shared.looks)
-            known = KnownInteractions(runs)
-            tasks.start_soon(self._interaction_tools.keep_current, known, runs, shared.bus)
+            idempotent_create = IdempotentCreate(runs, shared.request_keys, limit, tagging=config.server.create_tag)
+            creates = BackgroundCreates(idempotent_create, tasks)
+            hub = StreamHub(runs, tasks, shared.relay, stall_s=config.streaming.stall_s)
+            tasks.start_soon(hub.leave_silent_streams)
+            interactions = KnownInteractions(runs)
+            tasks.start_soon(self._interaction_tools.keep_current, interactions, runs, shared.bus)
             permitted = PermittedTools(runs, config.api.auth)
             tasks.start_soon(permitted.read)
             self.services = Services(
-                runs,
-                followers,
-                self.waiting,
-                watchers,
-                NameResolver(runs),
-                idempotent,
-                creates,
-                cut_off,
-                limit,
-                config,
-                known,
-                permitted,
-                self._published,
+                runs=runs,
+                hub=hub,
+                waiting=self.waiting,
+                pollers=RunPollers(runs, hub, tasks, shared.bus, shared.poll_turns),
+                names=NameResolver(runs),
+                idempotent_create=idempotent_create,
+                background_creates=creates,
+                cut_off_creates=CutOffCreates(config.server.repeat_s),
+                create_limit=limit,
+                config=config,
+                interactions=interactions,
+                permitted=permitted,
+                published=self._published,
             )
             try:
                 with filtered_logs(runs.redact):
                     yield self.services
             finally:
                 self.services = None
-                _log_unfinished(followers, creates)
+                _log_unfinished(hub, creates)
                 tasks.cancel_scope.cancel()
 
     async def _announce_wait(self, seconds: float, error: RunsApiError) -> None:
@@ -106,7 +104,7 @@ class Lifespan:
         await announce_wait(seconds, error)
 
 
-def _log_unfinished(followers: StreamHub, creates: BackgroundCreates) -> None:
-    if followers.count or creates.count:
-        fields = {"runs": followers.run_ids, "unanswered_creates": creates.count}
+def _log_unfinished(hub: StreamHub, creates: BackgroundCreates) -> None:
+    if hub.count or creates.count:
+        fields = {"runs": hub.run_ids, "unanswered_creates": creates.count}
         log.info("stopped while runs were going on", extra={FIELDS: fields})

@@ -102,13 +102,13 @@ class RunsServer:
     @property
     def busy(self) -> bool:
         """True while a tool call has not been answered, or the API has not answered a create."""
-        return bool(self.in_flight.count or (self.services and self.services.creates.count))
+        return bool(self.in_flight.count or (self.services and self.services.background_creates.count))
 
     async def idle(self) -> None:
         """Wait until every tool call and every create has been answered."""
         await self.in_flight.idle()
         if self.services:
-            await self.services.creates.idle()
+            await self.services.background_creates.idle()
 
     def drain(self) -> None:
         """Make calls that wait for runs return at once, because the server is about to stop."""

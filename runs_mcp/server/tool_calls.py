@@ -139,7 +139,7 @@ class ToolCalls:
                 deadline=anyio.current_time() + patience.wait_s,
                 patience=patience,
             )
-            cut_off = ctx.lifespan_context.cut_off
+            cut_off = ctx.lifespan_context.cut_off_creates
             async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
@@ -168,7 +168,7 @@ class ToolCalls:
         limits = ctx.lifespan_context.config.server
         if (size := len(to_json(arguments))) > limits.max_arguments_bytes:
             return error_messages.too_large(size, limits.max_arguments_bytes)
-        if max(self._in_flight.count, ctx.lifespan_context.creates.count) >= limits.max_calls:
+        if max(self._in_flight.count, ctx.lifespan_context.background_creates.count) >= limits.max_calls:
             return error_messages.too_many(limits.max_calls)
         return None
 

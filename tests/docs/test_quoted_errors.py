@@ -231,7 +231,7 @@ def pattern(text: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idempotent_create, "LOOK_AFTER_S", (0, 0))
+    monkeypatch.setattr(idempotent_create, "SEARCH_AFTER_S", (0, 0))
 
 
 @pytest.mark.parametrize("text", HOW)

@@ -38,7 +38,7 @@ UNAVAILABLE = UnavailableError("", status=500, outcome_unknown=True)
 FAILURES = {
     "lost create": (UNAVAILABLE, CREATE),
     "lost change": (UNAVAILABLE, MANAGE),
-    "lost create with a tag": (LostCreateError("runs-mcp-1", UNAVAILABLE, looked=False), CREATE),
+    "lost create with a tag": (LostCreateError("runs-mcp-1", UNAVAILABLE, searched=False), CREATE),
     "create goes on": (CreateContinuesError(CreateTags(None), 5), CREATE),
     "create with a tag goes on": (CreateContinuesError(CreateTags(run="runs-mcp-1"), 5), CREATE),
     "following failed": (FollowingError("r1", ApiTimeoutError("Too slow")), CREATE),

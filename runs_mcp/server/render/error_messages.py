@@ -96,7 +96,7 @@ def _explain_create(
 ) -> str:
     """Return the meaning of an error that only the tools that execute runs raise."""
     match error:
-        case LostCreateError(looked=True, tag=tag, cause=cause):
+        case LostCreateError(searched=True, tag=tag, cause=cause):
             found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
             return f"{_cause(cause)} {found}"
         case LostCreateError(tag=tag, cause=cause):

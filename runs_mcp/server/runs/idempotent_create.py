@@ -28,7 +28,7 @@ from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 
-LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
+SEARCH_AFTER_S = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each search for a run whose response was lost. The API may list a new run with a delay."""
 PAGE_SIZE = 100
 MAX_PAGES = 10
@@ -41,13 +41,13 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class LostCreateError(Exception):
-    """The response to a create was lost, and no run has its tag; `looked` is False if no search succeeded."""
+    """The response to a create was lost, and no run has its tag; `searched` is False if no search succeeded."""
 
-    def __init__(self, tag: str, cause: RunsApiError, *, looked: bool) -> None:
+    def __init__(self, tag: str, cause: RunsApiError, *, searched: bool) -> None:
         super().__init__(f"the answer to a create was lost: {cause}")
         self.tag = tag
         self.cause = cause
-        self.looked = looked
+        self.searched = searched
 
 
 class RequestKeyConflictError(Exception):
@@ -178,16 +178,16 @@ class IdempotentCreate:
             return await self._found_again(tags, error, request)
 
     async def _found_again(self, tags: CreateTags, lost: RunsApiError, request: Mapping[str, Any]) -> Run:
-        looked = False
-        for seconds in LOOK_AFTER_S:
+        searched = False
+        for seconds in SEARCH_AFTER_S:
             await self._sleep(seconds)
             try:
                 if run := await self._tagged(tags, request):
                     return run
-                looked = True
+                searched = True
             except RunsApiError:
-                looked = False
-        raise LostCreateError(str(tags.run), lost, looked=looked)
+                searched = False
+        raise LostCreateError(str(tags.run), lost, searched=searched)
 
     async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
         """Return the run that `request` created with `tags`, whole.
@@ -243,7 +243,7 @@ class IdempotentCreate:
 def may_exist(error: Exception) -> bool:
     """Return True if a create that failed with `error` may have created a run."""
     if isinstance(error, LostCreateError):
-        return not error.looked
+        return not error.searched
     return isinstance(error, RunsApiError) and error.outcome_unknown
 
 

@@ -80,13 +80,13 @@ class StreamHub:
         return follower
 
     @contextmanager
-    def watching(self, follower: RunStream) -> Iterator[None]:
-        """Keep `follower` polling for the duration of the block."""
-        follower.watchers += 1
+    def waiting_for(self, follower: RunStream) -> Iterator[None]:
+        """Count a caller that waits for the end of `follower` in the block; without any, the run is not polled."""
+        follower.waiting += 1
         try:
             yield
         finally:
-            follower.watchers -= 1
+            follower.waiting -= 1
 
     async def _follow(
         self, follower: RunStream, limiter: AbstractAsyncContextManager[None], on_start: OnStart | None
@@ -199,7 +199,7 @@ class StreamHub:
             unstarted = unstarted + 1 if run.status == "created" else 0
             if broken and unstarted >= POLLS_BEFORE_GIVING_UP_ON_A_START:
                 raise broken
-            if not follower.watchers:
+            if not follower.waiting:
                 return None
             await anyio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_S)

@@ -55,7 +55,7 @@ async def each(
     return [outcome for outcome, _ in labelled]
 
 
-async def watch(
+async def wait_for_ends(
     call: Call, outcomes: Sequence[Outcome], following: Mapping[str, RunStream], progress: Progress
 ) -> None:
     """Wait until each run has ended, and report each end as progress.
@@ -64,7 +64,7 @@ async def watch(
     """
 
     async def wait_for(outcome: Outcome, follower: RunStream) -> None:
-        with services(call).followers.watching(follower):
+        with services(call).hub.waiting_for(follower):
             await follower.ended.wait()
         if follower.error:
             cause = FollowingError(follower.run_id, follower.error)

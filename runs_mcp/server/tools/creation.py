@@ -43,7 +43,7 @@ class Creation:
             return
         started = self.call.started
         started.request = self._request()
-        earlier = await services(self.call).cut_off.take(started, self.call.deadline)
+        earlier = await services(self.call).cut_off_creates.take(started, self.call.deadline)
         if earlier is not None:
             started.pending, started.taken_over = earlier, bool(earlier)
 
@@ -65,7 +65,7 @@ class Creation:
         wanted = [planned for planned in self.planned if not planned.failure and _position(planned) not in started]
         if server.create_limit.is_set:
             tags = [await self._tags(planned) for planned in wanted]
-            await server.create_limit.require(sum([not await server.idempotent.knows(tag) for tag in tags]))
+            await server.create_limit.require(sum([not await server.idempotent_create.knows(tag) for tag in tags]))
         if wanted:
             first = wanted[0].request
             data = None if first.data is MISSING or first.data_of else first.data
@@ -105,7 +105,7 @@ class Creation:
         async with heartbeats(progress, server.config.streaming):
             created = await batch.each(self.call, asks, scope=CREATE)
             with server.waiting.until(until):
-                await batch.watch(self.call, created, following, progress)
+                await batch.wait_for_ends(self.call, created, following, progress)
         return created
 
     async def _create(
@@ -125,9 +125,9 @@ class Creation:
 
         def follow(run: Run) -> RunStream | None:
             on_start = start_of(run, request.sent) if self.stream and run.status == "created" else None
-            return None if run.is_final else server.followers.follow(run, on_start=on_start, limiter=limiter)
+            return None if run.is_final else server.hub.follow(run, on_start=on_start, limiter=limiter)
 
-        pending = server.creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
+        pending = server.background_creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
         started[_position(planned)] = pending
         try:
             return await self._outcome(pending)
@@ -161,7 +161,7 @@ class Creation:
         if follower is None or not follower.ended.is_set():
             return run, follower
         run = await server.runs.get_run(run.id, include_prompt=False)
-        return run, None if run.is_final else server.followers.follow(run)
+        return run, None if run.is_final else server.hub.follow(run)
 
     async def _outcome(self, pending: PendingCreate) -> tuple[Run, RunStream | None]:
         return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)
@@ -178,7 +178,7 @@ class Creation:
         key, caller = self.request_key, principal(self.call.request_context)
         if key is not MISSING and planned.number is not None:
             key = f"{key}.{planned.number}"
-        return await services(self.call).idempotent.tags_for(key, caller=caller, request=planned.request.signed)
+        return await services(self.call).idempotent_create.tags_for(key, caller=caller, request=planned.request.signed)
 
 
 def _position(planned: PlannedRun) -> int:

@@ -35,7 +35,7 @@ async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
     found: dict[int, Preview] = {}
     at_once = anyio.CapacityLimiter(batch.AT_ONCE)
 
-    async def look(number: int, run: PlannedRun, listing: Listing | None) -> None:
+    async def check_run(number: int, run: PlannedRun, listing: Listing | None) -> None:
         async with at_once:
             found[number] = await _previewed(call, run, listing)
 
@@ -43,7 +43,7 @@ async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
         listing = await _listing(call)
         async with anyio.create_task_group() as tasks:
             for number, run in enumerate(planned):
-                tasks.start_soon(partial(look, number, run, listing))
+                tasks.start_soon(partial(check_run, number, run, listing))
     return previews.answer(call, [found[number] for number in range(len(planned))])
 
 
