@@ -46,7 +46,7 @@ class _Shared(SharedState):
             tasks.cancel_scope.cancel()
 
 
-class Fleet:
+class Replicas:
     """The replicas that share a Redis."""
 
     def __init__(self, url: str) -> None:

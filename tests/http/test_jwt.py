@@ -250,12 +250,12 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
     guarded = configured(config, issuer)
     assert isinstance(guarded.server.http.auth, JwtAuthSettings)
     verifier = JwtVerifier(guarded.server.http.auth, KeysAtUrl(f"{issuer.url}/jwks"))
-    tenants = build_service(config, host="127.0.0.1").tenants
-    sessions = Sessions(tenants)
+    servers = build_service(config, host="127.0.0.1").servers
+    sessions = Sessions(servers)
     revocation = Revocation(MessageReader(sessions, 100_000), verifier, sessions, check_s=0.05, renewal_s=0)
     http = httpx2.ASGITransport(require_authentication(revocation, guarded, verifier))
     expiring = issuer.token(exp=int(time.time()) - 28)
-    async with tenants.running(), anyio.create_task_group() as tasks:
+    async with servers.running(), anyio.create_task_group() as tasks:
         tasks.start_soon(revocation.watch)
         forgotten, continued = [await opened(RESOURCE, expiring, http) for _ in range(2)]
         assert (await asked(RESOURCE, issuer.token(), continued, http)).status_code == 200

@@ -62,7 +62,7 @@ async def test_removing_a_key_ends_its_streams_subscriptions_and_sessions(tmp_pa
 async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -> None:
     clock = Clock()
     async with upstream.serving({}) as api, running(configured(api), now=clock) as at:
-        sessions = Sessions(at.service.tenants, most=2, now=clock)
+        sessions = Sessions(at.service.servers, most=2, now=clock)
         app = httpx.ASGITransport(MessageReader(sessions, 100_000))
         async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
             opened = []
