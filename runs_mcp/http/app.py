@@ -16,9 +16,9 @@ from starlette.types import ASGIApp
 from runs_mcp.config.http_settings import JwtAuthSettings, NoAuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http import cors
+from runs_mcp.http.auth.admission import require_authentication
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.metadata import metadata_routes
-from runs_mcp.http.auth.middleware import require_authentication
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.step_up import StepUp
 from runs_mcp.http.auth.verifiers import build_verifier

@@ -13,6 +13,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from runs_mcp.api import RunsClient
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.settings import Config
+from runs_mcp.server.calls_in_flight import WaitingCalls
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.pages.page import Pages
 from runs_mcp.server.patience import Patience, patience_of
@@ -23,7 +24,7 @@ from runs_mcp.server.runs.cut_off_creates import CutOffCreates, StartedCreates
 from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import NameResolver
 from runs_mcp.server.runs.run_poller import RunPollers
-from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
+from runs_mcp.server.runs.stream_hub import StreamHub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Services:
 
     runs: RunsClient
     hub: StreamHub
-    waiting: Waiting
+    waiting: WaitingCalls
     pollers: RunPollers
     names: NameResolver
     idempotent_create: IdempotentCreate

@@ -10,6 +10,7 @@ from mcp.server.lowlevel import Server
 from runs_mcp.api import RunsApiError, connect
 from runs_mcp.config.settings import Config
 from runs_mcp.observability.logs import FIELDS
+from runs_mcp.server.calls_in_flight import WaitingCalls
 from runs_mcp.server.context import Services
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
@@ -25,7 +26,7 @@ from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import NameResolver
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import SharedState
-from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
+from runs_mcp.server.runs.stream_hub import StreamHub
 from runs_mcp.server.tools.operation import Operation
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Lifespan:
         tools: Sequence[Operation],
     ) -> None:
         """Raises: ConfigError: `server.redact` has an invalid expression."""
-        self.waiting = Waiting()
+        self.waiting = WaitingCalls()
         """The calls that wait for runs."""
         self.services: Services | None = None
         """The services while the server runs."""

@@ -30,6 +30,7 @@ from runs_mcp.api import EDITIONS
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, InteractionToolSettings
 from runs_mcp.server import ui
+from runs_mcp.server.calls_in_flight import CallsInFlight
 from runs_mcp.server.completion import Completions
 from runs_mcp.server.context import Request, Services
 from runs_mcp.server.elicitation import STATE_TTL_S
@@ -50,7 +51,7 @@ from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.skills import Skills
 from runs_mcp.server.tasks import Tasks
-from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
+from runs_mcp.server.tool_calls import ToolCalls, to_wire
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from runs_mcp.server.tools.edition_schema import fit_to_edition
 from runs_mcp.server.tools.operation import Operation, describe_filters

@@ -1,7 +1,6 @@
 """The handlers of `tools/list` and `tools/call`: the border where failures become results that a model can read."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from pydantic_core import to_json
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server import elicitation
+from runs_mcp.server.calls_in_flight import CallsInFlight
 from runs_mcp.server.context import Call, Request, has_left, patience_of_client
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
@@ -43,31 +43,6 @@ from runs_mcp.server.tools.tool_references import references, without_references
 
 ANSWER_S = 0.5
 """Seconds within which a call must return after it stops waiting for the API; then it is cancelled."""
-
-
-class CallsInFlight:
-    """The tool calls that have not been answered yet."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._idle = anyio.Event()
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a call for the duration of the block."""
-        self.count += 1
-        try:
-            yield
-        finally:
-            self.count -= 1
-            if not self.count:
-                self._idle.set()
-
-    async def idle(self) -> None:
-        """Wait until every call has been answered."""
-        while self.count:
-            self._idle = anyio.Event()
-            await self._idle.wait()
 
 
 class ToolCalls:

@@ -27,8 +27,8 @@ from runs_mcp.config.http_settings import JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
+from runs_mcp.http.auth.admission import require_authentication
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
-from runs_mcp.http.auth.middleware import require_authentication
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.verifiers import JwtVerifier
 from runs_mcp.http.message import MessageReader

@@ -8,7 +8,7 @@ from runs_mcp.server.aggregate.aggregation import Aggregate, AggregateQuery
 from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
 from runs_mcp.server.aggregate.measures import COST_DIGITS, Number
 from runs_mcp.server.render import empty_result_hints, tables
-from runs_mcp.server.render.truncate import fair_share
+from runs_mcp.server.render.cuts import fair_share
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 GROUPS = {

@@ -11,7 +11,7 @@ from runs_mcp.api import Run
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import portable_json, results, tables
-from runs_mcp.server.render.truncate import Cut
+from runs_mcp.server.render.cuts import Cut
 from runs_mcp.server.runs import own_tags
 
 SMALLEST_RUN_CHARS = 300

@@ -14,9 +14,9 @@ from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import empty_result_hints, results, tables
+from runs_mcp.server.render.cuts import Cut, fit
 from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.render.selection import Selection
-from runs_mcp.server.render.truncate import Cut, fit
 
 NOT_IN_LISTS = {*results.DOCUMENTS, "account", "project"}
 REFERENCES = ("interaction", "environment")

@@ -203,34 +203,3 @@ class StreamHub:
                 return None
             await anyio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_S)
-
-
-class Waiting:
-    """The calls that wait for runs, each until its deadline or until the server is about to stop."""
-
-    def __init__(self) -> None:
-        self._scopes: set[anyio.CancelScope] = set()
-        self._over = False
-
-    @contextmanager
-    def until(self, deadline: float) -> Iterator[None]:
-        """Leave the block at `deadline`, a time of anyio's clock, or when the server is about to stop."""
-        with anyio.CancelScope(deadline=deadline) as scope:
-            if self._over:
-                scope.cancel()
-            self._scopes.add(scope)
-            try:
-                yield
-            finally:
-                self._scopes.remove(scope)
-
-    @property
-    def over(self) -> bool:
-        """True once calls may no longer wait."""
-        return self._over
-
-    def end(self) -> None:
-        """Make all current and future calls return the state of their runs without waiting."""
-        self._over = True
-        for scope in self._scopes:
-            scope.cancel()
