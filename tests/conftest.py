@@ -17,7 +17,8 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
-from runs_mcp.server.runs import idempotent_create, run_poller, stream_hub
+from runs_mcp.server.create import idempotent_create
+from runs_mcp.server.runs import run_poller, stream_hub
 from tests.calls import PATIENT
 
 # A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.

@@ -15,22 +15,22 @@ from starlette.types import ASGIApp
 
 from runs_mcp.config.http_settings import JwtAuthSettings, NoAuthSettings
 from runs_mcp.config.settings import Config
-from runs_mcp.http import cors
 from runs_mcp.http.auth.admission import require_authentication
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.metadata import metadata_routes
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.step_up import StepUp
 from runs_mcp.http.auth.verifiers import build_verifier
-from runs_mcp.http.health import Health, Readiness
-from runs_mcp.http.hosts import HostCheck
-from runs_mcp.http.limits import ConcurrencyLimit, RateLimit, SubscriptionLimit
-from runs_mcp.http.message import MessageReader
-from runs_mcp.http.message_ids import MessageIds
+from runs_mcp.http.layers import cors
+from runs_mcp.http.layers.health import Health, Readiness
+from runs_mcp.http.layers.hosts import HostCheck
+from runs_mcp.http.layers.limits import ConcurrencyLimit, RateLimit, SubscriptionLimit
+from runs_mcp.http.layers.message import MessageReader
+from runs_mcp.http.layers.message_ids import MessageIds
+from runs_mcp.http.layers.request_headers import RequestHeaders
+from runs_mcp.http.layers.sessions import Sessions
 from runs_mcp.http.profile_servers import Build, ProfileServers, share_nothing
 from runs_mcp.http.replicas import connect_replicas
-from runs_mcp.http.request_headers import RequestHeaders
-from runs_mcp.http.sessions import Sessions
 from runs_mcp.observability import access_log, request_id, tracing
 from runs_mcp.observability.access_log import AccessLog
 from runs_mcp.observability.caller_name import name_of

@@ -14,14 +14,14 @@ from runs_mcp.api import RunsClient
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.settings import Config
 from runs_mcp.server.calls_in_flight import WaitingCalls
+from runs_mcp.server.create.background_create import BackgroundCreates
+from runs_mcp.server.create.create_limit import CreateLimit
+from runs_mcp.server.create.cut_off_creates import CutOffCreates, StartedCreates
+from runs_mcp.server.create.idempotent_create import IdempotentCreate
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.pages.page import Pages
 from runs_mcp.server.patience import Patience, patience_of
 from runs_mcp.server.permissions.permitted_tools import PermittedTools
-from runs_mcp.server.runs.background_create import BackgroundCreates
-from runs_mcp.server.runs.create_limit import CreateLimit
-from runs_mcp.server.runs.cut_off_creates import CutOffCreates, StartedCreates
-from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import NameResolver
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.stream_hub import StreamHub

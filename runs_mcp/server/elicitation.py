@@ -23,9 +23,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from runs_mcp.api import FilterOption
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create.run_request import MissingInteractionError
 from runs_mcp.server.render import error_messages, tables
 from runs_mcp.server.runs.name_resolver import UnclearNameError
-from runs_mcp.server.runs.run_request import MissingInteractionError
 from runs_mcp.server.runs.shared_state import SingleUse
 
 STATE_TTL_S = 300.0

@@ -12,6 +12,10 @@ from runs_mcp.config.settings import Config
 from runs_mcp.observability.logs import FIELDS
 from runs_mcp.server.calls_in_flight import WaitingCalls
 from runs_mcp.server.context import Services
+from runs_mcp.server.create.background_create import BackgroundCreates
+from runs_mcp.server.create.create_limit import CreateLimit
+from runs_mcp.server.create.cut_off_creates import CutOffCreates
+from runs_mcp.server.create.idempotent_create import IdempotentCreate
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.middleware.observers import Observers
@@ -19,10 +23,6 @@ from runs_mcp.server.middleware.secret_filter import filtered_logs
 from runs_mcp.server.permissions.permitted_tools import PermittedTools
 from runs_mcp.server.privacy.content_policy import content_policy
 from runs_mcp.server.progress import announce_wait
-from runs_mcp.server.runs.background_create import BackgroundCreates
-from runs_mcp.server.runs.create_limit import CreateLimit
-from runs_mcp.server.runs.cut_off_creates import CutOffCreates
-from runs_mcp.server.runs.idempotent_create import IdempotentCreate
 from runs_mcp.server.runs.name_resolver import NameResolver
 from runs_mcp.server.runs.run_poller import RunPollers
 from runs_mcp.server.runs.shared_state import SharedState

@@ -23,8 +23,8 @@ from starlette.responses import JSONResponse, Response
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from runs_mcp.server import lifespan
-from runs_mcp.server.runs import cut_off_creates
-from runs_mcp.server.runs.cut_off_creates import CutOffCreates
+from runs_mcp.server.create import cut_off_creates
+from runs_mcp.server.create.cut_off_creates import CutOffCreates
 from runs_mcp.server.server import build_server
 from tests import upstream
 from tests.calls import Answer, call

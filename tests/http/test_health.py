@@ -11,7 +11,7 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import Config, ProfileSettings
 from runs_mcp.http.auth import keys
-from runs_mcp.http.health import FRESH_S, Readiness
+from runs_mcp.http.layers.health import FRESH_S, Readiness
 from tests import upstream
 from tests.http.service import Clock, configured, running
 from tests.upstream import TOKEN, Reply, reply

@@ -31,8 +31,8 @@ from runs_mcp.http.auth.admission import require_authentication
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.verifiers import JwtVerifier
-from runs_mcp.http.message import MessageReader
-from runs_mcp.http.sessions import Sessions
+from runs_mcp.http.layers.message import MessageReader
+from runs_mcp.http.layers.sessions import Sessions
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import PATIENT, call
 from tests.http.callers import (

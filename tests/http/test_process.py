@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message
 
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.http.layers.message import MessageReader
 from runs_mcp.http.listener import serve
-from runs_mcp.http.message import MessageReader
 from runs_mcp.http.protocol import HttpProtocol
 from runs_mcp.server.stdio.stdio_service import STOPPING
 from tests import upstream

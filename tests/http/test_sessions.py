@@ -10,8 +10,8 @@ import pytest
 
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.http.auth import keys
-from runs_mcp.http.message import MessageReader
-from runs_mcp.http.sessions import Sessions
+from runs_mcp.http.layers.message import MessageReader
+from runs_mcp.http.layers.sessions import Sessions
 from tests import upstream
 from tests.http.callers import INITIALIZE, LISTEN, SESSION, listening_to
 from tests.http.service import ACCEPT, Clock, Running, configured, running

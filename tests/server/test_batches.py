@@ -7,7 +7,7 @@ from mcp.client import Client
 
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.server.params import MAX_BATCH
-from runs_mcp.server.tools.batch import AT_ONCE
+from runs_mcp.server.runs.batch import AT_ONCE
 from tests.calls import Notifications, call
 from tests.conftest import Connect
 

@@ -12,8 +12,8 @@ from mcp.client import Client
 
 from runs_mcp.config.settings import Config, CreateLimitSettings
 from runs_mcp.server import build_server
+from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError, OwnStartCounts
 from runs_mcp.server.render import error_messages
-from runs_mcp.server.runs.create_limit import CreateLimit, CreateLimitError, OwnStartCounts
 from tests import upstream
 from tests.calls import PATIENT, call
 from tests.server.test_elicitation import Person, asking

@@ -20,11 +20,11 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY, READ_ONLY_KEY
 from runs_mcp.server import build_server, server
+from runs_mcp.server.create.background_create import CreateContinuesError
+from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.error_messages import explain
-from runs_mcp.server.runs.background_create import CreateContinuesError
-from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from tests import upstream

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from runs_mcp.api import RunsClient, connect
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import CreateLimitSettings
-from runs_mcp.server.runs.create_limit import CreateLimit, OwnStartCounts
-from runs_mcp.server.runs.idempotent_create import IdempotentCreate, RequestKeyConflictError
+from runs_mcp.server.create.create_limit import CreateLimit, OwnStartCounts
+from runs_mcp.server.create.idempotent_create import IdempotentCreate, RequestKeyConflictError
 from runs_mcp.server.runs.shared_state import MAX_KEYS, KeyedRun, OwnRequestKeys
 from tests import upstream
 from tests.calls import call

@@ -27,10 +27,10 @@ from runs_mcp.api import (
 )
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
+from runs_mcp.server.create.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.create.create_limit import CreateLimitError
+from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
-from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
-from runs_mcp.server.runs.create_limit import CreateLimitError
-from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
 

@@ -9,7 +9,7 @@ import anyio
 from mcp.server.mcpserver import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
 
-from runs_mcp.server.runs.create_limit import OwnStartCounts, StartCounts
+from runs_mcp.server.create.create_limit import OwnStartCounts, StartCounts
 from runs_mcp.server.runs.run_stream import RunStream
 
 Role = Literal["leader", "successor", "reader"]

@@ -12,6 +12,11 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSc
 from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create import dry_runs
+from runs_mcp.server.create.creation import Creation
+from runs_mcp.server.create.idempotent_create import start_of
+from runs_mcp.server.create.run_plan import Several, plan, require_consistent
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
 from runs_mcp.server.patience import seconds_to_wait
 from runs_mcp.server.permissions.offered_tools import offered_tools
@@ -20,14 +25,9 @@ from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
 from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.idempotent_create import start_of
-from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.tools import dry_runs
-from runs_mcp.server.tools.creation import Creation
 from runs_mcp.server.tools.operation import operation
-from runs_mcp.server.tools.run_plan import Several, plan, require_consistent
 from runs_mcp.server.ui import RUN_VIEWER
 
 MOST_MODELS = 20

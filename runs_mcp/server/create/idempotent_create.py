@@ -24,8 +24,8 @@ from pydantic import MISSING
 
 from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
 from runs_mcp.observability.audit import record_start
+from runs_mcp.server.create.create_limit import CreateLimit
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 
 SEARCH_AFTER_S = (0.5, 1.0, 2.0, 4.0)

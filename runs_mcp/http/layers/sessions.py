@@ -9,8 +9,8 @@ from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.limits import refuse_with_retry_after
-from runs_mcp.http.message import KEY, message_of
+from runs_mcp.http.layers.limits import refuse_with_retry_after
+from runs_mcp.http.layers.message import KEY, message_of
 from runs_mcp.observability.caller_name import name_of
 
 MAX_SESSIONS = 500

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from runs_mcp.server.runs.background_create import PendingCreate
+from runs_mcp.server.create.background_create import PendingCreate
 
 MOST = 100
 """Calls that are remembered, each with its runs; the oldest is forgotten first."""

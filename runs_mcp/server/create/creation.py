@@ -15,17 +15,17 @@ from pydantic import MISSING
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, client_name, services, session_or_address
+from runs_mcp.server.create.background_create import NotSentError, PendingCreate
+from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError, start_of
+from runs_mcp.server.create.run_plan import PlannedRun
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.permissions.scopes import CREATE, principal
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import results, tables
 from runs_mcp.server.render.outcomes import Outcome
-from runs_mcp.server.runs.background_create import NotSentError, PendingCreate
-from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, start_of
+from runs_mcp.server.runs import batch
 from runs_mcp.server.runs.name_resolver import is_in_code
-from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
-from runs_mcp.server.tools import batch
-from runs_mcp.server.tools.run_plan import PlannedRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from pydantic import MISSING
 
 from runs_mcp.api import Run, RunsApiError
-from runs_mcp.server.runs.idempotent_create import (
+from runs_mcp.server.create.idempotent_create import (
     CreateTags,
     IdempotentCreate,
     RequestKeyConflictError,

@@ -9,14 +9,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.create.create_limit import CreateLimitError
+from runs_mcp.server.create.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import CREATE, READ
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.outcomes import Outcome
-from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
-from runs_mcp.server.runs.create_limit import CreateLimitError
-from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError

@@ -11,6 +11,8 @@ from pydantic import MISSING
 
 from runs_mcp.api import Interaction, InvalidRequestError, NotFoundError, Resolution, RunsApiError
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create.run_plan import PlannedRun
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.known_interactions import Listing
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
@@ -19,10 +21,8 @@ from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, previews
 from runs_mcp.server.render.previews import FITS, MISFIT, UNCHECKED, Preview
+from runs_mcp.server.runs import batch
 from runs_mcp.server.runs.name_resolver import UnclearNameError, is_in_code
-from runs_mcp.server.runs.run_request import RunRequest
-from runs_mcp.server.tools import batch
-from runs_mcp.server.tools.run_plan import PlannedRun
 
 
 async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
