@@ -13,7 +13,7 @@ from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
-from tests.upstream import Replies, Upstream, reply
+from tests.upstream import Replies, Reply, Upstream, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_polls")]
 
@@ -69,6 +69,23 @@ async def test_without_a_run_with_the_tag_the_error_states_that_none_was_created
         assert answer.failed
         assert "so none was created. Create it again if you still want it." in answer.text
         assert api.count(CREATE) == 1
+
+
+@pytest.mark.parametrize(
+    "unsettled",
+    [
+        pytest.param(reply({}, 504), id="the gateway did not wait"),
+        pytest.param(reply({}, 408), id="no answer in time"),
+        pytest.param(reply(["accepted"]), id="accepted"),
+    ],
+)
+async def test_a_run_that_may_be_listed_later_is_not_said_to_be_missing(connect: Connect, unsettled: Reply) -> None:
+    async with upstream.serving({CREATE: unsettled, LIST: reply([])}) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert api.count(CREATE) == 1
+    assert answer.failed
+    assert "It is not known whether a run was created." in answer.text
+    assert 'list_runs(tag="runs-mcp:' in answer.text
 
 
 async def test_if_searching_fails_the_error_names_the_tag(connect: Connect) -> None:

@@ -16,13 +16,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 import anyio
 from pydantic import MISSING
 
-from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
+from runs_mcp.api import (
+    ApiTimeoutError,
+    NotFoundError,
+    ProtocolError,
+    ResponseTooLargeError,
+    Run,
+    RunsApiError,
+    RunsClient,
+)
 from runs_mcp.observability.audit import record_start
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.create_limit import CreateLimit
@@ -41,7 +50,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class LostCreateError(Exception):
-    """The response to a create was lost, and no run has its tag; `looked` is False if no search succeeded."""
+    """The response to a create was lost, and no run has its tag.
+
+    `looked` is False if that proves nothing: no search succeeded, or the API may still list the run later.
+    """
 
     def __init__(self, tag: str, cause: RunsApiError, *, looked: bool) -> None:
         super().__init__(f"the answer to a create was lost: {cause}")
@@ -187,7 +199,7 @@ class IdempotentCreate:
                 looked = True
             except RunsApiError:
                 looked = False
-        raise LostCreateError(str(tags.run), lost, looked=looked)
+        raise LostCreateError(str(tags.run), lost, looked=looked and not _may_appear_later(lost))
 
     async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
         """Return the run that `request` created with `tags`, whole.
@@ -245,6 +257,12 @@ def may_exist(error: Exception) -> bool:
     if isinstance(error, LostCreateError):
         return not error.looked
     return isinstance(error, RunsApiError) and error.outcome_unknown
+
+
+def _may_appear_later(lost: RunsApiError) -> bool:
+    """Return True if the API has accepted the create that was `lost`, or may still be processing it."""
+    accepted = isinstance(lost, ProtocolError | ResponseTooLargeError)
+    return accepted or isinstance(lost, ApiTimeoutError) or lost.status == HTTPStatus.GATEWAY_TIMEOUT
 
 
 def _fits(run: Run, request: Mapping[str, Any]) -> bool:
