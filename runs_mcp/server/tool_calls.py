@@ -143,7 +143,8 @@ class ToolCalls:
             async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
-                return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
+                cut_off.keep(call.started)
+                return results.failure(_cut_off(call, operation.scope))
 
     async def scope_of(self, name: str) -> Scope | None:
         """Return the scope that calls of a tool need; None if there is no such tool."""
@@ -198,6 +199,13 @@ async def _answer(
         return results.failure(error_messages.invalid_arguments(failed, operation.published.input_schema))
     offered = offered_tools(call.request_context)
     return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope, offered=offered))
+
+
+def _cut_off(call: Call, scope: Scope) -> str:
+    """Return the answer to a call that has not returned in time."""
+    creates = [create for create in call.started.pending.values() if create.may_have_run]
+    offered = offered_tools(call.request_context)
+    return error_messages.cut_off(call.patience.wait_s, creates, scope=scope, offered=offered)
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:

@@ -26,7 +26,7 @@ AT_ONCE = 8
 
 EXPECTED = (
     *(RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError),
-    *(CreateLimitError, UnclearNameError, ToolError),
+    *(CreateLimitError, FollowingError, UnclearNameError, ToolError),
 )
 """Failures of one run, which do not affect the others."""
 Ask = Callable[[], Awaitable[Run]]

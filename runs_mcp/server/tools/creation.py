@@ -24,6 +24,7 @@ from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, 
 from runs_mcp.server.runs.name_resolver import is_in_code
 from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
+from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.tools import batch
 from runs_mcp.server.tools.run_plan import PlannedRun
 
@@ -136,20 +137,21 @@ class Creation:
             raise
 
     async def _require_interaction(self, request: RunRequest) -> None:
-        """Raise if the interaction of a request that the API rejected is unknown; return if it cannot be looked up.
+        """Raise if the interaction of a rejected request is unknown; return if it cannot be looked up in time.
 
         Raises:
             UnclearNameError: There is no such interaction.
         """
         if is_in_code(str(request.interaction)):
             return
-        with suppress(RunsApiError):
+        with suppress(RunsApiError), anyio.CancelScope(deadline=self.call.api_deadline):
             (await services(self.call).interactions.listing()).require(str(request.interaction))
 
     async def _again(self, planned: PlannedRun, earlier: PendingCreate) -> tuple[Run, RunStream | None]:
         """Return the run of an earlier call, and what follows it unless it has ended.
 
         Raises:
+            FollowingError: It cannot be read.
             Exception: See `_create`.
         """
         server = services(self.call)
@@ -158,10 +160,15 @@ class Creation:
         except (RunsApiError, LostCreateError):
             self.call.started.pending.pop(_position(planned), None)  # the caller is told, and may create the run again
             raise
-        if follower is None or not follower.ended.is_set():
+        if follower is None or follower.run or not follower.ended.is_set():
             return run, follower
-        run = await server.runs.get_run(run.id, include_prompt=False)
-        return run, None if run.is_final else server.followers.follow(run)
+        try:
+            with anyio.CancelScope(deadline=self.call.api_deadline):
+                run = await server.runs.get_run(run.id, include_prompt=False)
+                return run, None if run.is_final else server.followers.follow(run)
+        except RunsApiError as error:
+            raise FollowingError(run.id, error) from error
+        return run, follower
 
     async def _outcome(self, pending: PendingCreate) -> tuple[Run, RunStream | None]:
         return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)
