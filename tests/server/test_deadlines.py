@@ -173,6 +173,8 @@ async def test_a_batch_names_the_creates_that_were_sent(connect: Connect) -> Non
     sent = ["continues in the background" in failure for failure in failures]
     assert sent == [True] * 8 + [False] * 4
     assert all("No run was created." in failure for failure in failures[8:])
+    assert answer.text.startswith("12 runs: 8 unknown (input 1, ")
+    assert "4 without a run (input 9, input 10, input 11 and 1 more)" in answer.text
     assert api.count(CREATE) == 8
 
 
