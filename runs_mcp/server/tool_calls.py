@@ -18,7 +18,6 @@ from mcp_types import (
     PaginatedRequestParams,
     Tool,
 )
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from runs_mcp.config.http_settings import Scope
@@ -37,7 +36,7 @@ from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.name_resolver import NameLikeIdError
 from runs_mcp.server.runs.shared_state import SingleUse
 from runs_mcp.server.tools import OPERATIONS
-from runs_mcp.server.tools.arguments import UnknownArgumentError
+from runs_mcp.server.tools.arguments import UnfitArgumentsError, UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 from runs_mcp.server.tools.tool_references import references, without_references
 
@@ -195,8 +194,8 @@ async def _answer(
         return results.failure(str(refused))
     if question and answer and not isinstance(answer, elicitation.Unanswered):
         return await _answer(operation, {**arguments, question.key: answer}, call)
-    if isinstance(failed, ValidationError):
-        return results.failure(error_messages.invalid_arguments(failed, operation.published.input_schema))
+    if isinstance(failed, UnfitArgumentsError):
+        return results.failure(error_messages.invalid_arguments(failed.problems, operation.published.input_schema))
     offered = offered_tools(call.request_context)
     return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope, offered=offered))
 

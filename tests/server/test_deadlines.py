@@ -15,6 +15,7 @@ from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.server import build_server, completion, patience, tasks, tool_calls
 from runs_mcp.server.middleware import request_limit
 from runs_mcp.server.patience import Patience
+from runs_mcp.server.tools import batch
 from tests import upstream
 from tests.calls import PATIENT, call
 from tests.conftest import Connect
@@ -268,6 +269,26 @@ async def test_a_call_that_is_cut_off_after_it_sent_a_change_does_not_deny_the_c
     assert answer.failed
     assert "It is not known whether this run was changed." in answer.text
     assert "Nothing was changed" not in answer.text
+
+
+async def test_a_repeat_that_has_no_time_left_still_shows_the_runs_of_the_call_that_was_cut_off(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "AT_ONCE", 1)
+    second = Hanging({"id": "r1", "status": "completed"})
+    replies: Replies = {CREATE: [reply({"message": "Not now"}, 400), second, hang]}
+    asked: dict[str, Any] = {"interaction": "i", "inputs": [{"n": 1}, {"n": 2}]}
+    async with upstream.serving(replies) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(lambda: call(client, "create_run", **asked))
+                await second.came.wait()
+                callers.cancel_scope.cancel()
+            second.go.set()
+            answer = await call(client, "create_run", **asked)
+    first, other = answer.structured["runs"]
+    assert "continues in the background" in first["failure"]
+    assert other["id"] == "r1"
 
 
 async def test_further_creates_are_refused_while_very_many_continue(connect: Connect) -> None:

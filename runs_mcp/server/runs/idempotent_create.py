@@ -11,8 +11,8 @@ original was deleted, is recognised by its interaction and data. Where only copi
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -34,8 +34,9 @@ from runs_mcp.api import (
 )
 from runs_mcp.observability.audit import record_start
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.create_limit import CreateLimit
+from runs_mcp.server.runs.create_limit import CreateLimit, CreateLimitError
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
+from runs_mcp.server.runs.stream_hub import FollowingError
 
 LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each search for a run whose response was lost. The API may list a new run with a delay."""
@@ -140,6 +141,7 @@ class IdempotentCreate:
         Raises:
             LostCreateError: The response was lost, and the run was not found.
             RequestKeyConflictError: The key was used for another request, or only copies of its run are left.
+            FollowingError: An earlier request with the same key created a run, which cannot be read.
             CreateLimitError: `server.create_limit` is reached; nothing was sent.
             RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
         """
@@ -159,11 +161,12 @@ class IdempotentCreate:
 
         Raises:
             RequestKeyConflictError: It was created by another request, or only copies of it are left.
+            FollowingError: It cannot be read.
         """
         if known := await self._keys.find(str(tags.run)):
             if known.request != tags.request:
                 raise RequestKeyConflictError(known.run_id)
-            with suppress(NotFoundError):
+            with suppress(NotFoundError), _existing(known.run_id):
                 return await self._runs.get_run(known.run_id, include_prompt=False)
         return await self._tagged(tags, request)
 
@@ -197,8 +200,8 @@ class IdempotentCreate:
                 if run := await self._tagged(tags, request):
                     return run
                 looked = True
-            except RunsApiError:
-                looked = False
+            except (RunsApiError, FollowingError, RequestKeyConflictError):
+                looked = False  # no run had the key before the request was sent, so a conflict may be with its own run
         raise LostCreateError(str(tags.run), lost, looked=looked and not _may_appear_later(lost))
 
     async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
@@ -206,6 +209,7 @@ class IdempotentCreate:
 
         Raises:
             RequestKeyConflictError: Runs carry the tag of the key, and none of them was created by the request.
+            FollowingError: The run cannot be read.
             RunsApiError: The runs cannot be read, or too many carry the tag.
         """
         found = await self._all_tagged(str(tags.run))
@@ -214,7 +218,8 @@ class IdempotentCreate:
             raise RequestKeyConflictError(found[0].id)
         if not originals:
             return None
-        run = await self._runs.unfiltered.get_run(originals[0].id)
+        with _existing(originals[0].id):
+            run = await self._runs.unfiltered.get_run(originals[0].id)
         if tags.keyed and not _fits(run, request):
             raise RequestKeyConflictError(run.id)
         return self._runs.filter_run(run)
@@ -254,9 +259,26 @@ class IdempotentCreate:
 
 def may_exist(error: Exception) -> bool:
     """Return True if a create that failed with `error` may have created a run."""
-    if isinstance(error, LostCreateError):
-        return not error.looked
-    return isinstance(error, RunsApiError) and error.outcome_unknown
+    match error:
+        case LostCreateError():
+            return not error.looked
+        case RunsApiError():
+            return error.outcome_unknown
+        case RequestKeyConflictError() | CreateLimitError():
+            return False
+        case _:
+            return True
+
+
+@contextmanager
+def _existing(run_id: str) -> Iterator[None]:
+    """Raise `FollowingError` if the run, which exists unless it was deleted, cannot be read in the block."""
+    try:
+        yield
+    except NotFoundError:
+        raise
+    except RunsApiError as error:
+        raise FollowingError(run_id, error) from error
 
 
 def _may_appear_later(lost: RunsApiError) -> bool:

@@ -94,5 +94,5 @@ def _record(call: Call, outcome: Outcome, error: Exception, *, scope: Scope) -> 
         outcome.run = Run({"id": error.run_id})
     elif scope == READ:
         outcome.without_run = "not found" if isinstance(error, NotFoundError) else "not read"
-    elif isinstance(error, CreateContinuesError) or may_exist(error):
+    elif isinstance(error, CreateContinuesError | LostCreateError | RunsApiError) and may_exist(error):
         outcome.without_run = "unknown"
