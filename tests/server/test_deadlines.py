@@ -187,7 +187,7 @@ def earlier_run(run_id: str, interaction: str) -> dict[str, Any]:
 
 
 async def one_interaction(request: Request) -> Response:
-    """Create a run of the interaction `i1`, the only one that exists."""
+    """Create a run of `i1`, the only interaction that exists."""
     if (await request.json())["interaction"] == "i1":
         return JSONResponse({"id": "r1", "status": "created"})
     return JSONResponse({"message": "No such interaction"}, 404)
@@ -238,7 +238,7 @@ async def test_a_repeat_of_a_call_that_was_cut_off_names_its_run_though_reads(co
         pytest.param({"request_key": "k"}, "repeat this call with the same request_key", id="with a key"),
     ],
 )
-async def test_a_call_that_is_cut_off_after_it_sent_a_create_says_so_and_its_repeat_gets_the_run(
+async def test_a_call_that_is_cut_off_names_its_creates_and_its_repeat_returns_their_runs(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], advice: str
 ) -> None:
     monkeypatch.setattr(tool_calls, "ANSWER_S", -0.2)  # before the call stops waiting for the API

@@ -79,7 +79,7 @@ async def test_without_a_run_with_the_tag_the_error_states_that_none_was_created
         pytest.param(reply(["accepted"]), id="accepted"),
     ],
 )
-async def test_a_run_that_may_be_listed_later_is_not_said_to_be_missing(connect: Connect, unsettled: Reply) -> None:
+async def test_a_run_that_may_be_listed_later_is_not_denied(connect: Connect, unsettled: Reply) -> None:
     async with upstream.serving({CREATE: unsettled, LIST: reply([])}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert api.count(CREATE) == 1
