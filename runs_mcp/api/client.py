@@ -245,7 +245,7 @@ class RunsClient:
             if error.run_id is None:
                 raise
             return await self._run_of_failed_create(error, error.run_id)
-        if not isinstance(created, Mapping) or not Run(created).id:
+        if not isinstance(created, Mapping):
             raise ProtocolError("The Runs API answered a create with something that is not a run", outcome_unknown=True)
         return self._run(created)
 

@@ -31,7 +31,7 @@ from runs_mcp.config.api_settings import ApiSettings
 
 pytestmark = pytest.mark.anyio
 
-GOOD = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"id":"r1"}'
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 Behaviour = Callable[[SocketStream], Awaitable[None]]
 Call = Callable[[RunsClient], Awaitable[object]]
 

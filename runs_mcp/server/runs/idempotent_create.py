@@ -186,7 +186,10 @@ class IdempotentCreate:
     async def _sent(self, tags: CreateTags, sent: Sequence[str], request: Mapping[str, Any]) -> Run:
         """Return the run that the request creates; if the answer is lost, the run that carries its tag."""
         try:
-            return await self._runs.create_run(tags=sent, **request)
+            run = await self._runs.create_run(tags=sent, **request)
+            if not run.id:
+                raise ProtocolError("The Runs API answered a create with a run without an id", outcome_unknown=True)
+            return run
         except RunsApiError as error:
             if tags.run is None or not error.outcome_unknown:
                 raise
