@@ -186,10 +186,7 @@ class IdempotentCreate:
     async def _sent(self, tags: CreateTags, sent: Sequence[str], request: Mapping[str, Any]) -> Run:
         """Return the run that the request creates; if the answer is lost, the run that carries its tag."""
         try:
-            run = await self._runs.create_run(tags=sent, **request)
-            if not run.id:
-                raise ProtocolError("The Runs API answered a create with a run without an id", outcome_unknown=True)
-            return run
+            return _with_id(await self._runs.create_run(tags=sent, **request))
         except RunsApiError as error:
             if tags.run is None or not error.outcome_unknown:
                 raise
@@ -282,6 +279,17 @@ def _existing(run_id: str) -> Iterator[None]:
         raise
     except RunsApiError as error:
         raise FollowingError(run_id, error) from error
+
+
+def _with_id(created: Run) -> Run:
+    """Return `created`, which has an id.
+
+    Raises:
+        ProtocolError: It has none, so it may exist and cannot be addressed.
+    """
+    if not created.id:
+        raise ProtocolError("The Runs API answered a create with a run without an id", outcome_unknown=True)
+    return created
 
 
 def _may_appear_later(lost: RunsApiError) -> bool:
