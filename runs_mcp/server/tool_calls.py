@@ -17,7 +17,6 @@ from mcp_types import (
     PaginatedRequestParams,
     Tool,
 )
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from runs_mcp.config.http_settings import Scope
@@ -37,7 +36,7 @@ from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.name_resolver import NameLikeIdError
 from runs_mcp.server.runs.shared_state import SingleUse
 from runs_mcp.server.tools import OPERATIONS
-from runs_mcp.server.tools.arguments import UnknownArgumentError
+from runs_mcp.server.tools.arguments import UnfitArgumentsError, UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 from runs_mcp.server.tools.tool_references import references, without_references
 
@@ -118,7 +117,8 @@ class ToolCalls:
             async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
-                return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
+                cut_off.keep(call.started)
+                return results.failure(_cut_off(call, operation.scope))
 
     async def scope_of(self, name: str) -> Scope | None:
         """Return the scope that calls of a tool need; None if there is no such tool."""
@@ -169,10 +169,17 @@ async def _answer(
         return results.failure(str(refused))
     if question and answer and not isinstance(answer, elicitation.Unanswered):
         return await _answer(operation, {**arguments, question.key: answer}, call)
-    if isinstance(failed, ValidationError):
-        return results.failure(error_messages.invalid_arguments(failed, operation.published.input_schema))
+    if isinstance(failed, UnfitArgumentsError):
+        return results.failure(error_messages.invalid_arguments(failed.problems, operation.published.input_schema))
     offered = offered_tools(call.request_context)
     return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope, offered=offered))
+
+
+def _cut_off(call: Call, scope: Scope) -> str:
+    """Return the answer to a call that has not returned in time."""
+    creates = [create for create in call.started.pending.values() if create.may_have_run]
+    offered = offered_tools(call.request_context)
+    return error_messages.cut_off(call.patience.wait_s, creates, scope=scope, offered=offered)
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:

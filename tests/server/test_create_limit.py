@@ -125,8 +125,12 @@ async def test_refused_creates_do_not_count_toward_the_limit(config: Config) -> 
 LOST: Replies = {"POST /runs": reply({"message": "gone"}, 502), "GET /runs": reply({"message": "gone"}, 502)}
 
 
-async def test_creates_with_an_unknown_outcome_count_toward_the_limit() -> None:
-    async with upstream.serving(LOST) as api:
+NOT_A_RUN: Replies = {"POST /runs": reply(None), "GET /runs": reply([])}
+
+
+@pytest.mark.parametrize("replies", [pytest.param(LOST, id="lost"), pytest.param(NOT_A_RUN, id="not a run")])
+async def test_creates_with_an_unknown_outcome_count_toward_the_limit(replies: Replies) -> None:
+    async with upstream.serving(replies) as api:
         config = configured(api)
         untagged = config.model_copy(update={"server": config.server.model_copy(update={"create_tag": False})})
         async with serving(untagged, per_hour=1) as client:

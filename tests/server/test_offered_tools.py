@@ -20,7 +20,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY, READ_ONLY_KEY
 from runs_mcp.server import build_server, server
-from runs_mcp.server.create.background_create import CreateContinuesError
+from runs_mcp.server.create.background_create import CreateContinuesError, PendingCreate
 from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.render import error_messages
@@ -62,6 +62,12 @@ def test_an_error_mentions_only_tools_that_are_offered(error: Exception, scope: 
     assert not mentioned(nothing) - {"create_run"}
     assert nothing.endswith(".")
     assert "  " not in nothing
+
+
+def test_a_call_that_was_cut_off_mentions_only_tools_that_are_offered() -> None:
+    creates = [PendingCreate(CreateTags(None))]
+    assert "list_runs(limit=1)" in error_messages.cut_off(4, creates, scope=CREATE)
+    assert error_messages.cut_off(4, creates, scope=CREATE, offered=()).endswith("Do not create them again.")
 
 
 def test_a_refusal_of_a_filter_names_the_alternatives_that_are_offered() -> None:

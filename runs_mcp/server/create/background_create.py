@@ -66,6 +66,11 @@ class PendingCreate:
             self._done.set()
 
     @property
+    def run_id(self) -> str | None:
+        """Id of the created run; None if the request has not been answered, or has failed."""
+        return self._created[0].id if self._created else None
+
+    @property
     def may_have_run(self) -> bool:
         """False once the request has failed without creating a run."""
         return self._created is not None or may_exist(self._error)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
@@ -16,16 +16,18 @@ from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, client_name, services, session_or_address
 from runs_mcp.server.create.background_create import NotSentError, PendingCreate
+from runs_mcp.server.create.create_limit import CreateLimitError
 from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError, start_of
 from runs_mcp.server.create.run_plan import PlannedRun
 from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.permissions.scopes import CREATE, principal
 from runs_mcp.server.progress import Progress, heartbeats
-from runs_mcp.server.render import results, tables
+from runs_mcp.server.render import error_messages, results, tables
 from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs import batch
 from runs_mcp.server.runs.name_resolver import is_in_code
 from runs_mcp.server.runs.run_stream import RunStream
+from runs_mcp.server.runs.stream_hub import FollowingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,38 @@ class Creation:
         repeats, started.taken_over = started.taken_over, False
         return results.repeated(answer) if repeats else answer
 
-    async def permit(self) -> None:
-        """Return once the limit allows all new runs, and a person has confirmed them.
+    async def permitted(self) -> "Creation":
+        """Return this creation once the limit allows all new runs, and a person has confirmed them.
+
+        If new runs are refused beside those of a call that was cut off, return the creation in which they fail.
 
         Raises:
             CreateLimitError: They are more than `server.create_limit` leaves.
             NotConfirmedError: The user did not agree.
             InputRequiredError: The call has to be answered with the question.
         """
+        started = self.call.started.pending
+        try:
+            await self._permit()
+        except CreateLimitError as refused:
+            if not started:
+                raise
+            return self._without_new_runs(error_messages.over_create_limit(refused))
+        except elicitation.NotConfirmedError as refused:
+            if not started:
+                raise
+            return self._without_new_runs(str(refused))
+        return self
+
+    def _without_new_runs(self, failure: str) -> "Creation":
+        """Return the creation in which the runs that are not started yet fail."""
+        started = self.call.started.pending
+        planned = [
+            one if _position(one) in started else replace(one, failure=one.failure or failure) for one in self.planned
+        ]
+        return replace(self, planned=planned)
+
+    async def _permit(self) -> None:
         server, started = services(self.call), self.call.started.pending
         wanted = [planned for planned in self.planned if not planned.failure and _position(planned) not in started]
         if server.create_limit.is_set:
@@ -94,7 +120,8 @@ class Creation:
         async def start(planned: PlannedRun) -> Run:
             if planned.failure:
                 raise ToolError(planned.failure)
-            if anyio.current_time() >= self.call.api_deadline:
+            is_sent = _position(planned) in self.call.started.pending
+            if not is_sent and anyio.current_time() >= self.call.api_deadline:
                 raise NotSentError(self.call.patience.wait_s)
             run, follower = await self._create(planned, limiter=executing)
             if follower:
@@ -136,20 +163,21 @@ class Creation:
             raise
 
     async def _require_interaction(self, request: RunRequest) -> None:
-        """Raise if the interaction of a request that the API rejected is unknown; return if it cannot be looked up.
+        """Raise if the interaction of a rejected request is unknown; return if it cannot be looked up in time.
 
         Raises:
             UnclearNameError: There is no such interaction.
         """
         if is_in_code(str(request.interaction)):
             return
-        with suppress(RunsApiError):
+        with suppress(RunsApiError), anyio.CancelScope(deadline=self.call.api_deadline):
             (await services(self.call).interactions.listing()).require(str(request.interaction))
 
     async def _again(self, planned: PlannedRun, earlier: PendingCreate) -> tuple[Run, RunStream | None]:
         """Return the run of an earlier call, and what follows it unless it has ended.
 
         Raises:
+            FollowingError: It cannot be read.
             Exception: See `_create`.
         """
         server = services(self.call)
@@ -158,10 +186,15 @@ class Creation:
         except (RunsApiError, LostCreateError):
             self.call.started.pending.pop(_position(planned), None)  # the caller is told, and may create the run again
             raise
-        if follower is None or not follower.ended.is_set():
+        if follower is None or follower.run or not follower.ended.is_set():
             return run, follower
-        run = await server.runs.get_run(run.id, include_prompt=False)
-        return run, None if run.is_final else server.hub.follow(run)
+        try:
+            with anyio.CancelScope(deadline=self.call.api_deadline):
+                run = await server.runs.get_run(run.id, include_prompt=False)
+                return run, None if run.is_final else server.hub.follow(run)
+        except RunsApiError as error:
+            raise FollowingError(run.id, error) from error
+        return run, follower
 
     async def _outcome(self, pending: PendingCreate) -> tuple[Run, RunStream | None]:
         return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)

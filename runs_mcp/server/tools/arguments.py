@@ -7,6 +7,8 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.render import error_messages
 
@@ -23,6 +25,14 @@ _PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
 
 class UnknownArgumentError(Exception):
     """A tool has no argument of this name; the text names the nearest one."""
+
+
+class UnfitArgumentsError(Exception):
+    """Arguments that do not fit the parameters of a tool; `problems` names them."""
+
+    def __init__(self, problems: ValidationError) -> None:
+        super().__init__("the arguments do not fit the tool")
+        self.problems = problems
 
 
 def clean(

@@ -120,7 +120,7 @@ async def create_run(
         return await dry_runs.preview(call, planned)
     creation = Creation(call, planned, request_key, stream=stream)
     await creation.take_over()
-    await creation.permit()
+    creation = await creation.permitted()
     until = call.until(seconds)
     if several.is_batch:
         return creation.answered(_answer_batch(call, several, await creation.several(until=until)))

@@ -7,13 +7,14 @@ from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
 from mcp_types import CallToolResult, Tool, ToolAnnotations
-from pydantic import MISSING, BaseModel, ConfigDict, create_model
+from pydantic import MISSING, BaseModel, ConfigDict, ValidationError, create_model
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call
 from runs_mcp.server.params import FREE_TEXT, NULLABLE
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.tools import arguments
+from runs_mcp.server.tools.arguments import UnfitArgumentsError
 
 ToolFunction = Callable[..., Awaitable[CallToolResult]]
 
@@ -63,12 +64,15 @@ class Operation:
         """Call the function with arguments that `clean` returned.
 
         Raises:
-            ValidationError: They do not fit its parameters.
+            UnfitArgumentsError: They do not fit its parameters.
         """
         return await self.function(call, **self._validated(cleaned))
 
     def _validated(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
-        valid = self.model.model_validate(cleaned, by_alias=True)
+        try:
+            valid = self.model.model_validate(cleaned, by_alias=True)
+        except ValidationError as error:
+            raise UnfitArgumentsError(error) from error
         return {name: getattr(valid, name) for name in valid.model_fields_set}
 
 
