@@ -287,9 +287,10 @@ async def test_find_takes_names_in_its_filter(client: Client) -> None:
 @pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
 async def test_a_hint_names_only_tools_that_work(connect: Connect, tool: str) -> None:
     replies: Replies = {
-        "GET /runs/filter-options/model": CLOSED,
+        "GET /runs/filter-options/status": CLOSED,
         "GET /runs": reply([]),
         "POST /runs/search": reply([]),
+        "POST /runs/facets": CLOSED,
     }
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, tool, model="gpt-5")

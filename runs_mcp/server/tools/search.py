@@ -68,7 +68,7 @@ async def search_runs(
     page = await server.search_pages.fetch(search, limit=limit, offset=offset)
     if not page.runs:
         await server.names.check_ids(filters)
-    hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
+    hint = "" if page.runs or offset else await empty_result_hints.for_search(call, {**filters, **span.filters})
     return run_lists.page(call, page, hint=hint)
 
 
