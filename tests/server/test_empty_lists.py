@@ -36,6 +36,7 @@ def hidden_by(name: str, answer: Answer) -> int:
         pytest.param("search_runs", {"name": "Contract"}, id="a name"),
         pytest.param("search_runs", {"tags": ["legal"]}, id="tags"),
         pytest.param("search_runs", {"parent": [PARENT]}, id="parents"),
+        pytest.param("search_runs", {"sort": "-created_at", "tags": ["legal"]}, id="sorted"),
         pytest.param("list_runs", {"parent": PARENT}, id="a parent"),
         pytest.param("list_runs", {"parent": False, "interaction": "ContractReview"}, id="no parent"),
         pytest.param("list_runs", {"tag": "legal", "environment": "Bedrock EU"}, id="two filters of a list"),

@@ -128,6 +128,7 @@ async def _sorted(
     server = services(call)
     page = await sort_runs(
         server.runs,
+        server.search_pages,
         filters,
         span,
         sort,
@@ -139,4 +140,5 @@ async def _sorted(
     )
     if not page.runs:
         await server.names.check_ids(filters)
-    return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"))
+    hint = "" if offset or not page.is_empty else await empty_result_hints.for_search(call, {**filters, **span.filters})
+    return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"), hint=hint)
