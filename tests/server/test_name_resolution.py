@@ -7,6 +7,8 @@ from mcp.client import Client
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runs_mcp.api import connect as api_client
+from runs_mcp.server.runs.name_resolver import REREAD_S, Names, UnclearNameError
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
@@ -76,6 +78,25 @@ async def test_an_id_is_not_looked_up_and_names_are_remembered(connect: Connect)
         assert api.count(OPTIONS) == 0
         await call(client, "list_runs", environment="Production")
         await call(client, "list_runs", environment="production")
+        assert api.count(OPTIONS) == 1
+
+
+async def test_a_name_that_was_used_after_the_names_were_read_is_found() -> None:
+    replies: Replies = {OPTIONS: [reply([PROD]), reply([PROD, {"id": "e2", "name": "Trial"}])]}
+    now = [0.0]
+    async with upstream.serving(replies) as api, api_client(api.api) as runs:
+        names = Names(runs, now=lambda: now[0])
+        await names.id_of("environment", "Production")
+        now[0] = REREAD_S + 1
+        assert await names.id_of("environment", "Trial") == "e2"
+
+
+async def test_an_unknown_name_that_is_repeated_does_not_read_the_names_each_time() -> None:
+    async with upstream.serving({OPTIONS: reply([PROD])}) as api, api_client(api.api) as runs:
+        names = Names(runs, now=lambda: 0.0)
+        for _ in range(10):
+            with pytest.raises(UnclearNameError):
+                await names.id_of("environment", "Prodction")
         assert api.count(OPTIONS) == 1
 
 
