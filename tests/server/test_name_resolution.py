@@ -305,6 +305,27 @@ async def test_find_takes_names_in_its_filter(client: Client) -> None:
     assert {run["interaction"] for run in found} == {run["interaction"]["id"] for run in listed}
 
 
+@pytest.mark.parametrize(("tool", "argument"), [("find_runs", "query"), ("aggregate_runs", "where")])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"interaction": {"$regex": "contract", "$options": "i"}}, id="a pattern"),
+        pytest.param({"$or": [{"interaction": {"$not": {"$regex": "contract"}}}]}, id="negated, in an alternative"),
+        pytest.param({"interaction": {"$regularExpression": {"pattern": "contract"}}}, id="extended JSON"),
+        pytest.param({"interaction": {"$in": [{"$regex": "contract"}]}}, id="in a list"),
+    ],
+)
+async def test_a_pattern_of_a_name_is_refused_with_the_known_names(
+    client: Client, tool: str, argument: str, condition: dict[str, object]
+) -> None:
+    answer = await call(client, tool, **{argument: condition})
+    assert answer.failed
+    assert answer.text.startswith(
+        "`interaction`: runs hold its id, which no pattern of a name matches. Pass ids or names"
+    )
+    assert "SummarizeText (66a1f0c2e4b0a1b2c3d40001" in answer.text
+
+
 @pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
 async def test_a_hint_names_only_tools_that_work(connect: Connect, tool: str) -> None:
     replies: Replies = {

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import MISSING
 
-from runs_mcp.api import REFUSALS, FilterOption, Ref, RunsApiError, RunsClient
+from runs_mcp.api import REFUSALS, FilterOption, InvalidArgumentError, Ref, RunsApiError, RunsClient
 from runs_mcp.observability.masking import one_line
 
 Named = Literal["interaction", "environment"]
@@ -22,6 +22,7 @@ MOST_CANDIDATES = 8
 NEWEST_RUNS = 100
 STORED = "oid:"
 """Prefix of a stored interaction, in front of its id or name; runs hold the id alone."""
+PATTERNS = frozenset({"$regex", "$regularExpression"})
 VERSION = "@"
 """Separates the name of an interaction from a version or tag."""
 _SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(sys|app|tmp):.+")
@@ -126,6 +127,7 @@ class Names:
         """Return a MongoDB filter with names of interactions and environments replaced by their ids.
 
         Raises:
+            InvalidArgumentError: the filter has a pattern for names.
             UnclearNameError: see `id_of`.
             RunsApiError: see `id_of`.
         """
@@ -210,6 +212,8 @@ class Names:
             case list():
                 return [await self._ids_of(field, part) for part in condition]
             case Mapping():
+                if PATTERNS & condition.keys():
+                    raise InvalidArgumentError(await self._refusal_of_patterns(field))
                 compared = ("$eq", "$ne", "$in", "$nin", "$not")
                 return {
                     operator: await self._ids_of(field, value) if operator in compared else value
@@ -217,6 +221,11 @@ class Names:
                 }
             case _:
                 return condition
+
+    async def _refusal_of_patterns(self, field: Named) -> str:
+        text = f"`{field}`: runs hold its id, which no pattern of a name matches. Pass ids or names, several by $in"
+        known = await self.known(field)
+        return f"{text}. There are {_listed(known[:MOST_CANDIDATES])}" if known else text
 
     async def _directory(self, field: Named, *, used: bool = True, within_s: float = REMEMBERED_S) -> Directory:
         """Return the names from the first source that answers, read within the last `within_s` seconds.
