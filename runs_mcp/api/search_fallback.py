@@ -112,7 +112,13 @@ def _created(condition: Any) -> Search | None:
 
 
 def _current_parent(condition: Any) -> Search | None:
-    return {"is_root": True} if condition is None else _among("parent", condition)
+    match condition:
+        case None:
+            return {"is_root": True}
+        case {"$ne": None} if len(condition) == 1:
+            return {"is_root": False}
+        case _:
+            return _among("parent", condition)
 
 
 def _are_filters(parts: list[Any]) -> bool:

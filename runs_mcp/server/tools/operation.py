@@ -74,7 +74,8 @@ class Operation:
 
     def _validated(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         valid = self.model.model_validate(cleaned, by_alias=True)
-        return {name: getattr(valid, name) for name in valid.model_fields_set}
+        values = {name: getattr(valid, name) for name in valid.model_fields_set}
+        return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def operation(
