@@ -93,7 +93,7 @@ async def test_an_incomplete_order_claims_no_end(config: Config) -> None:
         assert "End of list" not in answer.text
 
 
-async def test_a_page_beyond_the_end_tells_the_most_runs_that_there_are(client: Client) -> None:
+async def test_a_page_beyond_the_end_states_the_largest_possible_number_of_runs(client: Client) -> None:
     answer = await call(client, "search_runs", sort="created_at", offset=100_000, status="completed")
     assert answer.structured["runs"] == []
     assert answer.text.endswith("End of list. There are at most 100,000 such runs.")

@@ -71,7 +71,7 @@ async def test_without_a_filter_that_hides_runs_the_hint_is_general(client: Clie
     assert "list_runs without filters shows the newest runs" in answer.text
 
 
-async def test_one_hidden_run_is_counted_in_the_singular(connect: Connect) -> None:
+async def test_a_single_hidden_run_is_counted_in_the_singular(connect: Connect) -> None:
     replies = {"POST /runs/search": reply([]), "POST /runs/facets": reply({"status": [{"_id": "failed", "count": 1}]})}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, "search_runs", status="completed")
