@@ -122,7 +122,9 @@ Tags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50)]
 Start = Annotated[
     datetime,
     BeforeValidator(moment),
-    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, epoch, or an age: 24h, 7d"}),
+    WithJsonSchema(
+        {"type": "string", "description": "Created at or after: ISO 8601 (UTC if no zone), epoch, or an age: 24h, 7d"}
+    ),
 ]
 End = Annotated[
     datetime,

@@ -161,7 +161,7 @@ async def _answer(
             return await _answer(operation, {**arguments, **error.ids}, call)
         except Exception as error:  # noqa: BLE001 - the border: every failure becomes a result, and crashes are logged
             failed = error
-        question = await elicitation.question_about(failed, call)
+        question = await elicitation.question_about(failed, call, arguments)
         answer = await elicitation.ask(call, question) if question else None
     except elicitation.InputRequiredError as asked:
         return asked.result

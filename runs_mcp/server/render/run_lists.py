@@ -154,12 +154,16 @@ def list_result(call: Call, lines: Sequence[str], rows: Sequence[Cut], structure
     return results.answer(text, {**structured, **cut, "workspace": services(call).workspace})
 
 
-def _empty(call: Call, offset: int, hint: str) -> CallToolResult:
+def nothing(call: Call, offset: int, hint: str) -> tuple[str, str]:
+    """Return the sentence for a page without runs, and the advice that follows it, which is `hint` on a first page."""
     workspace = services(call).workspace
     if offset:
-        advice = f"{tables.END} There are at most {offset:,} such runs."
-        text = f"No runs from offset {offset:,} on for {results.same_call(call)} ({workspace}). {advice}"
-    else:
-        advice = hint or tables.END
-        text = f"No runs for {results.same_call(call)} ({workspace}). {advice}"
-    return results.answer(text, {"runs": [], "offset": offset, "advice": advice, "workspace": workspace})
+        head = f"No runs from offset {offset:,} on for {results.same_call(call)} ({workspace})."
+        return head, f"{tables.END} There are at most {offset:,} such runs."
+    return f"No runs for {results.same_call(call)} ({workspace}).", hint or tables.END
+
+
+def _empty(call: Call, offset: int, hint: str) -> CallToolResult:
+    head, advice = nothing(call, offset, hint)
+    structured = {"runs": [], "offset": offset, "advice": advice, "workspace": services(call).workspace}
+    return results.answer(f"{head} {advice}", structured)

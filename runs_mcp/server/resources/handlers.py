@@ -172,7 +172,7 @@ def _resource(run: Run) -> Resource:
     return Resource(
         uri=uri_of(run.id),
         name=run.id,
-        title=" ".join(facts[name] for name in ("interaction", "status", "created") if name in facts) or run.id,
+        title=" ".join(facts[name] for name in ("interaction", "status", tables.CREATED) if name in facts) or run.id,
         description=" · ".join(facts[name] for name in ("model", "environment", "tags") if name in facts) or None,
         mime_type=JSON,
         annotations=Annotations(last_modified=run.updated_at.isoformat()) if run.updated_at else None,

@@ -73,7 +73,8 @@ class Operation:
             valid = self.model.model_validate(cleaned, by_alias=True)
         except ValidationError as error:
             raise UnfitArgumentsError(error) from error
-        return {name: getattr(valid, name) for name in valid.model_fields_set}
+        values = {name: getattr(valid, name) for name in valid.model_fields_set}
+        return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def operation(

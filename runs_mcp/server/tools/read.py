@@ -44,7 +44,7 @@ async def list_runs(
     page = await server.list_pages.fetch(partial(server.runs.list_runs, **filters), limit=limit, offset=offset)
     if not page.runs:
         await server.names.check_ids(filters)
-    hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
+    hint = "" if page.runs or offset else await empty_result_hints.for_list(call, filters)
     return run_lists.page(call, page, hint=hint)
 
 
