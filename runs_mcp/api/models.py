@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from runs_mcp.api.payloads import parse_timestamp
+
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "canceled", "aborted", "expired", "timeout"})
 
 
@@ -111,13 +113,13 @@ class Run:
 
     @property
     def created_at(self) -> datetime | None:
-        """The time of its creation."""
-        return _moment(self.raw.get("created_at"))
+        """The time of its creation, in UTC."""
+        return parse_timestamp(self.raw.get("created_at"))
 
     @property
     def updated_at(self) -> datetime | None:
-        """The time of its last change."""
-        return _moment(self.raw.get("updated_at"))
+        """The time of its last change, in UTC."""
+        return parse_timestamp(self.raw.get("updated_at"))
 
     @property
     def tags(self) -> Sequence[str]:
@@ -274,13 +276,6 @@ def _text(value: Any) -> str | None:
 
 def _count(value: Any) -> int | None:
     return value if type(value) is int else None
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
 
 
 def _reference(value: Any) -> Ref | None:

@@ -45,7 +45,7 @@ def format_timestamp(moment: datetime) -> str:
 
 
 def parse_timestamp(text: Any) -> datetime | None:
-    """Return the time that an ISO 8601 text names, in UTC if it has no zone; None if `text` names no time."""
+    """Return the time that an ISO 8601 text names, in UTC; None if it names none. A time without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -10,7 +10,7 @@ from runs_mcp.server.render import tables
     ("sent", "shown"),
     [
         pytest.param("2026-11-19T14:30:12.345Z", "2026-11-19 14:30", id="UTC"),
-        pytest.param("2026-11-19T14:30:12+01:00", "2026-11-19 14:30", id="another zone, as sent"),
+        pytest.param("2026-11-19T00:30:12+01:00", "2026-11-18 23:30", id="another zone, as UTC"),
         pytest.param("2026-11-19 14:30", "2026-11-19 14:30", id="a space and no zone"),
         pytest.param("20261119T143012Z", "2026-11-19 14:30", id="without separators"),
         pytest.param("2026-11-19", "2026-11-19 00:00", id="a date"),
