@@ -1,4 +1,4 @@
-"""JSON and times, as the API reads and writes them."""
+"""JSON, and its texts, numbers and times, as the API reads and writes them."""
 
 import re
 from datetime import UTC, datetime
@@ -37,6 +37,23 @@ def drop_unset(**arguments: Any) -> dict[str, Any]:
         for name, value in arguments.items()
         if value is not MISSING and value is not None and value not in ({}, [])
     }
+
+
+def read_text(value: Any) -> str | None:
+    """Return `value` if it is a text, else None."""
+    return value if isinstance(value, str) else None
+
+
+def read_texts(value: Any) -> list[str]:
+    """Return the texts in a list, or a single text as a list; an empty list for any other value."""
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def read_count(value: Any) -> int | None:
+    """Return `value` if it is a whole number, else None; true and false are no numbers."""
+    return value if type(value) is int else None
 
 
 def format_timestamp(moment: datetime) -> str:
