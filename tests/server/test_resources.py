@@ -242,7 +242,7 @@ async def test_a_resource_is_valid_json_and_keeps_every_digit(connect: Connect) 
     async with upstream.serving({"GET /runs/r1": answer}) as api, connect(configured(api)) as client:
         [content] = (await client.read_resource("runs://r1/result", cache_mode="bypass")).contents
     assert isinstance(content, TextResourceContents)
-    assert content.text == '{"n": 12345678901234567890, "x": "NaN", "y": "-Infinity"}'
+    assert content.text == '{"n":12345678901234567890,"x":"NaN","y":"-Infinity"}'
 
 
 def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> None:
