@@ -230,7 +230,7 @@ class Bucket:
 
     @classmethod
     def read(cls, sent: Mapping[str, Any]) -> Self:
-        """The bucket that `sent` describes."""
+        """Return the bucket that `sent` describes."""
         return cls(read_text(_id(sent)), read_text(sent.get("name")), read_count(sent.get("count")) or 0)
 
     @property
@@ -257,14 +257,14 @@ class FilterOption:
 
     @classmethod
     def read(cls, sent: Any) -> Self:
-        """The option that `sent` describes: an object, or the bare value."""
+        """Return the option that `sent` describes, an object or a bare value."""
         if not isinstance(sent, dict):
             return cls(read_text(sent))
         return cls(read_text(_id(sent)), read_text(sent.get("name")), read_count(sent.get("count")))
 
 
 def total_of(value: Any) -> int | None:
-    """A total, which the API sends as a number, as `[{"count": n}]`, or not at all."""
+    """Return a total, which the API sends as a number or as `[{"count": n}]`; None if it sends none."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = value[0].get("count")
     return read_count(value)
@@ -282,7 +282,7 @@ def _label(value: Any) -> str:
 
 
 def _parts(result: Any) -> Sequence[Mapping[str, Any]] | None:
-    """`result` as today's contract has it, a list of typed parts, if it is one."""
+    """Return `result` if it is a list of typed parts, as in the current contract, else None."""
     if isinstance(result, list) and result and all(isinstance(part, dict) and "type" in part for part in result):
         return result
     return None

@@ -337,7 +337,7 @@ def find_token_url(settings: ApiSettings, edition: Edition, base_url: str) -> st
     if settings.auth.token_url:
         return settings.auth.token_url
     parts = urlsplit(base_url)
-    if edition.exchange == "get_with_query":
+    if edition.key_exchange == "get_with_query":
         root = parts.path.removesuffix("/api/v1")
         return urlunsplit((parts.scheme, parts.netloc, f"{root}/auth/token", "", ""))
     host = parts.hostname or ""
