@@ -172,10 +172,11 @@ async def question_about(error: BaseException, call: Call) -> Question | None:
     """Return the question whose answer would repair the call that raised `error`; None if no answer would."""
     match error:
         case UnclearNameError(field=field, given=given, candidates=[_, *_] as candidates):
-            return Question(field, f"Several are called {given}. Which {field} is meant?", _labels(candidates))
+            message = f"Several {field}s have the name {given}. Which {field} should be used?"
+            return Question(field, message, _labels(candidates))
         case MissingInteractionError():
             known = await services(call).names.known("interaction")
-            return Question("interaction", "Which interaction is to be run?", _labels(known)) if known else None
+            return Question("interaction", "Which interaction should be run?", _labels(known)) if known else None
         case _:
             return None
 

@@ -109,10 +109,10 @@ RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")
 RunIds = Annotated[
     list[Annotated[Name, AfterValidator(run_id)]],
     BeforeValidator(listed),
-    Field(min_length=1, max_length=MAX_BATCH, description="Ids of several runs"),
+    Field(min_length=1, max_length=MAX_BATCH, description="Run ids, 1 to 50"),
 ]
-Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Most runs")]
-FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Most runs; over 100 only with select")]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Maximum runs")]
+FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Maximum runs; over 100 only with select")]
 Offset = Annotated[int, Field(ge=0, description="Runs to skip")]
 Tail = Annotated[int, Field(ge=1, le=1_000_000, description="Last n characters of large fields")]
 RunStatus = Literal["created", "processing", "completed", "failed"]

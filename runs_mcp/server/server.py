@@ -210,7 +210,7 @@ def selected(config: Config) -> Sequence[Operation]:
     operations = [*OPERATIONS, *_managing(config)]
     names = [operation.name for operation in operations]
     if unknown := set(wanted or ()).difference(names):
-        raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. There are {', '.join(names)}.")
+        raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. Known: {', '.join(names)}.")
     chosen = [
         operation
         for operation in operations

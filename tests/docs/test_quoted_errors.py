@@ -95,7 +95,7 @@ HOW: dict[str, Provoked] = {
     "http would send the credential unencrypted; use https, or set api.allow_plain_http": Terminal(
         "runs-mcp serve", {"api": {**GIVEN, "base_url": "http://runs.example.com/api/v1"}}
     ),
-    "server.tools: no such tool: …. There are …": Terminal(
+    "server.tools: no such tool: …. Known: …": Terminal(
         "runs-mcp serve", {"api": GIVEN, "server": {"tools": ["list_run"]}}
     ),
     "profiles: server.http.auth.kind is none, so callers have no names; set bearer or jwt": Terminal(

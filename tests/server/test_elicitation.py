@@ -64,7 +64,7 @@ async def test_an_ambiguous_name_is_asked_about_and_the_call_continues_with_the_
     async with asking(config, mode, person) as client:
         answer = await call(client, "list_runs", environment="Staging", limit=5)
     [form] = person.asked
-    assert form.message == "Several are called Staging. Which environment is meant?"
+    assert form.message == "Several environments have the name Staging. Which environment should be used?"
     assert set(form.requested_schema["properties"]["environment"]["enum"]) == {FIRST, SECOND}
     assert {run["environment"]["id"] for run in answer.structured["runs"]} == {SECOND}
 
@@ -73,7 +73,7 @@ async def test_a_missing_interaction_is_asked_for(config: Config, mode: str) -> 
     person = Person(interaction="66a1f0c2e4b0a1b2c3d40003")
     async with asking(config, mode, person) as client:
         answer = await call(client, "create_run", data=CREATE["data"])
-    assert [form.message for form in person.asked] == ["Which interaction is to be run?"]
+    assert [form.message for form in person.asked] == ["Which interaction should be run?"]
     assert answer.structured["result"]["emails"] == ["ann@example.com"]
 
 

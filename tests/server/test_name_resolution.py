@@ -65,7 +65,7 @@ async def test_an_unknown_name_suggests_the_nearest(client: Client) -> None:
 async def test_a_name_without_a_near_match_lists_the_known_names(client: Client) -> None:
     answer = await call(client, "list_runs", interaction="qqq")
     assert answer.failed
-    assert "There are " in answer.text
+    assert "Known: " in answer.text
     assert "ClassifySentiment" in answer.text
 
 
@@ -244,7 +244,7 @@ async def test_find_shows_the_names_that_are_known_and_asks_for_none(connect: Co
     [
         pytest.param("Sumarize", "there is no 'Sumarize'. Did you mean SummarizeText?", id="a slip"),
         pytest.param("summarizetext", "there is no 'summarizetext'. Did you mean SummarizeText?", id="another case"),
-        pytest.param("qqq", "there is no 'qqq'. There are SummarizeText, ", id="nothing similar"),
+        pytest.param("qqq", "there is no 'qqq'. Known: SummarizeText, ", id="nothing similar"),
     ],
 )
 async def test_a_create_with_an_unknown_interaction_suggests_the_nearest(client: Client, given: str, says: str) -> None:

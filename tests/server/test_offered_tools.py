@@ -65,7 +65,7 @@ def test_an_error_mentions_only_tools_that_are_offered(error: Exception, scope: 
 
 
 def test_a_refusal_of_a_filter_names_the_alternatives_that_are_offered() -> None:
-    assert "What works: aggregate_runs for numbers, and here" in error_messages.find_closed({"aggregate_runs"})
+    assert "What works: aggregate_runs for numbers, and in this tool" in error_messages.find_closed({"aggregate_runs"})
 
 
 def keyed(sandbox: Sandbox, key: str, **server: Any) -> Config:

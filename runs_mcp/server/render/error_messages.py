@@ -46,7 +46,9 @@ NOBODY_TO_ASK = (
 )
 FIND_CLOSED = "The server's credential may not use MongoDB filters, and no search has the same meaning as this one."
 FIND_ALTERNATIVES = {"search_runs": "search_runs with its filters", "aggregate_runs": "aggregate_runs for numbers"}
-FOUND_BY_SEARCHES = "here equality of status, interaction, environment and modelId, tags, and bounds of created_at"
+FOUND_BY_SEARCHES = (
+    "in this tool equality of status, interaction, environment and modelId, tags, and bounds of created_at"
+)
 LONGEST_ECHO_CHARS = 100
 LONGEST_IN_SECONDS = 120
 LONGEST_IN_MINUTES = 120
@@ -163,7 +165,7 @@ def create_continues(tags: CreateTags, seconds: float, offered: Offered = None) 
 
 def no_such_run(run_id: str, offered: Offered) -> str:
     """Return the refusal of a resource of a run that does not exist."""
-    return f"There is no run {run_id!r}. {mention(offered, 'list_runs', 'list_runs shows the ids there are.')}".rstrip()
+    return f"There is no run {run_id!r}. {mention(offered, 'list_runs', 'list_runs shows the ids of runs.')}".rstrip()
 
 
 def too_many(most: int) -> str:

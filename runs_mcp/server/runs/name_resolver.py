@@ -295,7 +295,7 @@ def _unknown(given: str, directory: Directory) -> str:
     if near:
         text += f" Did you mean {_listed([by_name[name] for name in near])}?"
     elif directory.options:
-        text += f" There are {_listed(directory.options[:MOST_CANDIDATES])}."
+        text += f" Known: {_listed(directory.options[:MOST_CANDIDATES])}."
     return text if directory.complete else f"{text} If it exists, pass its id."
 
 

@@ -48,7 +48,7 @@ Sort = Annotated[
     AfterValidator(_sort_key),
     Field(description="A measure, - for descending. Default: in time, or -first measure"),
 ]
-GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="Most groups")]
+GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="Maximum groups")]
 Where = Annotated[dict[str, Any], Field(description="MongoDB filter, besides the others; as in find_runs")]
 
 
@@ -65,7 +65,7 @@ async def aggregate_runs(
     end: End | MISSING = MISSING,
     **filtered_by: Unpack[SearchArguments],
 ) -> CallToolResult:
-    """Count, sum, average and rank runs by group, exactly, in one call. Start here for any number: slowest model,
+    """Count, sum, average and rank runs by group in one call. Start here for any number: slowest model,
     tokens per day, failures by error code."""
     server = services(call)
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING), where=where)

@@ -82,7 +82,7 @@ async def get_run(
 async def get_run_filter_options(
     call: Call, *, field: FilterField, **filtered_by: Unpack[OptionArguments]
 ) -> CallToolResult:
-    """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
+    """List the values of a filter with their names and run counts: turns a name into the id that other tools need."""
     server = services(call)
     filters = await server.names.in_filters(filtered_by)
     values = await filter_values.of(server.runs, field, filters)
