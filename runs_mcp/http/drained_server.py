@@ -34,7 +34,7 @@ class DrainedServer(uvicorn.Server):
         """`started` is called with the listening sockets."""
         super().__init__(settings)
         self.servers = []
-        self._tenants = service.tenants
+        self._profile_servers = service.servers
         self._running = service.running
         self._started = started
         self._has_signal = False
@@ -46,7 +46,7 @@ class DrainedServer(uvicorn.Server):
         if self._draining_since is None:
             log.info(STOPPING)
             self._draining_since = time.monotonic()
-            self._tenants.drain()
+            self._profile_servers.drain()
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -73,7 +73,7 @@ class DrainedServer(uvicorn.Server):
     @override
     async def on_tick(self, counter: int) -> bool:
         now = time.monotonic()
-        if self._tenants.busy:
+        if self._profile_servers.busy:
             self._last_busy = now
         if self._draining_since is not None:
             drained = now - max(self._draining_since, self._last_busy) > FLUSH_S
@@ -92,6 +92,7 @@ class DrainedServer(uvicorn.Server):
                 try:
                     await super().serve(sockets)
                 finally:
+                    # After an error they are still open, and uvloop would wait for them.
                     for server in self.servers:
                         server.close()
 

@@ -29,7 +29,9 @@ def run_id(text: str) -> str:
         ValueError: it is empty, too long, or contains characters that could change the path of a request.
     """
     if not _RUN_ID.fullmatch(text):
-        raise ValueError("not a run id (letters, digits, - and _)")
+        raise ValueError(
+            "not a run id (up to 200 letters, digits and the characters - _ . : @, beginning with a letter or digit)"
+        )
     return text
 
 
@@ -122,7 +124,9 @@ Tags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50)]
 Start = Annotated[
     datetime,
     BeforeValidator(moment),
-    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, epoch, or an age: 24h, 7d"}),
+    WithJsonSchema(
+        {"type": "string", "description": "Created at or after: ISO 8601 (UTC if no zone), epoch, or an age: 24h, 7d"}
+    ),
 ]
 End = Annotated[
     datetime,

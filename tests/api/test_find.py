@@ -48,6 +48,7 @@ async def test_where_find_is_closed_a_search_replaces_it(
         pytest.param("vertesia", {"tags": {"$all": ["a", {"$exists": True}]}}, id="tags that are no texts"),
         pytest.param("vertesia", {"created_at": {"$gte": "yesterday"}}, id="a time that is none"),
         pytest.param("vertesia", {"created_at": {"$gte": "2026-01-01T00:00:00.0005Z"}}, id="below the precision"),
+        pytest.param("vertesia", {"created_at": {"$lte": "9999-12-31T23:59:59.999Z"}}, id="up to the last time"),
         pytest.param("vertesia", {"$and": [{"status": "failed"}, {"status": "created"}]}, id="a field twice"),
         pytest.param("vertesia", {"$or": [{"status": "failed"}]}, id="a choice"),
         pytest.param("composable", {"_id": "r1"}, id="a filter of the other edition"),
@@ -69,6 +70,7 @@ async def test_a_filter_that_no_search_expresses_is_refused(
         pytest.param({"_id": {"$in": ["r1", "r2"]}}, {"run_ids": ["r1", "r2"]}, id="ids"),
         pytest.param({"tags": {"$nin": ["a"]}}, {"exclude_tags": ["a"]}, id="tags that runs lack"),
         pytest.param({"parent": None}, {"is_root": True}, id="no parent"),
+        pytest.param({"parent": {"$ne": None}}, {"is_root": False}, id="any parent"),
         pytest.param({"parent": "r1"}, {"parent": ["r1"]}, id="a parent"),
         pytest.param(
             {"finish_reason": "stop", "created_by": "u"}, {"finish_reason": "stop", "created_by": "u"}, id="2"

@@ -27,10 +27,10 @@ from runs_mcp.api import (
 )
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
+from runs_mcp.server.create.background_create import CreateContinuesError, NotSentError, PendingCreate
+from runs_mcp.server.create.create_limit import CreateLimitError
+from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
-from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
-from runs_mcp.server.runs.create_limit import CreateLimitError
-from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
 
@@ -98,7 +98,7 @@ def _explain_create(
 ) -> str:
     """Return the meaning of an error that only the tools that execute runs raise."""
     match error:
-        case LostCreateError(looked=True, tag=tag, cause=cause):
+        case LostCreateError(searched=True, tag=tag, cause=cause):
             found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
             return f"{_cause(cause)} {found}"
         case LostCreateError(tag=tag, cause=cause):
@@ -147,6 +147,25 @@ def too_large(size: int, most: int) -> str:
 def no_answer(seconds: float, *, scope: Scope = READ) -> str:
     """Return the answer to a call that the API has not answered within `seconds`, before it sent any change."""
     return _paragraph(f"The Runs API has not answered within {seconds:g} s.", _unchanged(scope), "Try again later.")
+
+
+def cut_off(seconds: float, creates: Sequence[PendingCreate], *, scope: Scope = READ, offered: Offered = None) -> str:
+    """Return the answer to a call that was cut off after `seconds`, when each of its `creates` could have a run."""
+    if scope == MANAGE:
+        return change_unanswered(seconds, offered)
+    if not creates:
+        return no_answer(seconds, scope=scope)
+    number = "a run" if len(creates) == 1 else f"up to {len(creates)} runs"
+    known = [create.run_id for create in creates if create.run_id]
+    named = f" (so far {', '.join(known)})" if known else ""
+    if creates[0].tags.keyed:
+        advice = ": repeat this call with the same request_key to get what it created"
+    else:
+        advice = mention(offered, "list_runs", f": list_runs(limit={len(creates)}) shows the newest runs")
+    return (
+        f"The call was cut off after {seconds:g} s. It has created {number}{named}, or still creates them in the "
+        f"background. Do not create them again{advice}."
+    )
 
 
 def create_continues(tags: CreateTags, seconds: float, offered: Offered = None) -> str:

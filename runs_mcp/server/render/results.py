@@ -13,7 +13,7 @@ from runs_mcp.observability.masking import show_hidden
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import portable_json, tables
-from runs_mcp.server.render.truncate import Cut, fit, keep_tail, text_of
+from runs_mcp.server.render.cuts import Cut, fit, keep_tail, text_of
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.uris import PARTS, uri_of

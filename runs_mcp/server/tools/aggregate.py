@@ -8,7 +8,7 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
-from runs_mcp.server.aggregate.aggregation import Question, aggregate
+from runs_mcp.server.aggregate.aggregation import AggregateQuery, aggregate
 from runs_mcp.server.aggregate.group_table import GROUPS, group_table
 from runs_mcp.server.aggregate.groups import NAMED, PROFILE, Dimension
 from runs_mcp.server.aggregate.measures import Measure
@@ -72,7 +72,7 @@ async def aggregate_runs(
     if by is not MISSING and PROFILE in by and not server.runs.edition.inference_profiles:
         raise InvalidArgumentError(f"`by`: the {server.runs.edition.name} edition has no inference profiles")
     filters = await server.names.in_filters(filtered_by)
-    question = Question(
+    query = AggregateQuery(
         filters=filters,
         where={} if where is MISSING else await server.names.ids_in(with_iso_times(where)),
         span=TimeSlice.between(start, end),
@@ -83,7 +83,7 @@ async def aggregate_runs(
     )
     answer = await aggregate(
         server.runs,
-        question,
+        query,
         most=server.config.server.max_scan,
         deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
@@ -91,4 +91,4 @@ async def aggregate_runs(
     )
     if not answer.covered:
         await server.names.check_ids(filters)
-    return group_table(question, answer, server.workspace)
+    return group_table(query, answer, server.workspace)
