@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import click
@@ -53,6 +53,7 @@ VAGUE_TEST_NAME = re.compile(
 SDK_INTERNALS = ("_lowlevel_server", "middleware[")
 TREE_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TREE_DOCUMENTED = (ast.Module, ast.ClassDef, *TREE_FUNCTIONS)
+BEFORE_DOCSTRINGS = (*TREE_DOCUMENTED, ast.Assign, ast.AnnAssign)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -116,6 +117,16 @@ class Source:
         constants = (node for node in self.nodes if isinstance(node, ast.Constant))
         return [(node.lineno, node.value) for node in constants if isinstance(node.value, str)]
 
+    @property
+    def docstrings(self) -> Iterator[tuple[int, str]]:
+        """Line numbers and texts of docstrings, including those of attributes, which follow an assignment (PEP 257)."""
+        for node in self.nodes:
+            if isinstance(node, TREE_DOCUMENTED):
+                for before, statement in pairwise([node, *node.body]):
+                    match statement:
+                        case ast.Expr(value=ast.Constant(value=str(text))) if isinstance(before, BEFORE_DOCSTRINGS):
+                            yield statement.lineno, text
+
     def imports(self, modules: Mapping[str, "Source"]) -> Iterator[str]:
         """Yield the `modules` that the file imports when it is loaded itself."""
         for node in self.tree.body:
@@ -133,9 +144,8 @@ def sources(*folders: str) -> Sequence[Source]:
 
 
 def _docstrings(source: Source) -> Iterator[Finding]:
-    for node in source.nodes:
-        if isinstance(node, TREE_DOCUMENTED) and DOCSTRING_STARTS.match(text := ast.get_docstring(node) or ""):
-            line = 1 if isinstance(node, ast.Module) else node.lineno
+    for line, text in source.docstrings:
+        if DOCSTRING_STARTS.match(text):
             yield Finding(source.name, "docstring-start", line, text.partition("\n")[0])
 
 

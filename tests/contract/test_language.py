@@ -1,6 +1,7 @@
 """Names, docstrings and prose follow CONTRIBUTING.md; `python -m benchmarks.structure` prints the figures."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,13 @@ def test_no_file_breaks_a_rule_that_it_kept_before(findings: Sequence[structure.
 def test_known_findings_lists_no_file_that_is_clean(findings: Sequence[structure.Finding]) -> None:
     stale = KNOWN - set(structure.known(findings).splitlines())
     assert not stale, "run `python -m benchmarks.structure --write` to remove " + ", ".join(sorted(stale))
+
+
+def test_docstrings_are_those_of_modules_definitions_and_attributes(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    text = '"""Module."""\nA = 1\n"""A."""\nclass B:\n    c: int\n    """C."""\n\nprint(A)\n"""No."""\n'
+    file.write_text(text, encoding="utf-8")
+    assert [found for _, found in structure.Source(file, tmp_path).docstrings] == ["Module.", "A.", "C."]
 
 
 def test_modules_do_not_import_each_other_in_a_cycle(package: Sequence[structure.Source]) -> None:
