@@ -16,6 +16,7 @@ from redis.asyncio import Redis as Client
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runs_mcp.api import AuthenticationError, NotFoundError, RunsApiError
 from runs_mcp.cli.check import configuration
 from runs_mcp.cli.check.findings import Finding, Outcome
 from runs_mcp.cli.check.redis_connection import redis as check_of_redis
@@ -27,9 +28,11 @@ from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from runs_mcp.redis.connection import DEADLINE_S, MOST_AT_ONCE, CircuitBreaker, GuardedRedis
 from runs_mcp.redis.poll_turns import RedisPollTurns
+from runs_mcp.redis.request_keys import RedisRequestKeys
 from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.redis.stream_relay import RedisRelay
+from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
@@ -201,6 +204,42 @@ async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) 
                 tasks.start_soon(ask, one)
         assert api.count(CREATE) == 1
     assert [answer.structured["id"] for answer in both] == ["r1", "r1"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("no interaction", status=404),
+        AuthenticationError("no access", status=401),
+        RunsApiError("no answer"),
+        LostCreateError("tag", RunsApiError("no answer"), looked=True),
+        RequestKeyConflictError("r1"),
+        ValueError("a flaw"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_error_of_a_create_with_a_request_key_arrives_unchanged(redis: Redis, error: Exception) -> None:
+    async with GuardedRedis.connect(redis.url) as client:
+        keys_of_replicas = [RedisRequestKeys(client, "place") for _ in range(2)]
+        for request_keys in keys_of_replicas:  # the second acquires the lock that the first has released
+            with pytest.raises(type(error)) as raised:
+                async with request_keys.held("k"):
+                    raise error
+            assert raised.value is error
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429])
+async def test_a_request_key_does_not_change_the_message_of_an_error(redis: Redis, status: int) -> None:
+    failed = reply({"message": "no such thing"}, status)
+    replies: Replies = {CREATE: failed, "GET /runs": reply([]), "GET /interactions/resolve/i": failed}
+    async with upstream.serving(replies) as api:
+        messages = []
+        for config in (sharing(api, redis.url), configured(api)):
+            async with running(config) as at, connected(at, "auto") as client:
+                answer = await call(client, "create_run", interaction="i", request_key="k")
+                assert answer.failed
+                messages.append(answer.text.partition(" (Request ")[0])
+    assert messages[0] == messages[1]
 
 
 async def test_rate_limits_count_requests_to_all_replicas(redis: Redis) -> None:
