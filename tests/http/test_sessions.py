@@ -12,6 +12,7 @@ from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.http.auth import keys
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.sessions import Sessions
+from runs_mcp.server.resources import subscriptions
 from tests import upstream
 from tests.http.callers import INITIALIZE, LISTEN, SESSION, listening_to
 from tests.http.service import ACCEPT, Clock, Running, configured, running
@@ -124,3 +125,22 @@ async def test_a_client_can_subscribe_once_it_has_sent_initialized(tmp_path: Pat
         afterwards = await at.post(subscribe, **session)
     assert "sent no notifications/initialized" in early.text
     assert '"result":{}' in afterwards.text
+
+
+async def test_a_repeated_initialized_gives_no_further_subscriptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_SUBSCRIPTIONS", 2)
+
+    async def subscribe(uri: str) -> str:
+        request = {"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": uri}}
+        return (await at.post(request, **session)).text
+
+    async with with_key(tmp_path) as (at, bearer):
+        session = await open_session(at, **bearer)
+        for uri in ("runs://r1", "runs://r1/result"):
+            await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
+            assert '"result":{}' in await subscribe(uri)
+        await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
+        refused = await subscribe("runs://r1/prompt")
+    assert "This connection has 2 subscriptions" in refused
