@@ -27,12 +27,14 @@ from runs_mcp.config.settings import Config, CreateLimitSettings, ProfileSetting
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from runs_mcp.redis.connection import DEADLINE_S, MOST_AT_ONCE, CircuitBreaker, GuardedRedis
+from runs_mcp.redis.leases import Leases
 from runs_mcp.redis.poll_turns import RedisPollTurns
 from runs_mcp.redis.request_keys import RedisRequestKeys
 from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.redis.stream_relay import RedisRelay
 from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
+from runs_mcp.server.runs.run_stream import RunStream
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
@@ -183,6 +185,41 @@ async def test_the_text_outlives_the_replica_that_read_it(redis: Redis) -> None:
         assert api.count(STREAM) == 1
     assert agent.answer
     assert (agent.progress.text, agent.answer.structured["result"]) == (TEXT, TEXT)
+
+
+async def test_a_stream_without_text_is_not_opened_again_after_the_replica_that_read_it(redis: Redis) -> None:
+    never, opened, followed, agent = anyio.Event(), anyio.Event(), anyio.Event(), Agent()
+
+    async def stream(request: Request) -> Response:
+        opened.set()
+        return await events(never)(request)
+
+    replies: Replies = {CREATE: reply(CREATED), GET: until(followed, CREATED, DONE), STREAM: stream}
+    async with upstream.serving(replies) as api:
+        config = sharing(api, redis.url)
+        async with running(config) as other, anyio.create_task_group() as tasks, AsyncExitStack() as leading:
+            leader = await leading.enter_async_context(running(config))
+            async with connected(leader, "auto") as client:
+                await call(client, "create_run", interaction="i", wait=False)
+            await opened.wait()
+            tasks.start_soon(agent.follow, other, "auto")
+            async with Client.from_url(redis.url) as client_of_redis:
+                with anyio.fail_after(30):
+                    while not [name async for name in client_of_redis.scan_iter("*:woken:*")]:
+                        await anyio.lowlevel.checkpoint()
+            followed.set()
+            await leading.aclose()
+        never.set()
+        assert api.count(STREAM) == 1
+    assert agent.answer
+    assert agent.answer.structured["result"] == TEXT
+
+
+async def test_the_lease_of_a_dead_replica_tells_that_a_run_was_led(redis: Redis) -> None:
+    async with GuardedRedis.connect(redis.url) as client:
+        await client.set("place:lead:r1", "a dead replica")
+        relay = RedisRelay(client, Leases(client, "place"), "place")
+        assert [await relay.read(RunStream(run_id)) for run_id in ("r1", "r2")] == ["successor", "leader"]
 
 
 async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) -> None:
