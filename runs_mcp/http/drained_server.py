@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 from typing_extensions import override
+from uvicorn.lifespan.on import LifespanOn
 
 from runs_mcp.http.app import PATH
 from runs_mcp.http.protocol import HttpProtocol
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 KEEP_ALIVE_S = 75
 """Seconds for which an idle connection is kept: longer than common proxies, which would otherwise send a request on a
 connection that is being closed, and answer 502."""
+
+
+class ServiceError(Exception):
+    """The service cannot continue, for the reason in its log."""
 
 
 class DrainedServer(uvicorn.Server):
@@ -78,11 +83,31 @@ class DrainedServer(uvicorn.Server):
             drained = now - max(self._draining_since, self._last_busy) > FLUSH_S
             # Not earlier: sse-starlette polls `should_exit` and cuts every open stream once it is true.
             self.should_exit = self.should_exit or drained or now - self._draining_since > DRAIN_S
+        self.should_exit = self.should_exit or self._has_failed
         return await super().on_tick(counter) or self.should_exit
+
+    @property
+    def _has_failed(self) -> bool:
+        """True if a task that runs for the whole service has ended with an error, without which no request succeeds."""
+        return isinstance(self.lifespan, LifespanOn) and self.lifespan.error_occurred
+
+    @override
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until the server is stopped.
+
+        Raises:
+            ServiceError: the service could not start, or a background task failed.
+        """
+        await super().serve(sockets)
+        if self._has_failed:
+            raise ServiceError("A background task failed, so the service ended; the log names the cause")
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # of uvicorn, with an exit code of its own
+            raise ServiceError("The service could not start; the log names the cause") from None
         self._started([listener for server in self.servers for listener in server.sockets])
 
 

@@ -127,7 +127,9 @@ class Sessions:
     async def _close(self, session_id: str) -> None:
         """Close a session by a DELETE request, as its caller would."""
         # The SDK has no public method to close a session of another request.
-        session = self._open.pop(session_id)
+        session = self._open.pop(session_id, None)
+        if session is None:
+            return  # its caller has closed it in the meantime
         headers = [*session.opened_by["headers"], (MCP_SESSION_ID_HEADER.encode(), session_id.encode())]
         await self._app({**session.opened_by, "method": "DELETE", "headers": headers}, _receive_empty, _discard)
 

@@ -4,20 +4,24 @@ import json
 import signal
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.client import Client
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message
 
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.http.drained_server import DrainedServer, ServiceError, uvicorn_settings
 from runs_mcp.http.listener import serve
 from runs_mcp.http.message import MessageReader
 from runs_mcp.http.protocol import HttpProtocol
+from runs_mcp.http.tenants import Tenants
 from runs_mcp.server.stdio.stdio_service import STOPPING
 from tests import upstream
 from tests.calls import PATIENT, call
@@ -89,6 +93,30 @@ async def test_a_request_without_its_body_is_a_408() -> None:
     await reader({"type": "http", "method": "POST", "headers": []}, never, send)
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
+
+
+@pytest.mark.parametrize("starts", [True, False], ids=["later", "at the start"])
+async def test_a_service_whose_background_task_fails_ends_with_an_error(*, starts: bool) -> None:
+    failing = anyio.Event()
+
+    async def task() -> None:
+        await failing.wait()
+        raise ValueError("a flaw")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(task)
+            if not starts:
+                failing.set()
+                await anyio.sleep_forever()
+            yield
+
+    async with upstream.serving({}) as api:
+        settings = uvicorn_settings(Starlette(lifespan=lifespan))
+        server = DrainedServer(settings, Tenants(configured(api)), started=lambda _: failing.set())
+        with socket.create_server(("127.0.0.1", 0)) as listener, anyio.fail_after(10), pytest.raises(ServiceError):
+            await server.serve([listener])
 
 
 @pytest.mark.slow

@@ -7,6 +7,9 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.http.auth import keys
@@ -73,6 +76,23 @@ async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -
             statuses = [(await ping(http, session)).status_code for session in opened]
     assert statuses == [404, 200, 200]
     assert len(sessions) == 2
+
+
+async def test_closing_sessions_tolerates_that_a_caller_closes_one_meanwhile() -> None:
+    async def serving(scope: Scope, receive: Receive, send: Send) -> None:
+        closed = Headers(scope=scope).get(SESSION)
+        if scope["method"] == "DELETE" and closed == "s1":
+            await http.delete("/mcp", headers={SESSION: "s2"})  # of the caller, while the first session is closed
+        opened = {} if closed else {SESSION: f"s{len(sessions) + 1}"}
+        await Response(headers=opened)(scope, receive, send)
+
+    sessions = Sessions(serving)
+    app = httpx.ASGITransport(MessageReader(sessions, 100_000))
+    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
+        for _ in range(3):
+            await http.post("/mcp", json=INITIALIZE)
+        await sessions.close(lambda _: True)
+    assert len(sessions) == 0
 
 
 async def ping(http: httpx.AsyncClient, session: str) -> httpx.Response:
