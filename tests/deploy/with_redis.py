@@ -33,6 +33,7 @@ from runs_mcp.redis.request_keys import RedisRequestKeys
 from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.redis.stream_relay import RedisRelay
+from runs_mcp.server.runs.create_limit import CreateLimit, CreateLimitError
 from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.run_stream import RunStream
 from tests import upstream
@@ -323,6 +324,17 @@ async def test_runs_started_at_once_never_exceed_the_limit(redis: Redis) -> None
         await replica_counts[0].give_back(minutes[0])
         _, counts = await replica_counts[1].read()
     assert sum(counts.values()) == 19
+
+
+async def test_a_replica_remembers_the_runs_that_it_started_if_redis_loses_its_data(redis: Redis) -> None:
+    async with Client.from_url(redis.url, decode_responses=True) as client:
+        limit = CreateLimit(CreateLimitSettings(per_day=2), RedisStartCounts(client, "place"))
+        for _ in range(2):
+            await limit.take()
+        await client.flushall()
+        with pytest.raises(CreateLimitError), anyio.fail_after(10):
+            await limit.take()
+        assert await client.hvals("place:started") in ([], ["0"])
 
 
 async def test_without_redis_a_replica_counts_its_own_runs(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
