@@ -30,6 +30,7 @@ from runs_mcp.redis.connection import DEADLINE_S, MOST_AT_ONCE, CircuitBreaker, 
 from runs_mcp.redis.leases import Leases
 from runs_mcp.redis.poll_turns import RedisPollTurns
 from runs_mcp.redis.request_keys import RedisRequestKeys
+from runs_mcp.redis.request_state import SharedKeyCodec
 from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.redis.stream_relay import RedisRelay
@@ -423,6 +424,21 @@ async def test_a_question_of_a_replica_may_be_answered_to_another(redis: Redis) 
             answer = await asked(fleet[1], inputResponses=said, requestState=question["requestState"])
             assert answer["structuredContent"]["id"] == "r1"
         assert api.count(CREATE) == 1
+
+
+async def test_replicas_agree_on_a_new_key_for_questions_after_redis_has_lost_it(redis: Redis) -> None:
+    async with Client.from_url(redis.url, decode_responses=True) as client:
+        old, other, new = (SharedKeyCodec(client, "key") for _ in range(3))
+        for codec in (old, other):
+            await codec.fetch()
+        asked_before = old.seal(b"a question")
+        await client.flushall()
+        for codec in (new, old, other):
+            await codec.fetch()
+        for sealing in (old, other, new):
+            sealed = sealing.seal(b"a question")
+            assert [codec.unseal(sealed) for codec in (old, other, new)] == [b"a question"] * 3
+        assert [codec.unseal(asked_before) for codec in (old, other)] == [b"a question"] * 2
 
 
 async def asked(at: Running, **answers: Any) -> dict[str, Any]:
