@@ -78,6 +78,31 @@ async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -
     assert len(sessions) == 2
 
 
+async def test_sessions_that_a_caller_opens_at_once_count_together() -> None:
+    asked, may_answer = list[int](), anyio.Event()
+
+    async def opening(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(1)
+        await may_answer.wait()
+        await Response(headers={SESSION: f"s{len(asked)}"})(scope, receive, send)
+
+    sessions = Sessions(opening, most=2)
+    statuses = []
+    app = httpx.ASGITransport(MessageReader(sessions, 100_000))
+    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
+
+        async def initialize() -> None:
+            statuses.append((await http.post("/mcp", json=INITIALIZE)).status_code)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(initialize)
+            while len(asked) + len(statuses) < 5:
+                await anyio.lowlevel.checkpoint()
+            may_answer.set()
+    assert sorted(statuses) == [200, 200, 429, 429, 429]
+
+
 async def test_closing_sessions_tolerates_that_a_caller_closes_one_meanwhile() -> None:
     async def serving(scope: Scope, receive: Receive, send: Send) -> None:
         closed = Headers(scope=scope).get(SESSION)
