@@ -116,6 +116,7 @@ def uvicorn_settings(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HttpProtocol,
+        ws="none",
         log_config=None,  # uvicorn's configuration would replace the handlers of `logs.configure`
         access_log=False,  # uvicorn's lines contain the query; see `AccessLog`
         timeout_graceful_shutdown=DRAIN_S,

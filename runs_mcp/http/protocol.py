@@ -36,10 +36,12 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unused_bytes += len(data)
         super().data_received(data)
-        if self._unused_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._unused_bytes > MAX_HEADER_BYTES:
             self.send_400_response("The headers are too large.")
-        # Data ends uvicorn's timer of idle connections, also if it is the body of a request that was refused already.
-        if self._deadline is None and self.cycle and self.cycle.response_complete:
+        elif self._deadline is None and self.cycle.response_complete:
+            # Data ends uvicorn's timer of idle connections, also if it is the body of a request that was refused.
             self._expect_headers()
 
     @override

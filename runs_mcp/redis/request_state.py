@@ -1,6 +1,7 @@
 """The key that seals the state of questions, shared so that any replica can receive the answer."""
 
 import secrets
+from typing import Any
 
 import anyio
 from mcp.server.request_state import AESGCMRequestStateCodec
@@ -53,7 +54,7 @@ class SharedKeyCodec:
         """
         # Replicas that ask at the same time agree on one key: SET with NX lets only the first succeed.
         await self._redis.set(self._name, self._keys[0], nx=True)
-        shared = await self._redis.get(self._name)
+        shared: Any = await self._redis.get(self._name)
         if shared and shared != self._keys[0]:
             # The first key seals, all of them unseal: state sealed before the exchange stays valid.
             self._keys = [shared, *(key for key in self._keys if key != shared)][:MOST_KEYS]

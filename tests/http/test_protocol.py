@@ -53,6 +53,10 @@ async def test_whitespace_around_the_value_of_a_header_is_not_part_of_it(line: s
     assert (await answer_to(f"{REQUEST}{line}\r\nConnection: close\r\n\r\n")).endswith("<a value>")
 
 
+async def test_a_malformed_url_is_a_400() -> None:
+    assert (await answer_to("GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n")).startswith("HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize(
     "headers",
     [

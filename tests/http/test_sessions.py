@@ -103,7 +103,7 @@ async def test_sessions_that_a_caller_opens_at_once_count_together() -> None:
     assert sorted(statuses) == [200, 200, 429, 429, 429]
 
 
-async def test_closing_sessions_tolerates_that_a_caller_closes_one_meanwhile() -> None:
+async def test_a_session_that_its_caller_closes_meanwhile_is_skipped() -> None:
     async def serving(scope: Scope, receive: Receive, send: Send) -> None:
         closed = Headers(scope=scope).get(SESSION)
         if scope["method"] == "DELETE" and closed == "s1":
