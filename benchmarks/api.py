@@ -5,7 +5,8 @@
 The runs `small` and `large` exist. `stream-GROUP-NUMBERxCHUNKSxRATExTOGETHER` is a run that delivers CHUNKS chunks,
 RATE per second, as soon as TOGETHER streams of its group are open. Each chunk contains its number and the time at
 which it was sent, from the monotonic clock that all processes share. `POST /runs` creates such a run from its `data`.
-`GET /opened/RUN` returns how often the stream of a run was opened.
+`GET /opened/RUN` returns how often the stream of a run was opened, `POST /end` ends all open streams after their next
+chunk, and `GET /sent` returns the number of chunks of all ended streams.
 """
 
 import json
@@ -84,22 +85,27 @@ class Stream:
 
     def __init__(self, descriptor: int, chunks: int, per_s: int) -> None:
         self.ended = anyio.Event()
+        self.written = 0
+        """Number of written chunks."""
         self._descriptor, self._chunks, self._per_s = descriptor, chunks, per_s
         self._began = float("inf")
-        self._written = 0
         self._pending = bytearray(STREAM_HEAD)
 
     def begin(self) -> None:
         """Start to write."""
         self._began = monotonic()
 
+    def end(self) -> None:
+        """End after the next chunk, if more would follow."""
+        self._chunks = min(self._chunks, self.written + 1)
+
     def write_due(self) -> None:
         """Write the chunks that are due, as far as the socket accepts them."""
         due = min(max(monotonic() - self._began, 0) * self._per_s, self._chunks)
-        while self._written < int(due):
-            self._event(b'data: "%d@%d;"\n\n' % (self._written, monotonic_ns()))
-            self._written += 1
-            if self._written == self._chunks:
+        while self.written < int(due):
+            self._event(b'data: "%d@%d;"\n\n' % (self.written, monotonic_ns()))
+            self.written += 1
+            if self.written == self._chunks:
                 self._event(b"event: close\ndata: {}\n\n")
                 self._pending += b"0\r\n\r\n"
         if not self._pending:
@@ -110,7 +116,7 @@ class Stream:
             return
         except ConnectionError:
             self.ended.set()
-        if self._written == self._chunks and not self._pending:
+        if self.written == self._chunks and not self._pending:
             self.ended.set()
 
     def _event(self, event: bytes) -> None:
@@ -126,6 +132,7 @@ class Api:
         self._waiting: dict[str, list[Stream]] = defaultdict(list)
         self._opened = Counter[str]()
         self._ended: set[str] = set()
+        self._sent = 0
 
     async def serve(self, connection: SocketStream) -> None:
         """Answer the requests of a connection."""
@@ -166,6 +173,7 @@ class Api:
         await stream.ended.wait()
         self._streams = self._streams - {stream}
         self._ended.add(run_id)
+        self._sent += stream.written
 
     def _answer(self, request: str, body: bytes) -> bytes:
         if known := FIXED.get(request):
@@ -176,6 +184,12 @@ class Api:
             return self._run(f"stream-{next(self._numbers)}-0x{data['chunks']}x{data['per_s']}x1")
         if "/opened/" in request:
             return answered({"opened": self._opened[name]})
+        if request == f"GET {ROOT}/sent":
+            return answered({"sent": self._sent})
+        if request == f"POST {ROOT}/end":
+            for stream in self._streams:
+                stream.end()
+            return answered({})
         return self._run(name) if STREAMED.fullmatch(name) else UNKNOWN
 
     def _run(self, run_id: str) -> bytes:

@@ -18,13 +18,15 @@ from urllib.parse import urlsplit
 
 import anyio
 import click
+import httpx
 import psutil
 
 from benchmarks import endpoint, report
 from benchmarks.driver import LEGACY, MODERN, CallError, Era, Listener, Session, Usage, percentile
 from benchmarks.endpoint import StatusError
-from benchmarks.peers import OURS, Environment, fixed_api, serving
-from benchmarks.streams import Reader, Received
+from benchmarks.peers import OURS, Environment, Peer, fixed_api, serving
+from benchmarks.streams import Received
+from benchmarks.versions import other_version
 from tests.deploy.behind_nginx import nginx
 from tests.deploy.redis_server import redis_server
 from tests.ports import LOOPBACK
@@ -38,9 +40,8 @@ READS: Sequence[Call] = (
 )
 SHORT = {"chunks": 10, "per_s": 50}
 """The run that an agent creates and follows after its reads."""
-OPENING_S = 60
-"""Extra seconds of each stream, for opening the streams and connecting the agents."""
-LONGEST_S = 600
+LONGEST_S = 900
+"""Seconds after which an unfinished measurement is abandoned."""
 SOURCES = 10
 """Addresses from which the callers connect, since sessions are limited for each address."""
 ERRORS = (CallError, StatusError, OSError, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream)
@@ -51,6 +52,7 @@ class Setup:
     """A deployment to measure."""
 
     name: str
+    server: Peer = OURS
     processes: int = 1
     redis: bool = False
     workers: int = 1
@@ -72,8 +74,8 @@ class Outcome:
 
     latencies_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     received: Received = field(default_factory=Received)
-    expected: int = 0
-    """Chunks of all runs whose streams ended."""
+    sent: int = 0
+    """Chunks that the API sent in all streams."""
     errors: Counter[str] = field(default_factory=Counter)
     connected_s: float = 0
     """Seconds until all agents, which start at the same time, have completed a handshake and a call."""
@@ -97,8 +99,10 @@ async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Depl
         if setup.redis:
             redis = await stack.enter_async_context(redis_server(folder))
             environment = {**environment, "RUNS_MCP_SERVER__REDIS_URL": redis.url}
-        ours = OURS if setup.workers == 1 else replace(OURS, http=("--http", "--workers", str(setup.workers), "--port"))
-        started = [await stack.enter_async_context(serving(ours, environment)) for _ in range(setup.processes)]
+        server = setup.server
+        if setup.workers > 1:
+            server = replace(server, http=("--http", "--workers", str(setup.workers), "--port"))
+        started = [await stack.enter_async_context(serving(server, environment)) for _ in range(setup.processes)]
         replicas = [Usage(process.pid) for _, process in started]
         if len(started) == 1:
             yield Deployment(started[0][0], replicas, [])
@@ -111,26 +115,29 @@ async def deployed(setup: Setup, environment: Environment) -> AsyncIterator[Depl
 
 
 class Load:
-    """Load on a deployment: streams and agents."""
+    """Load on a deployment in front of the fixed API at `api`: streams and agents."""
 
-    def __init__(self, at: Deployment, *, seconds: float, per_s: int) -> None:
+    def __init__(self, at: Deployment, api: str, *, seconds: float, per_s: int) -> None:
         self.outcome = Outcome()
-        self._at = at
+        self._at, self._api = at, api
         self._seconds = seconds
         self._all_are_there = anyio.Event()
         self._calls_are_over = False
-        self._long = {"chunks": int(per_s * (seconds + OPENING_S)), "per_s": per_s}
+        self._long = {"chunks": per_s * LONGEST_S, "per_s": per_s}
 
     async def run(self, streams: int, agents: int) -> None:
-        """Open the streams, connect the agents, make the calls and wait for all streams to end."""
+        """Open the streams, connect the agents and make the calls; then end the streams and receive their rest."""
         there = [anyio.Event() for _ in range(streams + agents)]
-        with anyio.fail_after(LONGEST_S):
-            async with anyio.create_task_group() as watching:
-                for number in range(streams):
-                    watching.start_soon(self._follow, number, there[number])
-                await _all(there[:streams])
-                report.progress("all streams are open")
-                await self._call(there[streams:])
+        async with httpx.AsyncClient(base_url=self._api) as api:
+            with anyio.fail_after(LONGEST_S):
+                async with anyio.create_task_group() as watching:
+                    for number in range(streams):
+                        watching.start_soon(self._follow, number, there[number])
+                    await _all(there[:streams])
+                    report.progress("all streams are open")
+                    await self._call(there[streams:])
+                    await api.post("/end")
+            self.outcome.sent = (await api.get("/sent")).json()["sent"]
 
     async def _call(self, there: Sequence[anyio.Event]) -> None:
         """Connect the agents and make their calls; measure the processes from the first call to the last result."""
@@ -163,7 +170,7 @@ class Load:
 
         try:
             async with self._client(f"follower-{number}", number) as client:
-                await self._create(client, number, self._long, reader, on_notification)
+                await self._create(client, number, self._long, on_notification)
             if not self._calls_are_over:
                 self.outcome.errors["a stream ended before the calls"] += 1
         except ERRORS as error:
@@ -182,7 +189,9 @@ class Load:
                     for tool, arguments in READS:
                         await self._timed(tool, client.call(tool, arguments))
                     reader = self.outcome.received.reader()
-                    await self._timed("create_run", self._create(client, number, SHORT, reader, reader))
+                    await self._timed("create_run", self._create(client, number, SHORT, reader))
+                    if reader.next != SHORT["chunks"]:
+                        self.outcome.errors["incomplete stream"] += 1
         except ERRORS as error:
             self.outcome.count(error)
         connected.set()
@@ -192,15 +201,10 @@ class Load:
         await call
         self.outcome.latencies_ms[tool].append((perf_counter() - began) * 1_000)
 
-    async def _create(
-        self, client: Session, number: int, data: Mapping[str, int], reader: Reader, on_notification: Listener
-    ) -> None:
+    async def _create(self, client: Session, number: int, data: Mapping[str, int], on_notification: Listener) -> None:
         # Callers ask for different runs: a create that equals one in progress waits, because it may be its repeat.
         arguments = {"interaction": "Writer", "data": data, "tags": [f"caller-{number}"]}
         await client.call("create_run", arguments, on_notification)
-        self.outcome.expected += data["chunks"]
-        if reader.next != data["chunks"]:
-            self.outcome.errors["incomplete stream"] += 1
 
     @asynccontextmanager
     async def _client(self, name: str, number: int) -> AsyncIterator[Session]:
@@ -219,7 +223,7 @@ def row(setup: Setup, outcome: Outcome) -> Sequence[str]:
     """Return the row for a setup."""
     reads = [latency for tool, taken in outcome.latencies_ms.items() if tool != "create_run" for latency in taken]
     created, delays = outcome.latencies_ms["create_run"], outcome.received.delays_ms
-    lost = outcome.expected - len(delays)
+    lost = outcome.sent - len(delays)
     return [
         setup.name,
         f"{(len(reads) + len(created)) / outcome.seconds:,.0f}",
@@ -239,7 +243,7 @@ async def measure_tables(of: Sequence[Setup], *, streams: int, agents: int, seco
     for setup in of:
         report.progress(f"{streams:,} streams and {agents} agents, {setup.name}")
         async with fixed_api() as environment, deployed(setup, environment) as at:
-            load = Load(at, seconds=seconds, per_s=per_s)
+            load = Load(at, environment["API_URL"], seconds=seconds, per_s=per_s)
             await load.run(streams, agents)
         rows.append(row(setup, load.outcome))
         for error, times in load.outcome.errors.most_common():
@@ -267,20 +271,37 @@ async def measure_tables(of: Sequence[Setup], *, streams: int, agents: int, seco
     default=None,
     help="Also measure replicas that share a Redis. Default: if redis-server is installed.",
 )
+@click.option(
+    "--other",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Command `runs-mcp` of another version, in its own environment: compare one process of each, in turns.",
+)
 @report.write_option
 def main(
-    *, streams: int, agents: int, seconds: float, per_s: int, replicas: int, with_redis: bool | None, write: bool
+    *,
+    streams: int,
+    agents: int,
+    seconds: float,
+    per_s: int,
+    replicas: int,
+    with_redis: bool | None,
+    other: Path | None,
+    write: bool,
 ) -> None:
     """Measure one process and several replicas under the load of many agents."""
     can = shutil.which("redis-server") is not None
     if with_redis and not can:
         raise click.UsageError("--redis needs redis-server, which is not installed")
-    setups = [Setup("one process"), Setup(f"{replicas} replicas behind nginx", replicas)]
+    setups = [Setup("one process"), Setup(f"{replicas} replicas behind nginx", processes=replicas)]
     if can and with_redis is not False:
-        setups.append(Setup(f"{replicas} replicas behind nginx, with Redis", replicas, redis=True))
+        setups.append(Setup(f"{replicas} replicas behind nginx, with Redis", processes=replicas, redis=True))
         setups.append(Setup("2 workers at one port, with Redis", redis=True, workers=2))
+    if other:
+        setups = 2 * [Setup("one process"), Setup("one process, the other version", other_version(other))]
     run = partial(measure_tables, setups, streams=streams, agents=agents, seconds=seconds, per_s=per_s)
-    report.publish("load", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
+    report.publish(
+        "load versions" if other else "load", anyio.run(run, backend_options={"use_uvloop": True}), write=write
+    )
 
 
 if __name__ == "__main__":

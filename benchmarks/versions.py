@@ -34,6 +34,11 @@ FIGURES: Mapping[str, Callable[[Crowd], float]] = {
 """Figures of a thousand streams."""
 
 
+def other_version(command: Path) -> Peer:
+    """Return the version whose command `runs-mcp` is `command`."""
+    return replace(OURS, name="the other", command=(str(command), "serve"))
+
+
 async def processor_time(of: Sequence[Peer], over: Transport, rounds: int) -> str:
     """Measure the processor time of each call."""
     rows = []
@@ -109,7 +114,7 @@ async def measure_tables(other: Path, *, over: Sequence[Transport], rounds: int,
     """Return the tables, in Markdown."""
     pair = [
         replace(OURS, name="this version"),
-        replace(OURS, name="the other", command=(str(other), "serve")),
+        other_version(other),
     ]
     at_once = [replace(peer, settings=AT_ONCE.settings) for peer in pair]
     tables = []

@@ -17,7 +17,8 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.sandbox import Sandbox, SandboxOptions, running
 from runs_mcp.server import build_server
-from runs_mcp.server.runs import idempotent_create, run_poller, stream_hub
+from runs_mcp.server.create import idempotent_create
+from runs_mcp.server.runs import run_poller, stream_hub
 from tests.calls import PATIENT
 
 # A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.
@@ -83,8 +84,8 @@ def mode() -> str:
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let servers poll runs, and search for runs whose response was lost, without the usual pauses."""
     monkeypatch.setattr(stream_hub, "FIRST_POLL_S", 0.01)
-    monkeypatch.setattr(run_poller, "FIRST_LOOK_S", 0.01)
-    monkeypatch.setattr(idempotent_create, "LOOK_AFTER_S", (0, 0, 0))
+    monkeypatch.setattr(run_poller, "FIRST_POLL_S", 0.01)
+    monkeypatch.setattr(idempotent_create, "SEARCH_AFTER_S", (0, 0, 0))
 
 
 Connect = Callable[[Config], AbstractAsyncContextManager[Client]]

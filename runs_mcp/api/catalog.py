@@ -146,19 +146,17 @@ class Catalog:
 
     async def _list_endpoints(self) -> list[Interaction]:
         found: dict[str, Interaction] = {}
-        for page in range(MOST_PAGES):
-            body = {
-                "limit": PAGE,
-                "offset": page * PAGE,
-                "include_params_schema": True,
-                "include_result_schema": True,
-            }
+        offset = 0
+        for _ in range(MOST_PAGES):
+            body = {"limit": PAGE, "offset": offset, "include_params_schema": True, "include_result_schema": True}
             answer = _objects(await self._requester.call("POST", "/interactions/endpoints", body=body))
             read = [Interaction.read(item, item.get("params_schema")) for item in answer]
             new = {item.id: item for item in read if item and item.id not in found}
-            found |= new
-            if len(answer) < PAGE or not new:
+            # The API may cap its pages below `PAGE`, so that a short page is not the last.
+            if not new:
                 break
+            found |= new
+            offset += len(answer)
         return list(found.values())
 
 

@@ -15,6 +15,7 @@ from runs_mcp.api.errors import (
     REFUSALS,
     FindClosedError,
     InvalidArgumentError,
+    NotFoundError,
     ProtocolError,
     RunsApiError,
 )
@@ -204,7 +205,7 @@ class RunsClient:
         """Execute an interaction. `POST /runs`.
 
         The request is never repeated once it may have arrived. If the API fails and its answer names the run that it
-        made, that run is fetched and returned.
+        made, that run is fetched and returned, or its id alone if it cannot be read.
 
         Args:
             interaction: Id of the interaction, or its name, e.g. `Summarize`, `Summarize@3` or `Summarize@draft`.
@@ -243,10 +244,10 @@ class RunsClient:
         except RunsApiError as error:
             if error.run_id is None:
                 raise
-            failed = error.run_id
-        else:
-            return self._run(created)
-        return await self.get_run(failed)
+            return await self._run_of_failed_create(error, error.run_id)
+        if not isinstance(created, Mapping):
+            raise ProtocolError("The Runs API answered a create with something that is not a run", outcome_unknown=True)
+        return self._run(created)
 
     async def update_run(self, run_id: str, *, tags: Sequence[str]) -> None:
         """Replace the tags of a run. `PUT /runs/{run_id}`, only where `edition.changes_runs`.
@@ -415,6 +416,19 @@ class RunsClient:
         if not self.edition.changes_runs:
             raise InvalidArgumentError(f"The edition {self.edition.name} cannot change or delete runs")
         return f"/runs/{filters.quote_segment(run_id)}"
+
+    async def _run_of_failed_create(self, failed: RunsApiError, run_id: str) -> Run:
+        """Return the run that the answer of a failed create names, or its id alone if it cannot be read.
+
+        Raises:
+            RunsApiError: `failed`, since there is no such run.
+        """
+        try:
+            return await self.get_run(run_id)
+        except NotFoundError:
+            raise failed from None
+        except RunsApiError:
+            return Run({"id": run_id})
 
     def _runs(self, answer: Any) -> list[Run]:
         return [self.filter_run(Run(run)) for run in _items(answer) if isinstance(run, dict)]

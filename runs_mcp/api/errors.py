@@ -53,7 +53,7 @@ class RunsApiError(Exception):
         self.during_exchange = False
         """True if the exchange of an API key for a token failed, so that the call itself was not sent."""
         self.run_id: str | None = None
-        """Id of the run that a failed create made; None if the answer names none."""
+        """Id of the run that a failed create made, or that a failed stream executed; None if the answer names none."""
 
 
 class InvalidArgumentError(RunsApiError):

@@ -61,7 +61,7 @@ class Run:
     def id(self) -> str:
         """The id that addresses the run; empty if the API sent none."""
         sent = _id(self.raw)
-        return "" if sent is None else str(sent)
+        return str(sent) if isinstance(sent, str | int) else ""
 
     @property
     def status(self) -> str | None:

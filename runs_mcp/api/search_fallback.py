@@ -31,7 +31,7 @@ def search_for(edition: Edition, query: Mapping[str, Any]) -> Search | None:
     """Return the search `query` that selects the same runs as a MongoDB filter, or None if no search does."""
     search: Search = {}
     translations = {**TRANSLATIONS, **(CURRENT_TRANSLATIONS if edition.current_filters else {})}
-    for field, condition in _conditions(query):
+    for field, condition in conditions_of(query):
         translate = translations.get(field)
         translated = translate(condition) if translate else None
         if translated is None or translated.keys() & search.keys():
@@ -55,12 +55,13 @@ def is_in_searches(select: Sequence[str] | MISSING) -> bool:
     return select is MISSING or not NOT_IN_SEARCHES & {path.split(".")[0] for path in select}
 
 
-def _conditions(query: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+def conditions_of(query: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     """Yield the conditions of a filter by field, with those inside `$and`, all of which have to hold."""
     for field, condition in query.items():
-        if field == "$and" and isinstance(condition, list) and all(isinstance(part, Mapping) for part in condition):
+        # An empty list is an error in MongoDB.
+        if field == "$and" and condition and isinstance(condition, list) and _are_filters(condition):
             for part in condition:
-                yield from _conditions(part)
+                yield from conditions_of(part)
         else:
             yield field, condition
 
@@ -111,7 +112,17 @@ def _created(condition: Any) -> Search | None:
 
 
 def _current_parent(condition: Any) -> Search | None:
-    return {"is_root": True} if condition is None else _among("parent", condition)
+    match condition:
+        case None:
+            return {"is_root": True}
+        case {"$ne": None} if len(condition) == 1:
+            return {"is_root": False}
+        case _:
+            return _among("parent", condition)
+
+
+def _are_filters(parts: list[Any]) -> bool:
+    return all(isinstance(part, Mapping) for part in parts)
 
 
 def _are_texts(value: Any) -> bool:

@@ -15,7 +15,7 @@ from runs_mcp.cli.process import run
 from runs_mcp.cli.redirect_file import redirect_file, write_redirect
 from runs_mcp.config.settings import Config
 from runs_mcp.http.dashboard import serve
-from runs_mcp.http.replicas import connect_fleet
+from runs_mcp.http.replicas import connect_replicas
 from runs_mcp.server import build_server
 
 MAX_SCAN = 100_000
@@ -67,7 +67,7 @@ async def _show(config: Config, *, port: int, run_id: str | None, browser: bool)
                 threading.Thread(target=webbrowser.open, args=[file.as_uri()], daemon=True).start()
 
         # With the Redis of the servers, text that another server reads arrives here as well.
-        replicas = connect_fleet(config)
+        replicas = connect_replicas(config)
         server = build_server(_read_only(config), shared=replicas.shared_state(config, None) if replicas else None)
         async with replicas.running() if replicas else nullcontext():
             await serve(server, port=port, on_start=announce)

@@ -9,7 +9,7 @@ from runs_mcp.config.addresses import host_and_port, is_http, is_unencrypted
 from runs_mcp.config.api_settings import AnyCase, Section
 
 Scope = Literal["runs:read", "runs:create", "runs:manage"]
-"""Permissions of callers of the HTTP endpoint: to read runs, and to execute interactions."""
+"""Permissions of callers of the HTTP endpoint: to read runs, to execute interactions, and to change and delete runs."""
 
 
 class NoAuthSettings(Section):

@@ -15,22 +15,22 @@ from starlette.types import ASGIApp
 
 from runs_mcp.config.http_settings import JwtAuthSettings, NoAuthSettings
 from runs_mcp.config.settings import Config
-from runs_mcp.http import cors
+from runs_mcp.http.auth.admission import require_authentication
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.metadata import metadata_routes
-from runs_mcp.http.auth.middleware import require_authentication
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.step_up import StepUp
 from runs_mcp.http.auth.verifiers import build_verifier
-from runs_mcp.http.health import Health, Readiness
-from runs_mcp.http.hosts import HostCheck
-from runs_mcp.http.limits import ConcurrencyLimit, RateLimit, SubscriptionLimit
-from runs_mcp.http.message import MessageReader
-from runs_mcp.http.message_ids import MessageIds
-from runs_mcp.http.replicas import connect_fleet
-from runs_mcp.http.request_headers import RequestHeaders
-from runs_mcp.http.sessions import Sessions
-from runs_mcp.http.tenants import Build, Tenants, share_nothing
+from runs_mcp.http.layers import cors
+from runs_mcp.http.layers.health import Health, Readiness
+from runs_mcp.http.layers.hosts import HostCheck
+from runs_mcp.http.layers.limits import ConcurrencyLimit, RateLimit, SubscriptionLimit
+from runs_mcp.http.layers.message import MessageReader
+from runs_mcp.http.layers.message_ids import MessageIds
+from runs_mcp.http.layers.request_headers import RequestHeaders
+from runs_mcp.http.layers.sessions import Sessions
+from runs_mcp.http.profile_servers import Build, ProfileServers, share_nothing
+from runs_mcp.http.replicas import connect_replicas
 from runs_mcp.observability import access_log, request_id, tracing
 from runs_mcp.observability.access_log import AccessLog
 from runs_mcp.observability.caller_name import name_of
@@ -51,7 +51,7 @@ class Service:
     """The application, the servers behind it, and their metrics."""
 
     app: ASGIApp
-    tenants: Tenants
+    servers: ProfileServers
     metrics: Metrics | None
 
 
@@ -63,21 +63,21 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
     """
     metrics = Metrics() if config.server.http.metrics else None
     traced = tracing.start()
-    replicas = connect_fleet(config)
+    replicas = connect_replicas(config)
     share = replicas.shared_state if replicas else share_nothing
-    tenants = Tenants(config, _observers(metrics, traced=traced), build=build, share=share)
+    servers = ProfileServers(config, _observers(metrics, traced=traced), build=build, share=share)
     if metrics:
-        metrics.gauge(calls=lambda: tenants.calls_in_flight, followed=lambda: tenants.runs_followed)
-    sessions = Sessions(MessageIds(tenants), now=now)
+        metrics.gauge(calls=lambda: servers.calls_in_flight, followed=lambda: servers.runs_followed)
+    sessions = Sessions(MessageIds(servers), now=now)
     limiter = replicas.rate_limiter() if replicas else GcraLimiter(now)
-    limited = _with_limits(sessions, config, limiter, tenants)
+    limited = _with_limits(sessions, config, limiter, servers)
     endpoint, watch = _with_authentication(limited, config, sessions)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with (
             replicas.running() if replicas else nullcontext(),
-            tenants.running(),
+            servers.running(),
             anyio.create_task_group() as tasks,
         ):
             if watch:
@@ -85,10 +85,10 @@ def build_service(config: Config, *, host: str, build: Build = build_server, now
             yield
             tasks.cancel_scope.cancel()
 
-    app: ASGIApp = Starlette(routes=_routes(endpoint, tenants, host=host), lifespan=lifespan)
-    for layer in reversed(_layers(tenants, metrics, traced=traced, now=now)):
+    app: ASGIApp = Starlette(routes=_routes(endpoint, servers, host=host), lifespan=lifespan)
+    for layer in reversed(_layers(servers, metrics, traced=traced, now=now)):
         app = layer.cls(app, *layer.args, **layer.kwargs)
-    return Service(app, tenants, metrics)
+    return Service(app, servers, metrics)
 
 
 def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
@@ -103,15 +103,15 @@ def _observers(metrics: Metrics | None, *, traced: bool) -> Observers:
     )
 
 
-def _layers(tenants: Tenants, metrics: Metrics | None, *, traced: bool, now: Clock) -> Sequence[Middleware]:
+def _layers(servers: ProfileServers, metrics: Metrics | None, *, traced: bool, now: Clock) -> Sequence[Middleware]:
     """Return the layers in front of all routes, outermost first."""
-    http = tenants.config.server.http
+    http = servers.config.server.http
     full = f"{http.max_requests:,} requests are being served already (server.http.max_requests)."
     return [
         # First, so that every response has an id, including those of the probes and of the limits.
         Middleware(RequestId),
         # Before the limits and the access log: a probe must succeed on a full server, and would flood the log.
-        Middleware(Health, readiness=Readiness(tenants, now)),
+        Middleware(Health, readiness=Readiness(servers, now)),
         Middleware(AccessLog),
         *([Middleware(RequestCounter, metrics=metrics)] if metrics else []),
         Middleware(ConcurrencyLimit, most=http.max_requests, reason=full),
@@ -120,11 +120,11 @@ def _layers(tenants: Tenants, metrics: Metrics | None, *, traced: bool, now: Clo
     ]
 
 
-def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
+def _routes(endpoint: ASGIApp, servers: ProfileServers, *, host: str) -> list[Route]:
     """Return the routes of the endpoint and of the public metadata."""
-    settings = tenants.config.server
+    settings = servers.config.server
     # `streamable_http_app` is called for the session manager that it creates; the application it returns is not used.
-    for server in tenants.servers:
+    for server in servers:
         server.mcp.streamable_http_app(
             host=host,
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # see HostCheck
@@ -134,7 +134,7 @@ def _routes(endpoint: ASGIApp, tenants: Tenants, *, host: str) -> list[Route]:
     # Many clients drop the body or the Authorization header when they follow a redirect, so /mcp/ is a route as well.
     routes = [Route(path, endpoint=checked) for path in (PATH, f"{PATH}/")]
     if isinstance(settings.http.auth, JwtAuthSettings):
-        routes += metadata_routes(settings.http.auth, manages=tenants.config.manages)
+        routes += metadata_routes(settings.http.auth, manages=servers.config.manages)
     return routes
 
 
@@ -148,12 +148,12 @@ def _with_authentication(app: ASGIApp, config: Config, sessions: Sessions) -> tu
     return require_authentication(revocation, config, verifier), revocation.watch
 
 
-def _with_limits(app: ASGIApp, config: Config, limiter: RateLimiter, tenants: Tenants) -> ASGIApp:
+def _with_limits(app: ASGIApp, config: Config, limiter: RateLimiter, servers: ProfileServers) -> ASGIApp:
     """Return `app` behind the limits of each caller and the check of its scopes."""
     settings = config.server
     app = SubscriptionLimit(app)
     if not isinstance(settings.http.auth, NoAuthSettings):
-        app = StepUp(app, tenants.scope_of, Challenge(settings.http.auth))
+        app = StepUp(app, servers.scope_of, Challenge(settings.http.auth))
     if settings.http.rate_limit or any(profile.rate_limit for profile in config.profiles.values()):
         app = RateLimit(app, limiter, settings.http.rate_limit)
     # Half, so that a single caller with many streams cannot lock out the others.

@@ -16,8 +16,8 @@ from typing_extensions import override
 from uvicorn.lifespan.on import LifespanOn
 
 from runs_mcp.http.app import PATH
+from runs_mcp.http.profile_servers import ProfileServers
 from runs_mcp.http.protocol import HttpProtocol
-from runs_mcp.http.tenants import Tenants
 from runs_mcp.server.stdio.stdio_service import DRAIN_S, FLUSH_S, STOPPING
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,11 @@ class DrainedServer(uvicorn.Server):
     """A uvicorn server that reports its sockets once it accepts connections, and drains calls before it stops."""
 
     def __init__(
-        self, settings: uvicorn.Config, tenants: Tenants, started: Callable[[Sequence[socket.socket]], object]
+        self, settings: uvicorn.Config, servers: ProfileServers, started: Callable[[Sequence[socket.socket]], object]
     ) -> None:
         """`started` is called with the listening sockets."""
         super().__init__(settings)
-        self._tenants = tenants
+        self._profile_servers = servers
         self._started = started
         self._has_signal = False
         self._draining_since: float | None = None
@@ -50,7 +50,7 @@ class DrainedServer(uvicorn.Server):
         if self._draining_since is None:
             log.info(STOPPING)
             self._draining_since = time.monotonic()
-            self._tenants.drain()
+            self._profile_servers.drain()
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -77,7 +77,7 @@ class DrainedServer(uvicorn.Server):
     @override
     async def on_tick(self, counter: int) -> bool:
         now = time.monotonic()
-        if self._tenants.busy:
+        if self._profile_servers.busy:
             self._last_busy = now
         if self._draining_since is not None:
             drained = now - max(self._draining_since, self._last_busy) > FLUSH_S

@@ -10,8 +10,8 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import Service, build_service
 from runs_mcp.http.drained_server import DrainedServer, log_address, url_of, uvicorn_settings
+from runs_mcp.http.profile_servers import Build
 from runs_mcp.http.server_sockets import duplicated, server_sockets, with_address
-from runs_mcp.http.tenants import Build
 from runs_mcp.server.server import build_server
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ async def serve(config: Config, *, host: str, port: int, build: Build = build_se
         OSError: the port is in use or may not be opened.
     """
     service = service_at(config, host, build=build)
-    server = DrainedServer(uvicorn_settings(service.app), service.tenants, started=_log_addresses)
+    server = DrainedServer(uvicorn_settings(service.app), service.servers, started=_log_addresses)
     with metrics_served(service.metrics.serve if service.metrics else None, config.server.http.metrics_address):
         async with server_sockets(host, port) as sockets:
             await server.serve(duplicated(sockets))

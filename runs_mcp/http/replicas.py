@@ -6,10 +6,10 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 
 if TYPE_CHECKING:
-    from runs_mcp.redis import Fleet  # needs the extra `redis`, which most installations lack
+    from runs_mcp.redis import Replicas  # needs the extra `redis`, which most installations lack
 
 
-def connect_fleet(config: Config) -> "Fleet | None":
+def connect_replicas(config: Config) -> "Replicas | None":
     """Return the replicas that share the Redis of `server.redis_url`; None if it is not set.
 
     Raises:
@@ -18,7 +18,7 @@ def connect_fleet(config: Config) -> "Fleet | None":
     if config.server.redis_url is None:
         return None
     try:
-        from runs_mcp.redis import Fleet  # noqa: PLC0415 - an optional extra
+        from runs_mcp.redis import Replicas  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError:
         raise ConfigError("server.redis_url: install runs-mcp[redis] to share state in Redis.") from None
-    return Fleet(config.server.redis_url.get_secret_value())
+    return Replicas(config.server.redis_url.get_secret_value())

@@ -3,6 +3,6 @@
 If Redis fails, each replica works alone and reconnects in the background (docs/decisions/redis.md).
 """
 
-from runs_mcp.redis.replica_state import Fleet
+from runs_mcp.redis.replica_state import Replicas
 
-__all__ = ["Fleet"]
+__all__ = ["Replicas"]

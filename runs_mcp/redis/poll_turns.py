@@ -26,11 +26,11 @@ class RedisPollTurns(OwnPollTurns):
         """Return true if no replica has polled the run for `seconds`."""
         with skip_if_redis_fails("polling a run"):
             ms = max(round(seconds * MS_PER_S), 1)
-            return bool(await self._redis.set(f"{self._prefix}:look:{run_id}", "1", px=ms, nx=True))
+            return bool(await self._redis.set(f"{self._prefix}:poll:{run_id}", "1", px=ms, nx=True))
         return True
 
     @override
-    def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:
+    def uris_to_publish(self, run_id: str, subscribed: Iterable[str]) -> Iterable[str]:
         """Return all URIs of the run, because other replicas may have subscribers to others."""
         return uris_of(run_id)
 

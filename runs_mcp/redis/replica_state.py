@@ -46,7 +46,7 @@ class _Shared(SharedState):
             tasks.cancel_scope.cancel()
 
 
-class Fleet:
+class Replicas:
     """The replicas that share a Redis."""
 
     def __init__(self, url: str) -> None:
@@ -72,7 +72,7 @@ class Fleet:
             leases=leases,
             bus=RedisBus(redis, f"{prefix}:changes"),
             relay=RedisRelay(redis, leases, prefix),
-            looks=RedisPollTurns(redis, prefix),
+            poll_turns=RedisPollTurns(redis, prefix),
             request_keys=RedisRequestKeys(redis, prefix),
             single_use=RedisSingleUse(redis, prefix),
             start_counts=RedisStartCounts(redis, prefix),

@@ -5,7 +5,7 @@ from typing_extensions import override
 
 from runs_mcp.config.settings import CreateLimitSettings
 from runs_mcp.redis.connection import skip_if_redis_fails
-from runs_mcp.server.runs.create_limit import LONGEST, MINUTE_S, Counts, OwnStartCounts, windows
+from runs_mcp.server.create.create_limit import LONGEST, MINUTE_S, Counts, OwnStartCounts, windows
 
 # The algorithm of `OwnStartCounts`, by the clock of Redis. One key, so that it runs on a Redis Cluster and on Valkey.
 TAKE = """

@@ -30,7 +30,7 @@ from runs_mcp.sandbox.routes.run_routes import RunRoutes
 from runs_mcp.sandbox.sandbox_options import SandboxOptions
 from runs_mcp.sandbox.schema_check import SchemaChecker
 from runs_mcp.sandbox.storage.run_store import RunStore
-from runs_mcp.startup import NotifyingServer
+from runs_mcp.uvicorn_server import NotifyingServer
 
 SHUTDOWN_S = 1
 

@@ -13,31 +13,32 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from runs_mcp.api import RunsClient
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.settings import Config
+from runs_mcp.server.calls_in_flight import WaitingCalls
+from runs_mcp.server.create.background_create import BackgroundCreates
+from runs_mcp.server.create.create_limit import CreateLimit
+from runs_mcp.server.create.cut_off_creates import CutOffCreates, StartedCreates
+from runs_mcp.server.create.idempotent_create import IdempotentCreate
 from runs_mcp.server.interactions.known_interactions import KnownInteractions
 from runs_mcp.server.pages.page import Pages
 from runs_mcp.server.patience import Patience, patience_of
 from runs_mcp.server.permissions.permitted_tools import PermittedTools
-from runs_mcp.server.runs.background_create import BackgroundCreates
-from runs_mcp.server.runs.create_limit import CreateLimit
-from runs_mcp.server.runs.cut_off_creates import CutOffCreates, StartedCreates
-from runs_mcp.server.runs.idempotent_create import IdempotentCreate
-from runs_mcp.server.runs.name_resolver import Names
+from runs_mcp.server.runs.name_resolver import NameResolver
 from runs_mcp.server.runs.run_poller import RunPollers
-from runs_mcp.server.runs.stream_hub import StreamHub, Waiting
+from runs_mcp.server.runs.stream_hub import StreamHub
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The client of the Runs API, the objects that follow, poll, name and create runs with it, and the settings."""
 
     runs: RunsClient
-    followers: StreamHub
-    waiting: Waiting
-    watchers: RunPollers
-    names: Names
-    idempotent: IdempotentCreate
-    creates: BackgroundCreates
-    cut_off: CutOffCreates
+    hub: StreamHub
+    waiting: WaitingCalls
+    pollers: RunPollers
+    names: NameResolver
+    idempotent_create: IdempotentCreate
+    background_creates: BackgroundCreates
+    cut_off_creates: CutOffCreates
     create_limit: CreateLimit
     config: Config
     interactions: KnownInteractions

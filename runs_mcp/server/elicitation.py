@@ -23,9 +23,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from runs_mcp.api import FilterOption
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create.run_request import MissingInteractionError
 from runs_mcp.server.render import error_messages, tables
-from runs_mcp.server.runs.name_resolver import UnclearNameError
-from runs_mcp.server.runs.run_request import MissingInteractionError
+from runs_mcp.server.runs.name_resolver import STORED, UnclearNameError
 from runs_mcp.server.runs.shared_state import SingleUse
 
 STATE_TTL_S = 300.0
@@ -168,14 +168,20 @@ async def confirm_change(call: Call, action: Literal["update", "delete"], messag
             raise NotConfirmedError(error_messages.not_changed(action, Unanswered.DECLINED))
 
 
-async def question_about(error: BaseException, call: Call) -> Question | None:
-    """Return the question whose answer would repair the call that raised `error`; None if no answer would."""
+async def question_about(error: BaseException, call: Call, arguments: Mapping[str, Any]) -> Question | None:
+    """Return the question whose answer, as an argument, repairs the call that raised `error`; None if no answer does.
+
+    A name inside a MongoDB filter is no argument, so the error with the candidates is the answer.
+    """
     match error:
-        case UnclearNameError(field=field, given=given, candidates=[_, *_] as candidates):
-            return Question(field, f"Several are called {given}. Which {field} is meant?", _labels(candidates))
+        case UnclearNameError(field=field, given=given, candidates=[_, *_] as candidates) if (
+            str(arguments.get(field, "")).removeprefix(STORED) == given
+        ):
+            message = f"Several {field}s have the name {given}. Which {field} should be used?"
+            return Question(field, message, _labels(candidates))
         case MissingInteractionError():
             known = await services(call).names.known("interaction")
-            return Question("interaction", "Which interaction is to be run?", _labels(known)) if known else None
+            return Question("interaction", "Which interaction should be run?", _labels(known)) if known else None
         case _:
             return None
 

@@ -32,9 +32,6 @@ class GcraLimiter:
         self._arrivals: dict[str, float] = {}
         """The theoretical arrival time (TAT) of each caller: the time at which all its requests are refilled."""
 
-    def __len__(self) -> int:
-        return len(self._arrivals)
-
     async def wait_s(self, caller: str, per_minute: int, cost: int = 1) -> float:
         """Count a request; see `RateLimiter`."""
         now = self._now()

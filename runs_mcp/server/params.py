@@ -107,10 +107,10 @@ RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")
 RunIds = Annotated[
     list[Annotated[Name, AfterValidator(run_id)]],
     BeforeValidator(listed),
-    Field(min_length=1, max_length=MAX_BATCH, description="Ids of several runs"),
+    Field(min_length=1, max_length=MAX_BATCH, description="Run ids, 1 to 50"),
 ]
-Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Most runs")]
-FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Most runs; over 100 only with select")]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE, description="Maximum runs")]
+FoundLimit = Annotated[int, Field(ge=1, le=MAX_FOUND, description="Maximum runs; over 100 only with select")]
 Offset = Annotated[int, Field(ge=0, description="Runs to skip")]
 Tail = Annotated[int, Field(ge=1, le=1_000_000, description="Last n characters of large fields")]
 RunStatus = Literal["created", "processing", "completed", "failed"]
@@ -122,7 +122,9 @@ Tags = Annotated[list[Name], BeforeValidator(listed), Field(max_length=50)]
 Start = Annotated[
     datetime,
     BeforeValidator(moment),
-    WithJsonSchema({"type": "string", "description": "Created at or after: ISO 8601, epoch, or an age: 24h, 7d"}),
+    WithJsonSchema(
+        {"type": "string", "description": "Created at or after: ISO 8601 (UTC if no zone), epoch, or an age: 24h, 7d"}
+    ),
 ]
 End = Annotated[
     datetime,

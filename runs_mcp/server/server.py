@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
+from mcp.server.context import ServerMiddleware
 from mcp.server.extension import Extension, MethodBinding, RequestHandler, compose_tool_call_handler
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -30,6 +30,7 @@ from runs_mcp.api import EDITIONS
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, InteractionToolSettings
 from runs_mcp.server import ui
+from runs_mcp.server.calls_in_flight import CallsInFlight
 from runs_mcp.server.completion import Completions
 from runs_mcp.server.context import Request, Services
 from runs_mcp.server.elicitation import STATE_TTL_S
@@ -37,19 +38,20 @@ from runs_mcp.server.instructions import instructions
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.lifespan import Lifespan
 from runs_mcp.server.middleware.crashes import contain_crash
+from runs_mcp.server.middleware.initialize import InitializeResponse
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.offered_prompts import OfferedPrompts
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.permitted_tools import INSTRUCTIONS_WAIT_S
-from runs_mcp.server.permissions.scopes import READ, CallerInstructions, principal
+from runs_mcp.server.permissions.scopes import READ, principal
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.skills import Skills
 from runs_mcp.server.tasks import Tasks
-from runs_mcp.server.tool_calls import CallsInFlight, ToolCalls, to_wire
+from runs_mcp.server.tool_calls import ToolCalls, to_wire
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from runs_mcp.server.tools.edition_schema import fit_to_edition
 from runs_mcp.server.tools.operation import Operation, describe_filters
@@ -69,7 +71,7 @@ CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {
     "prompts/list": CacheHint(FIVE_MINUTES_MS, "public"),
     "resources/templates/list": CacheHint(FIVE_MINUTES_MS, "public"),
 }
-"""How long clients may keep the results that the handlers give no time to."""
+"""The time for which clients may keep results, unless the handler sets another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,13 @@ class RunsServer:
     @property
     def busy(self) -> bool:
         """True while a tool call has not been answered, or the API has not answered a create."""
-        return bool(self.in_flight.count or (self.services and self.services.creates.count))
+        return bool(self.in_flight.count or (self.services and self.services.background_creates.count))
 
     async def idle(self) -> None:
         """Wait until every tool call and every create has been answered."""
         await self.in_flight.idle()
         if self.services:
-            await self.services.creates.idle()
+            await self.services.background_creates.idle()
 
     def drain(self) -> None:
         """Make calls that wait for runs return at once, because the server is about to stop."""
@@ -150,9 +152,9 @@ def build_server(
         get_tool_input_schema=calls.input_schema,
         on_list_tools=calls.list,
         on_call_tool=calls.call,
-        on_list_resources=resources.Listing(skills).list,
+        on_list_resources=partial(resources.list_resources, skills),
         on_list_resource_templates=resources.list_templates,
-        on_read_resource=resources.Reader([apps, skills]).read,
+        on_read_resource=partial(resources.read_resource, [apps, skills]),
         on_subscribe_resource=subscriptions.subscribe,
         on_unsubscribe_resource=subscriptions.unsubscribe,
         on_subscriptions_listen=subscriptions.listen,
@@ -164,12 +166,12 @@ def build_server(
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, subscriptions.set_level)
     server.add_notification_handler("notifications/initialized", NotificationParams, subscriptions.hold_session)
     instructions_for = partial(_instructions, config)
-    discover = _discovery(server, instructions_for, tools_change=of_interactions.offered)
+    tools_change = of_interactions.offered
+    discover = _discovery(server, instructions_for, tools_change=tools_change)
     server.add_request_handler("server/discover", RequestParams, discover)
     _extend(server, [tasks, apps, skills])
     _answer_calls(server, calls.call, tasks)
-    changes = of_interactions.offered
-    server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=changes))
+    server.middleware.extend(_middleware(config, observers, shared, instructions_for, tools_change=tools_change))
     return RunsServer(server, config, calls, in_flight, lifespan)
 
 
@@ -194,8 +196,7 @@ def _middleware(
         filter_secrets,
         contain_crash,
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
-        CallerInstructions(instructions_for),
-        *([announce_tool_changes] if tools_change else []),
+        InitializeResponse(instructions_for, tools_change=tools_change),
     ]
 
 
@@ -210,7 +211,7 @@ def selected(config: Config) -> Sequence[Operation]:
     operations = [*OPERATIONS, *_managing(config)]
     names = [operation.name for operation in operations]
     if unknown := set(wanted or ()).difference(names):
-        raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. There are {', '.join(names)}.")
+        raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. Known: {', '.join(names)}.")
     chosen = [
         operation
         for operation in operations
@@ -257,18 +258,6 @@ def _discovery(
         )
 
     return discover
-
-
-async def announce_tool_changes(ctx: Request, call_next: CallNext) -> HandlerResult:
-    """Middleware that announces changes of the list of tools in the response to `initialize`.
-
-    The SDK answers `initialize` from options that each transport creates, without a way to set this option.
-    """
-    answer = await call_next(ctx)
-    if ctx.method != "initialize" or not isinstance(answer, dict):
-        return answer
-    capabilities = answer["capabilities"]
-    return {**answer, "capabilities": {**capabilities, "tools": {**capabilities["tools"], "listChanged": True}}}
 
 
 def _extend(server: Server[Services], extensions: Sequence[Extension]) -> None:

@@ -105,7 +105,7 @@ def _message(ctx: Request, run: Run) -> str:
     if run.is_final:
         took = tables.duration(run.execution_time_ms)
         return f"{run.status} after {took}" if took else str(run.status)
-    if follower := ctx.lifespan_context.followers.find(run.id):
+    if follower := ctx.lifespan_context.hub.find(run.id):
         return f"{run.status}, {follower.length:,} characters written so far"
     if run.status == "created":
         start = f'; stream_run(run_id="{run.id}") starts it'

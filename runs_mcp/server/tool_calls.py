@@ -1,7 +1,6 @@
 """The handlers of `tools/list` and `tools/call`: the border where failures become results that a model can read."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,11 +17,11 @@ from mcp_types import (
     PaginatedRequestParams,
     Tool,
 )
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server import elicitation
+from runs_mcp.server.calls_in_flight import CallsInFlight
 from runs_mcp.server.context import Call, Request, has_left, patience_of_client
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
@@ -37,37 +36,12 @@ from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.name_resolver import NameLikeIdError
 from runs_mcp.server.runs.shared_state import SingleUse
 from runs_mcp.server.tools import OPERATIONS
-from runs_mcp.server.tools.arguments import UnknownArgumentError
+from runs_mcp.server.tools.arguments import UnfitArgumentsError, UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 from runs_mcp.server.tools.tool_references import references, without_references
 
 ANSWER_S = 0.5
 """Seconds within which a call must return after it stops waiting for the API; then it is cancelled."""
-
-
-class CallsInFlight:
-    """The tool calls that have not been answered yet."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._idle = anyio.Event()
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a call for the duration of the block."""
-        self.count += 1
-        try:
-            yield
-        finally:
-            self.count -= 1
-            if not self.count:
-                self._idle.set()
-
-    async def idle(self) -> None:
-        """Wait until every call has been answered."""
-        while self.count:
-            self._idle = anyio.Event()
-            await self._idle.wait()
 
 
 class ToolCalls:
@@ -139,11 +113,12 @@ class ToolCalls:
                 deadline=anyio.current_time() + patience.wait_s,
                 patience=patience,
             )
-            cut_off = ctx.lifespan_context.cut_off
+            cut_off = ctx.lifespan_context.cut_off_creates
             async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
                 with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
                     return await _answer(operation, arguments, call)
-                return results.failure(error_messages.no_answer(patience.wait_s, scope=operation.scope))
+                cut_off.keep(call.started)
+                return results.failure(_cut_off(call, operation.scope))
 
     async def scope_of(self, name: str) -> Scope | None:
         """Return the scope that calls of a tool need; None if there is no such tool."""
@@ -168,7 +143,7 @@ class ToolCalls:
         limits = ctx.lifespan_context.config.server
         if (size := len(to_json(arguments))) > limits.max_arguments_bytes:
             return error_messages.too_large(size, limits.max_arguments_bytes)
-        if max(self._in_flight.count, ctx.lifespan_context.creates.count) >= limits.max_calls:
+        if max(self._in_flight.count, ctx.lifespan_context.background_creates.count) >= limits.max_calls:
             return error_messages.too_many(limits.max_calls)
         return None
 
@@ -186,7 +161,7 @@ async def _answer(
             return await _answer(operation, {**arguments, **error.ids}, call)
         except Exception as error:  # noqa: BLE001 - the border: every failure becomes a result, and crashes are logged
             failed = error
-        question = await elicitation.question_about(failed, call)
+        question = await elicitation.question_about(failed, call, arguments)
         answer = await elicitation.ask(call, question) if question else None
     except elicitation.InputRequiredError as asked:
         return asked.result
@@ -194,10 +169,17 @@ async def _answer(
         return results.failure(str(refused))
     if question and answer and not isinstance(answer, elicitation.Unanswered):
         return await _answer(operation, {**arguments, question.key: answer}, call)
-    if isinstance(failed, ValidationError):
-        return results.failure(error_messages.invalid_arguments(failed, operation.published.input_schema))
+    if isinstance(failed, UnfitArgumentsError):
+        return results.failure(error_messages.invalid_arguments(failed.problems, operation.published.input_schema))
     offered = offered_tools(call.request_context)
     return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope, offered=offered))
+
+
+def _cut_off(call: Call, scope: Scope) -> str:
+    """Return the answer to a call that has not returned in time."""
+    creates = [create for create in call.started.pending.values() if create.may_have_run]
+    offered = offered_tools(call.request_context)
+    return error_messages.cut_off(call.patience.wait_s, creates, scope=scope, offered=offered)
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:

@@ -57,6 +57,14 @@ WHERE: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = {
         {"$or": [{"modelId": "gpt-4o"}, {"token_use.total": {"$lt": 300}}]},
         lambda run: run["modelId"] == "gpt-4o" or run.get("token_use", {}).get("total", 300) < 300,
     ),
+    "a time and another condition": (
+        {"$and": [{"created_at": {"$gte": "2026-11-05T00:00:00.000Z"}}, {"status": "failed"}]},
+        lambda run: run["created_at"] >= "2026-11-05" and run["status"] == "failed",
+    ),
+    "a conjunction in a conjunction": (
+        {"$and": [{"tags": "legal"}, {"$and": [{"created_at": {"$lt": "2026-11-18T00:00:00.000Z"}}, {}]}]},
+        lambda run: "legal" in run["tags"] and run["created_at"] < "2026-11-18",
+    ),
     "nothing": ({}, lambda _: True),
 }
 """MongoDB filters, and what they mean."""
@@ -103,7 +111,7 @@ def expected(runs: Sequence[plain.Document], measures: list[str]) -> Any:
     filters=some.fixed_dictionaries({}, optional=FILTERS),
     by=some.lists(some.sampled_from(DIMENSIONS), max_size=2, unique=True),
     measures=some.lists(some.sampled_from(MEASURES), min_size=1, unique=True),
-    condition=some.sampled_from(list(WHERE)),
+    conditions=some.lists(some.sampled_from(list(WHERE)), max_size=3, unique=True),
 )
 async def test_any_filter_and_grouping_equals_a_plain_computation(
     client: Client,
@@ -112,10 +120,15 @@ async def test_any_filter_and_grouping_equals_a_plain_computation(
     filters: dict[str, Any],
     by: list[str],
     measures: list[str],
-    condition: str,
+    conditions: list[str],
 ) -> None:
-    where, meets = WHERE[condition]
-    chosen = [run for run in documents if plain.matches(run, filters, found) and meets(run)]
+    chosen = [
+        run
+        for run in documents
+        if plain.matches(run, filters, found) and all(WHERE[condition][1](run) for condition in conditions)
+    ]
+    wheres = [WHERE[condition][0] for condition in conditions]
+    where = {"$and": wheres} if len(wheres) > 1 else {} if not wheres else wheres[0]
     answer = await call(client, "aggregate_runs", by=by, measures=measures, where=where, limit=200, **filters)
     assert not answer.failed, answer.text
     told = answer.structured
@@ -126,6 +139,41 @@ async def test_any_filter_and_grouping_equals_a_plain_computation(
     for group in told["groups"]:
         key = tuple(group.get("ids", {}).get(name, label) for name, label in group["by"].items())
         assert numbers(group) == expected(groups[key], measures)
+
+
+FIRST, SECOND = "2026-11-10T00:00:00.000Z", "2026-11-15T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("where", "start"),
+    [
+        pytest.param([{"created_at": {"$gte": SECOND}}, {"status": "failed"}], SECOND, id="a time and a status"),
+        pytest.param([{"status": "failed"}, {"$and": [{"created_at": {"$gte": SECOND}}]}], SECOND, id="nested"),
+        pytest.param(
+            [{"created_at": {"$gte": SECOND}}, {"created_at": {"$gte": FIRST}}, {"status": "failed"}],
+            SECOND,
+            id="two bounds, the later first",
+        ),
+        pytest.param(
+            [
+                {"$and": [{"created_at": {"$gte": FIRST}}]},
+                {"$and": [{"created_at": {"$gte": SECOND}}]},
+                {"status": "failed"},
+            ],
+            SECOND,
+            id="two bounds, each in a conjunction",
+        ),
+    ],
+)
+@pytest.mark.parametrize("arguments", [{}, {"measures": ["runs"], "start": FIRST}], ids=["scanned", "counted"])
+async def test_times_inside_a_conjunction_bound_the_period(
+    client: Client, where: list[dict[str, Any]], start: str, arguments: dict[str, Any]
+) -> None:
+    answer = await call(client, "aggregate_runs", where={"$and": where}, **arguments)
+    expected = await call(client, "aggregate_runs", status="failed", **{**arguments, "start": start})
+    assert not answer.failed, answer.text
+    assert answer.structured == expected.structured
+    assert answer.structured["covered"] > 0
 
 
 async def groups_of(client: Client, **arguments: Any) -> tuple[Answer, list[dict[str, Any]]]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from mcp.client import Client
+from starlette.requests import Request
+from starlette.responses import Response
 
 from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
@@ -76,3 +78,49 @@ async def test_an_order_over_part_of_the_runs_is_marked_incomplete(config: Confi
     assert answer.structured["complete"] is False
     assert answer.structured["covered"] == 50
     assert "INCOMPLETE: 50 of 200 matching runs were compared" in answer.text
+
+
+async def test_an_incomplete_order_claims_no_end(config: Config) -> None:
+    short = config.model_copy(update={"server": ServerSettings(max_scan=50)})
+    async with Client(build_server(short).mcp, client_info=PATIENT) as client:
+        page = await call(client, "search_runs", sort="-created_at", limit=100)
+        beyond = await call(client, "search_runs", sort="-created_at", limit=100, offset=100)
+    assert (len(page.structured["runs"]), beyond.structured["runs"]) == (50, [])
+    for answer in (page, beyond):
+        assert answer.structured["complete"] is False
+        assert answer.text.endswith("Not the end: matching runs that were not compared may follow.")
+        assert answer.structured["advice"] in answer.text
+        assert "End of list" not in answer.text
+
+
+async def test_a_page_beyond_the_end_states_the_largest_possible_number_of_runs(client: Client) -> None:
+    answer = await call(client, "search_runs", sort="created_at", offset=100_000, status="completed")
+    assert answer.structured["runs"] == []
+    assert answer.text.endswith("End of list. There are at most 100,000 such runs.")
+    assert answer.structured["advice"] in answer.text
+
+
+async def test_an_empty_order_names_the_filter_that_hides_runs(client: Client) -> None:
+    answer = await call(client, "search_runs", sort="created_at", model="no-such-model", status="failed")
+    assert answer.text.startswith("No runs for search_runs(")
+    assert 'Without model="no-such-model" ' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [pytest.param(300, True, id="more than a page"), pytest.param(100, False, id="exactly a page")]
+)
+async def test_a_sorted_page_that_the_api_caps_is_not_the_end(connect: Connect, count: int, more: bool) -> None:
+    runs = [{"id": f"r{number}", "execution_time": count - number} for number in range(count)]
+
+    async def search(request: Request) -> Response:
+        asked = await request.json()
+        offset = asked.get("offset", 0)
+        return await upstream.reply(runs[offset : offset + min(asked["limit"], 100)])(request)
+
+    async with upstream.serving({"POST /runs/search": search}) as api:
+        settings = Config(api=api.api.model_copy(update={"edition": "vertesia"}))
+        async with connect(settings) as client:
+            answer = await call(client, "search_runs", sort="-execution_time", limit=100)
+    assert len(answer.structured["runs"]) == 100
+    assert answer.structured.get("next_offset") == (100 if more else None)
+    assert answer.text.endswith("End of list.") is not more

@@ -134,6 +134,19 @@ async def test_a_refused_token_is_renewed_once_and_the_request_sent_again(
     assert runs.calls.last.request.content == b'{"interaction":"i1","data":{"a":1}}'
 
 
+async def test_a_create_whose_refusal_names_its_run_is_not_sent_again_with_another_token(
+    router: respx.MockRouter, open_client: Open
+) -> None:
+    """The model provider refused its credential, after the API had made the run."""
+    router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
+    failed = {"id": "r1", "status": "failed"}
+    create = router.post(path__regex="/runs$").mock(return_value=httpx.Response(401, json=failed))
+    router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(200, json=failed))
+    async with open_client(auth=KEY) as client:
+        assert (await client.create_run(interaction="i1")).id == "r1"
+    assert create.call_count == 1
+
+
 async def test_a_second_refusal_is_an_error(router: respx.MockRouter, open_client: Open) -> None:
     router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
     runs = router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(401))

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 import respx
 
@@ -69,14 +70,18 @@ async def test_a_closed_catalogue_is_a_typed_error() -> None:
             await runs.catalog.list_environments()
 
 
-async def test_every_page_of_interactions_is_read(open_client: Open, router: respx.MockRouter) -> None:
+@pytest.mark.parametrize("cap", [PAGE, 50], ids=["full pages", "pages that the API caps"])
+async def test_every_page_of_interactions_is_read(open_client: Open, router: respx.MockRouter, cap: int) -> None:
     everything = [{"id": f"i{number}", "name": f"N{number}"} for number in range(PAGE + 1)]
-    pages = [everything[:PAGE], everything[PAGE:]]
-    route = router.post(f"{BASE['vertesia']}/interactions/endpoints").respond(json=[])
-    route.side_effect = [respx.MockResponse(200, json=page) for page in pages]
+
+    def page(request: httpx.Request) -> httpx.Response:
+        offset = json.loads(request.content)["offset"]
+        return httpx.Response(200, json=everything[offset : offset + cap])
+
+    router.post(f"{BASE['vertesia']}/interactions/endpoints").mock(side_effect=page)
     async with open_client(edition="vertesia") as runs:
-        assert len(await runs.catalog.list_interactions()) == PAGE + 1
-    assert [json.loads(call.request.content)["offset"] for call in route.calls] == [0, PAGE]
+        listed = await runs.catalog.list_interactions()
+    assert [one.id for one in listed] == [one["id"] for one in everything]
 
 
 async def test_an_api_that_ignores_the_offset_causes_no_endless_paging(
@@ -94,7 +99,7 @@ async def test_answers_of_another_shape_are_read_as_far_as_possible(
 ) -> None:
     route = router.post(f"{BASE['vertesia']}/interactions/endpoints")
     odd = [{"id": "i1", "tags": "no list", "version": "3", "params_schema": 5, "result_schema": None}, {}, "text"]
-    route.side_effect = [respx.MockResponse(200, json=odd), respx.MockResponse(200, json={"no": "list"})]
+    route.side_effect = [respx.MockResponse(200, json=answer) for answer in (odd, [], {"no": "list"})]
     async with open_client(edition="vertesia") as runs:
         [read] = await runs.catalog.list_interactions()
         assert (read.name, read.endpoint, read.version, list(read.tags)) == ("i1", "i1", None, [])

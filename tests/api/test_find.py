@@ -69,6 +69,7 @@ async def test_a_filter_that_no_search_expresses_is_refused(
         pytest.param({"_id": {"$in": ["r1", "r2"]}}, {"run_ids": ["r1", "r2"]}, id="ids"),
         pytest.param({"tags": {"$nin": ["a"]}}, {"exclude_tags": ["a"]}, id="tags that runs lack"),
         pytest.param({"parent": None}, {"is_root": True}, id="no parent"),
+        pytest.param({"parent": {"$ne": None}}, {"is_root": False}, id="any parent"),
         pytest.param({"parent": "r1"}, {"parent": ["r1"]}, id="a parent"),
         pytest.param(
             {"finish_reason": "stop", "created_by": "u"}, {"finish_reason": "stop", "created_by": "u"}, id="2"

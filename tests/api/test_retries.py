@@ -165,6 +165,73 @@ async def test_a_create_that_may_have_arrived_is_never_sent_again(
     assert route.call_count == 1
 
 
+REFUSALS_WITH_A_RUN = [
+    pytest.param(429, {}, id="429"),
+    pytest.param(429, PACING, id="429, pacing"),
+    pytest.param(503, {"retry-after": "1"}, id="503 with Retry-After"),
+    pytest.param(401, {}, id="401"),
+]
+FAILED = {"id": "r1", "status": "failed", "error": {"code": "rate_limited", "message": "Too many tokens"}}
+
+
+@pytest.mark.parametrize(("status", "headers"), REFUSALS_WITH_A_RUN)
+async def test_a_create_whose_refusal_names_its_run_is_sent_once_and_returns_that_run(
+    router: respx.MockRouter, open_client: Open, status: int, headers: dict[str, str]
+) -> None:
+    create = router.post(path__regex="/runs$").mock(return_value=httpx.Response(status, json=FAILED, headers=headers))
+    router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(200, json=FAILED))
+    async with open_client(max_retries=4) as client:
+        run = await client.create_run(interaction="i1", stream=False)
+    assert run.raw == FAILED
+    assert create.call_count == 1
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_a_run_that_a_failed_create_names_is_returned_by_its_id_if_it_cannot_be_read(
+    router: respx.MockRouter, open_client: Open, status: int
+) -> None:
+    router.post(path__regex="/runs$").mock(return_value=httpx.Response(429, json=FAILED))
+    router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(status))
+    async with open_client() as client:
+        run = await client.create_run(interaction="i1")
+    assert run.raw == {"id": "r1"}
+
+
+async def test_a_failed_create_that_names_no_existing_run_has_an_unknown_outcome(
+    router: respx.MockRouter, open_client: Open
+) -> None:
+    create = router.post(path__regex="/runs$").mock(return_value=httpx.Response(429, json=FAILED))
+    router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(404))
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(RateLimitedError) as failed:
+            await client.create_run(interaction="i1")
+    assert failed.value.outcome_unknown
+    assert create.call_count == 1
+
+
+@pytest.mark.parametrize(("status", "headers"), REFUSALS_WITH_A_RUN)
+async def test_a_stream_whose_refusal_names_its_run_is_opened_once(
+    router: respx.MockRouter, open_client: Open, status: int, headers: dict[str, str]
+) -> None:
+    route = router.route().mock(return_value=httpx.Response(status, json=FAILED, headers=headers))
+    async with open_client(max_retries=4) as client:
+        with pytest.raises(RunsApiError) as failed:
+            async with client.stream_run("r1"):
+                pass
+    assert failed.value.run_id == "r1"
+    assert route.call_count == 1
+
+
+async def test_a_stream_that_the_rate_limiter_refuses_is_opened_again(
+    router: respx.MockRouter, open_client: Open
+) -> None:
+    stream = httpx.Response(200, text="event: close\ndata: {}\n\n", headers={"content-type": "text/event-stream"})
+    route = router.route().mock(side_effect=[httpx.Response(429, headers=PACING), stream])
+    async with open_client(max_retries=4) as client, client.stream_run("r1") as events:
+        assert [event async for event in events]
+    assert route.call_count == 2
+
+
 async def test_every_wait_is_reported(router: respx.MockRouter, open_client: Open) -> None:
     told: list[tuple[float, int | None]] = []
 

@@ -23,8 +23,9 @@ from starlette.responses import JSONResponse, Response
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from runs_mcp.server import lifespan
-from runs_mcp.server.runs import cut_off_creates
-from runs_mcp.server.runs.cut_off_creates import CutOffCreates
+from runs_mcp.server.create import cut_off_creates
+from runs_mcp.server.create.cut_off_creates import CutOffCreates
+from runs_mcp.server.runs import batch as batches
 from runs_mcp.server.server import build_server
 from tests import upstream
 from tests.calls import Answer, call
@@ -308,6 +309,21 @@ async def test_a_batch_is_resumed(platform: Platform, api: Upstream) -> None:
         answer = await repeated(client, platform, **batch)
     assert answer.text.startswith(NOTE)
     assert {one["id"] for one in answer.structured["runs"]} == {"r1", "r2", "r3"}
+    assert api.count("POST /runs") == 3
+
+
+async def test_a_batch_is_resumed_beyond_the_create_limit(
+    platform: Platform, api: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "AT_ONCE", 2)
+    batch: dict[str, Any] = {"interaction": "i", "inputs": [{"n": 1}, {"n": 2}, {"n": 3}]}
+    async with connected(build_server(configured(api, create_limit={"per_hour": 3})).mcp) as client:
+        await cut_off(client, platform, 2, **batch)
+        await cut_off(client, platform, 3)
+        answer = await repeated(client, platform, **batch)
+    first, second, third = answer.structured["runs"]
+    assert {first["id"], second["id"]} == {"r1", "r2"}
+    assert "0 are left, and this call wants 1. Nothing was sent. No run was created." in third["failure"]
     assert api.count("POST /runs") == 3
 
 

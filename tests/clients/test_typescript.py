@@ -49,7 +49,7 @@ def test_a_session_with_progress_questions_and_subscriptions(session: dict[str, 
     assert session["aborted"], "the call ended when its AbortSignal said so"
     assert session["progressAfterAbort"] == 0
     assert session["statusAfterAbort"] == "completed", "the run itself goes on"
-    assert session["asked"] == ["Several are called Staging. Which environment is meant?"]
+    assert session["asked"] == ["Several environments have the name Staging. Which environment should be used?"]
     assert session["chosen"] == 1
     completed, refused = session["batch"]
     assert completed == "completed"

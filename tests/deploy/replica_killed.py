@@ -75,8 +75,8 @@ class Replica:
 
 
 @asynccontextmanager
-async def fleet(sandbox: Sandbox, redis_url: str) -> AsyncIterator[list[Replica]]:
-    """Three replicas in processes of their own."""
+async def started_replicas(sandbox: Sandbox, redis_url: str) -> AsyncIterator[list[Replica]]:
+    """Yield three replicas in processes of their own."""
     environment = {
         **CLEAN,
         "RUNS_MCP_API__BASE_URL": f"{sandbox.url}/api/v1",
@@ -98,7 +98,7 @@ async def test_every_stream_ends_with_the_whole_text_and_the_final_run(tmp_path:
         redis_server(tmp_path) as redis,
         sandbox_running(SandboxOptions(max_executing=AGENTS)) as sandbox,
         signed_in(sandbox.url) as api,
-        fleet(sandbox, redis.url) as replicas,
+        started_replicas(sandbox, redis.url) as replicas,
         nginx(tmp_path, [one.url for one in replicas]) as url,
         httpx.AsyncClient(timeout=30) as http,
     ):

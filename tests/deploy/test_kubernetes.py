@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from runs_mcp.config.load import load
-from runs_mcp.http.health import LIVE, READY
+from runs_mcp.http.layers.health import LIVE, READY
 from tests.ports import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"

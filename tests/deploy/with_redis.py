@@ -34,8 +34,8 @@ from runs_mcp.redis.request_state import SharedKeyCodec
 from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.redis.stream_relay import RedisRelay
-from runs_mcp.server.runs.create_limit import CreateLimit, CreateLimitError
-from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
+from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError
+from runs_mcp.server.create.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.run_stream import RunStream
 from tests import upstream
 from tests.calls import Answer, Notifications, call
@@ -126,12 +126,12 @@ async def test_followers_on_all_replicas_share_a_stream_of_the_api(redis: Redis,
 
     started = anyio.Event()
     replies: Replies = {GET: until(ended, PROCESSING, DONE), STREAM: stream, CREATE: reply(CREATED)}
-    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url), 3) as fleet:
-        async with connected(fleet[0], mode) as client, anyio.create_task_group() as tasks:
+    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url), 3) as services:
+        async with connected(services[0], mode) as client, anyio.create_task_group() as tasks:
             await call(client, "create_run", interaction="i", wait=False)
             await started.wait()
             for number, agent in enumerate(agents):
-                tasks.start_soon(agent.follow, fleet[number % 3], mode)
+                tasks.start_soon(agent.follow, services[number % 3], mode)
             for agent in agents:
                 await agent.progress.something.wait()  # each has heard the beginning
             ended.set()
@@ -237,9 +237,9 @@ async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) 
             both.append(await call(client, "create_run", interaction="i", request_key="k"))
 
     replies: Replies = {CREATE: create, GET: reply(DONE), "GET /runs": reply([])}  # a list that lags behind
-    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url), 2) as fleet:
+    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url), 2) as services:
         async with anyio.create_task_group() as tasks:
-            for one in fleet:
+            for one in services:
                 tasks.start_soon(ask, one)
         assert api.count(CREATE) == 1
     assert [answer.structured["id"] for answer in both] == ["r1", "r1"]
@@ -283,9 +283,9 @@ async def test_a_request_key_does_not_change_the_message_of_an_error(redis: Redi
 
 async def test_rate_limits_count_requests_to_all_replicas(redis: Redis) -> None:
     replies: Replies = {"GET /runs": reply([])}
-    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url, rate_limit=4), 2) as fleet:
-        statuses = [(await fleet[number % 2].ask("tools/list")).status_code for number in range(6)]
-        [refused] = {(await one.ask("tools/list")).headers["retry-after"] for one in fleet}
+    async with upstream.serving(replies) as api, replicas(sharing(api, redis.url, rate_limit=4), 2) as services:
+        statuses = [(await services[number % 2].ask("tools/list")).status_code for number in range(6)]
+        [refused] = {(await one.ask("tools/list")).headers["retry-after"] for one in services}
     assert statuses == [200] * 4 + [429] * 2
     assert 1 <= int(refused) <= 15
 
@@ -301,8 +301,8 @@ ENDED: Replies = {CREATE: reply(DONE)}
 async def test_runs_that_all_replicas_start_count_together(redis: Redis) -> None:
     async with upstream.serving(ENDED) as api:
         config = limited(sharing(api, redis.url), per_hour=3)
-        async with replicas(config, 2) as fleet:
-            answers = [await created(fleet[number % 2]) for number in range(5)]
+        async with replicas(config, 2) as services:
+            answers = [await created(services[number % 2]) for number in range(5)]
         assert api.count(CREATE) == 3
     assert [one.failed for one in answers] == [False, False, False, True, True]
     assert "server.create_limit.per_hour" in answers[-1].text
@@ -368,10 +368,10 @@ async def test_a_change_is_notified_by_every_replica(redis: Redis) -> None:
 
     async with (
         upstream.serving(replies) as api,
-        replicas(sharing(api, redis.url), 3) as fleet,
+        replicas(sharing(api, redis.url), 3) as services,
         anyio.create_task_group() as tasks,
     ):
-        for number, one in enumerate(fleet):
+        for number, one in enumerate(services):
             tasks.start_soon(listen, one, number)
         while len(listening) < 3:
             await anyio.lowlevel.checkpoint()
@@ -393,10 +393,10 @@ async def test_a_polling_replica_notifies_changes_of_parts_that_others_watch(red
 
     async with (
         upstream.serving({GET: until(ended, PROCESSING, DONE)}) as api,
-        replicas(sharing(api, redis.url), 2) as fleet,
+        replicas(sharing(api, redis.url), 2) as services,
         anyio.create_task_group() as tasks,
     ):
-        for one, uri in zip(fleet, watched, strict=True):
+        for one, uri in zip(services, watched, strict=True):
             tasks.start_soon(listen, one, uri)
         for event in listening.values():
             await event.wait()
@@ -417,11 +417,11 @@ async def test_a_question_of_a_replica_may_be_answered_to_another(redis: Redis) 
     async with upstream.serving(replies) as api:
         config = sharing(api, redis.url)
         confirming = config.model_copy(update={"server": config.server.model_copy(update={"confirm_create": True})})
-        async with replicas(confirming, 2) as fleet:
-            question = await asked(fleet[0])
+        async with replicas(confirming, 2) as services:
+            question = await asked(services[0])
             [key] = question["inputRequests"]
             said = {key: {"action": "accept", "content": {key: "yes"}}}
-            answer = await asked(fleet[1], inputResponses=said, requestState=question["requestState"])
+            answer = await asked(services[1], inputResponses=said, requestState=question["requestState"])
             assert answer["structuredContent"]["id"] == "r1"
         assert api.count(CREATE) == 1
 
@@ -456,7 +456,7 @@ async def asked(at: Running, **answers: Any) -> dict[str, Any]:
     return result
 
 
-async def test_tenants_share_nothing(redis: Redis, tmp_path: Path) -> None:
+async def test_profiles_share_nothing(redis: Redis, tmp_path: Path) -> None:
     replies: Replies = {CREATE: [reply({**DONE, "id": "a"}), reply({**DONE, "id": "b"})], "GET /runs": reply([])}
     file = tmp_path / "keys.json"
     bearer = {name: f"Bearer {keys.add(file, name, ('runs:read', 'runs:create'))}" for name in ("one", "other")}
@@ -573,7 +573,7 @@ async def test_a_replica_starts_without_redis_and_joins_the_others_once_it_answe
 
 def circuit_of(at: Running) -> CircuitBreaker:
     """Return the circuit breaker of a replica."""
-    [server] = at.service.tenants.servers
+    [server] = at.service.servers
     relay = server.lifespan._shared.relay
     assert isinstance(relay, RedisRelay)
     return relay._redis.circuit
@@ -596,13 +596,13 @@ async def test_scripts_and_keys_work_on_a_cluster(tmp_path: Path) -> None:
         }
         async with (
             upstream.serving(replies) as api,
-            replicas(limited(sharing(api, redis.url, rate_limit=100), per_day=2), 2) as fleet,
+            replicas(limited(sharing(api, redis.url, rate_limit=100), per_day=2), 2) as services,
         ):
-            async with connected(fleet[0], "auto") as client:
+            async with connected(services[0], "auto") as client:
                 first = await call(client, "create_run", interaction="i", request_key="k")
-            async with connected(fleet[1], "auto") as client:
+            async with connected(services[1], "auto") as client:
                 again = await call(client, "create_run", interaction="i", request_key="k")
-            assert not any(circuit_of(at).open for at in fleet)
+            assert not any(circuit_of(at).open for at in services)
             assert api.count(CREATE) == 1
     assert (first.structured["id"], again.structured["id"]) == ("r1", "r1")
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import HTMLResponse, Response
 
-from runs_mcp.server.runs import idempotent_create
+from runs_mcp.server.create import idempotent_create
 from tests.docs.documents import tokens
 from tests.docs.provoked_errors import Check, EndedWorker, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
 from tests.upstream import events, reply
@@ -95,7 +95,7 @@ HOW: dict[str, Provoked] = {
     "http would send the credential unencrypted; use https, or set api.allow_plain_http": Terminal(
         "runs-mcp serve", {"api": {**GIVEN, "base_url": "http://runs.example.com/api/v1"}}
     ),
-    "server.tools: no such tool: …. There are …": Terminal(
+    "server.tools: no such tool: …. Known: …": Terminal(
         "runs-mcp serve", {"api": GIVEN, "server": {"tools": ["list_run"]}}
     ),
     "profiles: server.http.auth.kind is none, so callers have no names; set bearer or jwt": Terminal(
@@ -231,7 +231,7 @@ def pattern(text: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idempotent_create, "LOOK_AFTER_S", (0, 0))
+    monkeypatch.setattr(idempotent_create, "SEARCH_AFTER_S", (0, 0))
 
 
 @pytest.mark.parametrize("text", HOW)

@@ -102,7 +102,7 @@ async def test_every_line_logged_during_a_request_carries_its_id(
     at, log = process
     headers = {"authorization": f"Bearer {callers['stranger']}", "x-request-id": "t-403"}
     assert (await at.ask("tools/list", **headers)).status_code == 403
-    line = await log.line("t-403", logger="runs_mcp.http.auth.middleware")
+    line = await log.line("t-403", logger="runs_mcp.http.auth.admission")
     assert line["event"] == "a caller was refused: no profile matches stranger"
 
 

@@ -11,7 +11,7 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import Config, ProfileSettings
 from runs_mcp.http.auth import keys
-from runs_mcp.http.health import FRESH_S, Readiness
+from runs_mcp.http.layers.health import FRESH_S, Readiness
 from tests import upstream
 from tests.http.service import Clock, configured, running
 from tests.upstream import TOKEN, Reply, reply
@@ -76,7 +76,7 @@ async def test_the_service_is_not_ready_if_the_api_is_unreachable(api: dict[str,
 
 async def test_the_service_is_not_ready_if_the_api_is_slow() -> None:
     async with upstream.serving({RUNS: never}) as api, running(configured(api)) as at:
-        readiness = Readiness(at.service.tenants, Clock(), max_check_s=0.05)
+        readiness = Readiness(at.service.servers, Clock(), max_check_s=0.05)
         assert await readiness.problem() == "The Runs API did not answer within 0.05 s."
 
 
@@ -118,7 +118,7 @@ async def test_concurrent_probes_share_a_request() -> None:
 async def test_the_service_is_not_ready_while_it_stops() -> None:
     async with upstream.serving({RUNS: reply([])}) as api, running(configured(api)) as at:
         assert (await at.get("/readyz")).status_code == 200
-        at.service.tenants.drain()
+        at.service.servers.drain()
         ready, live = await at.get("/readyz"), await at.get("/healthz")
     assert (ready.status_code, ready.json()["problem"]) == (503, "The server is stopping.")
     assert live.status_code == 200
@@ -133,4 +133,4 @@ async def test_a_profile_with_a_failing_api_does_not_affect_the_others(tmp_path:
         config = configured(api, auth=auth, without_profile="serve").model_copy(update={"profiles": {"acme": acme}})
         async with running(config) as at:
             assert (await at.get("/readyz")).status_code == 200
-            assert len(list(at.service.tenants.servers)) == 2
+            assert len(list(at.service.servers)) == 2

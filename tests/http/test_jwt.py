@@ -27,12 +27,12 @@ from runs_mcp.config.http_settings import JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
+from runs_mcp.http.auth.admission import require_authentication
 from runs_mcp.http.auth.jwks import FRESH_S, PAUSE_S, USABLE_S, KeysAtUrl, KeysUnavailableError
-from runs_mcp.http.auth.middleware import require_authentication
 from runs_mcp.http.auth.revocation import Revocation
 from runs_mcp.http.auth.verifiers import JwtVerifier
-from runs_mcp.http.message import MessageReader
-from runs_mcp.http.sessions import Sessions
+from runs_mcp.http.layers.message import MessageReader
+from runs_mcp.http.layers.sessions import Sessions
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import PATIENT, call
 from tests.http.callers import (
@@ -250,12 +250,12 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
     guarded = configured(config, issuer)
     assert isinstance(guarded.server.http.auth, JwtAuthSettings)
     verifier = JwtVerifier(guarded.server.http.auth, KeysAtUrl(f"{issuer.url}/jwks"))
-    tenants = build_service(config, host="127.0.0.1").tenants
-    sessions = Sessions(tenants)
+    servers = build_service(config, host="127.0.0.1").servers
+    sessions = Sessions(servers)
     revocation = Revocation(MessageReader(sessions, 100_000), verifier, sessions, check_s=0.05, renewal_s=0)
     http = httpx2.ASGITransport(require_authentication(revocation, guarded, verifier))
     expiring = issuer.token(exp=int(time.time()) - 28)
-    async with tenants.running(), anyio.create_task_group() as tasks:
+    async with servers.running(), anyio.create_task_group() as tasks:
         tasks.start_soon(revocation.watch)
         forgotten, continued = [await opened(RESOURCE, expiring, http) for _ in range(2)]
         assert (await asked(RESOURCE, issuer.token(), continued, http)).status_code == 200

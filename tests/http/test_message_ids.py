@@ -11,7 +11,7 @@ from mcp.server.streamable_http import REQUEST_CANCELLED
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runs_mcp.http import message_ids
+from runs_mcp.http.layers import message_ids
 from tests import upstream
 from tests.http.callers import INITIALIZE, SESSION
 from tests.http.service import ACCEPT, MODERN, Running, configured, running

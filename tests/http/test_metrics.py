@@ -112,7 +112,7 @@ async def test_a_request_that_gets_no_answer_has_no_status() -> None:
             await asked.wait()
             assert measured(at, "runs_mcp_calls_in_flight") == 1
             tasks.cancel_scope.cancel()
-        for server in at.service.tenants.servers:
+        for server in at.service.servers:
             await server.idle()
         assert measured(at, "runs_mcp_upstream_requests_total", operation="GET /runs", status="none") == 1
         assert measured(at, "runs_mcp_calls_total", tool="list_runs", outcome="cancelled") == 1

@@ -18,10 +18,10 @@ from starlette.types import Message
 
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.drained_server import DrainedServer, ServiceError, uvicorn_settings
+from runs_mcp.http.layers.message import MessageReader
 from runs_mcp.http.listener import serve
-from runs_mcp.http.message import MessageReader
+from runs_mcp.http.profile_servers import ProfileServers
 from runs_mcp.http.protocol import HttpProtocol
-from runs_mcp.http.tenants import Tenants
 from runs_mcp.server.stdio.stdio_service import STOPPING
 from tests import upstream
 from tests.calls import PATIENT, call
@@ -114,7 +114,7 @@ async def test_a_service_whose_background_task_fails_ends_with_an_error(*, start
 
     async with upstream.serving({}) as api:
         settings = uvicorn_settings(Starlette(lifespan=lifespan))
-        server = DrainedServer(settings, Tenants(configured(api)), started=lambda _: failing.set())
+        server = DrainedServer(settings, ProfileServers(configured(api)), started=lambda _: failing.set())
         with socket.create_server(("127.0.0.1", 0)) as listener, anyio.fail_after(10), pytest.raises(ServiceError):
             await server.serve([listener])
 

@@ -18,7 +18,7 @@ from runs_mcp.cli.sandbox import run_with_sandbox
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth import keys
-from runs_mcp.http.auth.middleware import identify_caller
+from runs_mcp.http.auth.admission import identify_caller
 from runs_mcp.server.permissions.scopes import Caller, caller_of
 from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS

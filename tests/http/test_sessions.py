@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.http.auth import keys
-from runs_mcp.http.message import MessageReader
-from runs_mcp.http.sessions import Sessions
+from runs_mcp.http.layers.message import MessageReader
+from runs_mcp.http.layers.sessions import Sessions
 from runs_mcp.server.resources import subscriptions
 from tests import upstream
 from tests.http.callers import INITIALIZE, LISTEN, SESSION, listening_to
@@ -66,7 +66,7 @@ async def test_removing_a_key_ends_its_streams_subscriptions_and_sessions(tmp_pa
 async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -> None:
     clock = Clock()
     async with upstream.serving({}) as api, running(configured(api), now=clock) as at:
-        sessions = Sessions(at.service.tenants, most=2, now=clock)
+        sessions = Sessions(at.service.servers, most=2, now=clock)
         app = httpx.ASGITransport(MessageReader(sessions, 100_000))
         async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
             opened = []
@@ -75,7 +75,6 @@ async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -
                 opened.append(str((await http.post("/mcp", json=INITIALIZE, headers=ACCEPT)).headers[SESSION]))
             statuses = [(await ping(http, session)).status_code for session in opened]
     assert statuses == [404, 200, 200]
-    assert len(sessions) == 2
 
 
 async def test_sessions_that_a_caller_opens_at_once_count_together() -> None:
@@ -104,12 +103,15 @@ async def test_sessions_that_a_caller_opens_at_once_count_together() -> None:
 
 
 async def test_a_session_that_its_caller_closes_meanwhile_is_skipped() -> None:
+    opening, closed = iter(["s1", "s2", "s3"]), []
+
     async def serving(scope: Scope, receive: Receive, send: Send) -> None:
-        closed = Headers(scope=scope).get(SESSION)
-        if scope["method"] == "DELETE" and closed == "s1":
+        session = Headers(scope=scope).get(SESSION)
+        if scope["method"] == "DELETE":
+            closed.append(session)
+        if closed == ["s1"]:
             await http.delete("/mcp", headers={SESSION: "s2"})  # of the caller, while the first session is closed
-        opened = {} if closed else {SESSION: f"s{len(sessions) + 1}"}
-        await Response(headers=opened)(scope, receive, send)
+        await Response(headers={} if session else {SESSION: next(opening)})(scope, receive, send)
 
     sessions = Sessions(serving)
     app = httpx.ASGITransport(MessageReader(sessions, 100_000))
@@ -117,7 +119,7 @@ async def test_a_session_that_its_caller_closes_meanwhile_is_skipped() -> None:
         for _ in range(3):
             await http.post("/mcp", json=INITIALIZE)
         await sessions.close(lambda _: True)
-    assert len(sessions) == 0
+    assert closed == ["s1", "s2", "s3"]
 
 
 async def ping(http: httpx.AsyncClient, session: str) -> httpx.Response:

@@ -4,12 +4,17 @@ from itertools import pairwise
 
 import pytest
 from mcp.client import Client
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.server.params import MAX_BATCH
-from runs_mcp.server.tools.batch import AT_ONCE
+from runs_mcp.server.runs.batch import AT_ONCE
+from tests import upstream
 from tests.calls import Notifications, call
 from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.upstream import CLOSE, Replies, Reply, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +74,58 @@ async def test_a_batch_executes_a_few_runs_at_a_time(client: Client) -> None:
         statuses = [one["status"] for one in now.structured["runs"]]
         most, done = max(most, statuses.count("processing")), statuses.count("completed")
     assert 1 < most <= AT_ONCE
+
+
+async def numbered(request: Request) -> Response:
+    """Create the run whose number is in its data."""
+    return JSONResponse({"id": f"r{(await request.json())['data']['n']}", "status": "created"})
+
+
+def followable(number: int) -> Replies:
+    done = {"id": f"r{number}", "status": "completed", "result": "text"}
+    return {f"GET /runs/r{number}": reply(done), f"GET /runs/r{number}/stream": events(chunk("text"), CLOSE)}
+
+
+UNREADABLE: Replies = {"GET /runs/r2": reply({}, 500), "GET /runs/r2/stream": events(None)}
+
+
+@pytest.mark.usefixtures("quick_polls")
+async def test_a_run_of_a_batch_that_cannot_be_followed_keeps_its_id_and_is_continued(connect: Connect) -> None:
+    replies = {"POST /runs": numbered, **followable(1), **UNREADABLE, **followable(3)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i", inputs=[{"n": 1}, {"n": 2}, {"n": 3}])
+    assert answer.text.startswith("3 runs: 2 completed, 1 unknown (input 2).")
+    row = answer.structured["runs"][1]
+    assert (row["for"], row["id"]) == ("input 2", "r2")
+    assert row["failure"].startswith("Run r2 was accepted, but following it failed.")
+    assert f"2 | r2 | unknown | {row['failure']}" in answer.text
+    assert answer.structured["next"] == 'get_run(run_ids=["r2"], include=["result"])'
+
+
+@pytest.mark.usefixtures("quick_polls")
+async def test_a_repeated_run_that_cannot_be_followed_keeps_its_id(connect: Connect) -> None:
+    def earlier(number: int) -> Reply:
+        return reply({"id": f"e{number}", "interaction": {"id": "i"}, "parameters": {"n": number}})
+
+    replies = {"POST /runs": numbered, **followable(1), **UNREADABLE}
+    replies |= {"GET /runs/e1": earlier(1), "GET /runs/e2": earlier(2)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", like=["e1", "e2"])
+    row = answer.structured["runs"][1]
+    assert (row["like"], row["id"]) == ("e2", "r2")
+    assert "following it failed" in row["error"]
+
+
+@pytest.mark.usefixtures("quick_polls")
+async def test_a_create_of_a_batch_with_an_unknown_outcome_is_not_counted_as_without_a_run(connect: Connect) -> None:
+    async def lost(request: Request) -> Response:
+        return await (numbered(request) if (await request.json())["data"] == {"n": 1} else reply({}, 500)(request))
+
+    replies = {"POST /runs": lost, "GET /runs": reply({}, 500), **followable(1)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i", inputs=[{"n": 1}, {"n": 2}])
+    assert answer.text.startswith("2 runs: 1 completed, 1 unknown (input 2).")
+    assert 'list_runs(tag="runs-mcp:' in answer.structured["runs"][1]["failure"]
 
 
 async def test_a_batch_beyond_its_deadline_returns_the_ended_runs_and_the_next_call(

@@ -12,8 +12,8 @@ from mcp.client import Client
 
 from runs_mcp.config.settings import Config, CreateLimitSettings
 from runs_mcp.server import build_server
+from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError, OwnStartCounts
 from runs_mcp.server.render import error_messages
-from runs_mcp.server.runs.create_limit import CreateLimit, CreateLimitError, OwnStartCounts
 from tests import upstream
 from tests.calls import PATIENT, call
 from tests.server.test_elicitation import Person, asking
@@ -125,8 +125,12 @@ async def test_refused_creates_do_not_count_toward_the_limit(config: Config) -> 
 LOST: Replies = {"POST /runs": reply({"message": "gone"}, 502), "GET /runs": reply({"message": "gone"}, 502)}
 
 
-async def test_creates_with_an_unknown_outcome_count_toward_the_limit() -> None:
-    async with upstream.serving(LOST) as api:
+NOT_A_RUN: Replies = {"POST /runs": reply(None), "GET /runs": reply([])}
+
+
+@pytest.mark.parametrize("replies", [pytest.param(LOST, id="lost"), pytest.param(NOT_A_RUN, id="not a run")])
+async def test_creates_with_an_unknown_outcome_count_toward_the_limit(replies: Replies) -> None:
+    async with upstream.serving(replies) as api:
         config = configured(api)
         untagged = config.model_copy(update={"server": config.server.model_copy(update={"create_tag": False})})
         async with serving(untagged, per_hour=1) as client:

@@ -16,6 +16,7 @@ from runs_mcp.cli.sandbox import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running
+from runs_mcp.sandbox.sandbox_options import Operation
 from runs_mcp.server import build_server
 from runs_mcp.server.server import selected
 from tests.calls import PATIENT, call
@@ -49,7 +50,7 @@ FILTERS: dict[str, tuple[some.SearchStrategy[Any], Callable[[dict[str, Any], Any
     ),
     "finish_reason": (some.sampled_from(["stop", "error"]), lambda run, reason: run.get("finish_reason") == reason),
     "created_by": (some.sampled_from(["apikey:demo", "user:none"]), lambda run, user: run["created_by"] == user),
-    "is_root": (some.booleans(), lambda run, root: ("parent" not in run) is root),
+    "is_root": (some.booleans(), lambda run, root: not root or "parent" not in run),
     "run_ids": (some.just(["18adf10a8c6d6fb8e027546a", "3bed2520a5ff6bac89812ca3"]), lambda run, ids: run["id"] in ids),
     "workflow_run_ids": (
         some.just(["wf-run-1", "wf-run-2"]),
@@ -158,6 +159,23 @@ async def test_the_current_edition_searches_by_its_filters(current: Client) -> N
     tag = next(tag for run in listed for tag in run["tags"])
     without = await call(current, "search_runs", run_ids=ids, exclude_tags=[tag], is_root=True)
     assert all(tag not in run["tags"] for run in without.structured["runs"])
+
+
+async def test_is_root_false_selects_all_runs_as_a_filter_that_is_not_set(current: Client) -> None:
+    unset = await call(current, "search_runs", limit=100)
+    false = await call(current, "search_runs", limit=100, is_root=False)
+    assert [run["id"] for run in false.structured["runs"]] == [run["id"] for run in unset.structured["runs"]]
+    assert not all(run.get("parent") for run in false.structured["runs"])
+
+
+@pytest.mark.parametrize("answers", [(), ("find",)], ids=["find is open", "find is closed"])
+async def test_runs_with_a_parent_are_found_by_a_mongodb_filter(answers: tuple[Operation, ...]) -> None:
+    async with running(SandboxOptions(answers=closed(*answers))) as sandbox:
+        api = sandbox_api(sandbox.url, CURRENT)
+        async with Client(build_server(Config(api=api)).mcp, client_info=PATIENT) as client:
+            found = await call(client, "find_runs", query={"parent": {"$ne": None}}, limit=100)
+        expected = {run["id"] for run in await documents_of(api) if "parent" in run}
+    assert {run["id"] for run in found.structured["runs"]} == expected != set()
 
 
 async def documents_of(api: ApiSettings, **filters: Any) -> list[dict[str, Any]]:

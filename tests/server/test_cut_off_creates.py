@@ -3,10 +3,10 @@
 import anyio
 import pytest
 
-from runs_mcp.server.runs import cut_off_creates
-from runs_mcp.server.runs.background_create import PendingCreate
-from runs_mcp.server.runs.cut_off_creates import MOST, SETTLE_TURNS, CutOffCreates, StartedCreates
-from runs_mcp.server.runs.idempotent_create import CreateTags
+from runs_mcp.server.create import cut_off_creates
+from runs_mcp.server.create.background_create import PendingCreate
+from runs_mcp.server.create.cut_off_creates import MOST, SETTLE_TURNS, CutOffCreates, StartedCreates
+from runs_mcp.server.create.idempotent_create import CreateTags
 from tests.http.service import Clock
 
 pytestmark = pytest.mark.anyio

@@ -15,6 +15,7 @@ from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.server import build_server, completion, patience, tasks, tool_calls
 from runs_mcp.server.middleware import request_limit
 from runs_mcp.server.patience import Patience
+from runs_mcp.server.runs import batch
 from tests import upstream
 from tests.calls import PATIENT, call
 from tests.conftest import Connect
@@ -173,7 +174,121 @@ async def test_a_batch_names_the_creates_that_were_sent(connect: Connect) -> Non
     sent = ["continues in the background" in failure for failure in failures]
     assert sent == [True] * 8 + [False] * 4
     assert all("No run was created." in failure for failure in failures[8:])
+    assert answer.text.startswith("12 runs: 8 unknown (input 1, ")
+    assert "4 without a run (input 9, input 10, input 11 and 1 more)" in answer.text
     assert api.count(CREATE) == 8
+
+
+CATALOGUE = ["POST /interactions/endpoints", "POST /interactions/export", "GET /interactions/names"]
+
+
+def earlier_run(run_id: str, interaction: str) -> dict[str, Any]:
+    return {"id": run_id, "status": "completed", "interaction": {"id": interaction}, "parameters": {"text": "Hi"}}
+
+
+async def one_interaction(request: Request) -> Response:
+    """Create a run of `i1`, the only interaction that exists."""
+    if (await request.json())["interaction"] == "i1":
+        return JSONResponse({"id": "r1", "status": "created"})
+    return JSONResponse({"message": "No such interaction"}, 404)
+
+
+async def test_a_catalogue_that_hangs_does_not_hide_the_runs_of_a_batch(connect: Connect) -> None:
+    earlier = {"a": earlier_run("a", "i1"), "b": earlier_run("b", "deleted")}
+    replies: Replies = {
+        **{f"GET /runs/{run_id}": reply(run) for run_id, run in earlier.items()},
+        **dict.fromkeys([*CATALOGUE, STREAM, GET], hang),
+        CREATE: one_interaction,
+    }
+    async with upstream.serving(replies) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", like=["a", "b"])
+    first, second = answer.structured["runs"]
+    assert first == {"like": "a", "id": "r1", "status": "created"}
+    assert "found nothing there (404)" in second["error"]
+    assert "No run was created." in second["error"]
+    assert answer.structured["next"].startswith('get_run(run_ids=["r1"]')
+
+
+FAILING = reply({}, 500)
+
+
+@pytest.mark.parametrize("reads", [pytest.param([FAILING, hang], id="hang"), pytest.param(FAILING, id="fail")])
+async def test_a_repeat_of_a_call_that_was_cut_off_names_its_run_though_reads(connect: Connect, reads: Any) -> None:
+    create, opened = Hanging({"id": "r1", "status": "created"}), Opened()
+    replies: Replies = {CREATE: create, STREAM: opened, GET: reads}
+    async with upstream.serving(replies) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(lambda: call(client, "create_run", interaction="i"))
+                await create.came.wait()
+                callers.cancel_scope.cancel()
+            create.go.set()
+            await opened.event.wait()
+            await call(client, "stream_run", run_id="r1")  # answered after the follower of the run has failed
+            answer = await call(client, "create_run", interaction="i")
+    assert answer.text.startswith("Run r1 was accepted, but following it failed. The Runs API failed (500).")
+    assert api.count(CREATE) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        pytest.param({}, "list_runs(limit=1) shows the newest runs.", id="without a key"),
+        pytest.param({"request_key": "k"}, "repeat this call with the same request_key", id="with a key"),
+    ],
+)
+async def test_a_call_that_is_cut_off_names_its_creates_and_its_repeat_returns_their_runs(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], advice: str
+) -> None:
+    monkeypatch.setattr(tool_calls, "ANSWER_S", -0.2)  # before the call stops waiting for the API
+    create = Hanging({"id": "r1", "status": "completed", "result": "Hello"})
+    replies: Replies = {CREATE: create, "GET /runs": reply([]), GET: reply({"id": "r1", "status": "completed"})}
+    async with upstream.serving(replies) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            answer = await call(client, "create_run", interaction="i", **arguments)
+            assert answer.failed
+            assert "No run was created." not in answer.text
+            assert f"Do not create them again: {advice}" in answer.text
+            create.go.set()
+            answer = await call(client, "create_run", interaction="i", **arguments)
+    assert answer.structured["id"] == "r1"
+    assert api.count(CREATE) == 1
+
+
+async def test_a_call_that_is_cut_off_after_it_sent_a_change_does_not_deny_the_change(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool_calls, "ANSWER_S", -0.2)
+    async with upstream.serving({"DELETE /runs/r1": hang}) as api:
+        config = impatient(api, manage=True)
+        changing = config.model_copy(update={"api": api.api.model_copy(update={"edition": "vertesia"})})
+        async with connect(changing) as client:
+            with anyio.fail_after(GUARD_S):
+                answer = await call(client, "delete_runs", run_ids=["r1"])
+    assert answer.failed
+    assert "It is not known whether this run was changed." in answer.text
+    assert "Nothing was changed" not in answer.text
+
+
+async def test_a_repeat_that_has_no_time_left_still_shows_the_runs_of_the_call_that_was_cut_off(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "AT_ONCE", 1)
+    second = Hanging({"id": "r1", "status": "completed"})
+    replies: Replies = {CREATE: [reply({"message": "Not now"}, 400), second, hang]}
+    asked: dict[str, Any] = {"interaction": "i", "inputs": [{"n": 1}, {"n": 2}]}
+    async with upstream.serving(replies) as api, connect(impatient(api)) as client:
+        with anyio.fail_after(GUARD_S):
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(lambda: call(client, "create_run", **asked))
+                await second.came.wait()
+                callers.cancel_scope.cancel()
+            second.go.set()
+            answer = await call(client, "create_run", **asked)
+    first, other = answer.structured["runs"]
+    assert "continues in the background" in first["failure"]
+    assert other["id"] == "r1"
 
 
 async def test_further_creates_are_refused_while_very_many_continue(connect: Connect) -> None:

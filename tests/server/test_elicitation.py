@@ -64,16 +64,46 @@ async def test_an_ambiguous_name_is_asked_about_and_the_call_continues_with_the_
     async with asking(config, mode, person) as client:
         answer = await call(client, "list_runs", environment="Staging", limit=5)
     [form] = person.asked
-    assert form.message == "Several are called Staging. Which environment is meant?"
+    assert form.message == "Several environments have the name Staging. Which environment should be used?"
     assert set(form.requested_schema["properties"]["environment"]["enum"]) == {FIRST, SECOND}
     assert {run["environment"]["id"] for run in answer.structured["runs"]} == {SECOND}
+
+
+IN_A_FILTER: dict[str, dict[str, Any]] = {
+    "find_runs": {"query": {"environment": "Staging"}},
+    "aggregate_runs": {"where": {"$or": [{"environment": {"$in": ["Staging"]}}, {"status": "failed"}]}},
+}
+
+
+@pytest.mark.parametrize("tool", IN_A_FILTER)
+async def test_an_ambiguous_name_inside_a_mongodb_filter_is_an_error_with_the_candidates(
+    config: Config, mode: str, tool: str
+) -> None:
+    person = Person(environment=SECOND)
+    async with asking(config, mode, person) as client:
+        answer = await call(client, tool, **IN_A_FILTER[tool])
+    assert not person.asked
+    assert answer.failed
+    assert FIRST in answer.text
+    assert SECOND in answer.text
+
+
+async def test_an_answer_for_an_argument_leaves_the_same_name_in_a_mongodb_filter_ambiguous(
+    config: Config, mode: str
+) -> None:
+    person = Person(environment=SECOND)
+    async with asking(config, mode, person) as client:
+        answer = await call(client, "aggregate_runs", environment="Staging", **IN_A_FILTER["aggregate_runs"])
+    assert len(person.asked) == 1
+    assert answer.failed
+    assert "Pass an id." in answer.text
 
 
 async def test_a_missing_interaction_is_asked_for(config: Config, mode: str) -> None:
     person = Person(interaction="66a1f0c2e4b0a1b2c3d40003")
     async with asking(config, mode, person) as client:
         answer = await call(client, "create_run", data=CREATE["data"])
-    assert [form.message for form in person.asked] == ["Which interaction is to be run?"]
+    assert [form.message for form in person.asked] == ["Which interaction should be run?"]
     assert answer.structured["result"]["emails"] == ["ann@example.com"]
 
 

@@ -1,6 +1,7 @@
 """Every failure is one paragraph: the cause, the effect of a call that could have one, and the next step."""
 
 import pytest
+from pydantic import TypeAdapter
 
 from runs_mcp.api import (
     ApiTimeoutError,
@@ -15,8 +16,14 @@ from runs_mcp.api import (
     UnavailableError,
 )
 from runs_mcp.server.permissions.scopes import CREATE
+from runs_mcp.server.render import results
 from runs_mcp.server.render.error_messages import explain
 from runs_mcp.server.runs.stream_hub import FollowingError
+from tests import upstream
+from tests.calls import call
+from tests.conftest import Connect
+from tests.server.test_streaming import configured
+from tests.upstream import reply
 
 CASES = [
     pytest.param(
@@ -116,6 +123,21 @@ def test_a_run_whose_stream_fails_is_reported_as_existing() -> None:
         "Run r1 was accepted, but following it failed. The Runs API failed (503). "
         'Do not create it again: get_run(run_id="r1") shows its status.'
     )
+
+
+@pytest.mark.anyio
+async def test_a_crash_after_a_create_does_not_deny_the_run(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        TypeAdapter(int).validate_python("x")
+
+    monkeypatch.setattr(results, "ended", fail)
+    async with (
+        upstream.serving({"POST /runs": reply({"id": "r1", "status": "completed"})}) as api,
+        connect(configured(api)) as client,
+    ):
+        answer = await call(client, "create_run", interaction="i")
+    assert "failed inside the server" in answer.text
+    assert "It is not known whether a run was created." in answer.text
 
 
 def test_an_internal_error_reveals_no_details_to_the_model(caplog: pytest.LogCaptureFixture) -> None:

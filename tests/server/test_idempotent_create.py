@@ -13,7 +13,7 @@ from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
-from tests.upstream import Replies, Upstream, reply
+from tests.upstream import Replies, Reply, Upstream, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_polls")]
 
@@ -27,6 +27,10 @@ async def lost(_: Request) -> Response:
 
 def untagged(api: Upstream) -> Config:
     return configured(api).model_copy(update={"server": ServerSettings(create_tag=False)})
+
+
+def with_retries(api: Upstream) -> Config:
+    return configured(api).model_copy(update={"api": api.api.model_copy(update={"max_retries": 2})})
 
 
 async def test_a_run_whose_answer_was_lost_is_found_by_its_tag(connect: Connect) -> None:
@@ -67,12 +71,56 @@ async def test_without_a_run_with_the_tag_the_error_states_that_none_was_created
         assert api.count(CREATE) == 1
 
 
+@pytest.mark.parametrize(
+    "unsettled",
+    [
+        pytest.param(reply({}, 504), id="the gateway did not wait"),
+        pytest.param(reply({}, 408), id="no answer in time"),
+        pytest.param(reply(["accepted"]), id="accepted"),
+    ],
+)
+async def test_a_run_that_may_be_listed_later_is_not_denied(connect: Connect, unsettled: Reply) -> None:
+    async with upstream.serving({CREATE: unsettled, LIST: reply([])}) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i")
+        assert api.count(CREATE) == 1
+    assert answer.failed
+    assert "It is not known whether a run was created." in answer.text
+    assert 'list_runs(tag="runs-mcp:' in answer.text
+
+
 async def test_if_searching_fails_the_error_names_the_tag(connect: Connect) -> None:
     async with upstream.serving({CREATE: lost, LIST: reply({}, 500)}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert answer.failed
         assert "It is not known whether a run was created." in answer.text
         assert 'list_runs(tag="runs-mcp:' in answer.text
+
+
+REFUSED = reply({"id": "r1", "status": "failed", "error": {"message": "Too many tokens"}}, 429)
+
+
+async def test_a_refused_create_that_names_its_run_is_answered_with_the_failed_run(connect: Connect) -> None:
+    failed = {"id": "r1", "status": "failed", "error": {"code": "rate_limited", "message": "Too many tokens"}}
+    async with (
+        upstream.serving({CREATE: REFUSED, GET: reply(failed)}) as api,
+        connect(with_retries(api)) as client,
+    ):
+        answer = await call(client, "create_run", interaction="i", stream=False)
+        assert api.asked == [CREATE, GET]
+    assert answer.structured["id"] == "r1"
+    assert answer.structured["status"] == "failed"
+    assert "Too many tokens" in answer.text
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_refused_create_whose_run_cannot_be_read_names_the_run(connect: Connect, *, stream: bool) -> None:
+    replies: Replies = {CREATE: REFUSED, GET: reply({"message": "Not yours"}, 403)}
+    async with upstream.serving(replies) as api, connect(with_retries(api)) as client:
+        answer = await call(client, "create_run", interaction="i", stream=stream)
+        assert api.count(CREATE) == 1
+    assert answer.failed
+    assert answer.text.startswith("Run r1 was accepted, but following it failed.")
+    assert 'Do not create it again: get_run(run_id="r1") shows its status.' in answer.text
 
 
 async def test_tagging_can_be_turned_off(connect: Connect) -> None:

@@ -39,7 +39,7 @@ async def test_each_interaction_is_a_line_with_its_input(client: Client) -> None
     assert line["status"] == "draft"
     [text] = [one for one in answer.text.splitlines() if one.startswith("SummarizeText")]
     assert "3 | published | text, production | text, sentences?: integer | Summarise" in text
-    assert answer.text.endswith("No more.")
+    assert answer.text.endswith("End of list.")
 
 
 @pytest.mark.parametrize("edition", ["composable", "vertesia"])

@@ -12,7 +12,7 @@ from tests import upstream
 from tests.calls import Answer, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
-from tests.upstream import Reply, reply
+from tests.upstream import Replies, Reply, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_polls")]
 
@@ -49,6 +49,12 @@ NONSENSE: dict[str, tuple[bytes, str]] = {
     "an id that is a path": (b'{"id": "../../auth/token", "status": "created"}', JSON),
 }
 
+RUNS = {
+    **dict.fromkeys(("good JSON called HTML", "not a number", "half a surrogate"), "r1"),
+    "an id that is a path": "../../auth/token",
+}
+"""The id of the run that a malformed response names; the others name none."""
+
 
 def body(content: bytes, kind: str) -> Reply:
     async def answer(_: Request) -> Response:
@@ -71,13 +77,30 @@ async def test_a_malformed_api_response_never_breaks_a_call(connect: Connect, na
         assert (await call(client, "get_run", run_id="r2")).structured["status"] == "completed"
 
 
-async def test_a_malformed_api_response_never_repeats_a_create(connect: Connect) -> None:
-    async def create(nonsense: Reply) -> None:
-        replies = {"POST /runs": nonsense, "GET /runs": reply([])}
+async def test_a_create_with_a_malformed_response_is_sent_once_and_its_run_is_not_denied(connect: Connect) -> None:
+    async def create(name: str) -> None:
+        replies = {"POST /runs": body(*NONSENSE[name]), "GET /runs": reply([])}
         async with upstream.serving(replies) as api, connect(configured(api, max_wait_s=20)) as client:
-            assert in_words(await call(client, "create_run", interaction="i1"))
+            answer = await call(client, "create_run", interaction="i1")
             assert api.count("POST /runs") == 1
+        assert in_words(answer)
+        assert "No run was created." not in answer.text, name
+        assert "none was created" not in answer.text, name
+        known = f"Run {RUNS[name]} was accepted" if name in RUNS else "It is not known whether a run was created."
+        assert known in answer.text, name
 
     async with anyio.create_task_group() as tasks:
-        for nonsense in NONSENSE.values():
-            tasks.start_soon(create, body(*nonsense))
+        for name in NONSENSE:
+            tasks.start_soon(create, name)
+
+
+@pytest.mark.parametrize("content", [b"null", b"[]", b'"ok"', b"7", b"{}", b'{"id": null, "status": "created"}'])
+async def test_a_created_run_is_found_by_its_tag_if_the_response_does_not_name_it(
+    connect: Connect, content: bytes
+) -> None:
+    done = {"id": "r1", "status": "completed", "result": "Hello"}
+    replies: Replies = {"POST /runs": body(content, JSON), "GET /runs": reply([done]), "GET /runs/r1": reply(done)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="i1")
+        assert api.count("POST /runs") == 1
+    assert answer.structured["id"] == "r1"

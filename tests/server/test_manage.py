@@ -28,9 +28,9 @@ from runs_mcp.server.params import MAX_BATCH
 from runs_mcp.server.patience import Patience
 from runs_mcp.server.permissions.permitted_tools import permits
 from runs_mcp.server.render import outcomes
+from runs_mcp.server.runs.batch import AT_ONCE
 from runs_mcp.server.runs.own_tags import PREFIX
 from runs_mcp.server.tools import MANAGE_OPERATIONS
-from runs_mcp.server.tools.batch import AT_ONCE
 from tests import upstream
 from tests.calls import PATIENT, call
 from tests.http.callers import calling, serving

@@ -7,6 +7,8 @@ from mcp.client import Client
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runs_mcp.api import connect as api_client
+from runs_mcp.server.runs.name_resolver import REREAD_S, NameResolver, UnclearNameError
 from tests import upstream
 from tests.calls import call
 from tests.conftest import Connect
@@ -65,7 +67,7 @@ async def test_an_unknown_name_suggests_the_nearest(client: Client) -> None:
 async def test_a_name_without_a_near_match_lists_the_known_names(client: Client) -> None:
     answer = await call(client, "list_runs", interaction="qqq")
     assert answer.failed
-    assert "There are " in answer.text
+    assert "Known: " in answer.text
     assert "ClassifySentiment" in answer.text
 
 
@@ -76,6 +78,25 @@ async def test_an_id_is_not_looked_up_and_names_are_remembered(connect: Connect)
         assert api.count(OPTIONS) == 0
         await call(client, "list_runs", environment="Production")
         await call(client, "list_runs", environment="production")
+        assert api.count(OPTIONS) == 1
+
+
+async def test_a_name_that_was_used_after_the_names_were_read_is_found() -> None:
+    replies: Replies = {OPTIONS: [reply([PROD]), reply([PROD, {"id": "e2", "name": "Trial"}])]}
+    now = [0.0]
+    async with upstream.serving(replies) as api, api_client(api.api) as runs:
+        names = NameResolver(runs, now=lambda: now[0])
+        await names.id_of("environment", "Production")
+        now[0] = REREAD_S + 1
+        assert await names.id_of("environment", "Trial") == "e2"
+
+
+async def test_an_unknown_name_that_is_repeated_does_not_read_the_names_each_time() -> None:
+    async with upstream.serving({OPTIONS: reply([PROD])}) as api, api_client(api.api) as runs:
+        names = NameResolver(runs, now=lambda: 0.0)
+        for _ in range(10):
+            with pytest.raises(UnclearNameError):
+                await names.id_of("environment", "Prodction")
         assert api.count(OPTIONS) == 1
 
 
@@ -244,7 +265,7 @@ async def test_find_shows_the_names_that_are_known_and_asks_for_none(connect: Co
     [
         pytest.param("Sumarize", "there is no 'Sumarize'. Did you mean SummarizeText?", id="a slip"),
         pytest.param("summarizetext", "there is no 'summarizetext'. Did you mean SummarizeText?", id="another case"),
-        pytest.param("qqq", "there is no 'qqq'. There are SummarizeText, ", id="nothing similar"),
+        pytest.param("qqq", "there is no 'qqq'. Known: SummarizeText, ", id="nothing similar"),
     ],
 )
 async def test_a_create_with_an_unknown_interaction_suggests_the_nearest(client: Client, given: str, says: str) -> None:
@@ -284,12 +305,34 @@ async def test_find_takes_names_in_its_filter(client: Client) -> None:
     assert {run["interaction"] for run in found} == {run["interaction"]["id"] for run in listed}
 
 
+@pytest.mark.parametrize(("tool", "argument"), [("find_runs", "query"), ("aggregate_runs", "where")])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"interaction": {"$regex": "contract", "$options": "i"}}, id="a pattern"),
+        pytest.param({"$or": [{"interaction": {"$not": {"$regex": "contract"}}}]}, id="negated, in an alternative"),
+        pytest.param({"interaction": {"$regularExpression": {"pattern": "contract"}}}, id="extended JSON"),
+        pytest.param({"interaction": {"$in": [{"$regex": "contract"}]}}, id="in a list"),
+    ],
+)
+async def test_a_pattern_of_a_name_is_refused_with_the_known_names(
+    client: Client, tool: str, argument: str, condition: dict[str, object]
+) -> None:
+    answer = await call(client, tool, **{argument: condition})
+    assert answer.failed
+    assert answer.text.startswith(
+        "`interaction`: runs hold its id, which no pattern of a name matches. Pass ids or names"
+    )
+    assert "SummarizeText (66a1f0c2e4b0a1b2c3d40001" in answer.text
+
+
 @pytest.mark.parametrize("tool", ["list_runs", "search_runs"])
 async def test_a_hint_names_only_tools_that_work(connect: Connect, tool: str) -> None:
     replies: Replies = {
-        "GET /runs/filter-options/model": CLOSED,
+        "GET /runs/filter-options/status": CLOSED,
         "GET /runs": reply([]),
         "POST /runs/search": reply([]),
+        "POST /runs/facets": CLOSED,
     }
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, tool, model="gpt-5")

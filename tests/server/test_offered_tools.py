@@ -20,11 +20,11 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY, READ_ONLY_KEY
 from runs_mcp.server import build_server, server
+from runs_mcp.server.create.background_create import CreateContinuesError, PendingCreate
+from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.error_messages import explain
-from runs_mcp.server.runs.background_create import CreateContinuesError
-from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError
 from runs_mcp.server.runs.stream_hub import FollowingError
 from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
 from tests import upstream
@@ -38,7 +38,7 @@ UNAVAILABLE = UnavailableError("", status=500, outcome_unknown=True)
 FAILURES = {
     "lost create": (UNAVAILABLE, CREATE),
     "lost change": (UNAVAILABLE, MANAGE),
-    "lost create with a tag": (LostCreateError("runs-mcp-1", UNAVAILABLE, looked=False), CREATE),
+    "lost create with a tag": (LostCreateError("runs-mcp-1", UNAVAILABLE, searched=False), CREATE),
     "create goes on": (CreateContinuesError(CreateTags(None), 5), CREATE),
     "create with a tag goes on": (CreateContinuesError(CreateTags(run="runs-mcp-1"), 5), CREATE),
     "following failed": (FollowingError("r1", ApiTimeoutError("Too slow")), CREATE),
@@ -64,8 +64,14 @@ def test_an_error_mentions_only_tools_that_are_offered(error: Exception, scope: 
     assert "  " not in nothing
 
 
+def test_a_call_that_was_cut_off_mentions_only_tools_that_are_offered() -> None:
+    creates = [PendingCreate(CreateTags(None))]
+    assert "list_runs(limit=1)" in error_messages.cut_off(4, creates, scope=CREATE)
+    assert error_messages.cut_off(4, creates, scope=CREATE, offered=()).endswith("Do not create them again.")
+
+
 def test_a_refusal_of_a_filter_names_the_alternatives_that_are_offered() -> None:
-    assert "What works: aggregate_runs for numbers, and here" in error_messages.find_closed({"aggregate_runs"})
+    assert "What works: aggregate_runs for numbers, and in this tool" in error_messages.find_closed({"aggregate_runs"})
 
 
 def keyed(sandbox: Sandbox, key: str, **server: Any) -> Config:

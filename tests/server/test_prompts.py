@@ -48,7 +48,7 @@ async def test_arguments_are_filled_in_and_defaults_stand_for_the_rest(client: C
     ("settings", "missing"),
     [
         pytest.param(ServerSettings(read_only=True), "create_run", id="read-only"),
-        pytest.param(ServerSettings(tools=["create_run", "get_run"]), "search_runs, stream_run", id="some tools"),
+        pytest.param(ServerSettings(tools=["create_run", "get_run"]), "list_interactions, stream_run", id="some tools"),
     ],
 )
 async def test_a_prompt_ends_with_the_tools_it_names_that_are_not_offered(

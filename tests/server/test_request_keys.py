@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from runs_mcp.api import RunsClient, connect
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import CreateLimitSettings
-from runs_mcp.server.runs.create_limit import CreateLimit, OwnStartCounts
-from runs_mcp.server.runs.idempotent_create import IdempotentCreate, RequestKeyConflictError
+from runs_mcp.server.create.create_limit import CreateLimit, OwnStartCounts
+from runs_mcp.server.create.idempotent_create import IdempotentCreate, RequestKeyConflictError
 from runs_mcp.server.runs.shared_state import MAX_KEYS, KeyedRun, OwnRequestKeys
 from tests import upstream
 from tests.calls import call
@@ -203,6 +203,35 @@ async def test_a_run_that_was_deleted_is_created_again(connect: Connect) -> None
         await call(client, "create_run", request_key="k", **REQUEST)
         platform.runs[0] = {"id": "r9", "status": "completed", "tags": []}
         assert (await call(client, "create_run", request_key="k", **REQUEST)).structured["id"] == "r1"
+
+
+async def test_a_run_of_a_key_that_cannot_be_read_is_named(connect: Connect) -> None:
+    platform = Platform()
+    unreadable = upstream.reply({"message": "busy"}, 500)
+    replies = {"POST /runs": platform.create, "GET /runs": platform.list, "GET /runs/r0": unreadable}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        await call(client, "create_run", request_key="k", **REQUEST)
+        answer = await call(client, "create_run", request_key="k", **REQUEST)
+    assert answer.text.startswith("Run r0 was accepted, but following it failed. The Runs API failed (500).")
+    assert len(platform.runs) == 1
+
+
+@pytest.mark.usefixtures("quick_polls")
+async def test_a_run_whose_answer_was_lost_is_not_denied_though_the_clock_of_the_api_is_wrong(
+    connect: Connect,
+) -> None:
+    platform = Platform()
+
+    async def lost(request: Request) -> Response:
+        sent = await request.json()
+        platform.add(sent.pop("tags"), later_s=3_000, **sent)
+        return JSONResponse({"message": "busy"}, 500)
+
+    replies = {"POST /runs": lost, "GET /runs": platform.list, "GET /runs/r0": platform.get}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", request_key="k", **REQUEST)
+    assert "It is not known whether a run was created." in answer.text
+    assert 'list_runs(tag="runs-mcp:key-' in answer.text
 
 
 async def test_callers_cannot_set_tags_of_the_server(connect: Connect) -> None:

@@ -8,6 +8,7 @@ import pytest
 from mcp.client import Client
 
 from runs_mcp.config.settings import Config, StreamingSettings
+from runs_mcp.server.progress import pause_s
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.conftest import Connect
@@ -52,6 +53,21 @@ async def test_a_burst_of_3000_chunks_arrives_whole_in_order_and_joined(client: 
     assert progress.text == "".join(f"word{n} " for n in range(1, 3_001))
     assert answer.structured["status"] == "completed"
     assert strictly_increasing(progress.values)
+
+
+@pytest.mark.parametrize(
+    ("flush_ms", "late_s", "pause"),
+    [
+        pytest.param(50, 0, 0.05, id="in time"),
+        pytest.param(50, -0.03, 0.05, id="ended early by the end of the run"),
+        pytest.param(50, 0.01, 0.05, id="a little late"),
+        pytest.param(50, 0.1, 0.5, id="late: five times as long"),
+        pytest.param(50, 3, 2, id="very late: at most two seconds"),
+        pytest.param(5_000, 3, 5, id="never shorter than flush_ms"),
+    ],
+)
+def test_notifications_of_a_busy_process_join_more_text(flush_ms: float, late_s: float, pause: float) -> None:
+    assert pause_s(StreamingSettings(flush_ms=flush_ms), late_s) == pause
 
 
 async def test_a_client_that_did_not_ask_for_progress_gets_the_same_result(client: Client) -> None:

@@ -104,7 +104,7 @@ async def test_a_subscriber_is_notified_of_the_end_of_a_run_and_reads_its_result
 
 
 @asynccontextmanager
-async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[RunPollers, Upstream, list[str]]]:
+async def polled_until(ends: anyio.Event) -> AsyncIterator[tuple[RunPollers, Upstream, list[str]]]:
     """RunPollers of an API whose one run is processing until `ends`, and what they publish."""
 
     async def run(request: Request) -> Response:
@@ -123,37 +123,40 @@ async def watched_until(ends: anyio.Event) -> AsyncIterator[tuple[RunPollers, Up
 
 async def test_all_subscribers_of_a_run_share_a_poller() -> None:
     ends = anyio.Event()
-    async with watched_until(ends) as (watchers, upstream, published):
-        async with watchers.watching({"runs://r1": "r1", "runs://r1/result": "r1"}):
-            async with watchers.watching({"runs://r1": "r1"}):
+    async with polled_until(ends) as (pollers, upstream, published):
+        async with pollers.polling({"runs://r1": "r1", "runs://r1/result": "r1"}):
+            async with pollers.polling({"runs://r1": "r1"}):
                 assert upstream.count("GET /runs/r1") == 1
             ends.set()
             while len(published) < 2:
                 await anyio.lowlevel.checkpoint()
-            looks = upstream.count("GET /runs/r1")
+            polls = upstream.count("GET /runs/r1")
         assert published == ["runs://r1", "runs://r1/result"]
-    assert upstream.count("GET /runs/r1") == looks  # the run has ended: it is not polled again
+    assert upstream.count("GET /runs/r1") == polls  # the run has ended: it is not polled again
 
 
 async def test_polling_stops_after_the_last_unsubscribe() -> None:
-    async with watched_until(anyio.Event()) as (watchers, _, published):
-        async with watchers.watching({"runs://r1": "r1"}):
-            async with watchers.watching({"runs://r1": "r1"}):
-                pass
-            assert watchers.watched == {"r1"}
-        assert watchers.watched == set()
+    async with (
+        polled_until(anyio.Event()) as (pollers, upstream, published),
+        pollers.polling({"runs://r1": "r1"}),
+    ):
+        async with pollers.polling({"runs://r1": "r1"}):
+            pass
+        polls = upstream.count("GET /runs/r1")
+        while upstream.count("GET /runs/r1") == polls:  # until it is polled again for the other subscriber
+            await anyio.lowlevel.checkpoint()
     assert published == []  # and the block has ended, so no poller was left in the task group
 
 
 async def test_the_end_of_a_connection_ends_its_subscriptions() -> None:
-    async with watched_until(anyio.Event()) as (watchers, _, _):
-        async with anyio.create_task_group() as connection:
-            session = Session(watchers, connection)
+    with anyio.fail_after(10):  # a poller that is left would keep the block from ending
+        async with polled_until(anyio.Event()) as (pollers, _, _), anyio.create_task_group() as connection:
+            session = Session(pollers, connection)
             await session.subscribe("r1", "runs://r1")
             await session.subscribe("r1", "runs://r1")
             assert "runs://r1" in session
             connection.cancel_scope.cancel()
-        assert watchers.watched == set()
+    assert "runs://r1" not in session
 
 
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "runs://", "runs://a/b/c", "runs://../x", "runs://nowhere"])
@@ -185,7 +188,7 @@ async def test_the_subscriptions_of_a_connection_and_of_a_caller_are_limited(mon
 
 
 async def test_a_subscription_begins_although_the_api_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_poller, "LONGEST_FIRST_LOOK_S", 0.1)
+    monkeypatch.setattr(run_poller, "LONGEST_FIRST_POLL_S", 0.1)
 
     async def hang(_: Request) -> Response:
         await anyio.sleep_forever()
@@ -198,8 +201,8 @@ async def test_a_subscription_begins_although_the_api_hangs(monkeypatch: pytest.
         anyio.create_task_group() as tasks,
     ):
         bus, hub = InMemorySubscriptionBus(), StreamHub(runs, tasks, OwnRelay(), stall_s=30)
-        watchers = RunPollers(runs, hub, tasks, bus, OwnPollTurns())
+        pollers = RunPollers(runs, hub, tasks, bus, OwnPollTurns())
         with anyio.fail_after(10):
-            async with watchers.watching({f"runs://{name}": name for name in names}):
-                assert watchers.watched == set(names)
-        assert watchers.watched == set()
+            async with pollers.polling({f"runs://{name}": name for name in names}):
+                while {*upstream.asked} != {f"GET /runs/{name}" for name in names}:
+                    await anyio.lowlevel.checkpoint()

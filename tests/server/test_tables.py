@@ -1,4 +1,4 @@
-"""Runs as lines of text: cells on one line, and times to the minute."""
+"""Runs as lines of text: cells on one line, and times to the minute, in UTC."""
 
 import pytest
 
@@ -10,16 +10,18 @@ from runs_mcp.server.render import tables
     ("sent", "shown"),
     [
         pytest.param("2026-11-19T14:30:12.345Z", "2026-11-19 14:30", id="UTC"),
-        pytest.param("2026-11-19T14:30:12+01:00", "2026-11-19 14:30", id="another zone, as sent"),
+        pytest.param("2026-11-27T01:30:00+02:00", "2026-11-26 23:30", id="another zone"),
+        pytest.param("2026-11-19T14:30:12+00:00", "2026-11-19 14:30", id="an offset of zero"),
         pytest.param("2026-11-19 14:30", "2026-11-19 14:30", id="a space and no zone"),
         pytest.param("20261119T143012Z", "2026-11-19 14:30", id="without separators"),
         pytest.param("2026-11-19", "2026-11-19 00:00", id="a date"),
+        pytest.param("0001-01-01T00:00:00+14:00", "", id="before the calendar"),
         pytest.param("yesterday", "", id="no time"),
         pytest.param(1795098612, "", id="a number"),
     ],
 )
-def test_the_time_of_creation_is_shown_to_the_minute(sent: object, shown: str) -> None:
-    assert tables.of_runs([Run({"created_at": sent})])["created"] == [shown]
+def test_the_time_of_creation_is_shown_to_the_minute_in_utc(sent: object, shown: str) -> None:
+    assert tables.of_runs([Run({"created_at": sent})])[tables.CREATED] == [shown]
 
 
 @pytest.mark.parametrize(

@@ -184,10 +184,16 @@ class Requester:
         response = await self._send_signed(build, writes=writes, signature=signature)
         if response.is_success:
             return response
+        raise await self._failure(response, writes=writes)
+
+    async def _failure(self, response: httpx.Response, *, writes: bool) -> RunsApiError:
+        """Return the error for an answer other than 2xx, which is read whole."""
         content = await self._read(response, writes=writes)
         failure = error_of_response(response, content, writes=writes, redact=self._redact)
-        failure.run_id = created_run_id(content) if writes else None
-        raise failure
+        if writes and (run_id := created_run_id(content)):
+            # The model provider refused, after the API made the run: a repetition would make or execute a second one.
+            failure.run_id, failure.retry_safe, failure.outcome_unknown = run_id, False, True
+        return failure
 
     def _redact(self, message: str) -> str:
         return self._filter_message(self.redactor.redact_error(message))
@@ -201,14 +207,9 @@ class Requester:
         if response.status_code != HTTPStatus.UNAUTHORIZED:
             return response
         # The API processes nothing for an unauthenticated caller, so any request, even a create, can be sent again.
-        try:
-            renewed = await self.tokens.renewed(refused=token)
-        except BaseException:
-            await _close(response)
-            raise
-        if renewed == token:
-            return response
-        await _close(response)
+        refused = await self._failure(response, writes=writes)
+        if refused.run_id or (renewed := await self.tokens.renewed(refused=token)) == token:
+            raise refused
         return await self._send(partial(build, token=renewed, signature=signature), writes=writes)
 
     async def _send(self, build: Build, *, writes: bool) -> httpx.Response:

@@ -43,7 +43,7 @@ REPLACEMENTS: Mapping[str, Replacement] = {
 }
 
 
-def operation(text: str = "allowed") -> Callable[[Callable[[Examination], Awaitable[None]]], Check]:
+def permission_check(text: str = "allowed") -> Callable[[Callable[[Examination], Awaitable[None]]], Check]:
     """Return a decorator that makes a check of a function, which calls the operation of the same name."""
 
     def decorate(call: Callable[[Examination], Awaitable[None]]) -> Check:
@@ -63,13 +63,13 @@ def operation(text: str = "allowed") -> Callable[[Callable[[Examination], Awaita
     return decorate
 
 
-@operation()
+@permission_check()
 async def list_runs(state: Examination) -> None:
     """`GET /runs`."""
     await state.client.list_runs(limit=1)
 
 
-@operation()
+@permission_check()
 async def get_run(state: Examination) -> None:
     """`GET /runs/{run_id}` for the newest run, or for an unknown id if there are no runs."""
     if state.newest:
@@ -79,26 +79,26 @@ async def get_run(state: Examination) -> None:
             await state.client.get_run(NO_RUN)
 
 
-@operation()
+@permission_check()
 async def search_runs(state: Examination) -> None:
     """`POST /runs/search`."""
     await state.client.search_runs(limit=1)
 
 
-@operation()
+@permission_check()
 async def find_runs(state: Examination) -> None:
     """`POST /runs/find` with a filter that cannot be translated into a search."""
     # The client replaces a closed `find` by a search if it can, which would hide the missing permission.
     await state.client.find_runs({"status": {"$exists": True}}, limit=1)
 
 
-@operation()
+@permission_check()
 async def compute_run_facets(state: Examination) -> None:
     """`POST /runs/facets` for runs that start now or later, so that little is counted."""
     await state.client.compute_facets(facets=["status"], start=datetime.now(UTC))
 
 
-@operation()
+@permission_check()
 async def get_run_filter_options(state: Examination) -> None:
     """`GET /runs/filter-options/{field}`."""
     await state.client.get_filter_options("environment")
@@ -132,7 +132,7 @@ async def _source_of_names(state: Examination) -> tuple[str, str] | None:
     return None
 
 
-@operation("allowed; execution itself is not tried")
+@permission_check("allowed; execution itself is not tried")
 async def stream_run(state: Examination) -> None:
     """`GET /runs/{run_id}/stream` for an unknown id: opening the stream of a run can execute the run."""
     with suppress(NotFoundError):

@@ -4,7 +4,7 @@ from urllib.parse import unquote, urlsplit
 
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.findings import Finding, check, ok
-from runs_mcp.http.replicas import connect_fleet
+from runs_mcp.http.replicas import connect_replicas
 
 
 @check("redis", after=("configuration",))
@@ -15,6 +15,6 @@ async def redis(state: Examination) -> Finding:
         return ok("not used: server.redis_url is not set", used=False)
     if password := urlsplit(url.get_secret_value()).password:
         state.secrets.add(unquote(password))
-    replicas = connect_fleet(state.config)
+    replicas = connect_replicas(state.config)
     version = await replicas.version() if replicas else None
     return ok(f"Redis {version} answers", used=True, version=version)

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from runs_mcp.server.render.truncate import fair_share
+from runs_mcp.server.render.cuts import fair_share
 
 GAP = 2
 NARROWEST = 16

@@ -16,11 +16,14 @@ from runs_mcp.server.render import tables
 DOCUMENTS = ("result", "parameters", "prompt", "result_schema", "config", "source")
 """Fields of a run that are shown below its facts."""
 LONGEST_BAR = 24
-WHOLE = {"id", "status", "like", "for", "created", "took"}
+WHOLE = {"id", "status", "like", "for", tables.CREATED, "took"}
 """Columns that are never cut."""
 KEPT = {"id", "status", "like", "for"}
 """Columns that are always shown."""
-RANKS = {name: rank for rank, name in enumerate(("error", "model", "interaction", "took", "created", "environment"), 1)}
+RANKS = {
+    name: rank
+    for rank, name in enumerate(("error", "model", "interaction", "took", tables.CREATED, "environment"), start=1)
+}
 """Columns that make room for others on a narrow terminal, the last first; those that are not named, before these."""
 LOWEST_RANK = 10
 Structured = Mapping[str, Any]

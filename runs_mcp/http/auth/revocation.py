@@ -4,8 +4,8 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runs_mcp.http.auth.verifiers import CallerVerifier
-from runs_mcp.http.message import message_of
-from runs_mcp.http.sessions import Sessions
+from runs_mcp.http.layers.message import message_of
+from runs_mcp.http.layers.sessions import Sessions
 
 CHECK_S = 1.0
 """Seconds between two checks of the credentials in use."""

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runs_mcp.config import http_settings
 from runs_mcp.http.auth.challenge import Challenge
-from runs_mcp.http.message import message_of, params_of, refuse
+from runs_mcp.http.layers.message import message_of, params_of, refuse
 from runs_mcp.server.permissions.scopes import Caller, caller_of
 from runs_mcp.server.render import error_messages
 

@@ -16,7 +16,7 @@ from runs_mcp.server import ui
 from runs_mcp.server.server import RunsServer
 from runs_mcp.server.stdio.stdio_service import DRAIN_S
 from runs_mcp.server.ui import inline_page
-from runs_mcp.startup import NotifyingServer
+from runs_mcp.uvicorn_server import NotifyingServer
 
 HOST = "127.0.0.1"
 # No referrer, because the address of a page contains the token.

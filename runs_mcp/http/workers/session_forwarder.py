@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runs_mcp.api import DefaultTransport
 from runs_mcp.config.addresses import LOOPBACK
-from runs_mcp.http.message import refuse
+from runs_mcp.http.layers.message import refuse
 
 SESSION_ID = MCP_SESSION_ID_HEADER.encode()
 SEPARATOR = b"."

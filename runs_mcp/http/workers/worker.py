@@ -53,7 +53,7 @@ async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], numb
         tasks = await stack.enter_async_context(anyio.create_task_group())
         server = DrainedServer(
             uvicorn_settings(_trusting_workers(app)),
-            service.tenants,
+            service.servers,
             started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
         )
         await server.serve(duplicated([*public, settings.own[number]]))

@@ -120,24 +120,25 @@ class CatalogRoutes:
 
     async def get_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}`."""
-        interaction = self._find(request)
+        interaction = requested_interaction(request, self.catalog)
         return JSONResponse(representations.whole_interaction(interaction))
 
     async def list_versions(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/versions` and `GET /interactions/versions/{interaction_id}`."""
-        versions = self.catalog.named(self._find(request).name)
+        versions = self.catalog.named(requested_interaction(request, self.catalog).name)
         published = [interaction for interaction in versions if interaction.status == "published"]
         newest_first = sorted(published, key=lambda version: version.updated_at, reverse=True)
         return JSONResponse([representations.reference(interaction) for interaction in newest_first])
 
     async def list_forks(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/forks`: the drafts copied from this interaction."""
-        forks = [child for child in self.catalog.children(self._find(request).id) if child.status == "draft"]
+        children = self.catalog.children(requested_interaction(request, self.catalog).id)
+        forks = [child for child in children if child.status == "draft"]
         return JSONResponse([representations.reference(interaction) for interaction in forks])
 
     async def resolve_interaction(self, request: Request) -> Response:
         """Handle `GET /interactions/resolve/{interaction_id}`: the interaction and model that a create would run."""
-        interaction = self._find(request)
+        interaction = requested_interaction(request, self.catalog)
         query = read_query(request, catalog_bodies.ResolveParameters)
         overridden = query.environment is not MISSING or query.model is not MISSING
         profile, _ = choose_profile(self.known, interaction, MISSING, overridden=overridden)
@@ -179,7 +180,7 @@ class CatalogRoutes:
 
     async def resolve_catalog(self, request: Request) -> Response:
         """Handle `GET /interactions/catalog/resolve/{interaction_id}`."""
-        return JSONResponse(representations.in_code(self._find(request)))
+        return JSONResponse(representations.in_code(requested_interaction(request, self.catalog)))
 
     def _matching(self, query: catalog_bodies.InteractionQuery) -> list[Interaction]:
         """Return the versions of stored interactions that match all filters of `query`."""
@@ -190,12 +191,18 @@ class CatalogRoutes:
         version: Any = int(query.version) if query.version.isdecimal() else query.version
         return [interaction for interaction in selected if _has_version(interaction, latest, [version])]
 
-    def _find(self, request: Request) -> Interaction:
-        selector = request.path_params["interaction_id"]
-        interaction = self.catalog.find(selector)
-        if interaction is None:
-            raise not_found(f"Interaction not found: {selector}")
-        return interaction
+
+def requested_interaction(request: Request, catalog: InteractionCatalog) -> Interaction:
+    """Return the interaction that the path of `request` names.
+
+    Raises:
+        Refusal: the interaction does not exist.
+    """
+    selector = request.path_params["interaction_id"]
+    interaction = catalog.find(selector)
+    if interaction is None:
+        raise not_found(f"Interaction not found: {selector}")
+    return interaction
 
 
 def _buckets(values: Iterable[Any]) -> list[Document]:

@@ -8,14 +8,14 @@ from pydantic import MISSING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runs_mcp.sandbox.catalog.interaction import PLACEHOLDER, Interaction
+from runs_mcp.sandbox.catalog.interaction import PLACEHOLDER
 from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.catalog.schema_examples import example_of
+from runs_mcp.sandbox.routes.catalog_routes import requested_interaction
 from runs_mcp.sandbox.routes.interaction_edits import endpoint_name
 from runs_mcp.sandbox.routes.runtime_choice import choose_runtime
 from runs_mcp.sandbox.wire import interaction_bodies as bodies
 from runs_mcp.sandbox.wire.contract import contract_of, read_body
-from runs_mcp.sandbox.wire.refusal import not_found
 
 Document = dict[str, Any]
 NAME_WORDS = 4
@@ -29,22 +29,22 @@ class PromptSuggestions:
 
     async def generate_interaction(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/generate-interaction`: a definition that can be created."""
-        self._interaction(request)
+        requested_interaction(request, self.known.interactions)
         body = await read_body(request, bodies.GenerateBody)
         self._check_runtime(body)
         return JSONResponse([_definition(body.description)])
 
     async def generate_test_data(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/generate-test-data`: records that fit the input schema."""
-        interaction = self._interaction(request)
+        interaction = requested_interaction(request, self.known.interactions)
         body = await read_body(request, bodies.RecordsBody)
         self._check_runtime(body)
         return JSONResponse([example_of(interaction.input_schema, number) for number in range(1, body.count + 1)])
 
     async def suggest_improvements(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/suggest-prompt-improvements`."""
-        interaction = self._interaction(request)
-        self._check_runtime(await read_body(request, bodies.Question))
+        interaction = requested_interaction(request, self.known.interactions)
+        self._check_runtime(await read_body(request, bodies.ModelBody))
         prompts = {template["name"]: template.get("content", "") for template in interaction.templates}
         return _improvements(request, interaction.name, prompts, interaction.result_schema)
 
@@ -56,15 +56,8 @@ class PromptSuggestions:
         schema = None if body.result_schema is MISSING else body.result_schema
         return _improvements(request, body.interaction_name, prompts, schema)
 
-    def _check_runtime(self, body: bodies.Question) -> None:
+    def _check_runtime(self, body: bodies.ModelBody) -> None:
         choose_runtime(self.known, None, body.config.environment, body.config.model)
-
-    def _interaction(self, request: Request) -> Interaction:
-        selector = request.path_params["interaction_id"]
-        interaction = self.known.interactions.find(selector)
-        if interaction is None:
-            raise not_found(f"Interaction not found: {selector}")
-        return interaction
 
 
 def _definition(description: str) -> Document:

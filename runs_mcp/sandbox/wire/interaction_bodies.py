@@ -157,19 +157,19 @@ class ConfigurationBody(Body):
     budget: dict[str, Any] | MISSING | None = MISSING
 
 
-class Question(Body):
+class ModelBody(Body):
     """The body of an operation that asks a model."""
 
     config: StrictConfig
 
 
-class GenerateBody(Question):
+class GenerateBody(ModelBody):
     """The body of the generation of an interaction."""
 
     description: Name
 
 
-class RecordsBody(Question):
+class RecordsBody(ModelBody):
     """The body of the generation of test data."""
 
     message: str | MISSING = MISSING
@@ -183,7 +183,7 @@ class PromptText(Body):
     content: str
 
 
-class ImproveBody(Question):
+class ImproveBody(ModelBody):
     """The body of a request to improve prompts that need not be stored."""
 
     interaction_name: str

@@ -1,4 +1,4 @@
-"""Aggregation: one question about many runs, answered from facets or from a scan."""
+"""Aggregation: one query about many runs, answered from facets or from a scan."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Any, Self
 from runs_mcp.api import Edition, Run, RunsClient
 from runs_mcp.server.aggregate import facet_counts
 from runs_mcp.server.aggregate.filter_translation import with_search_filters
-from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, Names, fields_of
+from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, NamesById, fields_of
 from runs_mcp.server.aggregate.list_prices import Costs, UnknownCostError, list_prices
 from runs_mcp.server.aggregate.measures import DURATIONS, TOKENS, Measure, Number, observe
 from runs_mcp.server.aggregate.run_scan import RunScan
@@ -17,22 +17,22 @@ from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question about runs."""
+class AggregateQuery:
+    """The runs to aggregate, and the groups and measures to compute."""
 
     filters: Mapping[str, Any]
     """Filters of a search, except times; unset filters are absent."""
     where: Mapping[str, Any]
     """A MongoDB filter that the runs match as well; empty: none."""
     span: TimeSlice
-    """The creation times asked about."""
+    """The creation times of the runs."""
     by: Sequence[Dimension]
     measures: Sequence[Measure]
     sort: str | None
     limit: int
 
     def simplified(self, edition: Edition) -> Self:
-        """Return the same question with as little in `where` as possible: searches and facets cannot evaluate it."""
+        """Return an equal query with as little in `where` as possible, which searches and facets cannot evaluate."""
         filters, span, where = with_search_filters(edition, self.filters, self.span, self.where)
         return replace(self, filters=filters, span=span, where=where)
 
@@ -43,7 +43,7 @@ class Question:
 
     @property
     def computed(self) -> set[Measure]:
-        """The measures to compute: those asked for, and the one to sort by."""
+        """The measures to compute: the requested measures, and the measure to sort by."""
         ranked: Any = (self.sort.removeprefix("-"),) if self.sort else ()
         return {*self.measures, *ranked}
 
@@ -64,7 +64,7 @@ class Aggregate:
     """The answer."""
 
     groups: Sequence[Group]
-    """The groups in order, at most as many as were asked for."""
+    """The groups in order, at most `limit` of the query."""
     left_out: int
     """The number of further groups."""
     total: Mapping[str, Number]
@@ -78,23 +78,23 @@ class Aggregate:
     without_error: int
     """The number of covered runs that belong to no group because they did not fail; 0 unless grouped by error."""
     costs: Costs | None
-    """How costs came about, if they were asked for."""
+    """The numbers of reported, estimated and missing costs; None if no cost was requested."""
 
 
 async def aggregate(
     runs: RunsClient,
-    question: Question,
+    query: AggregateQuery,
     *,
     most: int,
     deadline: float,
     on_page: Callable[[str], Awaitable[None]],
-    names_of: Callable[[Sequence[Dimension]], Awaitable[Names]],
+    names_of: Callable[[Sequence[Dimension]], Awaitable[NamesById]],
 ) -> Aggregate:
-    """Answer `question` from facets if they are enough, else from a scan.
+    """Answer `query` from facets if they are enough, else from a scan.
 
     Args:
         runs: The client of the API.
-        question: What to count.
+        query: The runs, groups and measures.
         most: The number of runs after which a scan stops.
         deadline: The time of anyio's clock at which a scan stops.
         on_page: Told the progress of a scan.
@@ -102,33 +102,33 @@ async def aggregate(
 
     Raises:
         FindClosedError: `where` needs `find`, which is closed.
-        UnknownCostError: costs are all that is asked for, and nothing tells them.
+        UnknownCostError: only costs are requested, and no source has them.
         RunsApiError: the API failed.
     """
-    question = question.simplified(runs.edition)
-    facet = facet_counts.facet_for(runs, question.by, list(question.computed)) if not question.where else None
+    query = query.simplified(runs.edition)
+    facet = facet_counts.facet_for(runs, query.by, list(query.computed)) if not query.where else None
     if facet:
-        counted = await facet_counts.count(runs, question.searched, question.by, facet)
+        counted = await facet_counts.count(runs, query.searched, query.by, facet)
         if counted:
             found = counted.total.runs
-            names = await names_of(question.by)
-            return _answer(question, counted, names, covered=found, complete=True, matching=found)
-    groups = Groups(question.by)
-    costs = Costs(await list_prices()) if "cost" in question.computed else None
-    source, narrow = sources_of(runs, question.filters, question.where, list(dict.fromkeys(question.fields)))
-    known = await facet_counts.matching(runs, question.searched) if narrow or not question.where else None
+            names = await names_of(query.by)
+            return _answer(query, counted, names, covered=found, complete=True, matching=found)
+    groups = Groups(query.by)
+    costs = Costs(await list_prices()) if "cost" in query.computed else None
+    source, narrow = sources_of(runs, query.filters, query.where, list(dict.fromkeys(query.fields)))
+    known = await facet_counts.matching(runs, query.searched) if narrow or not query.where else None
 
     def take(run: Run) -> None:
         groups.add(run, observe(run, costs.of(run) if costs else None))
 
     scan = RunScan(source, take, most, known, on_page, narrow)
-    await scan.run(question.span, deadline=deadline)
-    if costs and costs.unknown and question.computed == {"cost"}:
+    await scan.run(query.span, deadline=deadline)
+    if costs and costs.unknown and query.computed == {"cost"}:
         raise UnknownCostError
-    matching = scan.covered if scan.complete else None if question.where else known
-    names = await names_of(question.by)
+    matching = scan.covered if scan.complete else None if query.where else known
+    names = await names_of(query.by)
     return _answer(
-        question,
+        query,
         groups,
         names,
         covered=scan.covered,
@@ -140,9 +140,9 @@ async def aggregate(
 
 
 def _answer(
-    question: Question,
+    query: AggregateQuery,
     groups: Groups,
-    names: Names,
+    names: NamesById,
     *,
     covered: int,
     complete: bool,
@@ -150,13 +150,13 @@ def _answer(
     oldest: datetime | None = None,
     costs: Costs | None = None,
 ) -> Aggregate:
-    ranked = groups.report(question.measures, question.sort, names)
-    in_time = question.sort is None and TIMES & set(question.by)
+    ranked = groups.report(query.measures, query.sort, names)
+    in_time = query.sort is None and TIMES & set(query.by)
     return Aggregate(
-        groups=ranked[-question.limit :] if in_time else ranked[: question.limit],  # the latest, or the first
-        left_out=max(len(ranked) - question.limit, 0),
-        total=groups.total.values(question.measures),
-        missing=groups.total.missing(question.measures),
+        groups=ranked[-query.limit :] if in_time else ranked[: query.limit],  # the latest, or the first
+        left_out=max(len(ranked) - query.limit, 0),
+        total=groups.total.values(query.measures),
+        missing=groups.total.missing(query.measures),
         covered=covered,
         complete=complete,
         matching=matching,

@@ -9,7 +9,7 @@ from pydantic import MISSING
 
 from runs_mcp.api import REFUSALS, Bucket, Facets, Run, RunsClient
 from runs_mcp.server.aggregate.facet_counts import FACETS
-from runs_mcp.server.aggregate.groups import NAMED, READERS, Dimension, Names, fields_of
+from runs_mcp.server.aggregate.groups import NAMED, READERS, Dimension, NamesById, fields_of
 from runs_mcp.server.aggregate.run_scan import RunScan
 from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
@@ -35,7 +35,7 @@ async def count_facets(
     most: int,
     deadline: float,
     on_page: Callable[[str], Awaitable[None]],
-    names_of: Callable[[Sequence[Dimension]], Awaitable[Names]],
+    names_of: Callable[[Sequence[Dimension]], Awaitable[NamesById]],
 ) -> CountedFacets:
     """Return the API's own counts, or where it refuses those, counts of the runs that are read.
 
@@ -88,7 +88,7 @@ class _Tally:
             if value.name and self._dimension in NAMED:
                 self._names[value.id] = value.name
 
-    def buckets(self, names: Names) -> list[Bucket]:
+    def buckets(self, names: NamesById) -> list[Bucket]:
         """Return the counts, the most frequent first, with the name of each value that has one."""
         known = names.get(self._dimension, {})
         return [

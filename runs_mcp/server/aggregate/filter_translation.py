@@ -8,7 +8,7 @@ from pydantic import MISSING
 
 from runs_mcp.api import Edition
 from runs_mcp.api.extended_json import plain_filter
-from runs_mcp.api.search_fallback import search_for
+from runs_mcp.api.search_fallback import conditions_of, search_for
 from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
@@ -43,16 +43,15 @@ def with_search_filters(
     edition: Edition, filters: Filters, span: TimeSlice, where: Filters
 ) -> tuple[Filters, TimeSlice, Filters]:
     """Return `filters` and `span` with the conditions of `where` that a search expresses, and the other conditions."""
-    searched, rest = dict(filters), {}
-    for field, condition in plain_filter(where).items():
+    searched, rest = dict(filters), dict[str, Any]()
+    for field, condition in conditions_of(plain_filter(where)):
         search = search_for(edition, {field: condition})
-        times = _slice(search) if search and search.keys() <= {"start", "end"} else None
-        if times:
-            span = span.within(times)
-        elif search and not times and field != "created_at" and _agree(searched, search):
+        if search and field == "created_at":
+            span = span.within(_slice(search))
+        elif search and _agree(searched, search):
             searched |= search
         else:
-            rest[field] = condition
+            rest = joined(rest, {field: condition})
     return searched, span, rest
 
 
@@ -60,10 +59,7 @@ def _agree(filters: Filters, others: Filters) -> bool:
     return all(filters.get(name, value) == value for name, value in others.items())
 
 
-def _slice(search: Filters) -> TimeSlice | None:
-    """Return the creation times of a search; None if the API alone can read one of them."""
-    try:
-        bounds = {name: utc(datetime.fromisoformat(text)) for name, text in search.items()}
-    except ValueError:
-        return None
+def _slice(search: Filters) -> TimeSlice:
+    """Return the creation times of a search."""
+    bounds = {name: utc(datetime.fromisoformat(text)) for name, text in search.items()}
     return TimeSlice(bounds.get("start"), bounds.get("end"))

@@ -4,11 +4,11 @@ from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 
-from runs_mcp.server.aggregate.aggregation import Aggregate, Question
+from runs_mcp.server.aggregate.aggregation import Aggregate, AggregateQuery
 from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
 from runs_mcp.server.aggregate.measures import COST_DIGITS, Number
 from runs_mcp.server.render import empty_result_hints, tables
-from runs_mcp.server.render.truncate import fair_share
+from runs_mcp.server.render.cuts import fair_share
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 GROUPS = {
@@ -28,9 +28,9 @@ SHORTEST_LABEL_CHARS = 12
 FIELD_NAMES = {"execution_time": "duration", "token_use": "token counts", "cost": "known cost"}
 
 
-def group_table(question: Question, answer: Aggregate, workspace: str) -> CallToolResult:
+def group_table(query: AggregateQuery, answer: Aggregate, workspace: str) -> CallToolResult:
     """Return `answer` as text and as structured content."""
-    text = TextContent(type="text", text="\n".join(_lines(question, answer, workspace)))
+    text = TextContent(type="text", text="\n".join(_lines(query, answer, workspace)))
     return CallToolResult(content=[text], structured_content=_structured(answer, workspace))
 
 
@@ -63,25 +63,25 @@ def _cost_source(costs: Costs | None) -> dict[str, int] | None:
     return {"reported": costs.reported, "estimated": costs.estimated, "unpriced": costs.unpriced}
 
 
-def _lines(question: Question, answer: Aggregate, workspace: str) -> list[str]:
-    coverage, notes = _coverage(answer, workspace), _notes(question, answer)
-    if question.by and answer.groups:
+def _lines(query: AggregateQuery, answer: Aggregate, workspace: str) -> list[str]:
+    coverage, notes = _coverage(answer, workspace), _notes(query, answer)
+    if query.by and answer.groups:
         room = TEXT_CHARS_PER_GROUP * max(len(answer.groups), FEWEST_GROUPS) - sum(map(len, [coverage, *notes]))
-        lines = _table(question, answer, room)
-    elif question.by:
+        lines = _table(query, answer, room)
+    elif query.by:
         lines = ["No groups."]
     else:
         lines = [", ".join(f"{name} {_number(value)}" for name, value in answer.total.items())]
     return [coverage, *lines, *notes]
 
 
-def _table(question: Question, answer: Aggregate, room: int) -> list[str]:
+def _table(query: AggregateQuery, answer: Aggregate, room: int) -> list[str]:
     """Return the table, with labels cut so that it takes about `room` characters."""
     labels = [[tables.cell(label).replace("|", "¦") for label in group.by.values()] for group in answer.groups]
     numbers = ["|".join(map(_number, group.values.values())) for group in answer.groups]
-    head = "|".join([*question.by, *question.measures])
-    total = "|".join([*["Total", ""][: len(question.by)], *map(_number, answer.total.values())])
-    room -= sum(len(row) + len(question.by) + 1 for row in [head, total, *numbers])
+    head = "|".join([*query.by, *query.measures])
+    total = "|".join([*["Total", ""][: len(query.by)], *map(_number, answer.total.values())])
+    room -= sum(len(row) + len(query.by) + 1 for row in [head, total, *numbers])
     longest = max(fair_share((len(label) for row in labels for label in row), room), SHORTEST_LABEL_CHARS)
     rows = [
         "|".join([*(_shortened(label, longest) for label in row[0]), row[1]])
@@ -118,15 +118,15 @@ def _number(value: Number) -> str:
     return f"{value:.{COST_DIGITS if abs(value) < 1 else 2}f}".rstrip("0").rstrip(".")
 
 
-def _notes(question: Question, answer: Aggregate) -> list[str]:
-    notes = [] if answer.covered else [empty_result_hints.unknown_fields(question.where)]
+def _notes(query: AggregateQuery, answer: Aggregate) -> list[str]:
+    notes = [] if answer.covered else [empty_result_hints.unknown_fields(query.where)]
     if answer.missing:
         missing = ", ".join(f"{count:,} without {FIELD_NAMES[name]}" for name, count in answer.missing.items())
         notes.append(f"Runs left out of measures: {missing}.")
     if answer.without_error:
         notes.append(f"Runs in no group: {answer.without_error:,} without an error.")
     if answer.left_out:
-        which = "more" if question.sort else "further"
+        which = "more" if query.sort else "further"
         notes.append(f"{answer.left_out:,} {which} groups: raise limit.")
     if answer.costs and answer.costs.unknown:
         notes.append(UNKNOWN_COST)

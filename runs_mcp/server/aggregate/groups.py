@@ -43,8 +43,8 @@ NONE = "none"
 LONGEST_WHOLE_ID = 9
 
 Key = tuple[str, ...]
-Names = Mapping[str, Mapping[str, str]]
-"""Names by id, for each dimension that has them."""
+NamesById = Mapping[str, Mapping[str, str]]
+"""Names by id, for each dimension whose values have both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Groups:
         if value.id and value.name and dimension in self._names:
             self._names[dimension][value.id] = value.name
 
-    def report(self, measures: Sequence[Measure], sort: str | None, names: Names) -> list[Group]:
+    def report(self, measures: Sequence[Measure], sort: str | None, names: NamesById) -> list[Group]:
         """Return the groups in order: by `sort`, else in time, else by the first measure, largest first.
 
         Args:
@@ -118,7 +118,7 @@ class Groups:
             groups.sort(key=lambda entry: [entry[1].by[name] for name in times])
         return [group for _, group in groups]
 
-    def _labels(self, dimension: Dimension, names: Names) -> dict[str, str]:
+    def _labels(self, dimension: Dimension, names: NamesById) -> dict[str, str]:
         """Return the label of each value: its name, with its id where several values share the name."""
         place = self.by.index(dimension)
         values = {key[place] for key in self.tallies}
@@ -174,11 +174,6 @@ def _tags(run: Run) -> Iterable[Ref]:
     return [Ref(tag) for tag in dict.fromkeys(run.tags) if not own_tags.is_own(tag)]
 
 
-def _finish_reason(run: Run) -> Iterable[Ref]:
-    sent = run.raw.get("finish_reason")
-    return _one(sent if isinstance(sent, str) else None)
-
-
 def _hour(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H}"
 
@@ -210,7 +205,7 @@ READERS: Mapping[Dimension, Callable[[Run], Iterable[Ref]]] = {
     "status": lambda run: _one(run.status),
     "error": _error,
     "tag": _tags,
-    "finish_reason": _finish_reason,
+    "finish_reason": lambda run: _one(run.finish_reason),
     "hour": _created(_hour),
     "day": _created(_day),
     "week": _created(_week),

@@ -7,9 +7,10 @@ from datetime import datetime
 import anyio
 
 from runs_mcp.api import Run, RunsApiError
+from runs_mcp.api.search_fallback import TICK
 from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.run_sources import SMALLEST_CAP, Narrow, Source
-from runs_mcp.server.aggregate.time_slices import TICK, TimeSlice
+from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 AT_ONCE = 4
 """Pages that are read at the same time."""

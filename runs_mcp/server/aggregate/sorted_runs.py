@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.run_scan import RunScan
 from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
+from runs_mcp.server.pages.page import Pages
 
 SortKey = Literal[
     "created_at",
@@ -38,7 +40,7 @@ class SortedRuns:
 
     runs: Sequence[Run]
     further: bool
-    """Whether runs follow after this page."""
+    """True if runs follow after this page."""
     covered: int | None = None
     """The number of runs that were compared; None if the API sorted them."""
     complete: bool = True
@@ -46,9 +48,15 @@ class SortedRuns:
     without_key: int = 0
     """The number of compared runs that lack the field, and are in no place of the order."""
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no run matches, as far as the page can tell."""
+        return self.complete and not self.runs and not self.without_key
+
 
 async def sort_runs(
     runs: RunsClient,
+    pages: Pages,
     filters: Mapping[str, Any],
     span: TimeSlice,
     sort: SortKey,
@@ -63,6 +71,7 @@ async def sort_runs(
 
     Args:
         runs: The client of the API.
+        pages: The pages of searches.
         filters: Filters of a search, except times; unset filters are absent.
         span: The creation times of the runs.
         sort: The field to sort by, with `-` in front for descending order.
@@ -79,17 +88,16 @@ async def sort_runs(
     searched = {**filters, **span.filters}
     if runs.edition.search_options:
         field = f"{'-' if descending else ''}{API_FIELDS.get(name, name)}"
-        page = await runs.search_runs(limit=limit + 1, offset=offset, sort=field, **searched)
-        return SortedRuns(page[:limit], further=len(page) > limit)
+        page = await pages.fetch(partial(runs.search_runs, sort=field, **searched), limit=limit, offset=offset)
+        return SortedRuns(page.runs, page.more)
     first = FirstRuns(KEYS[name], offset + limit + 1, descending=descending)
     known = await facet_counts.matching(runs, searched)
     source, _ = sources_of(runs, filters, {}, LISTED_FIELDS)
     scan = RunScan(source, first.add, most, known, on_page)
     await scan.run(span, deadline=deadline)
     ordered = first.ordered()
-    page = ordered[offset : offset + limit]
     further = len(ordered) > offset + limit
-    return SortedRuns(page, further, scan.covered, scan.complete, known, first.without_key)
+    return SortedRuns(ordered[offset : offset + limit], further, scan.covered, scan.complete, known, first.without_key)
 
 
 class FirstRuns:

@@ -14,9 +14,8 @@ from typing import Any
 from pydantic import MISSING
 
 from runs_mcp.api import InvalidArgumentError
+from runs_mcp.api.search_fallback import TICK
 
-TICK = timedelta(milliseconds=1)
-"""The precision of times in the API."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Older runs share one slice, to begin with."""
 MARGIN = 1.25

@@ -49,7 +49,7 @@ def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset:
         text = f"No interactions for {results.same_call(call)} ({services(call).workspace})."
         return results.answer("\n".join([text, *note.values()]), structured)
     head = f"{len(interactions)} interactions, {offset + 1} to {offset + len(shown)} ({services(call).workspace})"
-    more = f"For more: {follow_up['next']}" if follow_up else "No more."
+    more = f"More: {follow_up['next']}" if follow_up else "End of list."
     return results.answer("\n".join([head, _table(shown), *note.values(), more]), structured)
 
 

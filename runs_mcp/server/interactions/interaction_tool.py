@@ -47,7 +47,6 @@ class InteractionTool:
     result_schema: Mapping[str, Any] | None
     """JSON Schema of `output` in the structured result; None if there is no such field."""
     scope: Scope = CREATE
-    changes: bool = True
     executes: bool = True
 
     @property

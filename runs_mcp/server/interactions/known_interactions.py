@@ -68,7 +68,7 @@ class Listing:
         near = [interaction.endpoint for interaction in self._named(*_with_and_without_version(given), fold=True)]
         near = near or difflib.get_close_matches(given, endpoints, n=3, cutoff=0.5)
         some = ", ".join(endpoints[:MOST_CANDIDATES])
-        return f" Did you mean {', '.join(near)}?" if near else f" There are {some}." if some else ""
+        return f" Did you mean {', '.join(near)}?" if near else f" Known: {some}." if some else ""
 
 
 class KnownInteractions:

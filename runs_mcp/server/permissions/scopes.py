@@ -1,11 +1,9 @@
 """Callers and their scopes. Tools outside the scopes of a caller are not listed, and calling them returns an error."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from mcp.server.context import CallNext, HandlerResult
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Request
@@ -50,20 +48,3 @@ def has_scope(ctx: Request, scope: Scope) -> bool:
     """Return True if the caller has `scope`, or callers are not authenticated. The endpoint requires `READ` of all."""
     known = caller(ctx)
     return known is None or scope in {READ, *known.scopes}
-
-
-class CallerInstructions:
-    """Middleware that gives a caller instructions for the tools that it may use.
-
-    The SDK answers `initialize` from fixed options, so only middleware can respect the caller.
-    """
-
-    def __init__(self, instructions: Callable[[Request], Awaitable[str]]) -> None:
-        self._instructions = instructions
-
-    async def __call__(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        """Replace the instructions in the response to `initialize`; forward every other message."""
-        answer = await call_next(ctx)
-        if ctx.method != "initialize" or not isinstance(answer, dict):
-            return answer
-        return {**answer, "instructions": await self._instructions(ctx)}

@@ -8,8 +8,8 @@ from mcp_types import CallToolResult
 
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import results, tables
+from runs_mcp.server.render.cuts import text_of
 from runs_mcp.server.render.outcomes import DATA_ONLY, Outcome
-from runs_mcp.server.render.truncate import text_of
 
 LONGEST_VALUE_CHARS = 200
 SHOWN_BEFORE_DIFFERENCE_CHARS = 40

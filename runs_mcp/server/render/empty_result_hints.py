@@ -1,15 +1,18 @@
 """Hints for an empty list: the filter that hides the runs, and the value that was probably meant."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from runs_mcp.api import REFUSALS, FilterOption, RunsApiError
+from runs_mcp.api import REFUSALS, RunsApiError, RunsClient
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.permissions.offered_tools import offered_tools
+from runs_mcp.server.render import tables
 
 EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag")
+FACETS = {"interaction": "interactions", "status": "status", "model": "models", "environment": "environments"}
+"""The facet that counts the values of each filter of a search."""
 TOOLS = {
     "get_run_filter_options": "get_run_filter_options shows the values that a filter takes",
     "compute_run_facets": "compute_run_facets counts runs by value",
@@ -23,6 +26,17 @@ FIELDS = (
 ).split()
 """The fields of runs that MongoDB filters name."""
 OTHER_NAMES = {"model": "modelId", "tag": "tags", "duration": "execution_time", "tokens": "token_use"}
+
+
+class _Matches(NamedTuple):
+    """The runs that all filters but one select."""
+
+    hidden: int
+    values: Sequence[str]
+    """The values of the other filter that these runs have."""
+
+
+_Source = Callable[[RunsClient, str, Mapping[str, Any]], Awaitable[_Matches]]
 
 
 def unknown_fields(query: Mapping[str, Any]) -> str:
@@ -47,24 +61,50 @@ def _nearest_field(name: str) -> str | None:
     return OTHER_NAMES.get(name.lower()) or next(iter(near), None)
 
 
-async def hint(call: Call, filters: Mapping[str, Any]) -> str:
-    """Return which of the exact `filters` hides runs, and the known value nearest to the one given.
+async def for_list(call: Call, filters: Mapping[str, Any]) -> str:
+    """Return which of the `filters` of a list hides runs, and the known value nearest to the one given."""
+    return await _hint(call, filters, _among_listed)
 
-    Names only tools that the caller is offered and whose operation answers.
-    """
-    given = {name: value for name, value in filters.items() if name in EXACT_FILTERS and isinstance(value, str)}
+
+async def for_search(call: Call, filters: Mapping[str, Any]) -> str:
+    """Return which of the `filters` of a search, with its times, hides runs, and the value nearest to the one given."""
+    return await _hint(call, filters, _among_searched)
+
+
+async def _hint(call: Call, filters: Mapping[str, Any], matches: _Source) -> str:
+    """Return the hint, which names only tools that the caller is offered and whose operation answers."""
     lines = []
-    for name, value in given.items():
-        others = {other: kept for other, kept in given.items() if other != name}
+    for name, value in filters.items():
+        if name not in EXACT_FILTERS or not isinstance(value, str):
+            continue
+        others = {other: kept for other, kept in filters.items() if other != name}
         try:
-            options = await services(call).runs.get_filter_options(name, **others)
+            hidden, values = await matches(services(call).runs, name, others)
         except REFUSALS:
             return _general(call, closed={"get_run_filter_options", "compute_run_facets"})
         except RunsApiError:
             return _general(call)
-        if hidden := sum(option.count or 0 for option in options):
-            lines.append(f'Without {name}="{value}" there are {hidden}{_nearest(value, options)}.')
+        if hidden:
+            verb = "matches" if hidden == 1 else "match"
+            lines.append(f'Without {name}="{value}" {tables.counted(hidden, "run")} {verb}{_nearest(value, values)}.')
     return " ".join(lines) or _general(call)
+
+
+async def _among_listed(runs: RunsClient, name: str, others: Mapping[str, Any]) -> _Matches:
+    """Return the runs that a list with the filters `others` has."""
+    # A run has one status, but may have several tags, or no model.
+    statuses = await runs.get_filter_options("status", **others)
+    values = statuses if name == "status" else await runs.get_filter_options(name, **others)
+    return _Matches(sum(option.count or 0 for option in statuses), [option.id for option in values if option.id])
+
+
+async def _among_searched(runs: RunsClient, name: str, others: Mapping[str, Any]) -> _Matches:
+    """Return the runs that a search with the filters `others` has."""
+    facets = await runs.compute_facets(facets=["status", FACETS[name]], **others)
+    total = facets.total
+    if total is None:
+        total = sum(bucket.count for bucket in facets.buckets.get("status", ()))
+    return _Matches(total, [bucket.id for bucket in facets.buckets.get(FACETS[name], ()) if bucket.id])
 
 
 def _general(call: Call, closed: frozenset[str] | set[str] = frozenset()) -> str:
@@ -72,9 +112,8 @@ def _general(call: Call, closed: frozenset[str] | set[str] = frozenset()) -> str
     return f"{'; '.join(usable)}." if usable else "Check the filters."
 
 
-def _nearest(value: str, options: Sequence[FilterOption]) -> str:
-    known = [option.id or "" for option in options]
-    if value in known:
+def _nearest(value: str, known: Sequence[str]) -> str:
+    if not known or value in known:
         return ""
     near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
     return f" (did you mean {near[0]}?)" if near else f" ({', '.join(known[:5])})"

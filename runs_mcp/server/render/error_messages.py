@@ -27,10 +27,10 @@ from runs_mcp.api import (
 )
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
+from runs_mcp.server.create.background_create import CreateContinuesError, NotSentError, PendingCreate
+from runs_mcp.server.create.create_limit import CreateLimitError
+from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
-from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
-from runs_mcp.server.runs.create_limit import CreateLimitError
-from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.stream_hub import FollowingError
 
@@ -46,7 +46,9 @@ NOBODY_TO_ASK = (
 )
 FIND_CLOSED = "The server's credential may not use MongoDB filters, and no search has the same meaning as this one."
 FIND_ALTERNATIVES = {"search_runs": "search_runs with its filters", "aggregate_runs": "aggregate_runs for numbers"}
-FOUND_BY_SEARCHES = "here equality of status, interaction, environment and modelId, tags, and bounds of created_at"
+FOUND_BY_SEARCHES = (
+    "in this tool equality of status, interaction, environment and modelId, tags, and bounds of created_at"
+)
 LONGEST_ECHO_CHARS = 100
 LONGEST_IN_SECONDS = 120
 LONGEST_IN_MINUTES = 120
@@ -96,7 +98,7 @@ def _explain_create(
 ) -> str:
     """Return the meaning of an error that only the tools that execute runs raise."""
     match error:
-        case LostCreateError(looked=True, tag=tag, cause=cause):
+        case LostCreateError(searched=True, tag=tag, cause=cause):
             found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
             return f"{_cause(cause)} {found}"
         case LostCreateError(tag=tag, cause=cause):
@@ -147,6 +149,25 @@ def no_answer(seconds: float, *, scope: Scope = READ) -> str:
     return _paragraph(f"The Runs API has not answered within {seconds:g} s.", _unchanged(scope), "Try again later.")
 
 
+def cut_off(seconds: float, creates: Sequence[PendingCreate], *, scope: Scope = READ, offered: Offered = None) -> str:
+    """Return the answer to a call that was cut off after `seconds`, when each of its `creates` could have a run."""
+    if scope == MANAGE:
+        return change_unanswered(seconds, offered)
+    if not creates:
+        return no_answer(seconds, scope=scope)
+    number = "a run" if len(creates) == 1 else f"up to {len(creates)} runs"
+    known = [create.run_id for create in creates if create.run_id]
+    named = f" (so far {', '.join(known)})" if known else ""
+    if creates[0].tags.keyed:
+        advice = ": repeat this call with the same request_key to get what it created"
+    else:
+        advice = mention(offered, "list_runs", f": list_runs(limit={len(creates)}) shows the newest runs")
+    return (
+        f"The call was cut off after {seconds:g} s. It has created {number}{named}, or still creates them in the "
+        f"background. Do not create them again{advice}."
+    )
+
+
 def create_continues(tags: CreateTags, seconds: float, offered: Offered = None) -> str:
     """Return the answer to a create that the API has not answered within `seconds`, and that continues."""
     if tags.keyed:
@@ -163,7 +184,7 @@ def create_continues(tags: CreateTags, seconds: float, offered: Offered = None) 
 
 def no_such_run(run_id: str, offered: Offered) -> str:
     """Return the refusal of a resource of a run that does not exist."""
-    return f"There is no run {run_id!r}. {mention(offered, 'list_runs', 'list_runs shows the ids there are.')}".rstrip()
+    return f"There is no run {run_id!r}. {mention(offered, 'list_runs', 'list_runs shows the ids of runs.')}".rstrip()
 
 
 def too_many(most: int) -> str:

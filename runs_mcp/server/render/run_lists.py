@@ -7,16 +7,16 @@ from typing import Any, Self
 from mcp_types import CallToolResult
 
 from runs_mcp.api import Run
-from runs_mcp.server.aggregate.groups import Names
+from runs_mcp.server.aggregate.groups import NamesById
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.pages.find_cursor import query_after
 from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import empty_result_hints, results, tables
+from runs_mcp.server.render.cuts import Cut, fit
 from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.render.selection import Selection
-from runs_mcp.server.render.truncate import Cut, fit
 
 NOT_IN_LISTS = {*results.DOCUMENTS, "account", "project"}
 REFERENCES = ("interaction", "environment")
@@ -24,7 +24,6 @@ IN_REFERENCES = frozenset({"id", "name", "endpoint", "version", "provider"})
 """Fields of references in rows. Others, such as descriptions and times of changes, would take the room of the runs."""
 SMALLEST_ROW_CHARS = 600
 """A row of this size is never cut, however many rows a list has."""
-END = "End of list."
 CLOSED_FIND = "find is closed to the server's credential; a search with the same meaning replaced it."
 
 
@@ -114,7 +113,7 @@ def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[C
     return cut_rows(call, [(run.id, row_of(run)) for run in runs])
 
 
-def with_names(run: Run, names: Names) -> Run:
+def with_names(run: Run, names: NamesById) -> Run:
     """Return `run` with the names of its interaction and environment, where it has ids alone."""
     references = {}
     for field, known in names.items():
@@ -150,17 +149,21 @@ def list_result(call: Call, lines: Sequence[str], rows: Sequence[Cut], structure
     fields = dict.fromkeys(tables.cell(name) for row in rows for name in row.fields)
     note = f"Cut to fit: {', '.join(fields)}. The resource runs://{{run_id}} of a run has each field whole."
     cut = {"cut": note} if fields else {}
-    ending = f"More: {structured['next']}" if "next" in structured else structured.get("advice", END)
+    ending = f"More: {structured['next']}" if "next" in structured else structured.get("advice", tables.END)
     text = "\n".join([*lines, *cut.values(), ending])
     return results.answer(text, {**structured, **cut, "workspace": services(call).workspace})
 
 
-def _empty(call: Call, offset: int, hint: str) -> CallToolResult:
+def nothing(call: Call, offset: int, hint: str) -> tuple[str, str]:
+    """Return the sentence for a page without runs, and the advice that follows it, which is `hint` on a first page."""
     workspace = services(call).workspace
     if offset:
-        advice = f"{END} There are at most {offset:,} such runs."
-        text = f"No runs from offset {offset:,} on for {results.same_call(call)} ({workspace}). {advice}"
-    else:
-        advice = hint or END
-        text = f"No runs for {results.same_call(call)} ({workspace}). {advice}"
-    return results.answer(text, {"runs": [], "offset": offset, "advice": advice, "workspace": workspace})
+        head = f"No runs from offset {offset:,} on for {results.same_call(call)} ({workspace})."
+        return head, f"{tables.END} There are at most {offset:,} such runs."
+    return f"No runs for {results.same_call(call)} ({workspace}).", hint or tables.END
+
+
+def _empty(call: Call, offset: int, hint: str) -> CallToolResult:
+    head, advice = nothing(call, offset, hint)
+    structured = {"runs": [], "offset": offset, "advice": advice, "workspace": services(call).workspace}
+    return results.answer(f"{head} {advice}", structured)

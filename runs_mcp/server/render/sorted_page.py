@@ -6,21 +6,22 @@ from typing import Any
 from mcp_types import CallToolResult
 
 from runs_mcp.api import Run
-from runs_mcp.server.aggregate.groups import Names
+from runs_mcp.server.aggregate.groups import NamesById
 from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.sorted_runs import LISTED_FIELDS, SortedRuns
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import results, run_lists, tables
 from runs_mcp.server.runs import own_tags
 
+NOT_COMPARED = "Not the end: matching runs that were not compared may follow."
 
-def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Names) -> CallToolResult:
-    """Return a page of runs as a table, in order."""
+
+def sorted_page(
+    call: Call, page: SortedRuns, sort: str, offset: int, names: NamesById, *, hint: str = ""
+) -> CallToolResult:
+    """Return a page of runs as a table, in order; `hint` says how to find runs if none matches."""
     runs = [run_lists.with_names(run, names) for run in page.runs]
     rows = run_lists.cut_rows(call, [(run.id, _document(run)) for run in runs])
-    workspace = services(call).workspace
-    place = f"{offset + 1} to {offset + len(runs)} by {sort}"
-    head = f"{tables.counted(len(runs), 'run')}, {place} ({workspace})" if runs else "No runs."
     next_offset = offset + len(runs)
     structured: dict[str, Any] = {
         "runs": [row.document for row in rows],
@@ -29,6 +30,13 @@ def sorted_page(call: Call, page: SortedRuns, sort: str, offset: int, names: Nam
         "complete": page.complete,
         **({} if page.covered is None else {"covered": page.covered}),
     }
+    if runs:
+        place = f"{offset + 1} to {next_offset} by {sort}"
+        head = f"{tables.counted(len(runs), 'run')}, {place} ({services(call).workspace})"
+    else:
+        head, structured["advice"] = run_lists.nothing(call, offset, hint)
+    if not page.complete:
+        structured["advice"] = NOT_COMPARED
     return run_lists.list_result(
         call, [head, *([_table(runs)] if runs else []), *_coverage(page, sort)], rows, structured
     )

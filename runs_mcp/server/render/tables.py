@@ -7,16 +7,20 @@ from datetime import datetime
 from typing import Any
 
 from runs_mcp.api import Run
+from runs_mcp.api.payloads import parse_timestamp
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.runs import own_tags
 
 Columns = Mapping[str, Sequence[str]]
 """The text of each row, by the name of the column."""
+CREATED = "created (UTC)"
 MAX_CELL_CHARS = 160
 MAX_ERROR_CHARS = 80
 MOST_NAMED = 3
 MS_PER_S = 1_000
 LONGEST_IN_SECONDS = 120
+END = "End of list."
+"""The last line of a list that shows everything."""
 _MINUTE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})")
 _PLAIN_CELL = re.compile(r"[!-{}~]++(?: [!-{}~]++)*+")
 """ASCII words between single spaces, without `|`: a cell that needs no change."""
@@ -53,7 +57,7 @@ def of_runs(runs: Sequence[Run]) -> Columns:
         "interaction": [run.interaction_label for run in runs],
         "model": [run.model_id or "" for run in runs],
         "environment": [run.environment_label for run in runs],
-        "created": [_created(run) for run in runs],
+        CREATED: [_created(run) for run in runs],
         "took": [duration(run.execution_time_ms) for run in runs],
         "tags": [", ".join([tag for tag in run.tags if not own_tags.is_own(tag)]) for run in runs],
         "parent": [run.parent or "" for run in runs],
@@ -75,11 +79,11 @@ def facts(run: Run) -> Mapping[str, str]:
 
 
 def _created(run: Run) -> str:
-    """Return the time of creation to the minute."""
+    """Return the time of creation to the minute, in UTC."""
     # The text of the API is cut in less than half the time that formatting a time takes.
     sent = run.raw.get("created_at")
-    minute = _MINUTE.match(sent) if isinstance(sent, str) else None
-    return f"{minute[1]} {minute[2]}" if minute else short_time(run.created_at)
+    minute = _MINUTE.match(sent) if isinstance(sent, str) and sent.endswith("Z") else None
+    return f"{minute[1]} {minute[2]}" if minute else short_time(parse_timestamp(sent))
 
 
 def _text(value: Any) -> str:

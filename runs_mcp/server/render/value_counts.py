@@ -15,7 +15,6 @@ from runs_mcp.server.runs import own_tags
 MOST_VALUES = 50
 """Values shown of one facet: tags can be as many as runs."""
 MOST_OPTIONS = 200
-END = "End of list."
 NOT_ALL_VALUES = (
     "Others may exist: the credential may not list the values that runs have, so these come from the catalogue and the "
     "newest runs."
@@ -62,7 +61,7 @@ def options(call: Call, field: str, choices: Sequence[FilterOption], *, complete
         **({} if complete else {"complete": False, "note": NOT_ALL_VALUES}),
         "workspace": services(call).workspace,
     }
-    ending = f"{cut:,} more are left out; filters take any of them by id or name." if cut else END
+    ending = f"{cut:,} more are left out; filters take any of them by id or name." if cut else tables.END
     if not complete:
         ending = NOT_ALL_VALUES
     return results.answer(f"{head}\n{tables.table(columns)}\n{ending}" if shown else f"{head}. {ending}", structured)

@@ -54,33 +54,27 @@ _RUN, _PART = (
 )  # these match without a query, too
 
 
-class Listing:
-    """The list of resources: the newest runs, and a few files."""
+async def list_resources(files: Extension, ctx: Request, asked: PaginatedRequestParams | None) -> ListResourcesResult:
+    """Answer `resources/list` with a page of the newest `server.listed_runs` runs, most recently updated first.
 
-    def __init__(self, files: Extension) -> None:
-        self._files = files
+    The resources of `files` follow the runs of the first page.
 
-    async def list(self, ctx: Request, asked: PaginatedRequestParams | None) -> ListResourcesResult:
-        """Answer `resources/list` with a page of the newest `server.listed_runs` runs, most recently updated first.
-
-        The files follow the runs of the first page.
-
-        Raises:
-            MCPError: The cursor is invalid, or the API failed.
-        """
-        offset, most = cursor.offset_of(asked), ctx.lifespan_context.config.server.listed_runs
-        if offset >= most:
-            raise cursor.unknown()
-        size = min(PAGE_SIZE, most - offset)
-        try:
-            runs = await ctx.lifespan_context.runs.list_runs(limit=size, offset=offset)
-        except RunsApiError as error:
-            message = error_messages.explain("resources/list", error, offered=offered_tools(ctx))
-            raise MCPError(INTERNAL_ERROR, message) from None
-        after = offset + len(runs)
-        following = cursor.encode(after) if len(runs) == size and after < most else None
-        files = [] if offset else [_file(bound.resource) for bound in self._files.resources()]
-        return ListResourcesResult(resources=[*map(_resource, runs), *files], next_cursor=following, ttl_ms=0)
+    Raises:
+        MCPError: The cursor is invalid, or the API failed.
+    """
+    offset, most = cursor.offset_of(asked), ctx.lifespan_context.config.server.listed_runs
+    if offset >= most:
+        raise cursor.unknown()
+    size = min(PAGE_SIZE, most - offset)
+    try:
+        runs = await ctx.lifespan_context.runs.list_runs(limit=size, offset=offset)
+    except RunsApiError as error:
+        message = error_messages.explain("resources/list", error, offered=offered_tools(ctx))
+        raise MCPError(INTERNAL_ERROR, message) from None
+    after = offset + len(runs)
+    following = cursor.encode(after) if len(runs) == size and after < most else None
+    shown = [] if offset else [_file(bound.resource) for bound in files.resources()]
+    return ListResourcesResult(resources=[*map(_resource, runs), *shown], next_cursor=following, ttl_ms=0)
 
 
 async def list_templates(_: Request, asked: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
@@ -89,39 +83,36 @@ async def list_templates(_: Request, asked: PaginatedRequestParams | None) -> Li
     return ListResourceTemplatesResult(resource_templates=list(TEMPLATES))
 
 
-class Reader:
-    """Reads runs, and the files of extensions."""
+async def read_resource(
+    extensions: Iterable[Extension], ctx: Request, asked: ReadResourceRequestParams
+) -> ReadResourceResult:
+    """Answer `resources/read` with a run, a part or a piece of it, or a file of one of `extensions`.
 
-    def __init__(self, extensions: Iterable[Extension]) -> None:
-        self._extensions = list(extensions)
+    Raises:
+        MCPError: The resource does not exist, or the API failed.
+    """
+    if page := _find_file(extensions, asked.uri):
+        contents = TextResourceContents(
+            uri=page.uri, text=str(await page.read()), mime_type=page.mime_type, _meta=page.meta
+        )
+        return ReadResourceResult(contents=[contents], ttl_ms=HOUR_MS, cache_scope="public")
+    try:
+        run, value = await _read(ctx, asked.uri)
+    except ValueError as error:
+        raise MCPError(INVALID_PARAMS, str(error), {"uri": asked.uri}) from None
+    except RunsApiError as error:
+        text = error_messages.explain("resources/read", error, offered=offered_tools(ctx))
+        raise MCPError(INTERNAL_ERROR, text, {"uri": asked.uri}) from None
+    text = portable_json.dumps(value)
+    contents = TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)
+    return ReadResourceResult(contents=[contents], ttl_ms=HOUR_MS if run.is_final else 0)
 
-    async def read(self, ctx: Request, asked: ReadResourceRequestParams) -> ReadResourceResult:
-        """Answer `resources/read`.
 
-        Raises:
-            MCPError: There is no such resource, or the API failed.
-        """
-        if page := self._find_file(asked.uri):
-            contents = TextResourceContents(
-                uri=page.uri, text=str(await page.read()), mime_type=page.mime_type, _meta=page.meta
-            )
-            return ReadResourceResult(contents=[contents], ttl_ms=HOUR_MS, cache_scope="public")
-        try:
-            run, value = await _read(ctx, asked.uri)
-        except ValueError as error:
-            raise MCPError(INVALID_PARAMS, str(error), {"uri": asked.uri}) from None
-        except RunsApiError as error:
-            text = error_messages.explain("resources/read", error, offered=offered_tools(ctx))
-            raise MCPError(INTERNAL_ERROR, text, {"uri": asked.uri}) from None
-        text = portable_json.dumps(value)
-        contents = TextResourceContents(uri=asked.uri, text=text, mime_type=JSON)
-        return ReadResourceResult(contents=[contents], ttl_ms=HOUR_MS if run.is_final else 0)
-
-    def _find_file(self, uri: str) -> Page | None:
-        if uri.startswith(SCHEME):
-            return None
-        bound = chain.from_iterable(extension.resources() for extension in self._extensions)
-        return next((binding.resource for binding in bound if binding.resource.uri == uri), None)
+def _find_file(extensions: Iterable[Extension], uri: str) -> Page | None:
+    if uri.startswith(SCHEME):
+        return None
+    bound = chain.from_iterable(extension.resources() for extension in extensions)
+    return next((binding.resource for binding in bound if binding.resource.uri == uri), None)
 
 
 async def _read(ctx: Request, uri: str) -> tuple[Run, Any]:
@@ -181,7 +172,7 @@ def _resource(run: Run) -> Resource:
     return Resource(
         uri=uri_of(run.id),
         name=run.id,
-        title=" ".join(facts[name] for name in ("interaction", "status", "created") if name in facts) or run.id,
+        title=" ".join(facts[name] for name in ("interaction", "status", tables.CREATED) if name in facts) or run.id,
         description=" · ".join(facts[name] for name in ("model", "environment", "tags") if name in facts) or None,
         mime_type=JSON,
         annotations=Annotations(last_modified=run.updated_at.isoformat()) if run.updated_at else None,

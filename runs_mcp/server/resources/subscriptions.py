@@ -45,10 +45,10 @@ NOT_HELD = (
 class Session:
     """The subscriptions and the log level of one connection of a client of 2025-11-25 or before."""
 
-    def __init__(self, watchers: RunPollers, tasks: TaskGroup, caller: str | None = None) -> None:
+    def __init__(self, pollers: RunPollers, tasks: TaskGroup, caller: str | None = None) -> None:
         self.caller = caller
         self.log_level: LoggingLevel | None = None
-        self._watchers = watchers
+        self._pollers = pollers
         self._tasks = tasks
         self._subscribed: dict[str, anyio.CancelScope] = {}
 
@@ -61,20 +61,20 @@ class Session:
         return len(self._subscribed)
 
     async def subscribe(self, run_id: str, uri: str) -> None:
-        """Watch `uri` until `unsubscribe`, or the end of the connection."""
+        """Notify the client of changes of `uri` until `unsubscribe` or the end of the connection."""
         if uri not in self._subscribed:
             scope = self._subscribed[uri] = anyio.CancelScope()
-            await self._tasks.start(self._watch, run_id, uri, scope)
+            await self._tasks.start(self._poll, run_id, uri, scope)
 
     def unsubscribe(self, uri: str) -> None:
-        """Stop watching `uri`."""
+        """End the subscription to `uri`."""
         if scope := self._subscribed.pop(uri, None):
             scope.cancel()
 
-    async def _watch(self, run_id: str, uri: str, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+    async def _poll(self, run_id: str, uri: str, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
         try:
             with scope:
-                async with self._watchers.watching({uri: run_id}):
+                async with self._pollers.polling({uri: run_id}):
                     task_status.started()
                     await anyio.sleep_forever()
         finally:
@@ -96,10 +96,10 @@ class Subscriptions:
         return session.log_level if session else None
 
     async def listen(self, ctx: Request, asked: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-        """Serve `subscriptions/listen`, and watch every run it names meanwhile."""
+        """Serve `subscriptions/listen`, and poll every run that it names until it ends."""
         uris = asked.notifications.resource_subscriptions or []
         runs = {uri: run_id for uri in uris if (run_id := _run_id(uri))}
-        async with ctx.lifespan_context.watchers.watching(runs):
+        async with ctx.lifespan_context.pollers.polling(runs):
             return await self._listen(ctx, asked)
 
     async def hold_session(self, ctx: Request, _: NotificationParams) -> None:
@@ -119,7 +119,7 @@ class Subscriptions:
                 send.send_nowait(event)
 
         async with anyio.create_task_group() as tasks:
-            session = self._sessions[connection] = Session(ctx.lifespan_context.watchers, tasks, principal(ctx))
+            session = self._sessions[connection] = Session(ctx.lifespan_context.pollers, tasks, principal(ctx))
             stop = self._bus.subscribe(enqueue)
             try:
                 with send, events:

@@ -1,1 +1,1 @@
-"""Runs in progress: creating, following, polling and naming them."""
+"""Runs: following, polling and naming them, and several of them in one call."""

@@ -10,16 +10,19 @@ from typing import Any, Literal, get_args
 
 from pydantic import MISSING
 
-from runs_mcp.api import REFUSALS, FilterOption, Ref, RunsApiError, RunsClient
+from runs_mcp.api import REFUSALS, FilterOption, InvalidArgumentError, Ref, RunsApiError, RunsClient
 from runs_mcp.observability.masking import one_line
 
 Named = Literal["interaction", "environment"]
 
 REMEMBERED_S = 60.0
+REREAD_S = 2.0
+"""Seconds after which names are read again for a name that is not among them; a misspelt name may be repeated."""
 MOST_CANDIDATES = 8
 NEWEST_RUNS = 100
 STORED = "oid:"
 """Prefix of a stored interaction, in front of its id or name; runs hold the id alone."""
+PATTERNS = frozenset({"$regex", "$regularExpression"})
 VERSION = "@"
 """Separates the name of an interaction from a version or tag."""
 _SURELY_AN_ID = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(sys|app|tmp):.+")
@@ -57,8 +60,8 @@ class Directory:
 Source = Callable[[Named], Awaitable[Directory]]
 
 
-class Names:
-    """Names of interactions and environments, from the first source that answers; cached for a minute."""
+class NameResolver:
+    """Resolves names of interactions and environments by the first source that answers; cached for a minute."""
 
     def __init__(self, runs: RunsClient, *, now: Callable[[], float] = time.monotonic) -> None:
         self._runs = runs
@@ -79,17 +82,12 @@ class Names:
         given = given.removeprefix(STORED)
         if _SURELY_AN_ID.fullmatch(given):
             return given
-        directory = await self._directory(field)
-        matches = _exact(given, directory.options)
-        if not matches:
-            similar = _similar(given, directory.options)
-            # Something that no run has used may have the exact name.
-            if similar or not must_exist:
-                directory = await self._catalogue_or(directory, field)
-            matches = _exact(given, directory.options) or [*similar, *_similar(given, directory.options)]
-        found = _only(field, given, matches)
+        found, directory = await self._look_up(field, given, must_exist=must_exist)
         if found is None and field == "interaction" and VERSION in given:
             return await self._version(given)
+        if found is None:
+            # The first run that uses it may be newer than the names in memory.
+            found, directory = await self._look_up(field, given, must_exist=must_exist, within_s=REREAD_S)
         # An unknown name is never sent: the API would return an empty list, which reads as "no runs".
         if found is None:
             raise UnclearNameError(f"`{field}`: {_unknown(given, directory)}", field, given)
@@ -129,6 +127,7 @@ class Names:
         """Return a MongoDB filter with names of interactions and environments replaced by their ids.
 
         Raises:
+            InvalidArgumentError: the filter has a pattern for names.
             UnclearNameError: see `id_of`.
             RunsApiError: see `id_of`.
         """
@@ -161,6 +160,27 @@ class Names:
         except (RunsApiError, UnclearNameError):
             return ()
 
+    async def _look_up(
+        self, field: Named, given: str, *, must_exist: bool, within_s: float = REMEMBERED_S
+    ) -> tuple[str | None, Directory]:
+        """Return the id of the only match, None without a match, and the names that were searched.
+
+        Names that were read more than `within_s` seconds ago are read again.
+
+        Raises:
+            UnclearNameError: there are several matches, or the credential may read no source of names.
+            RunsApiError: no source of names answers.
+        """
+        directory = await self._directory(field, within_s=within_s)
+        matches = _exact(given, directory.options)
+        if not matches:
+            similar = _similar(given, directory.options)
+            # Something that no run has used may have the exact name.
+            if similar or not must_exist:
+                directory = await self._catalogue_or(directory, field, within_s=within_s)
+            matches = _exact(given, directory.options) or [*similar, *_similar(given, directory.options)]
+        return _only(field, given, matches), directory
+
     async def _version(self, given: str) -> str:
         """Return the id of a version of an interaction, such as `Review@3`. Each version has its own id.
 
@@ -192,6 +212,8 @@ class Names:
             case list():
                 return [await self._ids_of(field, part) for part in condition]
             case Mapping():
+                if PATTERNS & condition.keys():
+                    raise InvalidArgumentError(await self._refusal_of_patterns(field))
                 compared = ("$eq", "$ne", "$in", "$nin", "$not")
                 return {
                     operator: await self._ids_of(field, value) if operator in compared else value
@@ -200,10 +222,18 @@ class Names:
             case _:
                 return condition
 
-    async def _directory(self, field: Named, *, used: bool = True) -> Directory:
-        """Return the names from the first source that answers; `used`: prefer names that runs have used."""
+    async def _refusal_of_patterns(self, field: Named) -> str:
+        text = f"`{field}`: runs hold its id, which no pattern of a name matches. Pass ids or names, several by $in"
+        known = await self.known(field)
+        return f"{text}. There are {_listed(known[:MOST_CANDIDATES])}" if known else text
+
+    async def _directory(self, field: Named, *, used: bool = True, within_s: float = REMEMBERED_S) -> Directory:
+        """Return the names from the first source that answers, read within the last `within_s` seconds.
+
+        `used`: prefer names that runs have used.
+        """
         when, directory = self._remembered.get((field, used), (float("-inf"), Directory((), "")))
-        if self._now() - when > REMEMBERED_S:
+        if self._now() - when > within_s:
             directory = await self._read(field, used=used)
             self._remembered[field, used] = (self._now(), directory)
         return directory
@@ -225,10 +255,10 @@ class Names:
                 raise failure
         raise UnclearNameError(f"`{field}`: names cannot be looked up with this credential. Pass the id.", field, "")
 
-    async def _catalogue_or(self, used: Directory, field: Named) -> Directory:
+    async def _catalogue_or(self, used: Directory, field: Named, *, within_s: float) -> Directory:
         """Return the names in the catalogue of the project; those that runs have `used` if the catalogue is closed."""
         try:
-            return await self._directory(field, used=False)
+            return await self._directory(field, used=False, within_s=within_s)
         except (RunsApiError, UnclearNameError):
             return replace(used, complete=False)
 
@@ -295,7 +325,7 @@ def _unknown(given: str, directory: Directory) -> str:
     if near:
         text += f" Did you mean {_listed([by_name[name] for name in near])}?"
     elif directory.options:
-        text += f" There are {_listed(directory.options[:MOST_CANDIDATES])}."
+        text += f" Known: {_listed(directory.options[:MOST_CANDIDATES])}."
     return text if directory.complete else f"{text} If it exists, pass its id."
 
 

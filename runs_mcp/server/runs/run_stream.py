@@ -25,7 +25,8 @@ class RunStream:
         """True if this process has started the run."""
         self.closed: Closed | None = None
         """The end of the stream, once the API has closed it."""
-        self.watchers = 0
+        self.waiting = 0
+        """Number of callers that wait for its end."""
         self.ended = anyio.Event()
         self._chunks: list[str] = []
         self._forgotten_chunks = 0

@@ -9,7 +9,7 @@ import anyio
 from mcp.server.mcpserver import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
 
-from runs_mcp.server.runs.create_limit import OwnStartCounts, StartCounts
+from runs_mcp.server.create.create_limit import OwnStartCounts, StartCounts
 from runs_mcp.server.runs.run_stream import RunStream
 
 Role = Literal["leader", "successor", "reader"]
@@ -41,8 +41,8 @@ class PollTurns(Protocol):
     async def changed(self, run_id: str, status: str) -> bool:
         """Return true if `status` differs from the result of the last poll."""
 
-    def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:
-        """Return the URIs under which a change is published; `watched` are those with subscribers in this process."""
+    def uris_to_publish(self, run_id: str, subscribed: Iterable[str]) -> Iterable[str]:
+        """Return the URIs under which a change is published; `subscribed` are those of subscribers in this process."""
 
     def forget(self, run_id: str) -> None:
         """Forget the run, because this process has no subscribers to it any more."""
@@ -104,9 +104,9 @@ class OwnPollTurns:
         before, self._seen[run_id] = self._seen.get(run_id, status), status
         return status != before
 
-    def told_of(self, run_id: str, watched: Iterable[str]) -> Iterable[str]:  # noqa: ARG002 - there are no others
+    def uris_to_publish(self, run_id: str, subscribed: Iterable[str]) -> Iterable[str]:  # noqa: ARG002 - there are no others
         """Return the URIs with subscribers in this process."""
-        return list(watched)
+        return list(subscribed)
 
     def forget(self, run_id: str) -> None:
         """Forget the status of the run."""
@@ -167,7 +167,7 @@ class SharedState:
     bus: SubscriptionBus = field(default_factory=InMemorySubscriptionBus)
     """Notifies every process of changes that any process has detected."""
     relay: Relay = field(default_factory=OwnRelay)
-    looks: PollTurns = field(default_factory=OwnPollTurns)
+    poll_turns: PollTurns = field(default_factory=OwnPollTurns)
     request_keys: RequestKeys = field(default_factory=OwnRequestKeys)
     single_use: SingleUse = field(default_factory=OwnSingleUse)
     """Claims the sealed state of a call, so that a confirmation counts once."""

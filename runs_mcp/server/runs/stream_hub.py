@@ -80,13 +80,13 @@ class StreamHub:
         return follower
 
     @contextmanager
-    def watching(self, follower: RunStream) -> Iterator[None]:
-        """Keep `follower` polling for the duration of the block."""
-        follower.watchers += 1
+    def waiting_for(self, follower: RunStream) -> Iterator[None]:
+        """Count a caller that waits for the end of `follower` in the block; without any, the run is not polled."""
+        follower.waiting += 1
         try:
             yield
         finally:
-            follower.watchers -= 1
+            follower.waiting -= 1
 
     async def _follow(
         self, follower: RunStream, limiter: AbstractAsyncContextManager[None], on_start: OnStart | None
@@ -199,38 +199,7 @@ class StreamHub:
             unstarted = unstarted + 1 if run.status == "created" else 0
             if broken and unstarted >= POLLS_BEFORE_GIVING_UP_ON_A_START:
                 raise broken
-            if not follower.watchers:
+            if not follower.waiting:
                 return None
             await anyio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_S)
-
-
-class Waiting:
-    """The calls that wait for runs, each until its deadline or until the server is about to stop."""
-
-    def __init__(self) -> None:
-        self._scopes: set[anyio.CancelScope] = set()
-        self._over = False
-
-    @contextmanager
-    def until(self, deadline: float) -> Iterator[None]:
-        """Leave the block at `deadline`, a time of anyio's clock, or when the server is about to stop."""
-        with anyio.CancelScope(deadline=deadline) as scope:
-            if self._over:
-                scope.cancel()
-            self._scopes.add(scope)
-            try:
-                yield
-            finally:
-                self._scopes.remove(scope)
-
-    @property
-    def over(self) -> bool:
-        """True once calls may no longer wait."""
-        return self._over
-
-    def end(self) -> None:
-        """Make all current and future calls return the state of their runs without waiting."""
-        self._over = True
-        for scope in self._scopes:
-            scope.cancel()

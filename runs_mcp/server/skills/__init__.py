@@ -82,5 +82,5 @@ class Skills(Extension):
         """
         found = self.by_uri.get(asked.uri)
         if found is None:
-            raise MCPError(INVALID_PARAMS, f"There is no skill {asked.uri!r}. There are {', '.join(self.by_uri)}.")
+            raise MCPError(INVALID_PARAMS, f"There is no skill {asked.uri!r}. Known: {', '.join(self.by_uri)}.")
         return {**CACHEABLE, "skill": found.entry}

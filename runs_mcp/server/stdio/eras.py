@@ -66,8 +66,8 @@ class _Messages:
             kept, self._kept = self._kept, None
             return kept
         try:
-            item = await self._incoming.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            item = await anext(self._incoming)
+        except (StopAsyncIteration, anyio.ClosedResourceError):
             await self._wait_for_last_answers()
             self.ended = True
             raise anyio.EndOfStream from None

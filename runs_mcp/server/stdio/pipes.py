@@ -15,7 +15,7 @@ from typing import Self
 
 import anyio
 import orjson
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp_types import (
@@ -33,40 +33,6 @@ from pydantic import ValidationError
 PIECE = 65_536
 MOST_UNREAD = 1_000
 """Maximum number of responses that wait for the client to read them before its further messages are not read."""
-
-
-class Incoming:
-    """The messages of the client, each read when the SDK requests it."""
-
-    def __init__(self, messages: AsyncGenerator[SessionMessage]) -> None:
-        self._messages = messages
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> SessionMessage:
-        return await anext(self._messages)
-
-    async def receive(self) -> SessionMessage:
-        """Return the next message.
-
-        Raises:
-            EndOfStream: The input has ended.
-        """
-        try:
-            return await anext(self._messages)
-        except StopAsyncIteration:
-            raise anyio.EndOfStream from None
-
-    async def aclose(self) -> None:
-        """Stop reading."""
-        await self._messages.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 class Outgoing:
@@ -128,7 +94,7 @@ class Outgoing:
         await self.aclose()
 
 
-Reading = Incoming | MemoryObjectReceiveStream[SessionMessage | Exception]
+Reading = AsyncIterator[SessionMessage | Exception]
 Writing = Outgoing | MemoryObjectSendStream[SessionMessage]
 
 
@@ -146,7 +112,6 @@ async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
             return
     with _standard_streams() as (source, sink):
         outgoing = Outgoing()
-        incoming = Incoming(_messages(source, outgoing, max_bytes))
         async with anyio.create_task_group() as tasks, outgoing:
 
             async def write() -> None:
@@ -156,7 +121,7 @@ async def stdio(*, max_bytes: int) -> AsyncIterator[tuple[Reading, Writing]]:
                 tasks.cancel_scope.cancel()  # the client has closed its end, so no response can be delivered
 
             tasks.start_soon(write)
-            yield incoming, outgoing
+            yield _messages(source, outgoing, max_bytes), outgoing
 
 
 async def _messages(source: int, outgoing: Outgoing, max_bytes: int) -> AsyncGenerator[SessionMessage]:

@@ -8,7 +8,7 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
-from runs_mcp.server.aggregate.aggregation import Question, aggregate
+from runs_mcp.server.aggregate.aggregation import AggregateQuery, aggregate
 from runs_mcp.server.aggregate.group_table import GROUPS, group_table
 from runs_mcp.server.aggregate.groups import NAMED, PROFILE, Dimension
 from runs_mcp.server.aggregate.measures import Measure
@@ -48,7 +48,7 @@ Sort = Annotated[
     AfterValidator(_sort_key),
     Field(description="A measure, - for descending. Default: in time, or -first measure"),
 ]
-GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="Most groups")]
+GroupLimit = Annotated[int, Field(ge=1, le=MOST_GROUPS, description="Maximum groups")]
 Where = Annotated[dict[str, Any], Field(description="MongoDB filter, besides the others; as in find_runs")]
 
 
@@ -65,14 +65,14 @@ async def aggregate_runs(
     end: End | MISSING = MISSING,
     **filtered_by: Unpack[SearchArguments],
 ) -> CallToolResult:
-    """Count, sum, average and rank runs by group, exactly, in one call. Start here for any number: slowest model,
+    """Count, sum, average and rank runs by group in one call. Start here for any number: slowest model,
     tokens per day, failures by error code."""
     server = services(call)
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING), where=where)
     if by is not MISSING and PROFILE in by and not server.runs.edition.inference_profiles:
         raise InvalidArgumentError(f"`by`: the {server.runs.edition.name} edition has no inference profiles")
     filters = await server.names.in_filters(filtered_by)
-    question = Question(
+    query = AggregateQuery(
         filters=filters,
         where={} if where is MISSING else await server.names.ids_in(with_iso_times(where)),
         span=TimeSlice.between(start, end),
@@ -83,7 +83,7 @@ async def aggregate_runs(
     )
     answer = await aggregate(
         server.runs,
-        question,
+        query,
         most=server.config.server.max_scan,
         deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
@@ -91,4 +91,4 @@ async def aggregate_runs(
     )
     if not answer.covered:
         await server.names.check_ids(filters)
-    return group_table(question, answer, server.workspace)
+    return group_table(query, answer, server.workspace)

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.render import error_messages
 
@@ -15,7 +17,7 @@ log = logging.getLogger(__name__)
 HOST_ARGUMENTS = frozenset({"toolCallId", "sessionId", "chatInput", "action"})
 """Names that n8n adds to every call; names with a leading underscore are taken for a host's, too."""
 SIMILAR, NEARLY_EQUAL = 0.6, 0.8
-"""How alike two names are, from 0 to 1: `_limits` and `limit`, `session_id` and `sessionId`, but not `action` and
+"""The similarity of two names, from 0 to 1: `_limits` and `limit`, `session_id` and `sessionId`, but not `action` and
 `interaction`."""
 UNSET_TEXT = "null"
 _PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
@@ -23,6 +25,14 @@ _PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
 
 class UnknownArgumentError(Exception):
     """A tool has no argument of this name; the text names the nearest one."""
+
+
+class UnfitArgumentsError(Exception):
+    """Arguments that do not fit the parameters of a tool; `problems` names them."""
+
+    def __init__(self, problems: ValidationError) -> None:
+        super().__init__("the arguments do not fit the tool")
+        self.problems = problems
 
 
 def clean(

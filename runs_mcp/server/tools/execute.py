@@ -12,6 +12,11 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSc
 from runs_mcp.api import Run
 from runs_mcp.server import elicitation, params, tasks
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create import dry_runs
+from runs_mcp.server.create.creation import Creation
+from runs_mcp.server.create.idempotent_create import start_of
+from runs_mcp.server.create.run_plan import Several, plan, require_consistent
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.params import Environment, Model, Name, RunId, Tags, Tail, given
 from runs_mcp.server.patience import seconds_to_wait
 from runs_mcp.server.permissions.offered_tools import offered_tools
@@ -20,14 +25,9 @@ from runs_mcp.server.progress import Progress, forward
 from runs_mcp.server.render import comparison, error_messages, outcomes, results, tables
 from runs_mcp.server.render.outcomes import Outcome
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.idempotent_create import start_of
-from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
-from runs_mcp.server.tools import dry_runs
-from runs_mcp.server.tools.creation import Creation
 from runs_mcp.server.tools.operation import operation
-from runs_mcp.server.tools.run_plan import Several, plan, require_consistent
 from runs_mcp.server.ui import RUN_VIEWER
 
 MOST_MODELS = 20
@@ -120,7 +120,7 @@ async def create_run(
         return await dry_runs.preview(call, planned)
     creation = Creation(call, planned, request_key, stream=stream)
     await creation.take_over()
-    await creation.permit()
+    creation = await creation.permitted()
     until = call.until(seconds)
     if several.is_batch:
         return creation.answered(_answer_batch(call, several, await creation.several(until=until)))
@@ -131,7 +131,7 @@ async def create_run(
         answer = results.accepted(call, run, as_task=bool(seconds))
     else:
         del run  # it can be large, and would be kept for as long as it is followed
-        answer = await _watch(call, follower, Progress.of(call), until=until)
+        answer = await _wait_for(call, follower, Progress.of(call), until=until)
     answer = creation.answered(answer)
     return answer if like is MISSING else results.paired(answer, like[0])
 
@@ -150,7 +150,7 @@ async def stream_run(
     answers at once if the run has ended."""
     server, seconds = services(call), seconds_to_wait(wait=wait, wait_s=wait_s)
     as_task = bool(seconds) and tasks.wanted(call)
-    follower = server.followers.find(run_id)
+    follower = server.hub.find(run_id)
     if follower is None or as_task:
         run = await server.runs.get_run(run_id, include_prompt=False)
         if follower is None and run.is_final:
@@ -160,7 +160,7 @@ async def stream_run(
             return results.accepted(call, run, as_task=True)
         del run  # it can be large, and would be kept for as long as it is followed
     until = call.until(seconds)
-    return await _watch(call, follower, Progress.of(call), offset=offset, tail=given(tail), until=until)
+    return await _wait_for(call, follower, Progress.of(call), offset=offset, tail=given(tail), until=until)
 
 
 async def _follow(call: Call, run: Run) -> RunStream:
@@ -182,10 +182,10 @@ async def _follow(call: Call, run: Run) -> RunStream:
         run = await server.runs.get_run(run.id, include_prompt=False)
         starts = run.status == "created"
     taken = await server.create_limit.take() if starts else None
-    if joined := server.followers.find(run.id):  # another call has begun to follow it in the meantime
+    if joined := server.hub.find(run.id):  # another call has begun to follow it in the meantime
         await server.create_limit.give_back(taken)
         return joined
-    return server.followers.follow(run, on_start=start_of(run, {}) if starts else None)
+    return server.hub.follow(run, on_start=start_of(run, {}) if starts else None)
 
 
 def _answer_batch(call: Call, several: Several, created: Sequence[Outcome]) -> CallToolResult:
@@ -210,11 +210,11 @@ async def _confirm_start(call: Call, run: Run) -> None:
     await elicitation.confirm(call, action="start", facts=[f"run {run.id}", *named], data=run.raw.get("parameters"))
 
 
-async def _watch(
+async def _wait_for(
     call: Call, follower: RunStream, progress: Progress, *, until: float, offset: int = 0, tail: int | None = None
 ) -> CallToolResult:
     server = services(call)
-    with server.followers.watching(follower), server.waiting.until(until):
+    with server.hub.waiting_for(follower), server.waiting.until(until):
         await forward(follower, progress, server.config.streaming, offset=offset)
     if follower.error:
         raise FollowingError(follower.run_id, follower.error)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypedDict
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from runs_mcp.server import params
 from runs_mcp.server.params import Environment, Interaction, Model, Name, RunStatus, Status, Tags
@@ -16,6 +16,11 @@ def _lower_list(value: Any) -> Any:
 
 def _false(value: Any) -> Any:
     return False if value == "false" else value
+
+
+def _true_or_unset(value: bool) -> bool | MISSING:  # noqa: FBT001 - pydantic calls it
+    """Return `MISSING` for False: models in strict mode write it for a filter that they do not want to set."""
+    return value or MISSING
 
 
 Statuses = Annotated[list[RunStatus], BeforeValidator(_lower_list), Field(description="Any of")]
@@ -44,7 +49,7 @@ LinkedObject = Annotated[Name, Field(description="Id of a linked object")]
 ExcludedTags = Annotated[Tags, params.short_list("Tags to leave out")]
 FinishReason = Annotated[Name, WithJsonSchema({"type": "string", "description": "E.g. length"})]
 Creator = Annotated[Name, WithJsonSchema({"type": "string", "description": "User id"})]
-IsRoot = Annotated[bool, Field(description="No parent")]
+IsRoot = Annotated[bool, AfterValidator(_true_or_unset), Field(description="No parent")]
 SomeRuns = Annotated[Tags, params.short_list("Run ids")]
 WorkflowRuns = Annotated[Tags, params.short_list("Workflow run ids")]
 

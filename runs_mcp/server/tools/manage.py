@@ -19,8 +19,7 @@ from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import MANAGE
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, outcomes, results, tables
-from runs_mcp.server.runs import own_tags
-from runs_mcp.server.tools import batch
+from runs_mcp.server.runs import batch, own_tags
 from runs_mcp.server.tools.operation import operation
 
 AddedTags = Annotated[Tags, AfterValidator(own_tags.require_free), Field(description="Tags to add to each run")]
@@ -112,5 +111,4 @@ def _question(run_ids: Sequence[str], added: Sequence[str], removed: Sequence[st
 
 def _named(run_ids: Sequence[str]) -> str:
     unique = list(dict.fromkeys(run_ids))
-    number = "1 run" if len(unique) == 1 else f"{len(unique)} runs"
-    return f"{number} ({tables.listed(unique)})"
+    return f"{tables.counted(len(unique), 'run')} ({tables.listed(unique)})"

@@ -7,13 +7,14 @@ from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
 from mcp_types import CallToolResult, Tool, ToolAnnotations
-from pydantic import MISSING, BaseModel, ConfigDict, create_model
+from pydantic import MISSING, BaseModel, ConfigDict, ValidationError, create_model
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call
 from runs_mcp.server.params import FREE_TEXT, NULLABLE
 from runs_mcp.server.permissions.scopes import CREATE, MANAGE, READ
 from runs_mcp.server.tools import arguments
+from runs_mcp.server.tools.arguments import UnfitArgumentsError
 
 ToolFunction = Callable[..., Awaitable[CallToolResult]]
 
@@ -44,17 +45,12 @@ class Operation:
     @property
     def executes(self) -> bool:
         """True if the tool executes and follows runs."""
-        return self.changes or self.may_start
+        return self.scope == CREATE or self.may_start
 
     @property
     def name(self) -> str:
         """The tool's name, which is the function's."""
         return self.published.name
-
-    @property
-    def changes(self) -> bool:
-        """True if each call executes runs."""
-        return self.scope == CREATE
 
     def clean(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of `given` that are set.
@@ -68,13 +64,17 @@ class Operation:
         """Call the function with arguments that `clean` returned.
 
         Raises:
-            ValidationError: They do not fit its parameters.
+            UnfitArgumentsError: They do not fit its parameters.
         """
         return await self.function(call, **self._validated(cleaned))
 
     def _validated(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
-        valid = self.model.model_validate(cleaned, by_alias=True)
-        return {name: getattr(valid, name) for name in valid.model_fields_set}
+        try:
+            valid = self.model.model_validate(cleaned, by_alias=True)
+        except ValidationError as error:
+            raise UnfitArgumentsError(error) from error
+        values = {name: getattr(valid, name) for name in valid.model_fields_set}
+        return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def operation(

@@ -12,8 +12,8 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import Limit, Offset, RunId, RunIds, Tail
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import comparison, empty_result_hints, outcomes, results, run_lists, value_counts
-from runs_mcp.server.runs import own_tags
-from runs_mcp.server.tools import batch, filter_values
+from runs_mcp.server.runs import batch, own_tags
+from runs_mcp.server.tools import filter_values
 from runs_mcp.server.tools.filter_arguments import ListArguments, OptionArguments, unwrapped
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD, RUN_VIEWER
@@ -44,7 +44,7 @@ async def list_runs(
     page = await server.list_pages.fetch(partial(server.runs.list_runs, **filters), limit=limit, offset=offset)
     if not page.runs:
         await server.names.check_ids(filters)
-    hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
+    hint = "" if page.runs or offset else await empty_result_hints.for_list(call, filters)
     return run_lists.page(call, page, hint=hint)
 
 
@@ -82,7 +82,7 @@ async def get_run(
 async def get_run_filter_options(
     call: Call, *, field: FilterField, **filtered_by: Unpack[OptionArguments]
 ) -> CallToolResult:
-    """List the values of a filter with their names and run counts: turns a name into the id that other tools want."""
+    """List the values of a filter with their names and run counts: turns a name into the id that other tools need."""
     server = services(call)
     filters = await server.names.in_filters(filtered_by)
     values = await filter_values.of(server.runs, field, filters)

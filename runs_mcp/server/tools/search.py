@@ -68,7 +68,7 @@ async def search_runs(
     page = await server.search_pages.fetch(search, limit=limit, offset=offset)
     if not page.runs:
         await server.names.check_ids(filters)
-    hint = "" if page.runs or offset else await empty_result_hints.hint(call, filters)
+    hint = "" if page.runs or offset else await empty_result_hints.for_search(call, {**filters, **span.filters})
     return run_lists.page(call, page, hint=hint)
 
 
@@ -128,6 +128,7 @@ async def _sorted(
     server = services(call)
     page = await sort_runs(
         server.runs,
+        server.search_pages,
         filters,
         span,
         sort,
@@ -139,4 +140,5 @@ async def _sorted(
     )
     if not page.runs:
         await server.names.check_ids(filters)
-    return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"))
+    hint = "" if offset or not page.is_empty else await empty_result_hints.for_search(call, {**filters, **span.filters})
+    return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"), hint=hint)

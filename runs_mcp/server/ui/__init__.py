@@ -17,7 +17,7 @@ RUN_VIEWER = "ui://runs-mcp/run.html"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page, and what a host is told about it."""
+    """A page, and its description for hosts."""
 
     uri: str
     title: str
@@ -36,7 +36,7 @@ PAGES: Sequence[Page] = (
 
 
 def extension() -> Apps:
-    """The extension with its pages; the tools that open them name them in their `_meta`."""
+    """Return the extension with its pages. Tools name the page that shows their result in their `_meta`."""
     apps = Apps()
     nothing_from_elsewhere = ResourceCsp(connect_domains=[], resource_domains=[], frame_domains=[], base_uri_domains=[])
     ui = {"csp": nothing_from_elsewhere.model_dump(by_alias=True, exclude_none=True), "prefersBorder": True}
@@ -55,10 +55,10 @@ def extension() -> Apps:
 
 
 def document(file: str) -> str:
-    """One of the pages, whole."""
+    """Return the page with the name `file` as one document."""
     return inline_page.document(sources(), file)
 
 
 def sources() -> Traversable:
-    """The folder of the pages' sources."""
+    """Return the folder that holds the sources of the pages."""
     return files("runs_mcp.server") / "ui"

@@ -1,4 +1,4 @@
-"""A page as one document: its style and its modules inlined, under a policy that lets nothing else run or load."""
+"""A page as one document: style and modules are inlined, and a policy forbids to run or load anything else."""
 
 import base64
 import hashlib
@@ -16,7 +16,10 @@ _EXPORT = re.compile(r"^export (?=(async )?function|const|class)", re.MULTILINE)
 
 
 def document(folder: Traversable, file: str, allowed: Mapping[str, str] | None = None) -> str:
-    """The page `file` of `folder`; `allowed` adds directives to its policy, such as `connect-src`."""
+    """Return the page `file` of `folder` as one document.
+
+    `allowed` adds directives to its Content Security Policy, such as `connect-src`.
+    """
     page = _read(folder, file)
     page = _LINK.sub(lambda link: f"<style>{_read(folder, link['file'])}</style>", page)
     page = _SOURCE.sub(lambda link: f'<script type="module">{_bundle(folder, link["file"])}</script>', page)
@@ -35,7 +38,10 @@ def document(folder: Traversable, file: str, allowed: Mapping[str, str] | None =
 
 
 def _bundle(folder: Traversable, file: str) -> str:
-    """The module `file` behind those it imports, each once, in one scope: no two of them may use the same name."""
+    """Return the module `file` after the modules that it imports, each once.
+
+    All share one scope, so no two of them may define the same name.
+    """
     return "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in _modules(folder, file, set()))
 
 

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 READ_S = 20.0
 """Seconds that a caller has to send the body of a request."""
-_KEY = "runs_mcp.http.message"
+KEY = "runs_mcp.http.message"
+"""Key of the message in the ASGI scope of a request."""
 
 
 class MessageReader:
@@ -46,7 +47,7 @@ class MessageReader:
             reason = f"The body of the request is larger than {self._max_bytes:,} bytes."
             await refuse(413, reason)(scope, receive, send)
             return
-        scope[_KEY] = _parse(body)
+        scope[KEY] = _parse(body)
         await self._app(scope, replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
@@ -73,7 +74,7 @@ class MessageReader:
 
 def message_of(scope: Scope) -> Any:
     """Return the message of a request; None if it has no body, or its body is not JSON."""
-    return scope.get(_KEY)
+    return scope.get(KEY)
 
 
 def is_request(message: Any) -> bool:

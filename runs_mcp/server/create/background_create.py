@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from pydantic import MISSING
 
 from runs_mcp.api import Run, RunsApiError
-from runs_mcp.server.runs.idempotent_create import (
+from runs_mcp.server.create.idempotent_create import (
     CreateTags,
     IdempotentCreate,
     RequestKeyConflictError,
@@ -64,6 +64,11 @@ class PendingCreate:
             self._error = error
         finally:
             self._done.set()
+
+    @property
+    def run_id(self) -> str | None:
+        """Id of the created run; None if the request has not been answered, or has failed."""
+        return self._created[0].id if self._created else None
 
     @property
     def may_have_run(self) -> bool:

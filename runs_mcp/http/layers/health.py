@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runs_mcp.api import RunsApiError
-from runs_mcp.http.tenants import Tenants
+from runs_mcp.http.profile_servers import ProfileServers
 from runs_mcp.server.server import RunsServer
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,8 @@ MAX_CHECK_S = 5.0
 class Readiness:
     """Readiness to answer calls. The API is checked on request, one check at a time; the result is cached for 5 s."""
 
-    def __init__(self, tenants: Tenants, now: Callable[[], float], *, max_check_s: float = MAX_CHECK_S) -> None:
-        self._tenants = tenants
+    def __init__(self, servers: ProfileServers, now: Callable[[], float], *, max_check_s: float = MAX_CHECK_S) -> None:
+        self._servers = servers
         self._now = now
         self._max_check_s = max_check_s
         self._lock = anyio.Lock()
@@ -33,7 +33,7 @@ class Readiness:
 
     async def problem(self) -> str | None:
         """Return the reason why no call can be answered, without secrets; None if the service is ready."""
-        if self._tenants.draining:
+        if self._servers.draining:
             return "The server is stopping."
         # One check at a time: probes arrive without authentication, and must not multiply requests to the API.
         async with self._lock:
@@ -50,7 +50,7 @@ class Readiness:
             problems.append(await self._check(server))
 
         async with anyio.create_task_group() as tasks:
-            for server in self._tenants.servers:
+            for server in self._servers:
                 tasks.start_soon(check, server)
         for problem in filter(None, problems):
             log.warning("the Runs API cannot be used: %s", problem)

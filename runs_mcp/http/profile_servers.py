@@ -1,10 +1,10 @@
-"""Tenants of the service: an MCP server for each profile, with its own API client and state.
+"""The servers of the service: an MCP server for each profile, with its own API client and state.
 
-Caches, connection pools and sessions therefore need not know about tenants, and cannot mix them up.
+Caches, connection pools and sessions therefore need not know about profiles, and cannot mix them up.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import Receive, Scope, Send
@@ -31,7 +31,7 @@ def share_nothing(_: Config, __: str | None) -> SharedState:
     return SharedState()
 
 
-class Tenants:
+class ProfileServers:
     """The servers of a process, one per profile and one for callers without a profile. They share no state.
 
     As an ASGI application, it passes each request to the server of its caller.
@@ -50,41 +50,39 @@ class Tenants:
         profiles = [*config.profiles, None] if config.serves_unmatched_callers else [*config.profiles]
         self._servers = {profile: _server(config, profile, observers, build, share) for profile in profiles}
 
-    @property
-    def servers(self) -> Iterable[RunsServer]:
-        """All servers."""
-        return self._servers.values()
+    def __iter__(self) -> Iterator[RunsServer]:
+        return iter(self._servers.values())
 
     @property
     def calls_in_flight(self) -> int:
         """The number of tool calls that have not been answered yet."""
-        return sum(server.calls_in_flight for server in self.servers)
+        return sum(server.calls_in_flight for server in self)
 
     @property
     def busy(self) -> bool:
         """True while a tool call has not been answered, or the API has not answered a create."""
-        return any(server.busy for server in self.servers)
+        return any(server.busy for server in self)
 
     @property
     def runs_followed(self) -> int:
         """The number of runs whose stream is read or that are polled."""
-        return sum(server.services.followers.count for server in self.servers if server.services)
+        return sum(server.services.hub.count for server in self if server.services)
 
     @property
     def draining(self) -> bool:
         """True if the service is about to stop."""
-        return any(server.draining for server in self.servers)
+        return any(server.draining for server in self)
 
     def drain(self) -> None:
         """Make calls that wait for runs return at once, because the service is about to stop."""
-        for server in self.servers:
+        for server in self:
             server.drain()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the servers for the duration of the block."""
         async with AsyncExitStack() as stack:
-            for server in self.servers:
+            for server in self:
                 await stack.enter_async_context(server.mcp.session_manager.run())  # needs `streamable_http_app` first
             yield
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from runs_mcp.server.runs.background_create import PendingCreate
+from runs_mcp.server.create.background_create import PendingCreate
 
 MOST = 100
 """Calls that are remembered, each with its runs; the oldest is forgotten first."""
@@ -32,7 +32,7 @@ class StartedCreates:
     """The creates that a call has started."""
 
     request: str = ""
-    """What was asked for and by which client, as a hash; a repeat of the call has the same. Empty: never repeated."""
+    """Hash of the request and its client, which a repeat of the call shares. Empty: the call is never repeated."""
     pending: dict[int, PendingCreate] = field(default_factory=dict)
     """The creates by the position of their runs in the call."""
     taken_over: bool = False

@@ -9,14 +9,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create.background_create import CreateContinuesError, NotSentError
+from runs_mcp.server.create.create_limit import CreateLimitError
+from runs_mcp.server.create.idempotent_create import LostCreateError, RequestKeyConflictError, may_exist
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.scopes import CREATE, READ
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.outcomes import Outcome
-from runs_mcp.server.runs.background_create import CreateContinuesError, NotSentError
-from runs_mcp.server.runs.create_limit import CreateLimitError
-from runs_mcp.server.runs.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.name_resolver import UnclearNameError
 from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.stream_hub import FollowingError
@@ -26,7 +26,7 @@ AT_ONCE = 8
 
 EXPECTED = (
     *(RunsApiError, LostCreateError, RequestKeyConflictError, CreateContinuesError, NotSentError),
-    *(CreateLimitError, UnclearNameError, ToolError),
+    *(CreateLimitError, FollowingError, UnclearNameError, ToolError),
 )
 """Failures of one run, which do not affect the others."""
 Ask = Callable[[], Awaitable[Run]]
@@ -55,7 +55,7 @@ async def each(
     return [outcome for outcome, _ in labelled]
 
 
-async def watch(
+async def wait_for_ends(
     call: Call, outcomes: Sequence[Outcome], following: Mapping[str, RunStream], progress: Progress
 ) -> None:
     """Wait until each run has ended, and report each end as progress.
@@ -64,15 +64,12 @@ async def watch(
     """
 
     async def wait_for(outcome: Outcome, follower: RunStream) -> None:
-        with services(call).followers.watching(follower):
+        with services(call).hub.waiting_for(follower):
             await follower.ended.wait()
         if follower.error:
-            cause = FollowingError(follower.run_id, follower.error)
-            offered = offered_tools(call.request_context)
-            outcome.run = None
-            outcome.failure = error_messages.explain(call.name, cause, scope=CREATE, offered=offered)
+            _record(call, outcome, FollowingError(follower.run_id, follower.error), scope=CREATE)
         outcome.run = follower.run or outcome.run
-        ended = sum(outcome.run is None or outcome.run.is_final for outcome in outcomes)
+        ended = sum(bool(outcome.failure or (outcome.run and outcome.run.is_final)) for outcome in outcomes)
         status = outcome.run.status if outcome.run else "unknown"
         await progress.say(f"{ended} of {len(outcomes)} ended: {outcome.label}, run {follower.run_id} {status}\n")
 
@@ -86,7 +83,16 @@ async def _ask(call: Call, outcome: Outcome, ask: Ask, *, scope: Scope) -> None:
     try:
         outcome.run = await ask()
     except EXPECTED as error:
-        offered = offered_tools(call.request_context)
-        outcome.failure = error_messages.explain(call.name, error, scope=scope, offered=offered)
-        if scope == READ:
-            outcome.without_run = "not found" if isinstance(error, NotFoundError) else "not read"
+        _record(call, outcome, error, scope=scope)
+
+
+def _record(call: Call, outcome: Outcome, error: Exception, *, scope: Scope) -> None:
+    """Record the failure of a run; of a run that exists and cannot be read, the outcome keeps the id."""
+    offered = offered_tools(call.request_context)
+    outcome.failure = error_messages.explain(call.name, error, scope=scope, offered=offered)
+    if isinstance(error, FollowingError):
+        outcome.run = Run({"id": error.run_id})
+    elif scope == READ:
+        outcome.without_run = "not found" if isinstance(error, NotFoundError) else "not read"
+    elif isinstance(error, CreateContinuesError | LostCreateError | RunsApiError) and may_exist(error):
+        outcome.without_run = "unknown"

@@ -18,7 +18,7 @@ from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.message import message_of, refuse, replay
+from runs_mcp.http.layers.message import message_of, refuse, replay
 from runs_mcp.observability.caller_name import name_of
 
 MAX_UNANSWERED = 10_000

@@ -10,8 +10,8 @@ from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.limits import counting, refuse_with_retry_after
-from runs_mcp.http.message import message_of
+from runs_mcp.http.layers.limits import counting, refuse_with_retry_after
+from runs_mcp.http.layers.message import KEY, message_of
 from runs_mcp.observability.caller_name import name_of
 
 MAX_SESSIONS = 500
@@ -53,9 +53,6 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._opening: Counter[str] = Counter()
         """Requests in progress that open a session, by caller."""
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -140,7 +137,7 @@ class Sessions:
 
 def _without_content(scope: Scope) -> Scope:
     """Return a scope that identifies the caller, without the credential and body of its first request."""
-    kept = {name: value for name, value in scope.items() if name != "runs_mcp.http.message"}
+    kept = {name: value for name, value in scope.items() if name != KEY}
     return {**kept, "headers": [(b"host", Headers(scope=scope).get("host", "").encode())]}
 
 

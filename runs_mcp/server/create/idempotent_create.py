@@ -11,24 +11,34 @@ original was deleted, is recognised by its interaction and data. Where only copi
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 import anyio
 from pydantic import MISSING
 
-from runs_mcp.api import NotFoundError, Run, RunsApiError, RunsClient
+from runs_mcp.api import (
+    ApiTimeoutError,
+    NotFoundError,
+    ProtocolError,
+    ResponseTooLargeError,
+    Run,
+    RunsApiError,
+    RunsClient,
+)
 from runs_mcp.observability.audit import record_start
+from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError
 from runs_mcp.server.runs import own_tags
-from runs_mcp.server.runs.create_limit import CreateLimit
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
+from runs_mcp.server.runs.stream_hub import FollowingError
 
-LOOK_AFTER_S = (0.5, 1.0, 2.0, 4.0)
+SEARCH_AFTER_S = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each search for a run whose response was lost. The API may list a new run with a delay."""
 PAGE_SIZE = 100
 MAX_PAGES = 10
@@ -41,13 +51,16 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class LostCreateError(Exception):
-    """The response to a create was lost, and no run has its tag; `looked` is False if no search succeeded."""
+    """The response to a create was lost, and no run has its tag.
 
-    def __init__(self, tag: str, cause: RunsApiError, *, looked: bool) -> None:
+    `searched` is False if that proves nothing: no search succeeded, or the API may still list the run later.
+    """
+
+    def __init__(self, tag: str, cause: RunsApiError, *, searched: bool) -> None:
         super().__init__(f"the answer to a create was lost: {cause}")
         self.tag = tag
         self.cause = cause
-        self.looked = looked
+        self.searched = searched
 
 
 class RequestKeyConflictError(Exception):
@@ -128,6 +141,7 @@ class IdempotentCreate:
         Raises:
             LostCreateError: The response was lost, and the run was not found.
             RequestKeyConflictError: The key was used for another request, or only copies of its run are left.
+            FollowingError: An earlier request with the same key created a run, which cannot be read.
             CreateLimitError: `server.create_limit` is reached; nothing was sent.
             RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
         """
@@ -147,11 +161,12 @@ class IdempotentCreate:
 
         Raises:
             RequestKeyConflictError: It was created by another request, or only copies of it are left.
+            FollowingError: It cannot be read.
         """
         if known := await self._keys.find(str(tags.run)):
             if known.request != tags.request:
                 raise RequestKeyConflictError(known.run_id)
-            with suppress(NotFoundError):
+            with suppress(NotFoundError), _existing(known.run_id):
                 return await self._runs.get_run(known.run_id, include_prompt=False)
         return await self._tagged(tags, request)
 
@@ -171,29 +186,32 @@ class IdempotentCreate:
     async def _sent(self, tags: CreateTags, sent: Sequence[str], request: Mapping[str, Any]) -> Run:
         """Return the run that the request creates; if the answer is lost, the run that carries its tag."""
         try:
-            return await self._runs.create_run(tags=sent, **request)
+            return _with_id(await self._runs.create_run(tags=sent, **request))
         except RunsApiError as error:
             if tags.run is None or not error.outcome_unknown:
                 raise
             return await self._found_again(tags, error, request)
 
     async def _found_again(self, tags: CreateTags, lost: RunsApiError, request: Mapping[str, Any]) -> Run:
-        looked = False
-        for seconds in LOOK_AFTER_S:
+        searched = False
+        for seconds in SEARCH_AFTER_S:
             await self._sleep(seconds)
             try:
                 if run := await self._tagged(tags, request):
                     return run
-                looked = True
-            except RunsApiError:
-                looked = False
-        raise LostCreateError(str(tags.run), lost, looked=looked)
+                searched = True
+            except (RunsApiError, FollowingError, RequestKeyConflictError):
+                searched = (
+                    False  # no run had the key before the request was sent, so a conflict may be with its own run
+                )
+        raise LostCreateError(str(tags.run), lost, searched=searched and not _may_appear_later(lost))
 
     async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
         """Return the run that `request` created with `tags`, whole.
 
         Raises:
             RequestKeyConflictError: Runs carry the tag of the key, and none of them was created by the request.
+            FollowingError: The run cannot be read.
             RunsApiError: The runs cannot be read, or too many carry the tag.
         """
         found = await self._all_tagged(str(tags.run))
@@ -202,7 +220,8 @@ class IdempotentCreate:
             raise RequestKeyConflictError(found[0].id)
         if not originals:
             return None
-        run = await self._runs.unfiltered.get_run(originals[0].id)
+        with _existing(originals[0].id):
+            run = await self._runs.unfiltered.get_run(originals[0].id)
         if tags.keyed and not _fits(run, request):
             raise RequestKeyConflictError(run.id)
         return self._runs.filter_run(run)
@@ -242,9 +261,43 @@ class IdempotentCreate:
 
 def may_exist(error: Exception) -> bool:
     """Return True if a create that failed with `error` may have created a run."""
-    if isinstance(error, LostCreateError):
-        return not error.looked
-    return isinstance(error, RunsApiError) and error.outcome_unknown
+    match error:
+        case LostCreateError():
+            return not error.searched
+        case RunsApiError():
+            return error.outcome_unknown
+        case RequestKeyConflictError() | CreateLimitError():
+            return False
+        case _:
+            return True
+
+
+@contextmanager
+def _existing(run_id: str) -> Iterator[None]:
+    """Raise `FollowingError` if the run, which exists unless it was deleted, cannot be read in the block."""
+    try:
+        yield
+    except NotFoundError:
+        raise
+    except RunsApiError as error:
+        raise FollowingError(run_id, error) from error
+
+
+def _with_id(created: Run) -> Run:
+    """Return `created`, which has an id.
+
+    Raises:
+        ProtocolError: It has none, so it may exist and cannot be addressed.
+    """
+    if not created.id:
+        raise ProtocolError("The Runs API answered a create with a run without an id", outcome_unknown=True)
+    return created
+
+
+def _may_appear_later(lost: RunsApiError) -> bool:
+    """Return True if the API has accepted the create that was `lost`, or may still be processing it."""
+    accepted = isinstance(lost, ProtocolError | ResponseTooLargeError)
+    return accepted or isinstance(lost, ApiTimeoutError) or lost.status == HTTPStatus.GATEWAY_TIMEOUT
 
 
 def _fits(run: Run, request: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
@@ -15,17 +15,19 @@ from pydantic import MISSING
 from runs_mcp.api import NotFoundError, Run, RunsApiError
 from runs_mcp.server import elicitation
 from runs_mcp.server.context import Call, client_name, services, session_or_address
+from runs_mcp.server.create.background_create import NotSentError, PendingCreate
+from runs_mcp.server.create.create_limit import CreateLimitError
+from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError, start_of
+from runs_mcp.server.create.run_plan import PlannedRun
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.permissions.scopes import CREATE, principal
 from runs_mcp.server.progress import Progress, heartbeats
-from runs_mcp.server.render import results, tables
+from runs_mcp.server.render import error_messages, results, tables
 from runs_mcp.server.render.outcomes import Outcome
-from runs_mcp.server.runs.background_create import NotSentError, PendingCreate
-from runs_mcp.server.runs.idempotent_create import CreateTags, LostCreateError, start_of
+from runs_mcp.server.runs import batch
 from runs_mcp.server.runs.name_resolver import is_in_code
-from runs_mcp.server.runs.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
-from runs_mcp.server.tools import batch
-from runs_mcp.server.tools.run_plan import PlannedRun
+from runs_mcp.server.runs.stream_hub import FollowingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Creation:
             return
         started = self.call.started
         started.request = self._request()
-        earlier = await services(self.call).cut_off.take(started, self.call.deadline)
+        earlier = await services(self.call).cut_off_creates.take(started, self.call.deadline)
         if earlier is not None:
             started.pending, started.taken_over = earlier, bool(earlier)
 
@@ -53,19 +55,43 @@ class Creation:
         repeats, started.taken_over = started.taken_over, False
         return results.repeated(answer) if repeats else answer
 
-    async def permit(self) -> None:
-        """Return once the limit allows all new runs, and a person has confirmed them.
+    async def permitted(self) -> "Creation":
+        """Return this creation once the limit allows all new runs, and a person has confirmed them.
+
+        If new runs are refused beside those of a call that was cut off, return the creation in which they fail.
 
         Raises:
             CreateLimitError: They are more than `server.create_limit` leaves.
             NotConfirmedError: The user did not agree.
             InputRequiredError: The call has to be answered with the question.
         """
+        started = self.call.started.pending
+        try:
+            await self._permit()
+        except CreateLimitError as refused:
+            if not started:
+                raise
+            return self._without_new_runs(error_messages.over_create_limit(refused))
+        except elicitation.NotConfirmedError as refused:
+            if not started:
+                raise
+            return self._without_new_runs(str(refused))
+        return self
+
+    def _without_new_runs(self, failure: str) -> "Creation":
+        """Return the creation in which the runs that are not started yet fail."""
+        started = self.call.started.pending
+        planned = [
+            one if _position(one) in started else replace(one, failure=one.failure or failure) for one in self.planned
+        ]
+        return replace(self, planned=planned)
+
+    async def _permit(self) -> None:
         server, started = services(self.call), self.call.started.pending
         wanted = [planned for planned in self.planned if not planned.failure and _position(planned) not in started]
         if server.create_limit.is_set:
             tags = [await self._tags(planned) for planned in wanted]
-            await server.create_limit.require(sum([not await server.idempotent.knows(tag) for tag in tags]))
+            await server.create_limit.require(sum([not await server.idempotent_create.knows(tag) for tag in tags]))
         if wanted:
             first = wanted[0].request
             data = None if first.data is MISSING or first.data_of else first.data
@@ -94,7 +120,8 @@ class Creation:
         async def start(planned: PlannedRun) -> Run:
             if planned.failure:
                 raise ToolError(planned.failure)
-            if anyio.current_time() >= self.call.api_deadline:
+            is_sent = _position(planned) in self.call.started.pending
+            if not is_sent and anyio.current_time() >= self.call.api_deadline:
                 raise NotSentError(self.call.patience.wait_s)
             run, follower = await self._create(planned, limiter=executing)
             if follower:
@@ -105,7 +132,7 @@ class Creation:
         async with heartbeats(progress, server.config.streaming):
             created = await batch.each(self.call, asks, scope=CREATE)
             with server.waiting.until(until):
-                await batch.watch(self.call, created, following, progress)
+                await batch.wait_for_ends(self.call, created, following, progress)
         return created
 
     async def _create(
@@ -125,9 +152,9 @@ class Creation:
 
         def follow(run: Run) -> RunStream | None:
             on_start = start_of(run, request.sent) if self.stream and run.status == "created" else None
-            return None if run.is_final else server.followers.follow(run, on_start=on_start, limiter=limiter)
+            return None if run.is_final else server.hub.follow(run, on_start=on_start, limiter=limiter)
 
-        pending = server.creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
+        pending = server.background_creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
         started[_position(planned)] = pending
         try:
             return await self._outcome(pending)
@@ -136,20 +163,21 @@ class Creation:
             raise
 
     async def _require_interaction(self, request: RunRequest) -> None:
-        """Raise if the interaction of a request that the API rejected is unknown; return if it cannot be looked up.
+        """Raise if the interaction of a rejected request is unknown; return if it cannot be looked up in time.
 
         Raises:
             UnclearNameError: There is no such interaction.
         """
         if is_in_code(str(request.interaction)):
             return
-        with suppress(RunsApiError):
+        with suppress(RunsApiError), anyio.CancelScope(deadline=self.call.api_deadline):
             (await services(self.call).interactions.listing()).require(str(request.interaction))
 
     async def _again(self, planned: PlannedRun, earlier: PendingCreate) -> tuple[Run, RunStream | None]:
         """Return the run of an earlier call, and what follows it unless it has ended.
 
         Raises:
+            FollowingError: It cannot be read.
             Exception: See `_create`.
         """
         server = services(self.call)
@@ -158,10 +186,15 @@ class Creation:
         except (RunsApiError, LostCreateError):
             self.call.started.pending.pop(_position(planned), None)  # the caller is told, and may create the run again
             raise
-        if follower is None or not follower.ended.is_set():
+        if follower is None or follower.run or not follower.ended.is_set():
             return run, follower
-        run = await server.runs.get_run(run.id, include_prompt=False)
-        return run, None if run.is_final else server.followers.follow(run)
+        try:
+            with anyio.CancelScope(deadline=self.call.api_deadline):
+                run = await server.runs.get_run(run.id, include_prompt=False)
+                return run, None if run.is_final else server.hub.follow(run)
+        except RunsApiError as error:
+            raise FollowingError(run.id, error) from error
+        return run, follower
 
     async def _outcome(self, pending: PendingCreate) -> tuple[Run, RunStream | None]:
         return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)
@@ -178,7 +211,7 @@ class Creation:
         key, caller = self.request_key, principal(self.call.request_context)
         if key is not MISSING and planned.number is not None:
             key = f"{key}.{planned.number}"
-        return await services(self.call).idempotent.tags_for(key, caller=caller, request=planned.request.signed)
+        return await services(self.call).idempotent_create.tags_for(key, caller=caller, request=planned.request.signed)
 
 
 def _position(planned: PlannedRun) -> int:

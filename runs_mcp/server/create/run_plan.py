@@ -9,11 +9,11 @@ from pydantic import MISSING
 
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create.run_request import MissingInteractionError, NotRepeatableError, RunRequest
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.outcomes import Outcome
-from runs_mcp.server.runs.run_request import MissingInteractionError, NotRepeatableError, RunRequest
-from runs_mcp.server.tools import batch
+from runs_mcp.server.runs import batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Cutting a run to a budget of characters: the largest fields first, their head and tail kept."""
+"""Cuts that fit a run into a budget of characters: the largest fields first, their head and tail kept."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple

@@ -11,6 +11,8 @@ from pydantic import MISSING
 
 from runs_mcp.api import Interaction, InvalidRequestError, NotFoundError, Resolution, RunsApiError
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.create.run_plan import PlannedRun
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.interactions import plain_schema
 from runs_mcp.server.interactions.known_interactions import Listing
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError
@@ -19,10 +21,8 @@ from runs_mcp.server.permissions.scopes import CREATE
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, previews
 from runs_mcp.server.render.previews import FITS, MISFIT, UNCHECKED, Preview
+from runs_mcp.server.runs import batch
 from runs_mcp.server.runs.name_resolver import UnclearNameError, is_in_code
-from runs_mcp.server.runs.run_request import RunRequest
-from runs_mcp.server.tools import batch
-from runs_mcp.server.tools.run_plan import PlannedRun
 
 
 async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
@@ -35,7 +35,7 @@ async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
     found: dict[int, Preview] = {}
     at_once = anyio.CapacityLimiter(batch.AT_ONCE)
 
-    async def look(number: int, run: PlannedRun, listing: Listing | None) -> None:
+    async def check_run(number: int, run: PlannedRun, listing: Listing | None) -> None:
         async with at_once:
             found[number] = await _previewed(call, run, listing)
 
@@ -43,7 +43,7 @@ async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
         listing = await _listing(call)
         async with anyio.create_task_group() as tasks:
             for number, run in enumerate(planned):
-                tasks.start_soon(partial(look, number, run, listing))
+                tasks.start_soon(partial(check_run, number, run, listing))
     return previews.answer(call, [found[number] for number in range(len(planned))])
 
 

@@ -1,0 +1,1 @@
+"""ASGI layers in front of the MCP endpoint; `http.app` puts them in order."""
