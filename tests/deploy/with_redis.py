@@ -251,7 +251,7 @@ async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) 
         NotFoundError("no interaction", status=404),
         AuthenticationError("no access", status=401),
         RunsApiError("no answer"),
-        LostCreateError("tag", RunsApiError("no answer"), looked=True),
+        LostCreateError("tag", RunsApiError("no answer"), searched=True),
         RequestKeyConflictError("r1"),
         ValueError("a flaw"),
     ],
