@@ -259,7 +259,10 @@ def test_a_profile_changes_only_its_own_settings(tmp_path: Path) -> None:
     assert (same.server.read_only, same.server.tools) == (False, None)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8090/api/v1", "http://localhost:1", "http://[::1]:1", "https://a.b"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:8090/api/v1", "http://127.0.0.2", "http://localhost:1", "http://[::1]:1", "https://a.b"],
+)
 def test_plain_http_may_go_to_this_machine(url: str) -> None:
     assert ApiSettings(base_url=url).base_url == url
 
@@ -269,6 +272,7 @@ def test_plain_http_may_go_to_this_machine(url: str) -> None:
     [
         {"base_url": "http://runs.example.com/api/v1"},
         {"base_url": "http://127.0.0.1.example.com/api/v1"},
+        {"base_url": "http://runs.localhost/api/v1"},
         {"base_url": "http://10.0.0.7/api/v1"},
         {"auth": {"value": "x", "token_url": "http://sts.example.com/token"}},
     ],

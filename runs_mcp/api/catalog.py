@@ -10,7 +10,7 @@ from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import ProtocolError
 from runs_mcp.api.filters import quote_segment
 from runs_mcp.api.models import Ref
-from runs_mcp.api.payloads import drop_unset
+from runs_mcp.api.payloads import drop_unset, read_count, read_text, read_texts
 from runs_mcp.api.requests.requester import Requester
 
 PAGE = 200
@@ -41,18 +41,17 @@ class Interaction:
     @classmethod
     def read(cls, sent: Mapping[str, Any], input_schema: Any) -> Self | None:
         """Return the interaction that `sent` describes; None if it has neither an id nor a name."""
-        interaction_id, name = _text(sent.get("id")), _text(sent.get("name"))
+        interaction_id, name = read_text(sent.get("id")), read_text(sent.get("name"))
         if not interaction_id and not name:
             return None
-        tags, version = sent.get("tags"), sent.get("version")
         return cls(
             id=interaction_id or name or "",
             name=name or interaction_id or "",
-            endpoint=_text(sent.get("endpoint")) or name or interaction_id or "",
-            description=_text(sent.get("description")),
-            status=_text(sent.get("status")),
-            version=version if type(version) is int else None,
-            tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else (),
+            endpoint=read_text(sent.get("endpoint")) or name or interaction_id or "",
+            description=read_text(sent.get("description")),
+            status=read_text(sent.get("status")),
+            version=read_count(sent.get("version")),
+            tags=read_texts(sent.get("tags")),
             input_schema=_object(input_schema),
             result_schema=_object(sent.get("result_schema")),
         )
@@ -138,7 +137,7 @@ class Catalog:
             RunsApiError: see `RunsClient`.
         """
         answer = _objects(await self._requester.call("GET", "/environments"))
-        return [_environment(item) for item in answer if _text(item.get("id"))]
+        return [_environment(item) for item in answer if read_text(item.get("id"))]
 
     @property
     def _edition(self) -> Edition:
@@ -183,17 +182,15 @@ def merge_input_schemas(prompts: Any) -> Schema | None:
 
 def _resolution(sent: Mapping[str, Any]) -> Resolution:
     resolved = _object(sent.get("resolved")) or {}
-    environment, version, tags = resolved.get("environment"), sent.get("version"), sent.get("tags")
-    named = _object(environment)
     return Resolution(
-        id=_text(sent.get("id")),
-        name=_text(sent.get("name")),
-        version=version if type(version) is int else None,
-        status=_text(sent.get("status")),
-        environment=Ref(_text(named.get("id")), _text(named.get("name"))) if named else None,
-        model=_text(resolved.get("model")),
-        model_source=_text(resolved.get("model_source")),
-        tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else (),
+        id=read_text(sent.get("id")),
+        name=read_text(sent.get("name")),
+        version=read_count(sent.get("version")),
+        status=read_text(sent.get("status")),
+        environment=Ref.read(resolved.get("environment") or None),
+        model=read_text(resolved.get("model")),
+        model_source=read_text(resolved.get("model_source")),
+        tags=read_texts(sent.get("tags")),
     )
 
 
@@ -205,13 +202,11 @@ def _environment(sent: Mapping[str, Any]) -> Environment:
         else []
     )
     return Environment(
-        id=_text(sent.get("id")) or "",
-        name=_text(sent.get("name")) or _text(sent.get("id")) or "",
-        provider=_text(sent.get("provider")),
-        description=_text(sent.get("description")),
-        models=list(
-            dict.fromkeys(model for model in [sent.get("default_model"), *models] if isinstance(model, str) and model)
-        ),
+        id=read_text(sent.get("id")) or "",
+        name=read_text(sent.get("name")) or read_text(sent.get("id")) or "",
+        provider=read_text(sent.get("provider")),
+        description=read_text(sent.get("description")),
+        models=list(dict.fromkeys(filter(None, read_texts([sent.get("default_model"), *models])))),
     )
 
 
@@ -223,7 +218,3 @@ def _objects(answer: Any) -> list[Mapping[str, Any]]:
 
 def _object(value: Any) -> Schema | None:
     return value if isinstance(value, Mapping) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

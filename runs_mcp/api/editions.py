@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Exchange = Literal["get_with_query", "post_with_bearer"]
-
 
 @dataclass(frozen=True, slots=True)
 class Edition:
@@ -16,26 +14,26 @@ class Edition:
     base_url: str
     api_version: str | None
     """Value of the `x-api-version` header; None: not sent."""
-    exchange: Exchange
-    """How an API key is turned into a JWT."""
+    key_exchange: Literal["get_with_query", "post_with_bearer"]
+    """The request that exchanges an API key for a JWT."""
     project_header: bool
-    """Whether the caller chooses the project, by `x-project-id`; else the credential does."""
+    """True if the caller chooses the project, by `x-project-id`; else the credential does."""
     roots_filter: tuple[str, str]
     """The query parameter that asks for runs without a parent."""
     model_options: bool
-    """Whether generation settings such as the temperature go into `config.model_options`."""
+    """True if generation settings such as the temperature go into `config.model_options`."""
     current_filters: bool
-    """Whether lists take several values of a filter, and searches take `exclude_tags`, `is_root`, `run_ids` …"""
+    """True if lists take several values of a filter, and searches take `exclude_tags`, `is_root`, `run_ids` …"""
     search_options: bool
-    """Whether `search` takes `select` and `sort`."""
+    """True if `search` takes `select` and `sort`."""
     interaction_endpoints: bool
-    """Whether `/interactions/endpoints` lists the interactions with their schemas; else `/interactions/export` does."""
+    """True if `/interactions/endpoints` lists the interactions with their schemas; else `/interactions/export` does."""
     null_schema: bool
-    """Whether the `result_schema` of a create may be null, which is no schema."""
+    """True if the `result_schema` of a create may be null, which is no schema."""
     changes_runs: bool
-    """Whether runs can be updated and deleted."""
+    """True if runs can be updated and deleted."""
     inference_profiles: bool
-    """Whether runs hold the inference profile that they were created with."""
+    """True if runs hold the inference profile that they were created with."""
     facets: Mapping[str, tuple[str, str]]
     """Our name of a facet → the API's name and field."""
 
@@ -44,7 +42,7 @@ COMPOSABLE = Edition(
     name="composable",
     base_url="https://studio-server-production.api.becomposable.com/api/v1",
     api_version=None,
-    exchange="get_with_query",
+    key_exchange="get_with_query",
     project_header=True,
     roots_filter=("parent", "false"),
     model_options=False,
@@ -68,7 +66,7 @@ VERTESIA = Edition(
     name="vertesia",
     base_url="https://api.vertesia.io/api/v1",
     api_version="20260803",
-    exchange="post_with_bearer",
+    key_exchange="post_with_bearer",
     project_header=False,
     roots_filter=("is_root", "true"),
     model_options=True,

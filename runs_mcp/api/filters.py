@@ -107,13 +107,11 @@ def search_query(edition: Edition, filters: SearchFilters) -> dict[str, Any]:
     Raises:
         InvalidArgumentError: the edition lacks a filter.
     """
-    unknown = [] if edition.current_filters else [name for name in filters if name in CURRENT_SEARCH_FILTERS]
-    if any(drop_unset(**filters).get(name) is not None for name in unknown):
+    given = drop_unset(**filters)
+    unknown = [] if edition.current_filters else [name for name in given if name in CURRENT_SEARCH_FILTERS]
+    if unknown:
         raise InvalidArgumentError(f"The {edition.name} edition has no filter {', '.join(unknown)}")
-    return {
-        name: format_timestamp(value) if isinstance(value, datetime) else value
-        for name, value in drop_unset(**filters).items()
-    }
+    return {name: format_timestamp(value) if isinstance(value, datetime) else value for name, value in given.items()}
 
 
 def _single(edition: Edition, name: str, value: Any) -> Any:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from runs_mcp.api.payloads import parse_timestamp, read_count, read_text, read_texts
+
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "canceled", "aborted", "expired", "timeout"})
 
 
@@ -14,6 +16,13 @@ class Ref(NamedTuple):
 
     id: str | None
     name: str | None = None
+
+    @classmethod
+    def read(cls, sent: Any) -> Self | None:
+        """Return the reference that `sent` holds; None if it is neither an object nor a bare id."""
+        if isinstance(sent, dict):
+            return cls(read_text(_id(sent)), read_text(sent.get("name")))
+        return cls(sent) if isinstance(sent, str) else None
 
     @property
     def label(self) -> str:
@@ -66,12 +75,12 @@ class Run:
     @property
     def status(self) -> str | None:
         """`created`, `processing`, `completed`, `failed`, or what the API will add."""
-        return _text(self.raw.get("status"))
+        return read_text(self.raw.get("status"))
 
     @property
     def interaction(self) -> Ref | None:
         """The interaction that was executed."""
-        return _reference(self.raw.get("interaction"))
+        return Ref.read(self.raw.get("interaction"))
 
     @property
     def interaction_label(self) -> str:
@@ -86,52 +95,49 @@ class Run:
     @property
     def environment(self) -> Ref | None:
         """The environment in which it was executed."""
-        return _reference(self.raw.get("environment"))
+        return Ref.read(self.raw.get("environment"))
 
     @property
     def account(self) -> Ref | None:
         """The account that pays for it."""
-        return _reference(self.raw.get("account"))
+        return Ref.read(self.raw.get("account"))
 
     @property
     def inference_profile(self) -> Ref | None:
         """The inference profile that it was created with, by its name if it has no id."""
-        profile = _reference(self.raw.get("inference_profile"))
+        profile = Ref.read(self.raw.get("inference_profile"))
         return Ref(profile.name, profile.name) if profile and profile.id is None else profile
 
     @property
     def project(self) -> Ref | None:
         """The project that it belongs to."""
-        return _reference(self.raw.get("project"))
+        return Ref.read(self.raw.get("project"))
 
     @property
     def model_id(self) -> str | None:
         """The model that executed it."""
-        return _text(self.raw.get("modelId"))
+        return read_text(self.raw.get("modelId"))
 
     @property
     def created_at(self) -> datetime | None:
-        """The time of its creation."""
-        return _moment(self.raw.get("created_at"))
+        """The time of its creation, in UTC."""
+        return parse_timestamp(self.raw.get("created_at"))
 
     @property
     def updated_at(self) -> datetime | None:
-        """The time of its last change."""
-        return _moment(self.raw.get("updated_at"))
+        """The time of its last change, in UTC."""
+        return parse_timestamp(self.raw.get("updated_at"))
 
     @property
     def tags(self) -> Sequence[str]:
         """The tags of the run."""
-        sent = self.raw.get("tags")
-        if isinstance(sent, str):
-            return [sent]
-        return [item for item in sent if isinstance(item, str)] if isinstance(sent, list) else []
+        return read_texts(self.raw.get("tags"))
 
     @property
     def parent(self) -> str | None:
         """Id of the run that it is part of."""
         sent = self.raw.get("parent")
-        return _text(_id(sent) if isinstance(sent, dict) else sent)
+        return read_text(_id(sent) if isinstance(sent, dict) else sent)
 
     @property
     def error(self) -> RunError | None:
@@ -139,7 +145,7 @@ class Run:
         sent = self.raw.get("error")
         if not isinstance(sent, dict):
             return None
-        return RunError(_text(sent.get("code")), _text(sent.get("message")))
+        return RunError(read_text(sent.get("code")), read_text(sent.get("message")))
 
     @property
     def token_use(self) -> TokenUse | None:
@@ -150,11 +156,11 @@ class Run:
         result = sent.get("result", sent.get("completion"))
         cost = sent.get("provider_cost_usd")
         return TokenUse(
-            _count(sent.get("prompt")),
-            _count(result),
-            _count(sent.get("total")),
-            cached=_count(sent.get("prompt_cached")),
-            cache_write=_count(sent.get("prompt_cache_write")),
+            read_count(sent.get("prompt")),
+            read_count(result),
+            read_count(sent.get("total")),
+            cached=read_count(sent.get("prompt_cached")),
+            cache_write=read_count(sent.get("prompt_cache_write")),
             cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
         )
 
@@ -167,7 +173,7 @@ class Run:
     @property
     def finish_reason(self) -> str | None:
         """The reason why the model stopped writing."""
-        return _text(self.raw.get("finish_reason"))
+        return read_text(self.raw.get("finish_reason"))
 
     @property
     def parameters(self) -> Any:
@@ -224,8 +230,8 @@ class Bucket:
 
     @classmethod
     def read(cls, sent: Mapping[str, Any]) -> Self:
-        """The bucket that `sent` describes."""
-        return cls(_text(_id(sent)), _text(sent.get("name")), _count(sent.get("count")) or 0)
+        """Return the bucket that `sent` describes."""
+        return cls(read_text(_id(sent)), read_text(sent.get("name")), read_count(sent.get("count")) or 0)
 
     @property
     def label(self) -> str:
@@ -251,53 +257,32 @@ class FilterOption:
 
     @classmethod
     def read(cls, sent: Any) -> Self:
-        """The option that `sent` describes: an object, or the bare value."""
+        """Return the option that `sent` describes, an object or a bare value."""
         if not isinstance(sent, dict):
-            return cls(_text(sent))
-        return cls(_text(_id(sent)), _text(sent.get("name")), _count(sent.get("count")))
+            return cls(read_text(sent))
+        return cls(read_text(_id(sent)), read_text(sent.get("name")), read_count(sent.get("count")))
 
 
 def total_of(value: Any) -> int | None:
-    """A total, which the API sends as a number, as `[{"count": n}]`, or not at all."""
+    """Return a total, which the API sends as a number or as `[{"count": n}]`; None if it sends none."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = value[0].get("count")
-    return _count(value)
+    return read_count(value)
 
 
 def _id(sent: Mapping[str, Any]) -> Any:
     return sent["id"] if "id" in sent else sent.get("_id")
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int else None
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _reference(value: Any) -> Ref | None:
-    if isinstance(value, dict):
-        return Ref(_text(_id(value)), _text(value.get("name")))
-    return Ref(value) if isinstance(value, str) else None
-
-
 def _label(value: Any) -> str:
     """Return the label of a reference without creating a `Ref`, which takes three times as long."""
     if isinstance(value, dict):
-        return _text(value.get("name")) or _text(_id(value)) or ""
-    return _text(value) or ""
+        return read_text(value.get("name")) or read_text(_id(value)) or ""
+    return read_text(value) or ""
 
 
 def _parts(result: Any) -> Sequence[Mapping[str, Any]] | None:
-    """`result` as today's contract has it, a list of typed parts, if it is one."""
+    """Return `result` if it is a list of typed parts, as in the current contract, else None."""
     if isinstance(result, list) and result and all(isinstance(part, dict) and "type" in part for part in result):
         return result
     return None

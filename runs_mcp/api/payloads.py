@@ -1,4 +1,4 @@
-"""JSON and times, as the API reads and writes them."""
+"""JSON, and its texts, numbers and times, as the API reads and writes them."""
 
 import re
 from datetime import UTC, datetime
@@ -39,13 +39,30 @@ def drop_unset(**arguments: Any) -> dict[str, Any]:
     }
 
 
+def read_text(value: Any) -> str | None:
+    """Return `value` if it is a text, else None."""
+    return value if isinstance(value, str) else None
+
+
+def read_texts(value: Any) -> list[str]:
+    """Return the texts in a list, or a single text as a list; an empty list for any other value."""
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def read_count(value: Any) -> int | None:
+    """Return `value` if it is a whole number, else None; true and false are no numbers."""
+    return value if type(value) is int else None
+
+
 def format_timestamp(moment: datetime) -> str:
     """Return `moment` as the API writes times: UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_timestamp(text: Any) -> datetime | None:
-    """Return the time that an ISO 8601 text names, in UTC if it has no zone; None if `text` names no time."""
+    """Return the time that an ISO 8601 text names, in UTC; None if it names none. A time without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -107,7 +107,10 @@ def _created(condition: Any) -> Search | None:
         moment = parse_timestamp(bound)
         if moment is None or name in search or moment.microsecond % MICROSECONDS_PER_TICK:
             return None
-        search[name] = format_timestamp(moment + later)
+        try:
+            search[name] = format_timestamp(moment + later)
+        except OverflowError:  # the last millisecond of the year 9999
+            return None
     return search
 
 

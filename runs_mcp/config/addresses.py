@@ -1,8 +1,20 @@
 """URLs and addresses in settings."""
 
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")  # names of this machine: requests to them cross no network
+LOOPBACK_ADDRESS = "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Return true if `host` is `localhost` or a loopback address, so that requests to it cross no network.
+
+    Subdomains of `localhost` are loopback too (RFC 6761, section 6.3), but some resolvers ask the network for them.
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_http(url: str) -> bool:
@@ -46,7 +58,7 @@ def host_and_port(address: str) -> tuple[str, int] | None:
 def is_unencrypted(url: str) -> bool:
     """Return true if requests to `url` cross a network without encryption."""
     parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname not in LOOPBACK
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def _split(url: str) -> SplitResult | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from socket import socket
 
-from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.addresses import is_loopback
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import Service, build_service
@@ -48,7 +48,7 @@ def service_at(config: Config, host: str, *, build: Build = build_server) -> Ser
         ConfigError: `host` is not loopback and callers are not authenticated, or `config` is unusable.
         CredentialError: the credential for the Runs API is missing.
     """
-    if host not in LOOPBACK and config.server.http.auth.kind == "none":
+    if not is_loopback(host) and config.server.http.auth.kind == "none":
         raise ConfigError(
             f"--host {host}: server.http.auth.kind is none, which serves loopback only (127.0.0.1). "
             "Set it to bearer or jwt to authenticate callers."

@@ -29,7 +29,9 @@ def run_id(text: str) -> str:
         ValueError: it is empty, too long, or contains characters that could change the path of a request.
     """
     if not _RUN_ID.fullmatch(text):
-        raise ValueError("not a run id (letters, digits, - and _)")
+        raise ValueError(
+            "not a run id (up to 200 letters, digits and the characters - _ . : @, beginning with a letter or digit)"
+        )
     return text
 
 

@@ -98,7 +98,7 @@ async def test_answers_of_another_shape_are_read_as_far_as_possible(
     open_client: Open, router: respx.MockRouter
 ) -> None:
     route = router.post(f"{BASE['vertesia']}/interactions/endpoints")
-    odd = [{"id": "i1", "tags": "no list", "version": "3", "params_schema": 5, "result_schema": None}, {}, "text"]
+    odd = [{"id": "i1", "tags": {"no": "list"}, "version": "3", "params_schema": 5, "result_schema": None}, {}, "text"]
     route.side_effect = [respx.MockResponse(200, json=answer) for answer in (odd, [], {"no": "list"})]
     async with open_client(edition="vertesia") as runs:
         [read] = await runs.catalog.list_interactions()

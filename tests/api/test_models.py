@@ -1,5 +1,6 @@
 """Answers are read tolerantly: a good one never fails to parse, and nothing of it is lost."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -76,6 +77,22 @@ def test_an_odd_field_never_spoils_a_run(sent: dict[str, Any], field: str, expec
     for name in field.split("."):
         value = getattr(value, name)
     assert value == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        pytest.param("2026-11-19T14:00:00.000Z", datetime(2026, 11, 19, 14, tzinfo=UTC), id="UTC"),
+        pytest.param("2026-11-19T14:00:00", datetime(2026, 11, 19, 14, tzinfo=UTC), id="no zone"),
+        pytest.param("2026-11-19T14:00:00+02:00", datetime(2026, 11, 19, 12, tzinfo=UTC), id="another zone"),
+        pytest.param("0001-01-01T00:00:00+02:00", None, id="before the first year in UTC"),
+        pytest.param(1_795_098_612, None, id="a number"),
+    ],
+)
+def test_times_are_read_in_utc(sent: object, expected: datetime | None) -> None:
+    run = Run({"created_at": sent, "updated_at": sent})
+    assert (run.created_at, run.updated_at) == (expected, expected)
+    assert {moment.tzinfo for moment in (run.created_at, run.updated_at) if moment} <= {UTC}
 
 
 @pytest.mark.parametrize(

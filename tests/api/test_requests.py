@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from pydantic import MISSING
 
 from runs_mcp.api import ApiSettings, InvalidArgumentError, RunsClient, SetupError, connect
 from tests.api.conftest import BASE, TOKEN, Open
@@ -326,8 +327,8 @@ async def test_an_edition_without_a_filter_refuses_it(open_client: Open) -> None
     async with open_client() as client:
         with pytest.raises(InvalidArgumentError, match="takes one value"):
             await client.list_runs(status=["failed", "created"])
-        with pytest.raises(InvalidArgumentError, match="no filter run_ids"):
-            await client.search_runs(run_ids=["r1"])
+        with pytest.raises(InvalidArgumentError, match=r"edition has no filter run_ids, is_root$"):
+            await client.search_runs(status="failed", run_ids=["r1"], finish_reason=MISSING, is_root=False)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pydantic_core import to_json
 from runs_mcp.api import RunsApiError
 from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
 from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.server.middleware.secret_filter import filtered_logs
 from tests.api.conftest import Open
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +130,27 @@ async def test_an_opaque_secret_is_found_in_json_in_each_encoding(
         await client.list_runs()
         assert client.holds_secret(to_json(sent))
         assert not client.holds_secret(to_json({"\\": ["a\\", '"opaque"']}))
+
+
+async def test_a_key_is_replaced_however_often_its_token_was_renewed(
+    router: respx.MockRouter, open_client: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    expired = [base64.urlsafe_b64encode(b'{"exp":1,"sub":"%02d"}' % number).decode() for number in range(20)]
+    renewal = router.route(path__regex="/auth/token$").mock(
+        side_effect=[httpx.Response(200, json={"token": f"e30.{claims}."}) for claims in expired]
+    )
+    router.route().mock(return_value=httpx.Response(400, json={"message": f"bad {OPAQUE}"}))
+    async with open_client(auth={"kind": "api_key", "value": OPAQUE}) as client:
+        for _ in range(20):
+            with pytest.raises(RunsApiError) as failed:
+                await client.get_run("r1")
+            assert failed.value.api_message == "bad [secret]"
+        with filtered_logs(client.redact):
+            logging.getLogger("test").warning("read %s", OPAQUE)
+        assert client.redact(OPAQUE) == "[secret]"
+    assert renewal.call_count == 20
+    assert "read [secret]" in caplog.text
+    assert OPAQUE not in caplog.text
 
 
 async def test_a_secret_in_a_content_type_is_replaced(router: respx.MockRouter, open_client: Open) -> None:

@@ -17,9 +17,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message
 
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.http.app import Service
 from runs_mcp.http.drained_server import DrainedServer, ServiceError, uvicorn_settings
 from runs_mcp.http.layers.message import MessageReader
-from runs_mcp.http.listener import serve
+from runs_mcp.http.listener import serve, service_at
 from runs_mcp.http.profile_servers import ProfileServers
 from runs_mcp.http.protocol import HttpProtocol
 from runs_mcp.server.stdio.stdio_service import STOPPING
@@ -56,10 +57,17 @@ async def test_a_port_in_use_is_named() -> None:
                 await serve(configured(api), host="127.0.0.1", port=port)
 
 
-async def test_without_authentication_only_loopback_is_served() -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "runs.localhost"])
+async def test_without_authentication_only_loopback_is_served(host: str) -> None:
     async with upstream.serving({}) as api:
         with pytest.raises(ConfigError, match="loopback only"):
-            await serve(configured(api), host="0.0.0.0", port=0)
+            await serve(configured(api), host=host, port=0)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
+async def test_every_address_of_loopback_is_served_without_authentication(host: str) -> None:
+    async with upstream.serving({}) as api:
+        assert isinstance(service_at(configured(api), host), Service)
 
 
 async def test_a_connection_without_a_complete_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import Connect
 pytestmark = pytest.mark.anyio
 
 NOBODY = {"base_url": "http://127.0.0.1:9/api/v1", "auth": {"value": "token"}, "max_retries": 0}
-NOT_AN_ID = "not a run id"
+NOT_AN_ID = "not a run id (up to 200 letters, digits and the characters - _ . : @, beginning with a letter or digit)"
 
 
 @pytest.mark.parametrize(

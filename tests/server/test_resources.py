@@ -44,7 +44,7 @@ async def test_listing_pages_through_all_runs_newest_first(client: Client) -> No
 
 
 async def test_listing_ends_at_the_newest_runs_that_the_setting_names() -> None:
-    runs = [{"id": f"r{number}", "updated_at": "2026-11-19T14:00:00Z"} for number in range(200)]
+    runs = [{"id": f"r{number}"} for number in range(200)]
 
     async def page(request: Request) -> Response:
         offset, limit = (int(request.query_params.get(name, "0")) for name in ("offset", "limit"))
@@ -59,8 +59,23 @@ async def test_listing_ends_at_the_newest_runs_that_the_setting_names() -> None:
     listed = [resource for page in pages for resource in page.resources if resource.uri.startswith("runs://")]
     assert [resource.name for resource in listed] == [f"r{number}" for number in range(120)]
     assert api.count("GET /runs") == len(pages) == 3
-    assert listed[0].annotations
-    assert listed[0].annotations.last_modified == "2026-11-19T14:00:00+00:00"
+
+
+async def test_listed_runs_have_the_time_of_their_last_change_in_utc(connect: Connect) -> None:
+    runs = [
+        {"id": "r1", "updated_at": "2026-11-19T14:00:00Z"},
+        {"id": "r2", "updated_at": "2026-11-19T14:00:00"},
+        {"id": "r3", "updated_at": "2026-11-19T14:00:00+02:00"},
+        {"id": "r4"},
+    ]
+    async with upstream.serving({"GET /runs": reply(runs)}) as api, connect(configured(api)) as client:
+        listed = (await client.list_resources()).resources[: len(runs)]
+    assert [run.annotations and run.annotations.last_modified for run in listed] == [
+        "2026-11-19T14:00:00+00:00",
+        "2026-11-19T14:00:00+00:00",
+        "2026-11-19T12:00:00+00:00",
+        None,
+    ]
 
 
 async def test_clients_may_keep_a_run_that_has_ended_and_no_other() -> None:
@@ -227,7 +242,7 @@ async def test_a_resource_is_valid_json_and_keeps_every_digit(connect: Connect) 
     async with upstream.serving({"GET /runs/r1": answer}) as api, connect(configured(api)) as client:
         [content] = (await client.read_resource("runs://r1/result", cache_mode="bypass")).contents
     assert isinstance(content, TextResourceContents)
-    assert content.text == '{"n": 12345678901234567890, "x": "NaN", "y": "-Infinity"}'
+    assert content.text == '{"n":12345678901234567890,"x":"NaN","y":"-Infinity"}'
 
 
 def test_the_uri_of_the_next_piece_encodes_a_space_so_that_it_can_be_read() -> None:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.tasks import EXTENSION
+from tests import upstream
 from tests.calls import PATIENT, call
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -101,6 +102,23 @@ async def test_another_process_answers_for_a_task_by_its_id_alone(config: Config
         state = await ask(elsewhere.session, "tasks/get", created.structured["id"])
     assert state["status"] == "completed"
     assert state["result"]["structuredContent"]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        pytest.param("2026-11-19T14:00:00", "2026-11-19T14:00:00+00:00", id="no zone"),
+        pytest.param("2026-11-19T14:00:00+02:00", "2026-11-19T12:00:00+00:00", id="another zone"),
+    ],
+)
+async def test_the_times_of_a_task_are_in_utc(sent: str, shown: str) -> None:
+    run = {"id": "r1", "status": "completed", "created_at": sent, "updated_at": sent}
+    async with (
+        upstream.serving({"GET /runs/r1": upstream.reply(run)}) as api,
+        Client(build_server(Config(api=api.api)).mcp, extensions=[TasksClient()], client_info=PATIENT) as client,
+    ):
+        task = await ask(client.session, "tasks/get", "r1")
+    assert (task["createdAt"], task["lastUpdatedAt"]) == (shown, shown)
 
 
 @pytest.mark.parametrize("method", ["tasks/cancel", "tasks/update"])

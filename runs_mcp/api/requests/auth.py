@@ -216,7 +216,6 @@ class Tokens:
         self._token: str | None = None
         self._expires: float | None = None
         self._exchanged_secret: str | None = None
-        self._known: str | None = None
 
     async def current(self) -> str:
         """Return a JWT that stays valid for a minute at least.
@@ -284,9 +283,7 @@ class Tokens:
 
     async def _read(self, *, again: bool = False) -> str:
         secret = await self.source.read(again=again)
-        if secret != self._known:
-            self._known = secret
-            self._redactor.add(secret)
+        self._redactor.add(secret)
         return secret
 
     async def _renew(self, secret: str) -> str:
@@ -340,7 +337,7 @@ def find_token_url(settings: ApiSettings, edition: Edition, base_url: str) -> st
     if settings.auth.token_url:
         return settings.auth.token_url
     parts = urlsplit(base_url)
-    if edition.exchange == "get_with_query":
+    if edition.key_exchange == "get_with_query":
         root = parts.path.removesuffix("/api/v1")
         return urlunsplit((parts.scheme, parts.netloc, f"{root}/auth/token", "", ""))
     host = parts.hostname or ""

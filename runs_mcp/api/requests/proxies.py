@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 from runs_mcp.api.errors import ProxySettingsError
+from runs_mcp.config.addresses import is_loopback
 
 PORTS = {"http": 80, "https": 443}
 
@@ -18,8 +19,8 @@ class Proxies:
 
     `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` hold URLs of http or https proxies; `http://` may be left out.
     `NO_PROXY` lists exceptions as curl reads them: `*`, a host (which stands for its subdomains too), an address or
-    a CIDR range, each with an optional `:port`. Loopback is never reached through a proxy: the credential would leave
-    the machine unencrypted.
+    a CIDR range, each with an optional `:port`. Loopback, including subdomains of `localhost`, is never reached through
+    a proxy: the credential would leave the machine unencrypted.
     """
 
     by_scheme: Mapping[str, str]
@@ -47,20 +48,11 @@ class Proxies:
         parts = urlsplit(url)
         proxy = self.by_scheme.get(parts.scheme) or self.by_scheme.get("all")
         host = (parts.hostname or "").rstrip(".")
-        if proxy is None or is_loopback(host) or (self.of_system and proxy_bypass(host)):
+        is_local = is_loopback(host) or host.endswith(".localhost")
+        if proxy is None or is_local or (self.of_system and proxy_bypass(host)):
             return None
         port = parts.port or PORTS.get(parts.scheme)
         return None if any(_is_exception(entry, host, port) for entry in self.exceptions) else proxy
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether `host` is this machine: `localhost`, a subdomain of it, or a loopback address."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _proxy_url(scheme: str, value: str) -> str:

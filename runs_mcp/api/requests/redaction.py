@@ -4,9 +4,9 @@ import base64
 import html
 import json
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import quote
 
 from runs_mcp.observability.masking import MASK, mask
@@ -14,7 +14,8 @@ from runs_mcp.observability.masking import MASK, mask
 SHORTEST_SECRET_CHARS = 6
 """Shorter secrets are not replaced: they would be found in ordinary words."""
 SECRETS_REMEMBERED = 16
-"""Tokens are renewed for as long as the process runs; an API repeats recent tokens only."""
+"""Tokens are renewed for as long as the process runs, and an API repeats recent tokens only. The credential stays,
+because each request adds it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +26,29 @@ class _Secret:
     json_forms: tuple[bytes, ...]
     """The encodings as they stand in a text, and as they stand in JSON that holds such a text."""
 
+    @classmethod
+    def encode(cls, secret: str) -> Self:
+        """Return `secret` in all its encodings."""
+        forms = set(_encodings(secret))
+        in_json = {json.dumps(form)[1:-1] for form in forms}
+        return cls(secret, _longest_first(forms), tuple(form.encode() for form in _longest_first(forms | in_json)))
+
 
 class Redactor:
     """Replaces the secrets that a client uses or has recently used."""
 
     def __init__(self) -> None:
-        self._secrets: deque[_Secret] = deque(maxlen=SECRETS_REMEMBERED)
+        # A tuple that is replaced as a whole, because log records of other threads are redacted with it.
+        self._secrets: tuple[_Secret, ...] = ()
         self._starts = _starts(())
 
     def add(self, secret: str) -> None:
-        """Replace `secret` from now on."""
-        if len(secret) >= SHORTEST_SECRET_CHARS and all(secret != known.plain for known in self._secrets):
-            forms = set(_encodings(secret))
-            in_json = {json.dumps(form)[1:-1] for form in forms}
-            json_forms = tuple(form.encode() for form in _longest_first(forms | in_json))
-            self._secrets.append(_Secret(secret, _longest_first(forms), json_forms))
-            self._starts = _starts(form for known in self._secrets for form in known.forms)
+        """Replace `secret` from now on, until 16 other secrets were added after it."""
+        if len(secret) < SHORTEST_SECRET_CHARS or (self._secrets and self._secrets[-1].plain == secret):
+            return
+        others = [known for known in self._secrets if known.plain != secret]
+        self._secrets = (*others, _Secret.encode(secret))[-SECRETS_REMEMBERED:]
+        self._starts = _starts(form for known in self._secrets for form in known.forms)
 
     def redact(self, text: str) -> str:
         """Return `text` with every secret in use replaced by `[secret]`."""

@@ -240,7 +240,7 @@ class Requester:
         raise failure
 
     async def _exchange(self, key: str) -> str:
-        if self.edition.exchange == "get_with_query":
+        if self.edition.key_exchange == "get_with_query":
             build = partial(self._request, "GET", f"{self._token_url}?{_query({'token': key})}", identity=HEADERS)
         else:
             build = partial(self._request, "POST", self._token_url, token=key)

@@ -12,7 +12,7 @@ DEADLINE_S = 30.0
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 8.0
 EXCHANGES_PER_CALL = 2
-"""How often one call tries to exchange an API key."""
+"""Attempts of one call to exchange an API key."""
 
 OnWait = Callable[[float, RunsApiError], Awaitable[None]]
 """Receives the seconds before each repetition of a request, and the error that causes it."""

@@ -25,7 +25,7 @@ from runs_mcp.api.requests.transport import load_trust
 from runs_mcp.cli.check.examination import Examination, Hop
 from runs_mcp.cli.check.explanations import NETWORK, TRUST
 from runs_mcp.cli.check.findings import CheckFunction, Finding, check, failed, ok, skipped, warning
-from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.addresses import is_loopback
 
 TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 PORTS = {"http": 80, "https": 443}
@@ -92,7 +92,7 @@ async def connection(state: Examination) -> Finding:
 async def tls(state: Examination) -> Finding:
     """Verify the certificate of the API."""
     if state.trust is None:
-        if state.host in LOOPBACK:
+        if is_loopback(state.host):
             return skipped("plain http, to this machine")
         return warning(f"plain http: the credential goes to {state.host} unencrypted", "Use https in api.base_url.")
     # A direct connection would test a route that requests do not take, and often a firewall blocks it.

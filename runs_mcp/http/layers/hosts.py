@@ -15,10 +15,10 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runs_mcp.config.addresses import is_loopback
 from runs_mcp.config.http_settings import HttpSettings, JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
 
-LOOPBACK = ("127.0.0.1:*", "localhost:*", "[::1]:*")
 LAST_PORT = 65_535
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>\d{1,5}|\*))?")
@@ -41,6 +41,11 @@ class HostPattern:
             return cls(_canonical(match["name"]), match["port"])
         except AddressValueError:
             return None
+
+    @property
+    def is_loopback(self) -> bool:
+        """True for `localhost` and for loopback addresses, on any port."""
+        return is_loopback(self.name.strip("[]"))
 
     def matches(self, host: "HostPattern", *, default_ports: Iterable[int]) -> bool:
         """Return true if the pattern includes `host`, which has no wildcards. No port means any default port."""
@@ -80,11 +85,10 @@ class HostCheck:
         self._app = app
         public = [urlsplit(settings.auth.resource_url).netloc] if isinstance(settings.auth, JwtAuthSettings) else []
         hosts = [*settings.allowed_hosts, *public]
-        self._hosts = [_host_pattern(entry) for entry in (*LOOPBACK, *hosts)]
+        self._hosts = list(map(_host_pattern, hosts))
         # Pages of the service's own host are allowed, under both schemes: a proxy in front of it can terminate TLS.
         own = [f"{scheme}://{name}" for name in hosts for scheme in DEFAULT_PORTS]
-        local = [f"http://{name}" for name in LOOPBACK]
-        self._origins = [_origin_pattern(entry) for entry in (*local, *own, *settings.allowed_origins)]
+        self._origins = [_origin_pattern(entry) for entry in (*own, *settings.allowed_origins)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -101,7 +105,10 @@ class HostCheck:
         """Return true if pages of `origin` may call."""
         # An asterisk is valid in a setting only; in a header it would be compared as a wildcard.
         parsed = OriginPattern.parse(origin) if "*" not in origin else None
-        return parsed is not None and any(allowed.matches(parsed) for allowed in self._origins)
+        if parsed is None:
+            return False
+        is_local = parsed.scheme == "http" and parsed.host.is_loopback
+        return is_local or any(allowed.matches(parsed) for allowed in self._origins)
 
     def _is_known(self, headers: list[str]) -> bool:
         # RFC 9112, section 3.2: a request has exactly one Host header.
@@ -109,7 +116,8 @@ class HostCheck:
         if host is None:
             return False
         # Either default port: whether the client used TLS is unknown behind a proxy that terminates it.
-        return any(allowed.matches(host, default_ports=DEFAULT_PORTS.values()) for allowed in self._hosts)
+        ports = DEFAULT_PORTS.values()
+        return any(allowed.matches(host, default_ports=ports) for allowed in self._hosts) or host.is_loopback
 
 
 def _canonical(name: str) -> str:

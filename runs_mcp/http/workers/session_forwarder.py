@@ -18,7 +18,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runs_mcp.api import DefaultTransport
-from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.addresses import LOOPBACK_ADDRESS
 from runs_mcp.http.layers.message import refuse
 
 SESSION_ID = MCP_SESSION_ID_HEADER.encode()
@@ -85,7 +85,7 @@ class SessionForwarder:
         """Send a request to another worker, once, and pass on its response."""
         request = httpx.Request(
             scope["method"],
-            httpx.URL(scheme="http", host=LOOPBACK[0], port=port, raw_path=_target(scope)),
+            httpx.URL(scheme="http", host=LOOPBACK_ADDRESS, port=port, raw_path=_target(scope)),
             headers=_forwarded_headers(scope),
             content=Request(scope, receive).stream() if _has_body(scope) else None,
         )

@@ -7,7 +7,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.addresses import LOOPBACK_ADDRESS
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.drained_server import log_address
@@ -34,7 +34,7 @@ async def serve(config: Config, *, host: str, port: int, workers: int) -> None:
         # Without SO_REUSEPORT, which would let the system start a second service at the port.
         async with server_sockets(host, port) as unshared:
             port = unshared[0].getsockname()[1]
-        own = [await listeners.enter_async_context(server_sockets(LOOPBACK[0], 0)) for _ in range(workers)]
+        own = [await listeners.enter_async_context(server_sockets(LOOPBACK_ADDRESS, 0)) for _ in range(workers)]
         settings = WorkerSettings(config, host, [socket for sockets in own for socket in sockets])
         metrics = WorkerMetrics()
         supervisor = Supervisor(partial(_start, settings, port), workers, metrics)

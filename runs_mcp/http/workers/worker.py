@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from runs_mcp import event_loop
-from runs_mcp.config.addresses import LOOPBACK
+from runs_mcp.config.addresses import LOOPBACK_ADDRESS
 from runs_mcp.config.settings import Config
 from runs_mcp.http.drained_server import DrainedServer, uvicorn_settings
 from runs_mcp.http.listener import service_at
@@ -63,7 +63,7 @@ async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], numb
 def _trusting_workers(app: ASGIApp) -> ASGIApp:
     """Return an application that takes the client's address from requests that other workers forward."""
     # uvicorn trusts loopback only if `FORWARDED_ALLOW_IPS` is not set. Its types are narrower than those of Starlette.
-    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=LOOPBACK[0]))
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=LOOPBACK_ADDRESS))
 
 
 async def _answer(link: Connection, server: DrainedServer, metrics: Metrics | None) -> None:

@@ -1,15 +1,14 @@
 """Translation between the filters of a search and MongoDB filters, where both can select the same runs."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from pydantic import MISSING
 
 from runs_mcp.api import Edition
 from runs_mcp.api.extended_json import plain_filter
+from runs_mcp.api.payloads import parse_timestamp
 from runs_mcp.api.search_fallback import conditions_of, search_for
-from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 FIND_FIELDS = {"status": "status", "interaction": "interaction", "environment": "environment", "model": "modelId"}
@@ -61,5 +60,5 @@ def _agree(filters: Filters, others: Filters) -> bool:
 
 def _slice(search: Filters) -> TimeSlice:
     """Return the creation times of a search."""
-    bounds = {name: utc(datetime.fromisoformat(text)) for name, text in search.items()}
+    bounds = {name: parse_timestamp(text) for name, text in search.items()}
     return TimeSlice(bounds.get("start"), bounds.get("end"))

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import product
 from typing import Any, Literal
 
@@ -139,11 +139,6 @@ def fields_of(dimensions: Iterable[Dimension]) -> list[str]:
     return ["id", "status", "created_at", *(FIELDS[dimension] for dimension in dimensions if dimension in FIELDS)]
 
 
-def utc(moment: datetime) -> datetime:
-    """Return `moment` in UTC; a moment without a zone is in UTC already."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def _place(rank: Number, *, descending: bool) -> tuple[bool, float]:
     """Return the sort key of a measure: groups without a value come last in either order."""
     value = rank or 0
@@ -192,7 +187,7 @@ def _created(written: Callable[[datetime], str]) -> Callable[[Run], Iterable[Ref
 
     def read(run: Run) -> Iterable[Ref]:
         created = run.created_at
-        return _one(written(utc(created)) if created else None)
+        return _one(written(created) if created else None)
 
     return read
 

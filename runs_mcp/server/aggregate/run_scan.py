@@ -8,7 +8,6 @@ import anyio
 
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.api.search_fallback import TICK
-from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.run_sources import SMALLEST_CAP, Narrow, Source
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
@@ -77,7 +76,7 @@ class RunScan:
         except RunsApiError as error:
             self._failure = error
             return
-        created = [utc(run.created_at) for run in page if run.created_at]
+        created = _created(page)
         if self.on_page:
             await self.on_page(self._progress())
         # A page shorter than another page was not capped. The longest may be capped, so its slice is split and reread.
@@ -104,7 +103,7 @@ class RunScan:
 
     async def _hand_on(self, runs: Sequence[Run]) -> None:
         known = [self.oldest] if self.oldest else []
-        self.oldest = min(known + [utc(run.created_at) for run in runs if run.created_at], default=None)
+        self.oldest = min(known + _created(runs), default=None)
         for run in await self.narrow(runs) if self.narrow else runs:
             self.covered += 1
             self.take(run)
@@ -112,6 +111,10 @@ class RunScan:
     def _progress(self) -> str:
         whole = f" of {self.matching:,}" if self.matching is not None else ""
         return f"{len(self._seen):,}{whole} runs"
+
+
+def _created(runs: Sequence[Run]) -> list[datetime]:
+    return [created for run in runs if (created := run.created_at)]
 
 
 def _within(span: TimeSlice, created: list[datetime]) -> bool:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from runs_mcp.api import Run, RunsClient
 from runs_mcp.server.aggregate import facet_counts
-from runs_mcp.server.aggregate.groups import utc
 from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.run_scan import RunScan
 from runs_mcp.server.aggregate.run_sources import sources_of
@@ -129,8 +128,8 @@ class FirstRuns:
 
 
 KEYS: Mapping[str, Callable[[Run], float | None]] = {
-    "created_at": lambda run: utc(run.created_at).timestamp() if run.created_at else None,
-    "updated_at": lambda run: utc(run.updated_at).timestamp() if run.updated_at else None,
+    "created_at": lambda run: run.created_at.timestamp() if run.created_at else None,
+    "updated_at": lambda run: run.updated_at.timestamp() if run.updated_at else None,
     "execution_time": lambda run: run.execution_time_ms,
     "total_tokens": lambda run: observe(run).total_tokens,
 }

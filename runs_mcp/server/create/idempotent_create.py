@@ -239,7 +239,7 @@ class IdempotentCreate:
             found += [run for run in runs if not run.tags or tag in run.tags]
             if len(runs) < PAGE_SIZE:
                 found.reverse()  # listed newest first: of runs without a date, the last is the oldest
-                return sorted(found, key=_created_at)
+                return sorted(found, key=lambda run: run.created_at or _NEVER)
         raise RunsApiError(f"More than {MAX_PAGES * PAGE_SIZE} runs carry the tag {tag}: it was copied")
 
     async def _is_original(self, run: Run, tags: CreateTags) -> bool:
@@ -249,7 +249,8 @@ class IdempotentCreate:
         whole = run if run.tags else await self._runs.get_run(run.id, include_prompt=False)
         for tag in whole.tags:
             if (dated := _DATED.fullmatch(tag)) and tag == await self._dated(tags.run, tags.request, int(dated[1])):
-                return run.created_at is None or abs(_created_at(run).timestamp() - int(dated[1])) <= CLOCK_DIFFERENCE_S
+                created = run.created_at
+                return created is None or abs(created.timestamp() - int(dated[1])) <= CLOCK_DIFFERENCE_S
         return False
 
     async def _dated(self, key: str, fingerprint: str, seconds: int) -> str:
@@ -318,11 +319,6 @@ def start_of(run: Run, request: Mapping[str, Any]) -> Callable[[], None]:
     return partial(
         record_start, run.id, interaction=interaction, model=model if isinstance(model, str) else run.model_id
     )
-
-
-def _created_at(run: Run) -> datetime:
-    created = run.created_at or _NEVER
-    return created if created.tzinfo else created.replace(tzinfo=UTC)
 
 
 def _canonical(value: Any) -> str:

@@ -1,6 +1,5 @@
 """JSON that every host reads: numbers that JavaScript or JSON cannot hold are written as texts."""
 
-import json
 from collections.abc import Mapping
 from math import isfinite, isnan
 from typing import Any
@@ -58,22 +57,7 @@ def _portable(value: Any) -> Any:
 
 def dumps(value: Any) -> str:
     """Return `value` as JSON with every digit of its integers; NaN and infinities, which JSON lacks, as texts."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(value), ensure_ascii=False)
-
-
-def _finite(value: Any) -> Any:
-    match value:
-        case float() if not isfinite(value):
-            return _named(value)
-        case Mapping():
-            return {str(name): _finite(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_finite(item) for item in value]
-        case _:
-            return value
+    return to_json(value, inf_nan_mode="strings").decode()
 
 
 def _named(number: float) -> str:
