@@ -212,6 +212,37 @@ def test_authentication_can_be_set_by_the_environment(tmp_path: Path, monkeypatc
         load()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVICE_HOST", "10.0.0.1"),
+        ("SERVICE_PORT", "80"),
+        ("SERVICE_PORT_HTTP", "80"),
+        ("PORT", "tcp://10.0.0.1:80"),
+        ("PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ("PORT_80_TCP_PROTO", "tcp"),
+        ("PORT_80_TCP_PORT", "80"),
+        ("PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("CANARY_SERVICE_HOST", "10.0.0.2"),
+        ("CANARY_PORT", "tcp://10.0.0.2:80"),
+    ],
+)
+def test_variables_that_kubernetes_sets_for_a_service_are_ignored(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"RUNS_MCP_{name}", value)
+    assert load(written(tmp_path, {})) == Config()
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "8000"), ("SERVICE", "x"), ("SERVER_HOST", "x")])
+def test_variables_that_resemble_those_of_kubernetes_are_rejected(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"RUNS_MCP_{name}", value)
+    with pytest.raises(ConfigError, match=f"Unknown environment variable RUNS_MCP_{name}"):
+        load(written(tmp_path, {}))
+
+
 def test_a_profile_changes_only_its_own_settings(tmp_path: Path) -> None:
     settings = profiles(
         own={"callers": ["x"], "api": {"project": "p2", "auth": {"env": "OWN"}}, "tools": ["get_run"]},

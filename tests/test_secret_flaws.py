@@ -23,6 +23,8 @@ FILES = {
     "two byte order marks": (b"\xef\xbb\xbf\xef\xbb\xbfa", "the secret begins with a byte order mark (U+FEFF)"),
     "no text": (b"\xff\x80\x81", "is not text in UTF-8"),
 }
+UNESCAPED = ("hush[hush]hush", "[hush]", "hush]", "hush/a", "hush#a", "hush?a", "1/hush", "1?hush=1", "hush\u2100")
+"""Passwords that a URL contains only after percent-encoding."""
 COMMANDS = pytest.mark.parametrize("command", ["serve", "check"])
 
 
@@ -55,3 +57,23 @@ def test_a_flawed_secret_in_a_file_is_named(command: str, flaw: str, tmp_path: P
     file = tmp_path / "secret"
     file.write_bytes(content)
     assert f"api.auth.file ({file}): {says}" in output_of(command, tmp_path, {"file": str(file)})
+
+
+@COMMANDS
+@pytest.mark.parametrize("password", UNESCAPED)
+@pytest.mark.parametrize("setting", ["redis_url", "base_url", "token_url", "issuer"])
+def test_no_part_of_a_password_in_a_malformed_url_is_printed(
+    command: str, password: str, setting: str, tmp_path: Path
+) -> None:
+    url = f"//:{password}@host"
+    settings = {
+        "redis_url": {"server": {"redis_url": f"redis:{url}"}},
+        "base_url": {"api": {"base_url": f"https:{url}"}},
+        "token_url": {"api": {"auth": {"value": "a-token", "token_url": f"https:{url}"}}},
+        "issuer": {"server": {"http": {"auth": {"kind": "jwt", "issuer": f"https:{url}"}}}},
+    }
+    result = run_command(command, "--config", configuration(tmp_path, settings[setting]), cwd=tmp_path)
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert f"{setting}: must " in output
+    assert "hush" not in output

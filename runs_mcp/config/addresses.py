@@ -1,7 +1,7 @@
 """URLs and addresses in settings."""
 
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 LOOPBACK_ADDRESS = "127.0.0.1"
 
@@ -19,8 +19,8 @@ def is_loopback(host: str) -> bool:
 
 def is_http(url: str) -> bool:
     """Return true if `url` is an http or https URL with a host."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    parts = _split(url)
+    return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def http_url(url: str) -> str:
@@ -29,9 +29,9 @@ def http_url(url: str) -> str:
     Raises:
         ValueError: `url` is not an http or https URL, or contains a user, password, query or fragment.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     # `urlsplit` accepts port 0, to which no connection is possible.
-    if not is_http(url) or parts.port == 0:
+    if parts is None or not is_http(url) or parts.port == 0:
         raise ValueError("must be an http or https URL such as https://api.vertesia.io/api/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must not contain a user, password, query or fragment")
@@ -39,27 +39,34 @@ def http_url(url: str) -> str:
 
 
 def is_redis(url: str) -> bool:
-    """Return true if `url` names a Redis server."""
-    parts = urlsplit(url)
-    try:
-        _ = parts.port
-    except ValueError:
-        # Its text is not passed on: an unescaped `/` or `#` in a password makes half of the password the "port".
+    """Return true if `url` names a Redis server, and its password is escaped."""
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("redis", "rediss", "unix"):
         return False
-    return parts.scheme in ("redis", "rediss", "unix")
+    # An unescaped `/`, `?` or `#` in the password ends the part of the URL that contains it, before its `@`.
+    return "@" not in parts.path + parts.query + parts.fragment
 
 
 def host_and_port(address: str) -> tuple[str, int] | None:
     """Return the host and port of `HOST:PORT`; None if `address` has another form."""
-    parts = urlsplit(f"//{address}")  # removes the brackets of an IPv6 address, which `partition` would keep
-    try:
-        port = parts.port
-    except ValueError:
+    parts = _split(f"//{address}")  # removes the brackets of an IPv6 address, which `partition` would keep
+    if parts is None or parts.hostname is None or parts.port is None:
         return None
-    return None if parts.hostname is None or port is None else (parts.hostname, port)
+    return parts.hostname, parts.port
 
 
 def is_unencrypted(url: str) -> bool:
     """Return true if requests to `url` cross a network without encryption."""
     parts = urlsplit(url)
     return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of `url`; None if it is malformed."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # Its text is not passed on, because it can contain a part of a password that is not escaped.
+        return None
+    return parts

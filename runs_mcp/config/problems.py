@@ -1,6 +1,7 @@
 """Readable configuration errors: the setting, the cause, and the closest valid name."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,6 +13,11 @@ from pydantic import BaseModel, ValidationError
 from runs_mcp.config.settings import ENV_PREFIX, Config
 
 CONFIG_VARIABLE = "RUNS_MCP_CONFIG"
+SERVICE_LINK = re.compile(rf"{ENV_PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)=.*|PORT=\w+://.*|PORT_\d+_\w+=.*)")
+"""A variable with its value that Kubernetes sets in each pod for a Service with a name that begins with `runs-mcp`.
+
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+"""
 NO_OBJECT = ("dict_type", "model_type", "model_attributes_type")
 """Error types of pydantic for a value that is not an object."""
 
@@ -21,7 +27,7 @@ class ConfigError(Exception):
 
 
 def reject_unknown_variables(environ: Mapping[str, str]) -> None:
-    """Check that every `RUNS_MCP_…` variable belongs to a setting.
+    """Check that every `RUNS_MCP_…` variable belongs to a setting, or to a Service of Kubernetes.
 
     Raises:
         ConfigError: a variable is unknown; the text names the closest match.
@@ -29,7 +35,9 @@ def reject_unknown_variables(environ: Mapping[str, str]) -> None:
     # pydantic-settings ignores variables that it does not know, so a misspelled setting would have no effect.
     known = {CONFIG_VARIABLE, *_variables(Config, ENV_PREFIX)}
     for name in sorted(environ):
-        if name.startswith(ENV_PREFIX) and not any(fnmatchcase(name.upper(), pattern) for pattern in known):
+        if not name.startswith(ENV_PREFIX) or SERVICE_LINK.fullmatch(f"{name}={environ[name]}"):
+            continue
+        if not any(fnmatchcase(name.upper(), pattern) for pattern in known):
             raise ConfigError(f"Unknown environment variable {name}.{_nearest(name, known)}")
 
 

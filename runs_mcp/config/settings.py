@@ -166,7 +166,10 @@ class ServerSettings(Section):
     @classmethod
     def _redis_url_is_valid(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not is_redis(url.get_secret_value()):
-            raise ValueError("must be a URL such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock")
+            raise ValueError(
+                "must be a URL such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock; in a password, "
+                "percent-encode characters other than letters and digits"
+            )
         return url
 
     @field_validator("redact")

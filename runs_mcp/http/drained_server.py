@@ -107,6 +107,7 @@ def uvicorn_settings(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HttpProtocol,
+        ws="none",
         lifespan="off",  # `DrainedServer.serve` runs the servers
         log_config=None,  # uvicorn's configuration would replace the handlers of `logs.configure`
         access_log=False,  # uvicorn's lines contain the query; see `AccessLog`

@@ -1,25 +1,31 @@
-"""The HTTP protocol of a connection: that of uvicorn, with limits on the headers of each request."""
+"""The HTTP protocol of a connection: that of uvicorn, with limits on all that does not reach the application."""
 
 import asyncio  # noqa: TID251 - uvicorn's protocols are asyncio's
 
+import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADERS_S = 20.0
 """Seconds that a caller has to send the headers of a request."""
 MAX_HEADER_BYTES = 32 * 1024
+MOST_PIPELINED = 8
+"""Maximum number of requests that wait for the response to an earlier request of their connection."""
 
 
 class HttpProtocol(HttpToolsProtocol):
     """A connection that closes if the headers of its next request do not arrive in time, or are too large.
 
     Without the deadline, connections that send headers slowly or not at all would stay open forever (slowloris).
+    The headers after a body in chunks (trailers) are limited in size too, and ignored.
     docs/decisions/http-parser.md explains the choice of httptools, and why values of headers are stripped.
     """
 
     headers_s = HEADERS_S
     _deadline: asyncio.TimerHandle | None = None
-    _header_bytes = 0
+    _in_headers = False
+    _unused_bytes = 0
+    """Bytes received since the last headers or part of a body were complete."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
@@ -28,28 +34,41 @@ class HttpProtocol(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        # The first part of a later request is not counted: it can contain the end of the previous body.
-        expected = self._deadline
+        self._unused_bytes += len(data)
         super().data_received(data)
-        if expected is not None and self._deadline is expected:
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADER_BYTES:
-                self.send_400_response("The headers are too large.")
+        if self.transport.is_closing():
+            return
+        if self._unused_bytes > MAX_HEADER_BYTES:
+            self.send_400_response("The headers are too large.")
+        elif self._deadline is None and self.cycle.response_complete:
+            # Data ends uvicorn's timer of idle connections, also if it is the body of a request that was refused.
+            self._expect_headers()
 
     @override
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise httptools.HttpParserError("too many requests wait for their turn")  # ends the parsing of `data`
         super().on_message_begin()
+        self._in_headers = True
         if self._deadline is None:
             self._expect_headers()
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value.strip(b" \t"))  # RFC 9112, section 5.1
+        if self._in_headers:
+            super().on_header(name, value.strip(b" \t"))  # RFC 9112, section 5.1
 
     @override
     def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._unused_bytes = 0
         self._cancel()  # `MessageReader` limits the time of the body
         super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._unused_bytes = 0
+        super().on_body(body)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,7 +76,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _expect_headers(self) -> None:
-        self._header_bytes = 0
         self._deadline = self.loop.call_later(self.headers_s, self.transport.close)
 
     def _cancel(self) -> None:

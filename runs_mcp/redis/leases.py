@@ -6,6 +6,7 @@ A lock (`redis.lock.Lock`) would have to be renewed for each name, and a replica
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -30,6 +31,16 @@ return redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lease of a name."""
+
+    holder: str
+    """The id of the replica that holds it."""
+    is_first: bool
+    """True if no replica held the name before."""
+
+
 class Leases:
     """The leases of this replica, and the check whether other replicas are alive."""
 
@@ -51,8 +62,8 @@ class Leases:
             with anyio.move_on_after(LEAVING_S, shield=True), skip_if_redis_fails("leaving"):
                 await self._redis.delete(self._alive_prefix + self.replica)
 
-    async def holder(self, name: str) -> str:
-        """Return the replica that holds `name`. If no living replica holds it, this replica takes the lease.
+    async def take(self, name: str) -> Lease:
+        """Return the lease of `name`. If no living replica holds it, this replica takes it.
 
         Raises:
             RedisError, OSError, TimeoutError: Redis failed.
@@ -61,10 +72,10 @@ class Leases:
         while not await self._redis.set(name, self.replica, nx=True, ex=HELD_S):
             holder: Any = await self._redis.get(name)
             if holder == self.replica or (holder and await self._redis.exists(self._alive_prefix + holder)):
-                return str(holder)
+                return Lease(str(holder), is_first=False)
             if holder and await self._redis.eval(REPLACE, 1, name, holder, self.replica, HELD_S):
-                break
-        return self.replica
+                return Lease(self.replica, is_first=False)
+        return Lease(self.replica, is_first=True)
 
     async def release(self, name: str) -> None:
         """Release `name`. If Redis fails, the lease ends when this replica ends."""

@@ -41,7 +41,7 @@ class _Shared(SharedState):
         async with anyio.create_task_group() as tasks, self.leases.alive(tasks):
             await tasks.start(self.bus.listen)
             tasks.start_soon(self.relay.run)
-            tasks.start_soon(self.codec.fetch)
+            tasks.start_soon(self.codec.keep_fetching)
             yield
             tasks.cancel_scope.cancel()
 

@@ -33,19 +33,8 @@ class RedisRequestKeys(OwnRequestKeys):
     async def held(self, key: str) -> AsyncIterator[None]:
         """Hold `key` for the duration of the block, after all other calls in all replicas have released it."""
         lock = self._redis.lock(f"{self._prefix}:creating:{key}", timeout=LOCK_S, sleep=TRY_S, thread_local=False)
-        async with super().held(key), anyio.create_task_group() as tasks:
-            # If Redis fails, the block runs with the lock of this process alone; the tag of the run still prevents a
-            # second run in most cases.
-            with skip_if_redis_fails("locking a request key"):
-                await lock.acquire()
-                tasks.start_soon(_renew, lock)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
-                with anyio.move_on_after(LEAVING_S, shield=True), skip_if_redis_fails("unlocking a request key"):
-                    if lock.local.token:  # None if Redis failed before the lock was acquired
-                        await lock.release()
+        async with super().held(key), _locked(lock):
+            yield
 
     @override
     async def find(self, key: str) -> KeyedRun | None:
@@ -62,6 +51,34 @@ class RedisRequestKeys(OwnRequestKeys):
         await super().keep(key, run)  # in this process too, in case Redis fails before the next `find`
         with skip_if_redis_fails("keeping a request key"):
             await self._redis.set(f"{self._prefix}:created:{key}", f"{run.request} {run.run_id}", ex=KEPT_S)
+
+
+@asynccontextmanager
+async def _locked(lock: Lock) -> AsyncIterator[None]:
+    """Hold `lock` for the duration of the block.
+
+    If Redis fails, the block runs without it: the tag of the run still prevents a second run in most cases.
+    """
+    failure = None
+    async with anyio.create_task_group() as tasks:
+        with skip_if_redis_fails("locking a request key"):
+            await lock.acquire()
+            tasks.start_soon(_renew, lock)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised below, outside of the task group's ExceptionGroup
+            failure = error
+        finally:
+            tasks.cancel_scope.cancel()
+            await _release(lock)
+    if failure:
+        raise failure
+
+
+async def _release(lock: Lock) -> None:
+    with anyio.move_on_after(LEAVING_S, shield=True), skip_if_redis_fails("unlocking a request key"):
+        if lock.local.token:  # None if Redis failed before the lock was acquired
+            await lock.release()
 
 
 async def _renew(lock: Lock) -> None:

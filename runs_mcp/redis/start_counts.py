@@ -40,10 +40,16 @@ class RedisStartCounts(OwnStartCounts):
         """Count a run in Redis, and in this replica too, in case Redis fails later."""
         with skip_if_redis_fails("counting a started run"):
             limits = [number for window in windows(limit) for number in (window.minutes, window.most)]
-            minute = await self._redis.eval(TAKE, 1, self._key, LONGEST, *limits)
-            if minute is not None:
-                self._counts[int(minute)] += 1
-            return None if minute is None else int(minute)
+            taken = await self._redis.eval(TAKE, 1, self._key, LONGEST, *limits)
+            if taken is None:
+                return None
+            minute = int(taken)
+            # If Redis has lost its data, this replica still knows the runs that it started.
+            if any(window.left(self._counts, minute) < 1 for window in windows(limit)):
+                await self._redis.hincrby(self._key, str(minute), -1)
+                return None
+            self._counts[minute] += 1
+            return minute
         return await super().take(limit)
 
     @override
@@ -55,9 +61,11 @@ class RedisStartCounts(OwnStartCounts):
 
     @override
     async def read(self) -> tuple[int, Counts]:
-        """Return the current minute, and the counts of all replicas."""
+        """Return the current minute, and the counts of all replicas; or of this replica, where they are higher."""
+        own_minute, own = await super().read()
         with skip_if_redis_fails("reading the counts of started runs"):
             seconds, _ = await self._redis.time()
-            counts = await self._redis.hgetall(self._key)
-            return int(seconds) // MINUTE_S, {int(at): int(count) for at, count in counts.items()}
-        return await super().read()
+            shared = await self._redis.hgetall(self._key)
+            counts = {int(at): max(int(count), own.get(int(at), 0)) for at, count in shared.items()}
+            return int(seconds) // MINUTE_S, {**own, **counts}
+        return own_minute, own

@@ -13,8 +13,9 @@ The replica that leads a run reads its stream from the API and writes it to a Re
 3. A reader has one blocking XREAD for all its runs. An entry in its own stream `woken:REPLICA` interrupts the XREAD
    when the replica starts to read another run.
 4. Every second a reader checks that the leaders of its runs hold their leases and are alive. Otherwise the reader takes
-   the lease and the text in `text:RUN`, and becomes the successor. A successor must not open the stream of a started
-   run, because that could execute the run again: it polls the run, and takes the missing text from the result.
+   the lease and the text in `text:RUN`, and becomes the successor, also if the leader has written no text yet. A
+   successor must not open the stream of a started run, because that could execute the run again: it polls the run, and
+   takes the missing text from the result.
 5. If Redis fails, each replica follows its runs alone in the same way.
 """
 
@@ -74,11 +75,13 @@ class RedisRelay:
 
     async def read(self, follower: RunStream) -> Role:
         """Add the text that another replica reads to `follower`, until the run ends or no other replica leads it."""
+        led = False
         with skip_if_redis_fails("finding the leader of a run"):
-            while (leader := await self._leases.holder(self._lead(follower.run_id))) != self._leases.replica:
-                if await self._read_from(leader, follower):
+            while (lease := await self._leases.take(self._lead(follower.run_id))).holder != self._leases.replica:
+                led = True
+                if await self._read_from(lease.holder, follower):
                     return "reader"
-            return await self._take_over(follower)
+            return await self._take_over(follower, led=led or not lease.is_first)
         # Redis failed: another replica may have opened the stream, so it must not be opened again.
         return "successor"
 
@@ -105,8 +108,11 @@ class RedisRelay:
     def _text(self, run_id: str) -> str:
         return f"{self._prefix}:text:{run_id}"
 
-    async def _take_over(self, follower: RunStream) -> Role:
-        """Add the text of an earlier leader to `follower`, and return the role of this replica."""
+    async def _take_over(self, follower: RunStream, *, led: bool) -> Role:
+        """Add the text of an earlier leader to `follower`, and return the role of this replica.
+
+        `led`: another replica is known to have led the run, even if it has written no text.
+        """
         reading = _Reading(follower, self._leases.replica)
         entries: Any = await self._redis.xrange(self._text(follower.run_id))
         for entry, fields in entries:
@@ -114,7 +120,7 @@ class RedisRelay:
         if reading.ended:
             await self._leases.release(self._lead(follower.run_id))
             return "reader"
-        return "successor" if entries else "leader"
+        return "successor" if led or entries else "leader"
 
     async def _read_from(self, leader: str, follower: RunStream) -> bool:
         """Read the text that `leader` writes. Return true if the run has ended, false if `leader` no longer leads."""

@@ -66,6 +66,12 @@ def test_the_service_accepts_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert config.server.redis_url is not None
 
 
+def test_pods_get_no_variables_of_services_that_look_like_settings() -> None:
+    services = [name for kind, name in RESOURCES if kind == "Service"]
+    assert "runs-mcp" in services  # Kubernetes would set RUNS_MCP_PORT and others for it
+    assert POD["spec"]["enableServiceLinks"] is False
+
+
 def test_the_files_that_settings_name_are_mounted_from_secrets() -> None:
     mounts = {mount["mountPath"]: mount["name"] for mount in CONTAINER["volumeMounts"]}
     secrets = {volume["name"] for volume in POD["spec"]["volumes"] if "secret" in volume}

@@ -16,6 +16,7 @@ from redis.asyncio import Redis as Client
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runs_mcp.api import AuthenticationError, NotFoundError, RunsApiError
 from runs_mcp.cli.check import configuration
 from runs_mcp.cli.check.findings import Finding, Outcome
 from runs_mcp.cli.check.redis_connection import redis as check_of_redis
@@ -26,10 +27,16 @@ from runs_mcp.config.settings import Config, CreateLimitSettings, ProfileSetting
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from runs_mcp.redis.connection import DEADLINE_S, MOST_AT_ONCE, CircuitBreaker, GuardedRedis
+from runs_mcp.redis.leases import Leases
 from runs_mcp.redis.poll_turns import RedisPollTurns
+from runs_mcp.redis.request_keys import RedisRequestKeys
+from runs_mcp.redis.request_state import SharedKeyCodec
 from runs_mcp.redis.start_counts import RedisStartCounts
 from runs_mcp.redis.stream_appender import Entry, StreamAppender
 from runs_mcp.redis.stream_relay import RedisRelay
+from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError
+from runs_mcp.server.create.idempotent_create import LostCreateError, RequestKeyConflictError
+from runs_mcp.server.runs.run_stream import RunStream
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
@@ -182,6 +189,41 @@ async def test_the_text_outlives_the_replica_that_read_it(redis: Redis) -> None:
     assert (agent.progress.text, agent.answer.structured["result"]) == (TEXT, TEXT)
 
 
+async def test_a_stream_without_text_is_not_opened_again_after_the_replica_that_read_it(redis: Redis) -> None:
+    never, opened, followed, agent = anyio.Event(), anyio.Event(), anyio.Event(), Agent()
+
+    async def stream(request: Request) -> Response:
+        opened.set()
+        return await events(never)(request)
+
+    replies: Replies = {CREATE: reply(CREATED), GET: until(followed, CREATED, DONE), STREAM: stream}
+    async with upstream.serving(replies) as api:
+        config = sharing(api, redis.url)
+        async with running(config) as other, anyio.create_task_group() as tasks, AsyncExitStack() as leading:
+            leader = await leading.enter_async_context(running(config))
+            async with connected(leader, "auto") as client:
+                await call(client, "create_run", interaction="i", wait=False)
+            await opened.wait()
+            tasks.start_soon(agent.follow, other, "auto")
+            async with Client.from_url(redis.url) as client_of_redis:
+                with anyio.fail_after(30):
+                    while not [name async for name in client_of_redis.scan_iter("*:woken:*")]:
+                        await anyio.lowlevel.checkpoint()
+            followed.set()
+            await leading.aclose()
+        never.set()
+        assert api.count(STREAM) == 1
+    assert agent.answer
+    assert agent.answer.structured["result"] == TEXT
+
+
+async def test_the_lease_of_a_dead_replica_tells_that_a_run_was_led(redis: Redis) -> None:
+    async with GuardedRedis.connect(redis.url) as client:
+        await client.set("place:lead:r1", "a dead replica")
+        relay = RedisRelay(client, Leases(client, "place"), "place")
+        assert [await relay.read(RunStream(run_id)) for run_id in ("r1", "r2")] == ["successor", "leader"]
+
+
 async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) -> None:
     asked, both = anyio.Event(), list[Answer]()
 
@@ -201,6 +243,42 @@ async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) 
                 tasks.start_soon(ask, one)
         assert api.count(CREATE) == 1
     assert [answer.structured["id"] for answer in both] == ["r1", "r1"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("no interaction", status=404),
+        AuthenticationError("no access", status=401),
+        RunsApiError("no answer"),
+        LostCreateError("tag", RunsApiError("no answer"), searched=True),
+        RequestKeyConflictError("r1"),
+        ValueError("a flaw"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_error_of_a_create_with_a_request_key_arrives_unchanged(redis: Redis, error: Exception) -> None:
+    async with GuardedRedis.connect(redis.url) as client:
+        keys_of_replicas = [RedisRequestKeys(client, "place") for _ in range(2)]
+        for request_keys in keys_of_replicas:  # the second acquires the lock that the first has released
+            with pytest.raises(type(error)) as raised:
+                async with request_keys.held("k"):
+                    raise error
+            assert raised.value is error
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429])
+async def test_a_request_key_does_not_change_the_message_of_an_error(redis: Redis, status: int) -> None:
+    failed = reply({"message": "no such thing"}, status)
+    replies: Replies = {CREATE: failed, "GET /runs": reply([]), "GET /interactions/resolve/i": failed}
+    async with upstream.serving(replies) as api:
+        messages = []
+        for config in (sharing(api, redis.url), configured(api)):
+            async with running(config) as at, connected(at, "auto") as client:
+                answer = await call(client, "create_run", interaction="i", request_key="k")
+                assert answer.failed
+                messages.append(answer.text.partition(" (Request ")[0])
+    assert messages[0] == messages[1]
 
 
 async def test_rate_limits_count_requests_to_all_replicas(redis: Redis) -> None:
@@ -247,6 +325,17 @@ async def test_runs_started_at_once_never_exceed_the_limit(redis: Redis) -> None
         await replica_counts[0].give_back(minutes[0])
         _, counts = await replica_counts[1].read()
     assert sum(counts.values()) == 19
+
+
+async def test_a_replica_remembers_the_runs_that_it_started_if_redis_loses_its_data(redis: Redis) -> None:
+    async with Client.from_url(redis.url, decode_responses=True) as client:
+        limit = CreateLimit(CreateLimitSettings(per_day=2), RedisStartCounts(client, "place"))
+        for _ in range(2):
+            await limit.take()
+        await client.flushall()
+        with pytest.raises(CreateLimitError), anyio.fail_after(10):
+            await limit.take()
+        assert await client.hvals("place:started") in ([], ["0"])
 
 
 async def test_without_redis_a_replica_counts_its_own_runs(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
@@ -335,6 +424,21 @@ async def test_a_question_of_a_replica_may_be_answered_to_another(redis: Redis) 
             answer = await asked(services[1], inputResponses=said, requestState=question["requestState"])
             assert answer["structuredContent"]["id"] == "r1"
         assert api.count(CREATE) == 1
+
+
+async def test_replicas_agree_on_a_new_key_for_questions_after_redis_has_lost_it(redis: Redis) -> None:
+    async with Client.from_url(redis.url, decode_responses=True) as client:
+        old, other, new = (SharedKeyCodec(client, "key") for _ in range(3))
+        for codec in (old, other):
+            await codec.fetch()
+        asked_before = old.seal(b"a question")
+        await client.flushall()
+        for codec in (new, old, other):
+            await codec.fetch()
+        for sealing in (old, other, new):
+            sealed = sealing.seal(b"a question")
+            assert [codec.unseal(sealed) for codec in (old, other, new)] == [b"a question"] * 3
+        assert [codec.unseal(asked_before) for codec in (old, other)] == [b"a question"] * 2
 
 
 async def asked(at: Running, **answers: Any) -> dict[str, Any]:

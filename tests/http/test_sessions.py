@@ -7,11 +7,15 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.http.auth import keys
 from runs_mcp.http.layers.message import MessageReader
 from runs_mcp.http.layers.sessions import Sessions
+from runs_mcp.server.resources import subscriptions
 from tests import upstream
 from tests.http.callers import INITIALIZE, LISTEN, SESSION, listening_to
 from tests.http.service import ACCEPT, Clock, Running, configured, running
@@ -73,6 +77,51 @@ async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -
     assert statuses == [404, 200, 200]
 
 
+async def test_sessions_that_a_caller_opens_at_once_count_together() -> None:
+    asked, may_answer = list[int](), anyio.Event()
+
+    async def opening(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(1)
+        await may_answer.wait()
+        await Response(headers={SESSION: f"s{len(asked)}"})(scope, receive, send)
+
+    sessions = Sessions(opening, most=2)
+    statuses = []
+    app = httpx.ASGITransport(MessageReader(sessions, 100_000))
+    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
+
+        async def initialize() -> None:
+            statuses.append((await http.post("/mcp", json=INITIALIZE)).status_code)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(initialize)
+            while len(asked) + len(statuses) < 5:
+                await anyio.lowlevel.checkpoint()
+            may_answer.set()
+    assert sorted(statuses) == [200, 200, 429, 429, 429]
+
+
+async def test_a_session_that_its_caller_closes_meanwhile_is_skipped() -> None:
+    opening, closed = iter(["s1", "s2", "s3"]), []
+
+    async def serving(scope: Scope, receive: Receive, send: Send) -> None:
+        session = Headers(scope=scope).get(SESSION)
+        if scope["method"] == "DELETE":
+            closed.append(session)
+        if closed == ["s1"]:
+            await http.delete("/mcp", headers={SESSION: "s2"})  # of the caller, while the first session is closed
+        await Response(headers={} if session else {SESSION: next(opening)})(scope, receive, send)
+
+    sessions = Sessions(serving)
+    app = httpx.ASGITransport(MessageReader(sessions, 100_000))
+    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
+        for _ in range(3):
+            await http.post("/mcp", json=INITIALIZE)
+        await sessions.close(lambda _: True)
+    assert closed == ["s1", "s2", "s3"]
+
+
 async def ping(http: httpx.AsyncClient, session: str) -> httpx.Response:
     headers = {**ACCEPT, SESSION: session, "mcp-protocol-version": LEGACY}
     return await http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=headers)
@@ -123,3 +172,22 @@ async def test_a_client_can_subscribe_once_it_has_sent_initialized(tmp_path: Pat
         afterwards = await at.post(subscribe, **session)
     assert "sent no notifications/initialized" in early.text
     assert '"result":{}' in afterwards.text
+
+
+async def test_a_repeated_initialized_gives_no_further_subscriptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_SUBSCRIPTIONS", 2)
+
+    async def subscribe(uri: str) -> str:
+        request = {"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": uri}}
+        return (await at.post(request, **session)).text
+
+    async with with_key(tmp_path) as (at, bearer):
+        session = await open_session(at, **bearer)
+        for uri in ("runs://r1", "runs://r1/result"):
+            await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
+            assert '"result":{}' in await subscribe(uri)
+        await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
+        refused = await subscribe("runs://r1/prompt")
+    assert "This connection has 2 subscriptions" in refused

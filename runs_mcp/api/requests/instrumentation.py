@@ -59,8 +59,12 @@ class InstrumentedTransport(httpx.AsyncBaseTransport):
 def path_template(path: str) -> str:
     """Return the path of an operation with its parameters named. Other paths exchange a credential."""
     match path.split("/"):
-        case ["", "runs"] | ["", "runs", "facets" | "search" | "find"]:
+        case ["", "runs" | "environments"] | ["", "runs", "facets" | "search" | "find"]:
             return path
+        case ["", "interactions", "names" | "export" | "endpoints"]:
+            return path
+        case ["", "interactions", "resolve", _]:
+            return "/interactions/resolve/{interaction}"
         case ["", "runs", "filter-options", _]:
             return "/runs/filter-options/{field}"
         case ["", "runs", _]:

@@ -45,7 +45,7 @@ class ConcurrencyLimit:
                 scope, receive, send
             )
             return
-        with _counting(self._in_progress, name, 1):
+        with counting(self._in_progress, name, 1):
             await self._app(scope, receive, send)
 
 
@@ -105,7 +105,7 @@ class SubscriptionLimit:
             reason = f"This caller listens to {self._open[name]:,} resources; {self._of_caller:,} are allowed."
             await refuse_with_retry_after(FULL_RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
         else:
-            with _counting(self._open, name, count):
+            with counting(self._open, name, count):
                 await self._app(scope, receive, send)
 
 
@@ -117,7 +117,8 @@ def refuse_with_retry_after(seconds: int, status: HTTPStatus, reason: str) -> JS
 
 
 @contextmanager
-def _counting(counter: Counter[str], name: str, count: int) -> Iterator[None]:
+def counting(counter: Counter[str], name: str, count: int) -> Iterator[None]:
+    """Add `count` to the counter of `name` for the duration of the block."""
     counter[name] += count
     try:
         yield

@@ -1,6 +1,7 @@
 """Sessions of protocol 2025-11-25: limited for each caller, and closed together with the credential they belong to."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.layers.limits import refuse_with_retry_after
+from runs_mcp.http.layers.limits import counting, refuse_with_retry_after
 from runs_mcp.http.layers.message import KEY, message_of
 from runs_mcp.observability.caller_name import name_of
 
@@ -50,6 +51,8 @@ class Sessions:
         self._most = most
         self._now = now
         self._open: dict[str, Session] = {}
+        self._opening: Counter[str] = Counter()
+        """Requests in progress that open a session, by caller."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -68,11 +71,6 @@ class Sessions:
             await self._close(session_id)
 
     async def _initialize(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not await self._has_room(name_of(scope)):
-            reason = f"{self._most:,} sessions of this caller are open and in use."
-            await refuse_with_retry_after(RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
-            return
-
         async def recording_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 session_id = Headers(raw=message["headers"]).get(MCP_SESSION_ID_HEADER)
@@ -80,7 +78,12 @@ class Sessions:
                     self._open[session_id] = Session(_without_content(scope), self._now())
             await send(message)
 
-        await self._app(scope, receive, recording_send)
+        with counting(self._opening, name_of(scope), 1):
+            if await self._has_room(name_of(scope)):
+                await self._app(scope, receive, recording_send)
+                return
+        reason = f"{self._most:,} sessions of this caller are open and in use."
+        await refuse_with_retry_after(RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
 
     async def _use(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         session = self._open.get(session_id)
@@ -105,8 +108,9 @@ class Sessions:
             session.used = self._now()
 
     async def _has_room(self, caller: str) -> bool:
+        """Return true if the sessions that `caller` opens now fit, after closing an idle session if necessary."""
         own = self._of(caller)
-        if len(own) < self._most:
+        if len(own) + self._opening[caller] <= self._most:
             return True
         idle = [session_id for session_id in own if not self._open[session_id].requests]
         if idle:
@@ -124,7 +128,9 @@ class Sessions:
     async def _close(self, session_id: str) -> None:
         """Close a session by a DELETE request, as its caller would."""
         # The SDK has no public method to close a session of another request.
-        session = self._open.pop(session_id)
+        session = self._open.pop(session_id, None)
+        if session is None:
+            return  # its caller has closed it in the meantime
         headers = [*session.opened_by["headers"], (MCP_SESSION_ID_HEADER.encode(), session_id.encode())]
         await self._app({**session.opened_by, "method": "DELETE", "headers": headers}, _receive_empty, _discard)
 

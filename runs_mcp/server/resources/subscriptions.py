@@ -109,8 +109,10 @@ class Subscriptions:
         the SDK's public API has no other sign of that end (`Connection.exit_stack` cannot be reached from a handler).
         A client that skips this notification, which the protocol requires, can call tools but not subscribe.
         """
-        send, events = anyio.create_memory_object_stream[ServerEvent](MOST_UNSENT)
         connection = session_id(ctx)
+        if connection in self._sessions:
+            return  # a repeated notification would start with no subscriptions, while those of the first continue
+        send, events = anyio.create_memory_object_stream[ServerEvent](MOST_UNSENT)
 
         def enqueue(event: ServerEvent) -> None:
             if isinstance(event, ToolsListChanged) or (isinstance(event, ResourceUpdated) and event.uri in session):
@@ -128,8 +130,7 @@ class Subscriptions:
                             await ctx.session.send_tool_list_changed()
             finally:
                 stop()
-                if self._sessions.get(connection) is session:
-                    del self._sessions[connection]
+                del self._sessions[connection]
 
     async def subscribe(self, ctx: Request, asked: SubscribeRequestParams) -> EmptyResult:
         """Answer `resources/subscribe`.
