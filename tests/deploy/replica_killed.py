@@ -115,6 +115,8 @@ async def test_every_stream_ends_with_the_whole_text_and_the_final_run(tmp_path:
     assert Counter(run["status"] for run in made) == {"completed": AGENTS}
     interrupted = [agent for agent in agents if agent.tries > 1]
     assert {agent.mode for agent in interrupted} == {"legacy", "auto"}
+    assert any(agent.text for agent in interrupted)
     for agent in agents:
         assert agent.answer
-        assert agent.text == agent.answer.structured["result"], (agent.number, agent.mode, agent.tries)
+        if agent.text or agent.tries == 1:  # an agent that asks again after the end of its run receives no progress
+            assert agent.text == agent.answer.structured["result"], (agent.number, agent.mode, agent.tries)
