@@ -20,7 +20,7 @@ def is_loopback(host: str) -> bool:
 def is_http(url: str) -> bool:
     """Return true if `url` is an http or https URL with a host."""
     parts = _split(url)
-    return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts is not None and _has_valid_port(parts) and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def http_url(url: str) -> str:
@@ -30,6 +30,8 @@ def http_url(url: str) -> str:
         ValueError: `url` is not an http or https URL, or contains a user, password, query or fragment.
     """
     parts = _split(url)
+    if parts and not _has_valid_port(parts):
+        raise ValueError("Port out of range 0-65535")
     # `urlsplit` accepts port 0, to which no connection is possible.
     if parts is None or not is_http(url) or parts.port == 0:
         raise ValueError("must be an http or https URL such as https://api.vertesia.io/api/v1")
@@ -41,7 +43,7 @@ def http_url(url: str) -> str:
 def is_redis(url: str) -> bool:
     """Return true if `url` names a Redis server, and its password is escaped."""
     parts = _split(url)
-    if parts is None or parts.scheme not in ("redis", "rediss", "unix"):
+    if parts is None or not _has_valid_port(parts) or parts.scheme not in ("redis", "rediss", "unix"):
         return False
     # An unescaped `/`, `?` or `#` in the password ends the part of the URL that contains it, before its `@`.
     return "@" not in parts.path + parts.query + parts.fragment
@@ -50,7 +52,7 @@ def is_redis(url: str) -> bool:
 def host_and_port(address: str) -> tuple[str, int] | None:
     """Return the host and port of `HOST:PORT`; None if `address` has another form."""
     parts = _split(f"//{address}")  # removes the brackets of an IPv6 address, which `partition` would keep
-    if parts is None or parts.hostname is None or parts.port is None:
+    if parts is None or not _has_valid_port(parts) or parts.hostname is None or parts.port is None:
         return None
     return parts.hostname, parts.port
 
@@ -64,9 +66,16 @@ def is_unencrypted(url: str) -> bool:
 def _split(url: str) -> SplitResult | None:
     """Return the parts of `url`; None if it is malformed."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port
+        return urlsplit(url)
     except ValueError:
         # Its text is not passed on, because it can contain a part of a password that is not escaped.
         return None
-    return parts
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    """Return true if the port is missing or a number up to 65535."""
+    try:
+        _ = parts.port
+    except ValueError:
+        return False
+    return True
