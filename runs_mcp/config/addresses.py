@@ -31,7 +31,7 @@ def http_url(url: str) -> str:
     """
     parts = _split(url)
     if parts and not _has_valid_port(parts):
-        raise ValueError("Port out of range 0-65535")
+        raise ValueError("Port out of range 0-65535, or not a number")
     # `urlsplit` accepts port 0, to which no connection is possible.
     if parts is None or not is_http(url) or parts.port == 0:
         raise ValueError("must be an http or https URL such as https://api.vertesia.io/api/v1")
