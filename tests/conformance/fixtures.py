@@ -77,7 +77,7 @@ def told(key: str, value: str | MISSING) -> str:
         return value
     field: Any = key
     options = [FilterOption(id=one, name=one, count=1) for one in ("Alice", "blue", "testuser")]
-    raise UnclearNameError(f"`{key}`: no person chose a value.", field, "it", options)
+    raise UnclearNameError(f"`{key}`: no person chose a value.", field, "", options)
 
 
 async def run(call: Call, interaction: str, data: dict[str, Any]) -> CallToolResult:
