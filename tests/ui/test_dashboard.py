@@ -37,6 +37,7 @@ async def table(look: Look, title: str) -> list[list[str]]:
     """A chart as a table, without its head."""
     await look.view.get_by_label(f"{title}, as a table").click()
     rows = look.view.get_by_role("region", name=f"{title}, table").get_by_role("row")
+    await rows.nth(1).wait_for()
     return [text.split("\t") for text in (await rows.all_inner_texts())[1:]]
 
 
