@@ -61,6 +61,15 @@ class Hanging:
         return JSONResponse(self._answer)
 
 
+async def leave_a_create(client: Client, create: Hanging) -> None:
+    """Cancel a call of `create_run` once its request has arrived, and then let the API answer."""
+    async with anyio.create_task_group() as callers:
+        callers.start_soon(lambda: call(client, "create_run", interaction="i"))
+        await create.came.wait()
+        callers.cancel_scope.cancel()
+    create.go.set()
+
+
 def impatient(api: upstream.Upstream, **server: Any) -> Config:
     return configured(api, max_wait_s=0.1).model_copy(update={"server": ServerSettings(**server)})
 
@@ -130,11 +139,7 @@ async def test_a_create_whose_caller_leaves_is_executed(connect: Connect) -> Non
     replies: Replies = {CREATE: create, STREAM: opened, GET: reply({"id": "r1", "status": "completed"})}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         with anyio.fail_after(GUARD_S):
-            async with anyio.create_task_group() as callers:
-                callers.start_soon(lambda: call(client, "create_run", interaction="i"))
-                await create.came.wait()
-                callers.cancel_scope.cancel()
-            create.go.set()
+            await leave_a_create(client, create)
             await opened.event.wait()
 
 
@@ -219,11 +224,7 @@ async def test_a_repeat_of_a_call_that_was_cut_off_names_its_run_though_reads(co
     replies: Replies = {CREATE: create, STREAM: opened, GET: reads}
     async with upstream.serving(replies) as api, connect(impatient(api)) as client:
         with anyio.fail_after(GUARD_S):
-            async with anyio.create_task_group() as callers:
-                callers.start_soon(lambda: call(client, "create_run", interaction="i"))
-                await create.came.wait()
-                callers.cancel_scope.cancel()
-            create.go.set()
+            await leave_a_create(client, create)
             await opened.event.wait()
             await call(client, "stream_run", run_id="r1")  # answered after the follower of the run has failed
             answer = await call(client, "create_run", interaction="i")

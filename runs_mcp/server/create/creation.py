@@ -65,17 +65,13 @@ class Creation:
             NotConfirmedError: The user did not agree.
             InputRequiredError: The call has to be answered with the question.
         """
-        started = self.call.started.pending
         try:
             await self._permit()
-        except CreateLimitError as refused:
-            if not started:
+        except (CreateLimitError, elicitation.NotConfirmedError) as refused:
+            if not self.call.started.pending:
                 raise
-            return self._without_new_runs(error_messages.over_create_limit(refused))
-        except elicitation.NotConfirmedError as refused:
-            if not started:
-                raise
-            return self._without_new_runs(str(refused))
+            text = error_messages.over_create_limit(refused) if isinstance(refused, CreateLimitError) else str(refused)
+            return self._without_new_runs(text)
         return self
 
     def _without_new_runs(self, failure: str) -> "Creation":
