@@ -225,7 +225,7 @@ class NameResolver:
     async def _refusal_of_patterns(self, field: Named) -> str:
         text = f"`{field}`: runs hold its id, which no pattern of a name matches. Pass ids or names, several by $in"
         known = await self.known(field)
-        return f"{text}. There are {_listed(known[:MOST_CANDIDATES])}" if known else text
+        return f"{text}. {_known(known)}" if known else text
 
     async def _directory(self, field: Named, *, used: bool = True, within_s: float = REMEMBERED_S) -> Directory:
         """Return the names from the first source that answers, read within the last `within_s` seconds.
@@ -318,6 +318,11 @@ def composed(name: str | None) -> str:
     return unicodedata.normalize("NFC", name or "")
 
 
+def _known(options: Sequence[FilterOption]) -> str:
+    """Return the first of the names that runs have used."""
+    return f"Known: {_listed(options[:MOST_CANDIDATES])}"
+
+
 def _unknown(given: str, directory: Directory) -> str:
     text = f"{directory.unknown} {given!r}."
     by_name = {option.name or option.id or "": option for option in directory.options}
@@ -325,7 +330,7 @@ def _unknown(given: str, directory: Directory) -> str:
     if near:
         text += f" Did you mean {_listed([by_name[name] for name in near])}?"
     elif directory.options:
-        text += f" Known: {_listed(directory.options[:MOST_CANDIDATES])}."
+        text += f" {_known(directory.options)}."
     return text if directory.complete else f"{text} If it exists, pass its id."
 
 
