@@ -37,7 +37,8 @@ def reject_unknown_variables(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if not name.startswith(ENV_PREFIX) or SERVICE_LINK.fullmatch(f"{name}={environ[name]}"):
             continue
-        if not any(fnmatchcase(name.upper(), pattern) for pattern in known):
+        # Each pattern is compiled to a regular expression, and most names need none.
+        if name.upper() not in known and not any(fnmatchcase(name.upper(), pattern) for pattern in known):
             raise ConfigError(f"Unknown environment variable {name}.{_nearest(name, known)}")
 
 
