@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from subprocess import PIPE
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.text import TextReceiveStream
 
 SERVE = ("-m", "runs_mcp", "serve", "--sandbox")
@@ -32,16 +32,21 @@ async def http_process(
     async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
         assert process.stderr
         try:
-            yield await _url(TextReceiveStream(process.stderr)), process
+            yield await printed_url(process.stderr, SERVING), process
         finally:
             if process.returncode is None:
                 process.terminate()
 
 
-async def _url(log: TextReceiveStream) -> str:
+async def printed_url(output: ByteReceiveStream, pattern: re.Pattern[str]) -> str:
+    """Read the output of a process until it prints the first group of `pattern`, and return that group.
+
+    Raises:
+        AssertionError: the output ended before.
+    """
     seen = ""
-    async for text in log:
+    async for text in TextReceiveStream(output):
         seen += text
-        if found := SERVING.search(seen):
+        if found := pattern.search(seen):
             return found[1]
-    raise AssertionError(f"the server did not start: {seen}")
+    raise AssertionError(f"the process did not start: {seen}")
