@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 
 import anyio
 from anyio.abc import ByteReceiveStream, Process
@@ -13,6 +13,7 @@ from anyio.streams.text import TextReceiveStream
 
 SERVE = ("-m", "runs_mcp", "serve", "--sandbox")
 SERVING = re.compile(r"serving MCP at (http://[^\"\s]+)")
+SANDBOX = re.compile(r"The sandbox is at (http://[^/]+)/api/v1")
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("RUNS_MCP_", "COMPOSABLE_"))}
 
 
@@ -36,6 +37,19 @@ async def http_process(
         finally:
             if process.returncode is None:
                 process.terminate()
+
+
+@asynccontextmanager
+async def sandbox_process(*options: str) -> AsyncIterator[tuple[str, Process]]:
+    """Yield the URL and the process of the `sandbox` command; kill the process at the end."""
+    command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", "0", *options]
+    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=CLEAN) as process:
+        assert process.stderr
+        try:
+            yield await printed_url(process.stderr, SANDBOX), process
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 async def printed_url(output: ByteReceiveStream, pattern: re.Pattern[str]) -> str:

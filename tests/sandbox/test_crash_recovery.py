@@ -1,40 +1,21 @@
 """A sandbox killed at any moment keeps every run it has answered, in an intact file."""
 
 import random
-import re
 import sqlite3
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
 
 import anyio
 import httpx
 import pytest
 from anyio.abc import Process
 
-from tests.clients.processes import CLEAN, printed_url
+from tests.clients.processes import sandbox_process
 from tests.sandbox.sandbox_client import get, signed_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-ADDRESS = re.compile(r"The sandbox is at (http://[^/]+)/api/v1")
 KILLS = 6
 WRITERS = 4
-
-
-@asynccontextmanager
-async def sandbox_process(data: Path) -> AsyncIterator[tuple[str, Process]]:
-    """Yield the URL and the process of the `sandbox` command on `data`; kill the process at the end."""
-    command = [sys.executable, "-m", "runs_mcp", "sandbox", "--data", str(data), "--port", "0"]
-    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=CLEAN) as process:
-        assert process.stderr
-        try:
-            yield await printed_url(process.stderr, ADDRESS), process
-        finally:
-            if process.returncode is None:
-                process.kill()
 
 
 async def write(client: httpx.AsyncClient, answered: dict[str, str], wanted: int, process: Process) -> None:
@@ -56,7 +37,7 @@ async def test_a_sandbox_killed_many_times_loses_no_answered_run(tmp_path: Path)
     data, rng, answered = tmp_path / "runs.db", random.Random(7), dict[str, str]()
     for _ in range(KILLS):
         wanted = len(answered) + rng.randrange(1, 40)
-        async with sandbox_process(data) as (url, process), signed_in(url) as client:
+        async with sandbox_process("--data", str(data)) as (url, process), signed_in(url) as client:
             for run_id, status in answered.items():
                 now = (await get(client, run_id))["status"]
                 assert now == status or status in ("created", "processing"), run_id

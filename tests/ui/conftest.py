@@ -65,7 +65,7 @@ async def dashboard_process(*arguments: str, browser: Path | None = None) -> Asy
     opening = [] if browser else ["--no-browser"]
     command = [sys.executable, "-m", "runs_mcp", "dashboard", *opening, *arguments]
     environment = {**CLEAN, "BROWSER": str(browser)}
-    async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
+    async with await anyio.open_process(command, stdout=PIPE, stderr=None, env=environment) as process:
         assert process.stdout
         try:
             yield await printed_url(process.stdout, ADDRESS)
