@@ -138,14 +138,11 @@ async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequ
         return
     shown = f" Data: {tables.cell(data, SHOWN_DATA_CHARS)}" if data not in (None, {}) else ""
     message = f"{action.capitalize()} {', '.join(facts)}? This executes it and costs money.{shown}"
-    question = Question(CONFIRM, message, {CONFIRMED: "Run it", "no": "Do not run it"}, default=CONFIRMED)
-    match await ask(call, question):
+    match await _refusal(call, message, yes="Run it", no="Do not run it"):
         case Unanswered.UNREACHABLE:
             raise NotConfirmedError(error_messages.NOBODY_TO_ASK)
         case Unanswered() as reason:
             raise NotConfirmedError(error_messages.not_confirmed(action, reason))
-        case answer if answer != CONFIRMED:
-            raise NotConfirmedError(error_messages.not_confirmed(action, Unanswered.DECLINED))
 
 
 async def confirm_change(call: Call, action: Literal["update", "delete"], message: str) -> None:
@@ -157,15 +154,23 @@ async def confirm_change(call: Call, action: Literal["update", "delete"], messag
         NotConfirmedError: The user did not agree.
         InputRequiredError: The call must return the question.
     """
-    answers = {CONFIRMED: action.capitalize(), "no": f"Do not {action}"}
-    match await ask(call, Question(CONFIRM, message, answers, default=CONFIRMED)):
-        case Unanswered.UNREACHABLE:
-            if services(call).config.server.confirm_create:
-                raise NotConfirmedError(error_messages.not_changed(action, Unanswered.UNREACHABLE))
+    match await _refusal(call, message, yes=action.capitalize(), no=f"Do not {action}"):
+        case Unanswered.UNREACHABLE if not services(call).config.server.confirm_create:
+            return
         case Unanswered() as reason:
             raise NotConfirmedError(error_messages.not_changed(action, reason))
-        case answer if answer != CONFIRMED:
-            raise NotConfirmedError(error_messages.not_changed(action, Unanswered.DECLINED))
+
+
+async def _refusal(call: Call, message: str, *, yes: str, no: str) -> Unanswered | None:
+    """Return the reason why `message` was not answered with yes; None if it was.
+
+    Raises:
+        InputRequiredError: The call must return the question.
+    """
+    answer = await ask(call, Question(CONFIRM, message, {CONFIRMED: yes, "no": no}, default=CONFIRMED))
+    if answer == CONFIRMED:
+        return None
+    return answer if isinstance(answer, Unanswered) else Unanswered.DECLINED
 
 
 async def question_about(error: BaseException, call: Call, arguments: Mapping[str, Any]) -> Question | None:
