@@ -1,7 +1,7 @@
 """The catalogue of the API: its interactions, and its environments with their models."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from pydantic import MISSING
@@ -80,7 +80,7 @@ class Resolution:
     model: str | None
     model_source: str | None
     """Origin of the model, e.g. `config`, `interaction` or `environmentDefault`."""
-    tags: Sequence[str] = field(default=())
+    tags: Sequence[str] = ()
 
 
 class Catalog:

@@ -5,7 +5,7 @@ out does not cancel it, and the run is followed, and thereby executed, in any ca
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,8 @@ from runs_mcp.server.runs.run_stream import RunStream
 
 log = logging.getLogger(__name__)
 
+Create = Callable[[], Awaitable[Run]]
+"""Sends a create request, and returns its run."""
 Follow = Callable[[Run], RunStream | None]
 """Starts to follow a created run; returns None for a run that has ended."""
 
@@ -54,7 +56,7 @@ class PendingCreate:
         self._created: tuple[Run, RunStream | None] | None = None
         self._error: Exception = RunsApiError("The server is stopping", outcome_unknown=True)
 
-    async def carry_out(self, create: Callable[[], Any], follow: Follow) -> None:
+    async def carry_out(self, create: Create, follow: Follow) -> None:
         """Send the request, follow its run, and keep the outcome for waiting callers."""
         try:
             run = await create()
@@ -132,7 +134,7 @@ class BackgroundCreates:
         self._tasks.start_soon(self._run, pending, partial(self._creates.create, tags, given_tags, **request), follow)
         return pending
 
-    async def _run(self, pending: PendingCreate, create: Callable[[], Any], follow: Follow) -> None:
+    async def _run(self, pending: PendingCreate, create: Create, follow: Follow) -> None:
         try:
             await pending.carry_out(create, follow)
         finally:

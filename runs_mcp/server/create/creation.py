@@ -78,7 +78,7 @@ class Creation:
         """Return the creation in which the runs that are not started yet fail."""
         started = self.call.started.pending
         planned = [
-            one if _position(one) in started else replace(one, failure=one.failure or failure) for one in self.planned
+            run if _position(run) in started else replace(run, failure=run.failure or failure) for run in self.planned
         ]
         return replace(self, planned=planned)
 

@@ -201,9 +201,8 @@ class IdempotentCreate:
                     return run
                 searched = True
             except (RunsApiError, FollowingError, RequestKeyConflictError):
-                searched = (
-                    False  # no run had the key before the request was sent, so a conflict may be with its own run
-                )
+                # No run had the key before the request was sent, so a conflict may be with its own run.
+                searched = False
         raise LostCreateError(str(tags.run), lost, searched=searched and not _may_appear_later(lost))
 
     async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:

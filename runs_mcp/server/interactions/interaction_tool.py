@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, Tool, ToolAnnotations
@@ -46,8 +46,8 @@ class InteractionTool:
     """Name of the object with the options of the run."""
     result_schema: Mapping[str, Any] | None
     """JSON Schema of `output` in the structured result; None if there is no such field."""
-    scope: Scope = CREATE
-    executes: bool = True
+    scope: ClassVar[Scope] = CREATE
+    executes: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
