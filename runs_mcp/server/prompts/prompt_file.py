@@ -85,7 +85,7 @@ def load(folder: Traversable) -> Iterator[PromptFile]:
 def directory() -> Traversable:
     """Return the folder of the prompt files: inside the installed package, or beside it in a checkout."""
     installed = files("runs_mcp") / "prompts"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "prompts"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "prompts"
 
 
 def _read(file: Traversable) -> PromptFile:
