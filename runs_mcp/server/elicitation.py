@@ -1,5 +1,6 @@
-"""Elicitation: questions to the person behind the client, in both eras. The server asks which of several things was
-meant, and for a confirmation before it executes, changes or deletes runs.
+"""Elicitation: questions to the person behind the client, in both eras.
+
+The server asks which of several things was meant, and for a confirmation before it executes, changes or deletes runs.
 
 2026-07-28: the call returns the question, and the client repeats the call with the answer and with state that the SDK
 seals. Before: the server asks while the call waits. Clients without elicitation get an error that says what to pass.

@@ -1,5 +1,6 @@
-"""Idempotent creates: a repeated request with a `request_key` returns the run of the first request, and a run whose
-response was lost is found by its tag.
+"""Idempotent creates: a repeated request with a `request_key` returns the run of the first.
+
+A run whose response was lost is found by its tag.
 
 A run created with a key carries two tags, both of them keyed hashes: one of the caller, the profile and the key, and
 one of the request and the time. Readers of tags learn neither key nor request, and cannot compute the tags of a key.

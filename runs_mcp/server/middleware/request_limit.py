@@ -1,5 +1,7 @@
-"""Limits of the number and duration of requests that call the Runs API. `tool_calls` limits tool calls itself, because
-its refusals are results that the model reads."""
+"""Limits of the number and duration of requests that call the Runs API.
+
+`tool_calls` limits tool calls itself, because its refusals are results that the model reads.
+"""
 
 from typing import Any
 
