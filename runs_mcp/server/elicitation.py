@@ -131,8 +131,8 @@ async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequ
     `facts` describe the run: interaction, model, environment, number of runs; `data` is its input.
 
     Raises:
-        NotConfirmedError: The user did not agree.
-        InputRequiredError: The call must return the question.
+        NotConfirmedError: the user did not agree.
+        InputRequiredError: the call must return the question.
     """
     # Only the setting decides. A model could set an argument of the tool to skip the confirmation.
     if not services(call).config.server.confirm_create:
@@ -152,8 +152,8 @@ async def confirm_change(call: Call, action: Literal["update", "delete"], messag
     If the client cannot ask, the change goes ahead, unless `server.confirm_create` requires a person.
 
     Raises:
-        NotConfirmedError: The user did not agree.
-        InputRequiredError: The call must return the question.
+        NotConfirmedError: the user did not agree.
+        InputRequiredError: the call must return the question.
     """
     match await _refusal(call, message, yes=action.capitalize(), no=f"Do not {action}"):
         case Unanswered.UNREACHABLE if not services(call).config.server.confirm_create:
@@ -166,7 +166,7 @@ async def _refusal(call: Call, message: str, *, yes: str, no: str) -> Unanswered
     """Return the reason why `message` was not answered with yes; None if it was.
 
     Raises:
-        InputRequiredError: The call must return the question.
+        InputRequiredError: the call must return the question.
     """
     answer = await ask(call, Question(CONFIRM, message, {CONFIRMED: yes, "no": no}, default=CONFIRMED))
     if answer == CONFIRMED:
@@ -196,7 +196,7 @@ async def ask(call: Call, question: Question) -> Answer:
     """Return the answer to `question`.
 
     Raises:
-        InputRequiredError: The call must return the question.
+        InputRequiredError: the call must return the question.
     """
     if not _can_ask(call):
         return Unanswered.UNREACHABLE

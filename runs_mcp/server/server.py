@@ -226,7 +226,7 @@ def _managing(config: Config) -> Sequence[Operation]:
     """Return the operations that `server.manage` adds.
 
     Raises:
-        ConfigError: The edition lacks them.
+        ConfigError: the edition lacks them.
     """
     if not config.server.manage:
         return ()

@@ -114,7 +114,7 @@ async def play(*, fast: bool) -> None:
     """Connect to a server with a sandbox over stdio, and answer the question in the terminal.
 
     Raises:
-        click.ClickException: A call failed.
+        click.ClickException: a call failed.
     """
     console = terminal_console()
     console.print(Text(QUESTION, "bold"))

@@ -94,7 +94,7 @@ async def _answer(request: Request, output: Output, config: Config) -> None:
     """Call the tool and write its answer.
 
     Raises:
-        click.ClickException: The call failed, or runs of it.
+        click.ClickException: the call failed, or runs of it.
     """
     async with ToolClient.connected(config, terminal_console(stderr=True)) as client:
         if request.as_lines:

@@ -43,8 +43,8 @@ class ToolClient:
         """Connect to a server with `config`.
 
         Raises:
-            ConfigError: The configuration cannot work.
-            CredentialError: There is no credential for the Runs API.
+            ConfigError: the configuration cannot work.
+            CredentialError: there is no credential for the Runs API.
         """
         config = unhurried(config)
         connect(config.api)  # reports a missing credential as an error of the configuration
@@ -58,8 +58,8 @@ class ToolClient:
         """Return the structured result of a call; its progress is shown, as text of a run if it `is_text`.
 
         Raises:
-            UsageProblem: The arguments do not fit the tool.
-            click.ClickException: The tool is not offered, or the call failed.
+            UsageProblem: the arguments do not fit the tool.
+            click.ClickException: the tool is not offered, or the call failed.
         """
         self._check(tool, arguments)
         return await call_tool(self.client, tool, arguments, LiveText(self.console, tool, is_text=is_text))

@@ -87,8 +87,8 @@ class PendingCreate:
         `deadline` is a time of anyio's clock, `seconds` the total time of a call.
 
         Raises:
-            CreateContinuesError: The API has not answered by the deadline.
-            RunsApiError, LostCreateError, RequestKeyConflictError: See `IdempotentCreate.create`.
+            CreateContinuesError: the API has not answered by the deadline.
+            RunsApiError, LostCreateError, RequestKeyConflictError: see `IdempotentCreate.create`.
         """
         with anyio.CancelScope(deadline=deadline):
             await self._done.wait()
@@ -123,7 +123,7 @@ class BackgroundCreates:
         """Send a create request, or join the same request with the same key.
 
         Raises:
-            RequestKeyConflictError: The key is in use by another request.
+            RequestKeyConflictError: the key is in use by another request.
         """
         if tags.keyed and (earlier := next((create for create in self._pending if create.tags.run == tags.run), None)):
             if earlier.tags.request != tags.request:

@@ -58,7 +58,7 @@ class InteractionTool:
         """Return the arguments of `given` that are set.
 
         Raises:
-            UnknownArgumentError: The tool has no argument of some name.
+            UnknownArgumentError: the tool has no argument of some name.
         """
         schema = self.published.input_schema
         return arguments.clean(given, schema, free_text=schema["properties"])
@@ -67,7 +67,7 @@ class InteractionTool:
         """Run the interaction with arguments that `clean` returned.
 
         Raises:
-            InvalidArgumentError: They do not fit the input of the interaction.
+            InvalidArgumentError: they do not fit the input of the interaction.
         """
         request = {"interaction": self.endpoint, "data": self._data(cleaned), **self._options(cleaned)}
         try:

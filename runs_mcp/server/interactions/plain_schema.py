@@ -38,7 +38,7 @@ def simplify(schema: Mapping[str, Any] | None) -> Schema:
     """Return the plain form of the input schema of an interaction: an object with typed properties.
 
     Raises:
-        UnusableSchemaError: The schema is malformed or too long, or has no plain form.
+        UnusableSchemaError: the schema is malformed or too long, or has no plain form.
     """
     if not schema:
         return {"type": "object", "properties": {}}

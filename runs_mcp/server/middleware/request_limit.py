@@ -30,7 +30,7 @@ class RequestLimit:
         """Answer a request, or refuse it.
 
         Raises:
-            MCPError: The limit is reached, or the API has not answered in time.
+            MCPError: the limit is reached, or the API has not answered in time.
         """
         if ctx.method not in LIMITED:
             return await call_next(ctx)

@@ -32,7 +32,7 @@ class Completions:
         """Return the values that contain the typed text, starting with those that begin with it.
 
         Raises:
-            MCPError: The prompt or template does not exist.
+            MCPError: the prompt or template does not exist.
         """
         self._require_known(params)
         typed = params.argument.value.casefold()

@@ -35,7 +35,7 @@ class OfferedPrompts:
         """The prompts by name.
 
         Raises:
-            MCPError: A file is not a valid prompt.
+            MCPError: a file is not a valid prompt.
         """
         from runs_mcp.server.prompts import prompt_file  # noqa: PLC0415 - YAML takes a tenth of the time of our imports
 
@@ -58,7 +58,7 @@ class OfferedPrompts:
         """Answer `prompts/get`; the text ends with the tools it names that the caller is not offered.
 
         Raises:
-            MCPError: There is no such prompt, or its arguments are wrong.
+            MCPError: there is no such prompt, or its arguments are wrong.
         """
         prompt = self.by_name.get(params.name)
         if prompt is None:

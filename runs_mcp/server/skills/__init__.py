@@ -78,7 +78,7 @@ class Skills(Extension):
         """Answer `skills/get`.
 
         Raises:
-            MCPError: There is no such skill.
+            MCPError: there is no such skill.
         """
         found = self.by_uri.get(asked.uri)
         if found is None:
