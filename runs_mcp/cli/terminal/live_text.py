@@ -44,7 +44,7 @@ class LiveText:
 
     @property
     def facts(self) -> str:
-        """Return the elapsed time, and how much text has arrived how fast.
+        """The elapsed time, and how much text has arrived how fast.
 
         Tokens are unknown until a run has ended, since chunks are not tokens.
         """

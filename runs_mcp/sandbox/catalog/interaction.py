@@ -56,12 +56,12 @@ class Interaction:
 
     @property
     def templates(self) -> list[JsonObject]:
-        """Return the prompt templates of the segments that have one."""
+        """The prompt templates of the segments that have one."""
         return [segment["template"] for segment in self.prompts if segment.get("template")]
 
     @property
     def input_schema(self) -> JsonObject:
-        """Return the JSON schema of the run's `data`: the schemas of all templates together."""
+        """The JSON schema of the run's `data`: the schemas of all templates together."""
         schemas = [template["inputSchema"] for template in self.templates if template.get("inputSchema")]
         if len(schemas) == 1:
             return dict(schemas[0])

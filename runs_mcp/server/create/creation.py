@@ -95,7 +95,7 @@ class Creation:
             await elicitation.confirm(self.call, action="create", facts=facts, data=data)
 
     async def one(self) -> tuple[Run, RunStream | None]:
-        """Return the only run of a call, and what follows it unless it has ended.
+        """Return the only run of a call, and its follower unless it has ended.
 
         Raises:
             ToolError: it cannot be created, for the reason that is known already.
@@ -134,7 +134,7 @@ class Creation:
     async def _create(
         self, planned: PlannedRun, *, limiter: AbstractAsyncContextManager[None] | None = None
     ) -> tuple[Run, RunStream | None]:
-        """Return the run of a request, and what follows it unless it has ended; `limiter` is held while it executes.
+        """Return the run of a request, and its follower unless it has ended; `limiter` is held while it executes.
 
         Raises:
             CreateContinuesError: the API has not answered in the time of the call.
@@ -170,7 +170,7 @@ class Creation:
             (await services(self.call).interactions.listing()).require(str(request.interaction))
 
     async def _again(self, planned: PlannedRun, earlier: PendingCreate) -> tuple[Run, RunStream | None]:
-        """Return the run of an earlier call, and what follows it unless it has ended.
+        """Return the run of an earlier call, and its follower unless it has ended.
 
         Raises:
             FollowingError: it cannot be read.
