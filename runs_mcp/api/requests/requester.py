@@ -26,7 +26,7 @@ from runs_mcp.api.errors import (
 from runs_mcp.api.payloads import decode_json
 from runs_mcp.api.requests.auth import Tokens, find_token_url
 from runs_mcp.api.requests.error_responses import created_run_id, error_of_body, error_of_exception, error_of_response
-from runs_mcp.api.requests.instrumentation import InstrumentedTransport, Observe
+from runs_mcp.api.requests.instrumentation import OPERATION, TOKEN_EXCHANGE, InstrumentedTransport, Observe
 from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
 from runs_mcp.api.requests.retry import OnWait, Sleep, retry
 from runs_mcp.api.requests.transport import DefaultTransport
@@ -50,6 +50,8 @@ class UnsignedRequest:
 
     method: str
     url: str
+    operation: str
+    """Path of the operation with its parameters named, e.g. `/runs/{run_id}`."""
     headers: Mapping[str, str]
     body: Mapping[str, Any] | None = None
     writes: bool = False
@@ -98,7 +100,7 @@ class Requester:
         self._token_in_query = token_in_query
         transport = transport or DefaultTransport()
         if observers:
-            transport = InstrumentedTransport(transport, observers, base_url=self.base_url)
+            transport = InstrumentedTransport(transport, observers)
         self._transport = transport
         self._retry = partial(retry, max_retries=settings.max_retries, on_wait=on_wait, sleep=sleep)
         # Parsing a URL takes 45 µs, and each poll of a run uses the same URL.
@@ -114,8 +116,9 @@ class Requester:
     async def call(
         self,
         method: str,
-        path: str,
+        operation: str,
         *,
+        segments: Mapping[str, str] | None = None,
         params: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -124,15 +127,18 @@ class Requester:
     ) -> Any:
         """Return the JSON that the API answers.
 
-        `writes` marks a request that must not be carried out twice. `read_timeout_s` is that of an execution; such
-        requests do not count against `max_concurrent`, or they would block the others.
+        `operation` is a path whose parameters, as in `/runs/{run_id}`, are replaced by `segments`. `writes` marks a
+        request that must not be carried out twice. `read_timeout_s` is that of an execution; such requests do not count
+        against `max_concurrent`, or they would block the others.
 
         Raises:
+            InvalidArgumentError: a segment cannot be part of a path; nothing was sent.
             RunsApiError: the call failed.
         """
         request = UnsignedRequest(
             method,
-            self._url(path, params),
+            self._url(operation, segments or {}, params),
+            operation,
             {**self._identity, **(headers or {}), **({} if body is None else JSON)},
             body,
             writes=writes,
@@ -151,14 +157,15 @@ class Requester:
         )
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[AsyncIterator[Event]]:
+    async def stream(self, operation: str, segments: Mapping[str, str]) -> AsyncIterator[AsyncIterator[Event]]:
         """Open a stream once and give its events. A request that may have arrived is never repeated.
 
         Raises:
+            InvalidArgumentError: a segment cannot be part of a path; nothing was sent.
             RunsApiError: the stream cannot be opened.
             StreamInterruptedError: while iterating, the stream ended before `close`.
         """
-        body = await self._open_stream(path)
+        body = await self._open_stream(operation, segments)
         try:
             most = self.settings.max_response_bytes
             async with aclosing(read_events(_pieces_of_stream(body), max_event_bytes=most)) as events:
@@ -166,13 +173,14 @@ class Requester:
         finally:
             await _close(body)
 
-    async def _open_stream(self, path: str) -> Body:
+    async def _open_stream(self, operation: str, segments: Mapping[str, str]) -> Body:
         """Return the body of a stream, without its response: that and its request would take 6 KiB for each stream."""
         # `identity`, because a compressing proxy would hold chunks back until its buffer is full.
         headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
         request = UnsignedRequest(
             "GET",
-            self._url(path),
+            self._url(operation, segments),
+            operation,
             {**self._identity, **headers},
             writes=True,
             read_timeout_s=self.settings.execution_timeout_s,
@@ -258,10 +266,11 @@ class Requester:
 
     async def _exchange(self, key: str) -> str:
         if self.edition.key_exchange == "get_with_query":
-            request = UnsignedRequest("GET", f"{self._token_url}?{_query({'token': key})}", HEADERS)
+            request = UnsignedRequest("GET", f"{self._token_url}?{_query({'token': key})}", TOKEN_EXCHANGE, HEADERS)
             response = await self._send(request, None)
         else:
-            response = await self._send(UnsignedRequest("POST", self._token_url, self._identity), key)
+            request = UnsignedRequest("POST", self._token_url, TOKEN_EXCHANGE, self._identity)
+            response = await self._send(request, key)
         if not response.is_success:
             raise await self._failure(response, writes=False)
         content = await self._read(response, writes=False)
@@ -287,11 +296,26 @@ class Requester:
             url,
             headers=headers,
             content=None if request.body is None else to_json(request.body),
-            extensions={"timeout": {"connect": timeout_s, "read": request.read_timeout_s or timeout_s}},
+            extensions={
+                "timeout": {"connect": timeout_s, "read": request.read_timeout_s or timeout_s},
+                OPERATION: request.operation,
+            },
         )
 
-    def _url(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+    def _url(self, operation: str, segments: Mapping[str, str], params: Mapping[str, Any] | None = None) -> str:
+        path = operation.format_map({name: _quoted_segment(segment) for name, segment in segments.items()})
         return f"{self.base_url}{path}?{_query(params)}" if params else f"{self.base_url}{path}"
+
+
+def _quoted_segment(text: str) -> str:
+    """Return `text` percent-encoded as one segment of a path.
+
+    Raises:
+        InvalidArgumentError: `text` is empty, `.` or `..`, which servers do not keep as a segment.
+    """
+    if text in ("", ".", ".."):
+        raise InvalidArgumentError(f"{text!r} cannot be part of a path")
+    return quote(text, safe="")
 
 
 def check_header(name: str, value: str, kind: type[RunsApiError] = InvalidArgumentError) -> str:
