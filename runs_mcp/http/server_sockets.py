@@ -24,7 +24,7 @@ async def server_sockets(host: str, port: int, *, reuse_port: bool = False) -> A
     except OSError as error:
         raise with_address(error, host, port) from None
     async with listener:
-        yield [one.extra(SocketAttribute.raw_socket) for one in listener.listeners]  # noqa: S610 - anyio's method
+        yield [part.extra(SocketAttribute.raw_socket) for part in listener.listeners]  # noqa: S610 - anyio's method
 
 
 def duplicated(sockets: Sequence[socket]) -> list[socket]:

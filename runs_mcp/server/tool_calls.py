@@ -84,7 +84,7 @@ class ToolCalls:
         """Answer `tools/call`; a failure is a result with a message, never a traceback.
 
         Raises:
-            MCPError: There is no such tool.
+            MCPError: there is no such tool.
         """
         operation = await self._find(params.name)
         # MCP ("Tools", "Error Handling"): an unknown tool is a protocol error; failures of tools are results, which the

@@ -1,4 +1,4 @@
-"""The product as its users start it: as a process."""
+"""Servers in processes of their own, as users start them."""
 
 import os
 import re
@@ -19,7 +19,7 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 
 @asynccontextmanager
 async def serving_http(arguments: Sequence[str] = SERVE) -> AsyncIterator[str]:
-    """The URL of a server over HTTP, in a process of its own."""
+    """Run a server over HTTP for the duration of the block; yield its URL."""
     async with http_process(arguments) as (url, _):
         yield url
 
@@ -28,7 +28,7 @@ async def serving_http(arguments: Sequence[str] = SERVE) -> AsyncIterator[str]:
 async def http_process(
     arguments: Sequence[str] = SERVE, environment: Mapping[str, str] = CLEAN
 ) -> AsyncIterator[tuple[str, Process]]:
-    """The URL of a server over HTTP, and the process that serves it."""
+    """Run a server over HTTP for the duration of the block; yield its URL and its process."""
     command = [sys.executable, *arguments, "--http", "--port", "0"]
     async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
         assert process.stderr

@@ -26,6 +26,7 @@ from runs_mcp.api.requests.proxies import Proxies
 KEEP_ALIVE_S = 5
 UNTRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Trusts no authority: plain HTTP needs none, and loading them takes most of the time of a first request."""
+TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 AS_WE_SET_THEM = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -69,7 +70,7 @@ class DefaultTransport(httpx.AsyncBaseTransport):
 def load_trust() -> ssl.SSLContext:
     """Return the trusted authorities: `SSL_CERT_FILE` and `SSL_CERT_DIR`, else those of the machine and of certifi."""
     context = ssl.create_default_context()
-    if not ({"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()):
+    if os.environ.keys().isdisjoint(TRUST_VARIABLES):
         context.load_verify_locations(certifi.where())
     return context
 

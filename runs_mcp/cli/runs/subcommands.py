@@ -41,13 +41,13 @@ class Request:
 
     @property
     def is_text(self) -> bool:
-        """Return whether the answer is the text of one run."""
+        """True if the answer is the text of one run."""
         several = {"inputs", "models", "dry_run"} & set(self.arguments) or len(self.arguments.get("like", ())) > 1
         return self.tool == "stream_run" or (self.tool == "create_run" and not several)
 
     @property
     def is_paged(self) -> bool:
-        """Return whether the answer is a page of a longer list."""
+        """True if the answer is a page of a longer list."""
         return "offset" in SCHEMAS[self.tool]["properties"] and self.tool != "stream_run"
 
 
@@ -94,7 +94,7 @@ async def _answer(request: Request, output: Output, config: Config) -> None:
     """Call the tool and write its answer.
 
     Raises:
-        click.ClickException: The call failed, or runs of it.
+        click.ClickException: the call failed, or runs of it.
     """
     async with ToolClient.connected(config, terminal_console(stderr=True)) as client:
         if request.as_lines:

@@ -10,9 +10,9 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runs_mcp.gcra import RateLimiter
 from runs_mcp.http.layers.message import is_request, message_of, params_of, refuse
 from runs_mcp.observability.caller_name import name_of
-from runs_mcp.server.gcra import RateLimiter
 from runs_mcp.server.permissions.scopes import caller_of
 from runs_mcp.server.resources.subscriptions import MAX_CALLER_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS
 

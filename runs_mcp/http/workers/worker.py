@@ -30,7 +30,7 @@ class WorkerSettings:
 
     config: Config
     host: str
-    own: Sequence[socket.socket]
+    loopback: Sequence[socket.socket]
     """For each worker, the listening socket at which other workers reach it."""
 
 
@@ -45,7 +45,7 @@ def run_worker(settings: WorkerSettings, public: Sequence[socket.socket], number
 
 async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
     service = service_at(settings.config, settings.host)
-    ports = [own.getsockname()[1] for own in settings.own]
+    ports = [listener.getsockname()[1] for listener in settings.loopback]
     async with AsyncExitStack() as stack:
         if service.metrics:
             stack.enter_context(service.metrics.warnings_counted())
@@ -56,7 +56,7 @@ async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], numb
             service,
             started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
         )
-        await server.serve(duplicated([*public, settings.own[number]]))
+        await server.serve(duplicated([*public, settings.loopback[number]]))
         tasks.cancel_scope.cancel()
 
 
