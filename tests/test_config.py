@@ -160,6 +160,9 @@ def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
         ),
         pytest.param({"server": auth(keys_file="k")}, "server.http.auth: kind must be one of", id="no kind"),
         pytest.param(
+            {"server": auth(kind="bearer")}, "server.http.auth.keys_file: this setting is required", id="no keys"
+        ),
+        pytest.param(
             {"server": auth(kind="bearer", keys_fil="k")},
             "server.http.auth.keys_fil: unknown key. Did you mean keys_file?",
             id="key",

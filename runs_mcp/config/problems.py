@@ -69,11 +69,16 @@ def describe(error: ValidationError, file: Path | None, environ: Mapping[str, st
             message = 'Input should be a list: JSON such as ["a", "b"], or a,b in a variable'
         elif problem["type"] in NO_OBJECT:
             message = "Input should be a JSON object"
+        elif problem["type"] == "missing":
+            message = "this setting is required"
         yield ": ".join([*_origin(path, file, environ), message])
 
 
 def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the variable that sets `path`; otherwise the file, the variables inside `path`, and `path` itself."""
+    """Yield the variable that sets `path`, and the rest of `path` if the variable holds an object.
+
+    If no variable sets it, yield the file, the variables inside `path`, and `path` itself.
+    """
     prefix = "".join(f"{part}__" for part in path).upper()
     inside = []
     for name in sorted(environ) if path else []:
@@ -81,6 +86,8 @@ def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> I
         if name.upper().startswith(ENV_PREFIX) and environ[name]:
             if prefix.startswith(variable):
                 yield name
+                if rest := path[variable.count("__") :]:
+                    yield ".".join(rest)
                 return
             if variable.startswith(prefix):
                 inside.append(name)

@@ -64,10 +64,19 @@ def _command(name: str, tool: str, *, positional: str = "", omitted: Sequence[st
         if as_json and as_lines:
             raise click.UsageError("--json and --jsonl are two forms of the same answer: give one of them.")
         arguments = _single(given(typed, SCHEMAS[tool]["properties"]))
+        _check_encoding(arguments)
         _run(Request(tool, arguments, as_json, as_lines), config_file, sandbox=sandbox)
 
     call_tool.params[:0] = parameters(SCHEMAS[tool], positional=positional, omitted=omitted)
     return call_tool
+
+
+def _check_encoding(arguments: Mapping[str, Any]) -> None:
+    """Check that the shell passed text, not the bytes of another encoding, which Python keeps as lone surrogates."""
+    try:
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise click.UsageError("An argument is not text in the encoding of your locale. Use UTF-8, e.g. LC_ALL=C.UTF-8.") from None
 
 
 def _single(arguments: dict[str, Any]) -> dict[str, Any]:
