@@ -266,3 +266,10 @@ print("\\u25b8")
     environment = {**CLEAN, "PYTHONIOENCODING": "latin-1"}
     written = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True).stdout
     assert written.decode().endswith("▸\n")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(["serv"], "serve"), (["instal"], "install"), (["runs", "lst"], "list")])
+def test_a_misspelled_command_is_answered_with_the_nearest(tmp_path: Path, typed: list[str], meant: str) -> None:
+    finished = run_command(*typed, cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert f"No such command '{typed[-1]}'. Did you mean '{meant}'?" in finished.stderr

@@ -129,6 +129,9 @@ def test_every_setting_that_is_a_path_starts_at_the_file(tmp_path: Path) -> None
     [
         pytest.param({"servr": {}}, "servr: unknown key. Did you mean server?", id="section"),
         pytest.param({"streaming": {"flush": 1}}, "streaming.flush: unknown key. Did you mean flush_ms?", id="key"),
+        pytest.param(
+            {"api": {"auth": {"token": "x"}}}, "api.auth.token: unknown key. Valid: command, env", id="no key"
+        ),
         pytest.param({"streaming": {"max_wait_s": 0}}, "streaming.max_wait_s: Input should be", id="range"),
         pytest.param({"api": {"auth": {"env": "A", "file": "b"}}}, "(not env and file)", id="two sources"),
         pytest.param({"server": {"http": {"metrics": "9464"}}}, "an address and a port such as", id="no address"),

@@ -21,6 +21,9 @@ https://kubernetes.io/docs/concepts/services-networking/service/#environment-var
 NO_OBJECT = ("dict_type", "model_type", "model_attributes_type")
 """Error types of pydantic for a value that is not an object."""
 
+SIMILAR_KEY = 0.75
+"""Similarity from which a key is a misspelling; `token` is none of `token_url`, so its error lists the keys instead."""
+
 
 class ConfigError(Exception):
     """An error in the configuration; its text names the setting, the cause and the remedy."""
@@ -62,7 +65,7 @@ def describe(error: ValidationError, file: Path | None, environ: Mapping[str, st
         path, known = _locate(problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = f"unknown key.{_nearest(path[-1], known)}"
+            message = f"unknown key.{_nearest(path[-1], known, cutoff=SIMILAR_KEY)}"
         elif problem["type"].startswith("union_tag"):
             message = f"kind must be one of {', '.join(sorted(known))}"
         elif problem["type"] == "tuple_type":
@@ -123,7 +126,7 @@ def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
     return {get_args(section.model_fields["kind"].annotation)[0]: section for section in sections}
 
 
-def _nearest(name: str, known: set[str]) -> str:
+def _nearest(name: str, known: set[str], *, cutoff: float = 0.5) -> str:
     by_lower = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
     return f" Did you mean {by_lower[near[0]]}?" if near else f" Valid: {', '.join(sorted(known))}."

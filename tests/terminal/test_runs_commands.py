@@ -148,7 +148,9 @@ def test_stream_prints_the_result_of_a_run(runs: Runs) -> None:
         pytest.param(["create", "X", "--data", "{"], USAGE, "not JSON", id="not JSON"),
         pytest.param(["create", "X", "--data", "[]"], USAGE, "give a JSON object", id="not an object"),
         pytest.param(["create", "X", "--data", "@missing"], USAGE, "missing cannot be read", id="no file"),
-        pytest.param(["create", "X", "--data", '{"text": "\udce9"}'], USAGE, "not text in the encoding", id="not UTF-8"),
+        pytest.param(
+            ["create", "X", "--data", '{"text": "\udce9"}'], USAGE, "not text in the encoding", id="not UTF-8"
+        ),
         pytest.param(["search", "--is-root"], USAGE, "is_root", id="an option of another edition"),
         pytest.param(["get", "unknown"], FAILED, "found nothing there (404)", id="no such run"),
         pytest.param(["get", "unknown", "lost"], FAILED, "2 of 2 runs failed", id="no such runs"),

@@ -76,7 +76,9 @@ def _check_encoding(arguments: Mapping[str, Any]) -> None:
     try:
         json.dumps(arguments, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise click.UsageError("An argument is not text in the encoding of your locale. Use UTF-8, e.g. LC_ALL=C.UTF-8.") from None
+        raise click.UsageError(
+            "An argument is not text in the encoding of your locale. Use UTF-8, e.g. LC_ALL=C.UTF-8."
+        ) from None
 
 
 def _single(arguments: dict[str, Any]) -> dict[str, Any]:
