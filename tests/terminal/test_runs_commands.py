@@ -11,7 +11,9 @@ from typing import Any
 import click
 import pytest
 
+from runs_mcp import event_loop
 from runs_mcp.cli.lazy_group import LazyCommand
+from runs_mcp.cli.process import INTERRUPTED
 from runs_mcp.cli.runs.command_group import SUBCOMMANDS
 from runs_mcp.cli.runs.subcommands import SCHEMAS
 from tests.command_line import DONE, FAILED, USAGE, Finished, run_command, start_command
@@ -135,6 +137,28 @@ def test_a_dry_run_shows_the_model_and_creates_nothing(runs: Runs) -> None:
 def test_stream_prints_the_result_of_a_run(runs: Runs) -> None:
     created = json.loads(runs("create", "SlowWriter", "--data", '{"chunks": 3, "delay_ms": 0}', "--json").stdout)
     assert runs("stream", created["id"]).stdout == "word1 word2 word3 \n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["stream", "r1"], "The run goes on; `runs-mcp runs stream r1` continues.", id="stream"),
+        pytest.param(["create", "X"], "A run that was created goes on; `runs-mcp runs list` shows it.", id="create"),
+        pytest.param(["create", "X", "--dry-run"], "", id="nothing was created"),
+        pytest.param(["stream", "r1", "--sandbox"], "", id="the sandbox ends too"),
+        pytest.param(["list"], "", id="no run"),
+    ],
+)
+def test_an_interrupted_command_says_what_becomes_of_the_run(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    def interrupt(_work: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(event_loop, "run", interrupt)
+    finished = runs(*arguments)
+    assert finished.returncode == INTERRUPTED
+    assert finished.stderr.strip() == (f"Interrupted. {says}" if says else "")
 
 
 @pytest.mark.parametrize(
