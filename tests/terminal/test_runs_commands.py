@@ -149,7 +149,7 @@ def test_stream_prints_the_result_of_a_run(runs: Runs) -> None:
         pytest.param(["list"], "", id="no run"),
     ],
 )
-def test_an_interrupted_command_says_what_becomes_of_the_run(
+def test_an_interrupted_command_names_the_command_that_continues(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
 ) -> None:
     def interrupt(_work: object) -> None:

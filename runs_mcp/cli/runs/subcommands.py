@@ -48,7 +48,7 @@ class Request:
 
     @property
     def after_interruption(self) -> str:
-        """Return what becomes of the run if the command is interrupted; empty if there is none, or if it ends too."""
+        """Return the message after an interruption; empty if no run can go on."""
         if self.sandbox or "dry_run" in self.arguments:
             return ""
         match self.tool:
