@@ -451,7 +451,7 @@ def _settings(base_url: str | None, token: str | None, api_key: str | None, edit
         return ApiSettings.model_validate(drop_unset(base_url=base_url, edition=edition, auth=auth))
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'base_url'}: {problem['msg'].removeprefix('Value error, ')}"
+            ": ".join([*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")])
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     raise InvalidArgumentError("; ".join(problems))

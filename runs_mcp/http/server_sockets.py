@@ -36,5 +36,6 @@ def duplicated(sockets: Sequence[socket]) -> list[socket]:
 
 def with_address(error: OSError, host: str, port: int) -> OSError:
     """Return `error` with the address in its message."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
+    # The errors of `getaddrinfo`, such as an unknown host, have negative numbers of their own.
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
     return OSError(error.errno, f"Cannot serve on {host}:{port}: {reason}")

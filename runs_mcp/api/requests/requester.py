@@ -106,11 +106,13 @@ class Requester:
         # Parsing a URL takes 45 µs, and each poll of a run uses the same URL.
         self._parse_url = lru_cache(maxsize=256)(httpx.URL)
         self._slots = anyio.Semaphore(settings.max_concurrent, fast_acquire=True)
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        self._closed = True
         await self._transport.aclose()
 
     async def call(
@@ -239,10 +241,14 @@ class Requester:
 
     async def _send(self, request: UnsignedRequest, token: str | None) -> httpx.Response:
         """Send a request once."""
+        if self._closed:  # transports would open connections again, which nothing closes
+            raise SetupError("The client is closed; call it inside of `async with`")
         # The transport is called directly, since `AsyncClient.send` takes 1.5 times the CPU time.
         try:
             signed = self._signed(request, token)
             response = await self._transport.handle_async_request(signed)
+        except RunsApiError:
+            raise
         except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
             failure = error_of_exception(error, writes=request.writes)
         else:

@@ -109,7 +109,8 @@ class SecretSource:
         except CalledProcessError as error:
             raise CredentialError(f"{self.name}: the command failed with exit code {error.returncode}") from None
         except (OSError, ValueError) as error:
-            raise CredentialError(f"{self.name}: the command cannot be run: {type(error).__name__}") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise CredentialError(f"{self.name}: the command cannot be run: {reason}") from None
         except TimeoutError:
             raise CredentialError(f"{self.name}: the command took over {COMMAND_TIMEOUT_S} s") from None
         return self._decoded(finished.stdout)
