@@ -6,7 +6,7 @@ of the SDK accepts `127.0.0.1:80.evil.com` as loopback, and compares case and de
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import urlsplit
@@ -90,16 +90,15 @@ class HostCheck:
         own = [f"{scheme}://{name}" for name in hosts for scheme in DEFAULT_PORTS]
         self._origins = [_origin_pattern(entry) for entry in (*own, *settings.allowed_origins)]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         headers = Headers(scope=scope)
         # 421 Misdirected Request (RFC 9110, section 15.5.20); 403 for `Origin` is what MCP requires.
         if not self._is_known(headers.getlist("host")):
-            await PlainTextResponse("Invalid Host header", 421)(scope, receive, send)
-        elif not all(map(self.allows, headers.getlist("origin"))):
-            await PlainTextResponse("Invalid Origin header", 403)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return PlainTextResponse("Invalid Host header", 421)(scope, receive, send)
+        if not all(map(self.allows, headers.getlist("origin"))):
+            return PlainTextResponse("Invalid Origin header", 403)(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def allows(self, origin: str) -> bool:
         """Return true if pages of `origin` may call."""
