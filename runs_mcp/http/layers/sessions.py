@@ -10,7 +10,7 @@ from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.layers.limits import counting, refuse_with_retry_after
+from runs_mcp.http.layers.limits import Counted, refuse_with_retry_after
 from runs_mcp.http.layers.message import KEY, message_of
 from runs_mcp.observability.caller_name import name_of
 
@@ -78,7 +78,7 @@ class Sessions:
                     self._open[session_id] = Session(_without_content(scope), self._now())
             await send(message)
 
-        with counting(self._opening, name_of(scope), 1):
+        with Counted(self._opening, name_of(scope), 1):
             if await self._has_room(name_of(scope)):
                 await self._app(scope, receive, recording_send)
                 return
