@@ -39,7 +39,7 @@ def run_worker(settings: WorkerSettings, public: Sequence[socket.socket], number
     # Every process of a terminal gets its Ctrl+C, which would print a traceback until the server handles the signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.config.log_level)
-    with logs.context(worker=str(number)):
+    with logs.Context(worker=str(number)):
         event_loop.run(partial(_serve, settings, public, number, link))
 
 
