@@ -246,6 +246,11 @@ class Facets:
     total: int | None
     buckets: Mapping[str, Sequence[Bucket]]
 
+    @property
+    def are_empty(self) -> bool:
+        """No run was counted; a `total` that is None tells nothing about that."""
+        return not self.total and not any(self.buckets.values())
+
 
 @dataclass(frozen=True, slots=True)
 class FilterOption:

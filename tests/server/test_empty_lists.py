@@ -52,6 +52,80 @@ async def test_the_hint_counts_only_runs_that_match_all_other_filters(
     assert hidden_by("model", answer) == matching
 
 
+@pytest.mark.parametrize("tool", ["search_runs", "compute_run_facets", "aggregate_runs"])
+async def test_counts_of_nothing_name_the_filter_that_hides_runs(client: Client, tool: str) -> None:
+    answer = await call(client, tool, model="GPT-4o", status="failed")
+    hint = 'Without model="GPT-4o" 26 runs match (did you mean gpt-4o?).'
+    assert answer.text.endswith(hint)
+    assert answer.structured["advice"] == hint
+
+
+async def test_a_filter_without_values_names_the_filter_that_hides_runs(client: Client) -> None:
+    answer = await call(client, "get_run_filter_options", field="model", tag="Legal")
+    assert answer.structured["options"] == []
+    assert answer.structured["advice"] in answer.text
+    assert hidden_by("tag", answer) == 200
+    assert "did you mean legal?" in answer.text
+
+
+async def test_a_count_of_nothing_names_a_misspelled_finish_reason(connect: Connect, sandbox: Sandbox) -> None:
+    async with connect(Config(api=sandbox_api(sandbox.url, ApiSettings(edition="vertesia")))) as client:
+        answer = await call(client, "aggregate_runs", finish_reason="Stop")
+    assert hidden_by("finish_reason", answer) == 200
+    assert "did you mean stop?" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        pytest.param(
+            {"status": "FAILED"}, "status is one of created, processing, completed, failed, not FAILED.", id="case"
+        ),
+        pytest.param(
+            {"$or": [{"status": {"$in": ["error"]}}, {"status": "FAILED"}]},
+            "status is one of created, processing, completed, failed, not error. "
+            "status is one of created, processing, completed, failed, not FAILED.",
+            id="statuses of other systems",
+        ),
+        pytest.param({"execution_time": {"$gt": "5000"}}, "execution_time holds numbers, not texts.", id="a number"),
+        pytest.param(
+            {"token_use.total": {"$gt": "9"}}, "token_use holds numbers, not texts.", id="a number in a field"
+        ),
+        pytest.param({"model": "gpt-4o"}, "Runs may have no field model (did you mean modelId?).", id="a field"),
+    ],
+)
+async def test_a_mongodb_filter_without_runs_names_the_condition_that_no_run_can_meet(
+    client: Client, query: dict[str, Any], hint: str
+) -> None:
+    found = await call(client, "find_runs", query=query)
+    assert found.structured == found.structured | {"runs": [], "advice": hint}
+    assert found.text.endswith(hint)
+    counted = await call(client, "aggregate_runs", where=query)
+    assert counted.structured == counted.structured | {"covered": 0, "advice": hint}
+    assert counted.text.endswith(hint)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status": {"$regex": "^none"}},
+        {"status": "processing"},
+        {"finish_reason": "FAILED"},
+        {"execution_time": {"$gt": 1e9}},
+    ],
+)
+async def test_a_mongodb_filter_that_runs_could_meet_gets_no_doubts(client: Client, query: dict[str, Any]) -> None:
+    assert (await call(client, "find_runs", query=query)).text.endswith("End of list.")
+
+
+async def test_a_selected_field_that_no_run_has_is_named(client: Client) -> None:
+    answer = await call(client, "find_runs", query={}, limit=2, select=["status", "model"])
+    hint = "Runs may have no field model (did you mean modelId?)."
+    assert answer.structured["note"] == hint
+    assert hint in answer.text
+    assert "note" not in (await call(client, "find_runs", query={}, limit=2, select=["status", "error"])).structured
+
+
 async def test_a_run_with_several_tags_counts_once(client: Client) -> None:
     everything = (await call(client, "compute_run_facets", facets=["status"])).structured["total"]
     assert hidden_by("tag", await call(client, "list_runs", tag="no-such-tag")) == everything

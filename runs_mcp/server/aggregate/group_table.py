@@ -7,7 +7,7 @@ from mcp_types import CallToolResult, TextContent
 from runs_mcp.server.aggregate.aggregation import Aggregate, AggregateQuery
 from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
 from runs_mcp.server.aggregate.measures import COST_DIGITS, Number
-from runs_mcp.server.render import empty_result_hints, tables
+from runs_mcp.server.render import tables
 from runs_mcp.server.render.cuts import fair_share
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
@@ -28,10 +28,11 @@ SHORTEST_LABEL_CHARS = 12
 FIELD_NAMES = {"execution_time": "duration", "token_use": "token counts", "cost": "known cost"}
 
 
-def group_table(query: AggregateQuery, answer: Aggregate, workspace: str) -> CallToolResult:
-    """Return `answer` as text and as structured content."""
-    text = TextContent(type="text", text="\n".join(_lines(query, answer, workspace)))
-    return CallToolResult(content=[text], structured_content=_structured(answer, workspace))
+def group_table(query: AggregateQuery, answer: Aggregate, workspace: str, *, hint: str = "") -> CallToolResult:
+    """Return `answer` as text and as structured content; `hint` says how to find runs if none match."""
+    lines = [*_lines(query, answer, workspace), *([hint] if hint else [])]
+    structured = {**_structured(answer, workspace), **({"advice": hint} if hint else {})}
+    return CallToolResult(content=[TextContent(type="text", text="\n".join(lines))], structured_content=structured)
 
 
 def _structured(answer: Aggregate, workspace: str) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _number(value: Number) -> str:
 
 
 def _notes(query: AggregateQuery, answer: Aggregate) -> list[str]:
-    notes = [] if answer.covered else [empty_result_hints.unknown_fields(query.where)]
+    notes = []
     if answer.missing:
         missing = ", ".join(f"{count:,} without {FIELD_NAMES[name]}" for name, count in answer.missing.items())
         notes.append(f"Runs left out of measures: {missing}.")

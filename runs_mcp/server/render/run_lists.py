@@ -77,7 +77,9 @@ def found(
         following = {"advice": "More runs may match: narrow the query, e.g. by created_at, to be sure."}
     elif left:
         following = _continued(call, query_after(query, shown.runs), left)
-    return _found(call, shown, selection, following, empty_result_hints.unknown_fields(query))
+    if note := _missing_fields(shown, selection):
+        following["note"] = note
+    return _found(call, shown, selection, following, empty_result_hints.for_query(query))
 
 
 def searched(
@@ -104,6 +106,14 @@ def _found(
     head = f"{tables.counted(len(shown.runs), 'run')} ({results.origin(call)})"
     notes = [following["note"]] if "note" in following else []
     return list_result(call, [head, *notes, tables.table(columns)], shown.rows, structured)
+
+
+def _missing_fields(shown: FittingRuns, selection: Selection) -> str:
+    """Return which selected fields, which no row has, are perhaps misspelt."""
+    present = {name for row in shown.rows for name in row.document}
+    return empty_result_hints.unknown_fields(
+        name for name in selection.included if name.partition(".")[0] not in present
+    )
 
 
 def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:

@@ -17,6 +17,7 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import End, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
+from runs_mcp.server.render import empty_result_hints
 from runs_mcp.server.tools.filter_arguments import SearchArguments
 from runs_mcp.server.tools.filter_times import with_iso_times
 from runs_mcp.server.tools.operation import operation
@@ -89,6 +90,12 @@ async def aggregate_runs(
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
-    if not answer.covered:
-        await server.names.check_ids(filters)
-    return group_table(query, answer, server.workspace)
+    return group_table(query, answer, server.workspace, hint="" if answer.covered else await _hint(call, query))
+
+
+async def _hint(call: Call, query: AggregateQuery) -> str:
+    """Return why no run matches `query`, perhaps."""
+    await services(call).names.check_ids(query.filters)
+    if query.where:
+        return empty_result_hints.for_query(query.where)
+    return await empty_result_hints.for_search(call, query.searched)
