@@ -9,9 +9,10 @@ from mcp.client import Client
 from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
-from runs_mcp.sandbox import Sandbox
+from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running
+from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import Answer, call
+from tests.calls import PATIENT, Answer, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import reply
@@ -66,6 +67,16 @@ async def test_a_filter_without_values_names_the_filter_that_hides_runs(client: 
     assert answer.structured["advice"] in answer.text
     assert hidden_by("tag", answer) == 200
     assert "did you mean legal?" in answer.text
+
+
+async def test_where_filter_values_are_closed_an_empty_answer_still_says_that_others_may_exist() -> None:
+    async with running(SandboxOptions(answers=closed("filter_options"))) as sandbox:
+        config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
+            answer = await call(client, "get_run_filter_options", field="model", tag="Legal")
+    assert answer.structured["options"] == []
+    assert answer.structured["note"] in answer.text
+    assert answer.structured["advice"] in answer.text
 
 
 async def test_a_count_of_nothing_names_a_misspelled_finish_reason(connect: Connect, sandbox: Sandbox) -> None:

@@ -21,6 +21,7 @@ GROUPS = {
     },
     "required": ["groups", "total", "covered", "complete"],
 }
+MOST_GROUPS = 200
 TEXT_CHARS_PER_GROUP = 74
 """The room for a group in the text, of 20 groups at least. Structured content has labels whole that are cut to fit."""
 FEWEST_GROUPS = 20
@@ -127,8 +128,9 @@ def _notes(query: AggregateQuery, answer: Aggregate) -> list[str]:
     if answer.without_error:
         notes.append(f"Runs in no group: {answer.without_error:,} without an error.")
     if answer.left_out:
-        which = "more" if query.sort else "further"
-        notes.append(f"{answer.left_out:,} {which} groups: raise limit.")
+        which = "earlier" if query.in_time else "more" if query.sort else "further"
+        advice = "raise limit" if query.limit < MOST_GROUPS else "narrow the filters, e.g. by start and end"
+        notes.append(f"{answer.left_out:,} {which} groups: {advice}.")
     if answer.costs and answer.costs.unknown:
         notes.append(UNKNOWN_COST)
     elif costs := answer.costs:

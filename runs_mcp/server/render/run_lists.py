@@ -83,20 +83,27 @@ def found(
 
 
 def searched(
-    call: Call, search: Mapping[str, Any], shown: FittingRuns, selection: Selection, *, limit: int, left: int
+    call: Call,
+    query: Mapping[str, Any],
+    search: Mapping[str, Any],
+    shown: FittingRuns,
+    selection: Selection,
+    *,
+    limit: int,
+    left: int,
 ) -> CallToolResult:
-    """Return the runs that a `search` gave in place of a closed `find`; `search_runs` continues them."""
-    following: dict[str, Any] = {"note": CLOSED_FIND}
+    """Return the runs that a `search` gave in place of `query` with a closed `find`; `search_runs` continues them."""
+    following: dict[str, Any] = {"note": " ".join(filter(None, [CLOSED_FIND, _missing_fields(shown, selection)]))}
     if left and "search_runs" in offered_tools(call.request_context):
         arguments = {**search, "limit": min(limit, MAX_PAGE), "offset": len(shown.runs)}
         following["next"] = results.written_call("search_runs", arguments)
     elif left:
         following |= _continued(call, None, left)
-    return _found(call, shown, selection, following)
+    return _found(call, shown, selection, following, empty_result_hints.for_query(query))
 
 
 def _found(
-    call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any], hint: str = ""
+    call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any], hint: str
 ) -> CallToolResult:
     if not shown.runs:
         return _empty(call, 0, hint)

@@ -73,7 +73,9 @@ def options(
     if not complete:
         ending = NOT_ALL_VALUES
     if not shown:
-        return results.answer(f"{head}. {hint or ending}", structured)
+        return results.answer(
+            f"{head}. {' '.join(filter(None, [hint, '' if hint and complete else ending]))}", structured
+        )
     return results.answer(f"{head}\n{tables.table(columns)}\n{ending}", structured)
 
 

@@ -9,7 +9,7 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.aggregation import AggregateQuery, aggregate
-from runs_mcp.server.aggregate.group_table import GROUPS, group_table
+from runs_mcp.server.aggregate.group_table import GROUPS, MOST_GROUPS, group_table
 from runs_mcp.server.aggregate.groups import NAMED, PROFILE, Dimension
 from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
@@ -23,7 +23,6 @@ from runs_mcp.server.tools.filter_times import with_iso_times
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
-MOST_GROUPS = 200
 MEASURES: Sequence[Measure] = ("runs", "failed", "median_ms", "p95_ms", "total_tokens")
 
 

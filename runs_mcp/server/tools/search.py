@@ -86,7 +86,7 @@ async def find_runs(
     shown = FittingRuns.of(call, [run_lists.with_names(run, names) for run in page.runs], selection)
     left = len(page.runs) - len(shown.runs) + page.further
     if page.search is not None:
-        return run_lists.searched(call, page.search, shown, selection, limit=most, left=left)
+        return run_lists.searched(call, query, page.search, shown, selection, limit=most, left=left)
     further: int | None = left
     if shown.runs and not left:
         further = await find_cursor.rows_remain(server.runs, query, shown.runs)
