@@ -119,7 +119,7 @@ async def test_without_the_catalogue_the_unknown_facts_are_named() -> None:
 
 
 @pytest.mark.parametrize("interaction", ["ClassifySentiment", "66a1f0c2e4b0a1b2c3d40001"])
-async def test_while_the_api_fails_nothing_is_said_about_what_it_resolves(connect: Connect, interaction: str) -> None:
+async def test_a_dry_run_reports_a_failure_of_the_api(connect: Connect, interaction: str) -> None:
     fails = reply({"error": "down"}, 500)
     places = (
         "POST /interactions/export",

@@ -69,7 +69,7 @@ async def test_a_filter_without_values_names_the_filter_that_hides_runs(client: 
     assert "did you mean legal?" in answer.text
 
 
-async def test_where_filter_values_are_closed_an_empty_answer_still_says_that_others_may_exist() -> None:
+async def test_without_filter_values_others_may_exist() -> None:
     async with running(SandboxOptions(answers=closed("filter_options"))) as sandbox:
         config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
         async with Client(build_server(config).mcp, client_info=PATIENT) as client:

@@ -165,7 +165,13 @@ async def test_lists_and_groups_have_the_error_of_a_run_in_any_form(connect: Con
         {"id": "r1", "status": "failed", "error": "it broke"},
         {"id": "r2", "status": "failed", "error": {"code": 7}},
     ]
-    replies = {"GET /runs": reply(runs), "POST /runs/search": [reply(runs), reply([])], "POST /runs/find": reply(runs)}
+    listed, counted = reply(runs), reply({"total": 2})
+    replies: Replies = {
+        **dict.fromkeys(("GET /runs", "POST /runs/search", "POST /runs/find"), listed),
+        "POST /runs/facets": counted,
+    }
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
-        listed = await call(client, "list_runs", limit=2)
-    assert "\nr1 | it broke\nr2 | 7\n" in listed.text
+        table = await call(client, "list_runs", limit=2)
+        groups = await call(client, "aggregate_runs", by="error", measures=["runs", "median_ms"])
+    assert "\nr1 | it broke\nr2 | 7\n" in table.text
+    assert {group["by"]["error"] for group in groups.structured["groups"]} == {"none", "7"}
