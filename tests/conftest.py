@@ -29,7 +29,7 @@ ERAS = {"handshake": HANDSHAKE, "2026-07-28": MODERN}
 
 # `--hypothesis-profile thorough` runs the properties longer; .ci/run does so together with the slow tests.
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
-settings.register_profile("thorough", max_examples=250, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=100, deadline=None, derandomize=True)
 settings.load_profile("quick")
 
 

@@ -25,9 +25,10 @@ ELSEWHERE = {
     "/opt/runs-mcp/bin/": ".venv/bin/",
     "/etc/runs-mcp": ".",
     "--port 8090": "--port 0",
+    "--workers 4": "--workers 2",
     "serve --http": "serve --http --port 0",
 }
-"""Places and ports of the documents, and what they are here."""
+"""Places, ports and numbers in the documents, and their replacements for this machine."""
 SERVING = re.compile(r"runs-mcp (?:sandbox|serve --http|dashboard)(?! --help)")
 """Commands that end when they are told to, and print an address first."""
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")

@@ -13,13 +13,12 @@ from subprocess import PIPE
 import anyio
 import httpx2
 import pytest
-from anyio.streams.text import TextReceiveStream
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.calls import PATIENT
-from tests.clients.processes import CLEAN
+from tests.clients.processes import CLEAN, printed_url
 from tests.http_client import sdk_http_client
 from tests.ui.open_page import Look, looking
 
@@ -27,6 +26,8 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+
+ADDRESS = re.compile(r"The dashboard is at (http://\S+)\n")
 
 
 # A page reads for seconds while other tests use the same processors.
@@ -64,13 +65,10 @@ async def dashboard_process(*arguments: str, browser: Path | None = None) -> Asy
     opening = [] if browser else ["--no-browser"]
     command = [sys.executable, "-m", "runs_mcp", "dashboard", *opening, *arguments]
     environment = {**CLEAN, "BROWSER": str(browser)}
-    async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
+    async with await anyio.open_process(command, stdout=PIPE, stderr=None, env=environment) as process:
         assert process.stdout
         try:
-            async for text in TextReceiveStream(process.stdout):
-                if found := re.search(r"http://\S+", text):
-                    yield found[0]
-                    break
+            yield await printed_url(process.stdout, ADDRESS)
         finally:
             process.terminate()
 
