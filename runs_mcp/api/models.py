@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from runs_mcp.api.payloads import parse_timestamp, read_count, read_text, read_texts
+from runs_mcp.api.payloads import parse_timestamp, read_count, read_text, read_texts, read_words
 
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled", "canceled", "aborted", "expired", "timeout"})
 
@@ -35,6 +35,13 @@ class RunError(NamedTuple):
 
     code: str | None
     message: str | None
+
+    @classmethod
+    def read(cls, sent: Any) -> Self | None:
+        """Return the reason that `sent` holds: an object, or a text; None if it is neither."""
+        if isinstance(sent, dict):
+            return cls(read_words(sent.get("code")), read_words(sent.get("message")))
+        return cls(None, sent) if isinstance(sent, str) and sent else None
 
     @property
     def text(self) -> str:
@@ -142,10 +149,7 @@ class Run:
     @property
     def error(self) -> RunError | None:
         """The reason why it failed."""
-        sent = self.raw.get("error")
-        if not isinstance(sent, dict):
-            return None
-        return RunError(read_text(sent.get("code")), read_text(sent.get("message")))
+        return RunError.read(self.raw.get("error"))
 
     @property
     def token_use(self) -> TokenUse | None:
@@ -245,6 +249,11 @@ class Facets:
 
     total: int | None
     buckets: Mapping[str, Sequence[Bucket]]
+
+    @property
+    def are_empty(self) -> bool:
+        """No run was counted; a `total` that is None tells nothing about that."""
+        return not self.total and not any(self.buckets.values())
 
 
 @dataclass(frozen=True, slots=True)

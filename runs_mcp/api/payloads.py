@@ -1,5 +1,6 @@
 """JSON, and its texts, numbers and times, as the API reads and writes them."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 from pydantic import MISSING
 from pydantic_core import from_json
 
+MS_PER_S = 1_000
+EPOCH_S = range(10**9, 10**10)
+EPOCH_MS = range(10**12, 10**13)
+"""Ten digits of seconds and thirteen digits of milliseconds: the years 2001 to 2286."""
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -44,6 +49,13 @@ def read_text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def read_words(value: Any) -> str | None:
+    """Return `value` as a text: a text as it is, other values as JSON; None if it is missing or empty."""
+    if value in (None, "", [], {}):
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def read_texts(value: Any) -> list[str]:
     """Return the texts in a list, or a single text as a list; an empty list for any other value."""
     if isinstance(value, str):
@@ -61,10 +73,22 @@ def format_timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_timestamp(text: Any) -> datetime | None:
-    """Return the time that an ISO 8601 text names, in UTC; None if it names none. A time without a zone is UTC."""
+def parse_timestamp(sent: Any) -> datetime | None:
+    """Return the time that an ISO 8601 text, or a number since 1970, names, in UTC; None if it names none.
+
+    A text without a time zone is UTC.
+    """
     try:
-        moment = datetime.fromisoformat(text)
+        if isinstance(sent, int | float):
+            return since_epoch(sent)
+        moment = datetime.fromisoformat(sent)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def since_epoch(number: float) -> datetime | None:
+    """Return the time that `number` names in seconds or milliseconds since 1970; None if it is neither."""
+    if int(number) in EPOCH_S:
+        return datetime.fromtimestamp(number, UTC)
+    return datetime.fromtimestamp(number / MS_PER_S, UTC) if int(number) in EPOCH_MS else None

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from runs_mcp.api.payloads import since_epoch
+
 Value = TypeVar("Value")
 
 MAX_PAGE = 100
@@ -13,10 +15,6 @@ MAX_BATCH = 50
 """Most runs in one call."""
 MAX_FOUND = 1_000
 MAX_AGE = timedelta(days=36_500)
-MS_PER_S = 1_000
-EPOCH_S = range(10**9, 10**10)
-EPOCH_MS = range(10**12, 10**13)
-"""Ten digits of seconds and thirteen digits of milliseconds: the years 2001 to 2286."""
 _AGE = re.compile(r"(?P<number>\d{1,9})\s*(?P<unit>[smhdw]|[SHDW])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,199}")
@@ -47,7 +45,9 @@ def moment(value: Any) -> datetime:
     if age := _AGE.fullmatch(text):
         return _ago(int(age["number"]), age["unit"].lower())
     if re.fullmatch(r"\d{10,14}(\.\d+)?", text):
-        return _since_epoch(float(text))
+        if known := since_epoch(float(text)):
+            return known
+        raise ValueError("epoch seconds have 10 digits, epoch milliseconds 13")
     # `m` is minutes. Models write `3M` for three months, and would get the runs of three minutes without a warning.
     if re.fullmatch(r"\d+\s*M", text):
         raise ValueError("M is ambiguous: write 90m for minutes, or a number of days such as 30d for months")
@@ -69,14 +69,6 @@ def _ago(number: int, unit: str) -> datetime:
     if age > MAX_AGE:
         raise ValueError(f"an age is at most {MAX_AGE.days:,} days")
     return datetime.now(UTC) - age
-
-
-def _since_epoch(number: float) -> datetime:
-    if int(number) in EPOCH_S:
-        return datetime.fromtimestamp(number, UTC)
-    if int(number) in EPOCH_MS:
-        return datetime.fromtimestamp(number / MS_PER_S, UTC)
-    raise ValueError("epoch seconds have 10 digits, epoch milliseconds 13")
 
 
 def listed(value: Any) -> Any:

@@ -201,7 +201,25 @@ async def test_groups_are_sorted_by_the_first_measure_and_times_by_time(client: 
     labels = [group["by"]["day"] for group in days]
     assert labels == sorted(labels)
     assert labels[-1] == max(group["by"]["day"] for group in (await groups_of(client, by="day", limit=200))[1])
-    assert f"{answer.structured['left_out']} further groups: raise limit." in answer.text
+    assert f"{answer.structured['left_out']} earlier groups: raise limit." in answer.text
+
+
+async def test_beyond_the_highest_limit_the_advice_is_to_narrow_the_filters(connect: Connect) -> None:
+    run = {
+        "id": "r1",
+        "status": "completed",
+        "created_at": "2026-11-20T10:00:00Z",
+        "tags": [f"t{n}" for n in range(250)],
+    }
+    replies = {
+        "POST /runs/find": reply([run]),
+        "POST /runs/search": reply([run]),
+        "POST /runs/facets": reply({"total": 1}),
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "aggregate_runs", by="tag", measures=["median_ms"], limit=200)
+    assert answer.structured["left_out"] == 50
+    assert "50 further groups: narrow the filters, e.g. by start and end." in answer.text
 
 
 async def test_runs_without_a_field_are_counted_as_missing_in_its_measures(

@@ -66,7 +66,12 @@ def test_a_documented_run_reads_as_documented() -> None:
         pytest.param({"execution_time": "long"}, "execution_time_ms", None, id="a duration that is none"),
         pytest.param({"token_use": {"result": 5}}, "token_use.result", 5, id="tokens, in fact"),
         pytest.param({"token_use": []}, "token_use", None, id="tokens that are none"),
-        pytest.param({"error": "boom"}, "error", None, id="an error that is text"),
+        pytest.param({"error": "boom"}, "error.text", "boom", id="an error that is text"),
+        pytest.param({"error": ""}, "error", None, id="an empty error"),
+        pytest.param({"error": [1]}, "error", None, id="an error that is none"),
+        pytest.param(
+            {"error": {"code": 429, "message": ["a"]}}, "error.text", '429: ["a"]', id="an error of other types"
+        ),
         pytest.param({"error": {"code": "c", "message": "m"}}, "error.text", "c: m", id="an error"),
         pytest.param({"_id": "r1"}, "id", "r1", id="the run's database id"),
         pytest.param({}, "id", "", id="nothing at all"),
@@ -86,7 +91,12 @@ def test_an_odd_field_never_spoils_a_run(sent: dict[str, Any], field: str, expec
         pytest.param("2026-11-19T14:00:00", datetime(2026, 11, 19, 14, tzinfo=UTC), id="no zone"),
         pytest.param("2026-11-19T14:00:00+02:00", datetime(2026, 11, 19, 12, tzinfo=UTC), id="another zone"),
         pytest.param("0001-01-01T00:00:00+02:00", None, id="before the first year in UTC"),
-        pytest.param(1_795_098_612, None, id="a number"),
+        pytest.param(1_795_098_612, datetime(2026, 11, 19, 14, 30, 12, tzinfo=UTC), id="seconds since 1970"),
+        pytest.param(1_795_098_612_000, datetime(2026, 11, 19, 14, 30, 12, tzinfo=UTC), id="milliseconds since 1970"),
+        pytest.param(17, None, id="a number that is no time"),
+        pytest.param(10**40, None, id="a huge number"),
+        pytest.param(float("inf"), None, id="a number beyond all numbers"),
+        pytest.param(True, None, id="true"),
     ],
 )
 def test_times_are_read_in_utc(sent: object, expected: datetime | None) -> None:

@@ -38,6 +38,11 @@ NOT_AN_ID = "not a run id (up to 200 letters, digits and the characters - _ . : 
         pytest.param("search_runs", {"end": "2026-13-45"}, "end", "neither an ISO 8601", id="impossible date"),
         pytest.param("find_runs", {"query": "status"}, "query", "valid dictionary", id="filter that is no object"),
         pytest.param("find_runs", {}, "query", "Field required", id="no filter"),
+        *(
+            pytest.param(tool, {"parent": none}, "parent", "list_runs(parent=false)", id=f"no parent, {tool}, {none}")
+            for tool in ("search_runs", "compute_run_facets", "aggregate_runs")
+            for none in (False, "false", ["false"])
+        ),
         pytest.param("compute_run_facets", {"facets": ["colour"]}, "facets", "'models'", id="unknown facet"),
         pytest.param("compute_run_facets", {"facets": ["finish_reason"]}, "facets", "composable", id="other edition"),
         pytest.param("get_run_filter_options", {"field": "../x"}, "field", "match pattern", id="field that is a path"),
@@ -101,6 +106,13 @@ TOOLS = {one.name: one for one in OPERATIONS}
         pytest.param("search_runs", {"tags": '["a", "b"]'}, {"tags": ["a", "b"]}, id="a list as text"),
         pytest.param("search_runs", {"tags": "[a"}, {"tags": "[a"}, id="a tag that begins like a list"),
         pytest.param("find_runs", {"query": "[1]"}, {"query": "[1]"}, id="a list for an object"),
+        pytest.param(
+            "search_runs",
+            {"status": ["failed"], "model": ["gpt-4o"]},
+            {"status": "failed", "model": "gpt-4o"},
+            id="lists of one value, as list_runs takes them",
+        ),
+        pytest.param("search_runs", {"model": ["a", "b"]}, {"model": ["a", "b"]}, id="a list of two for a text"),
         *(
             pytest.param(
                 tool,

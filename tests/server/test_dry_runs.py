@@ -13,6 +13,7 @@ from runs_mcp.sandbox import Sandbox, SandboxOptions, closed_operations, running
 from runs_mcp.server import build_server
 from tests import upstream
 from tests.calls import PATIENT, Answer, call
+from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import reply
 
@@ -115,6 +116,33 @@ async def test_without_the_catalogue_the_unknown_facts_are_named() -> None:
             answer = await dry(client, interaction="ClassifySentiment", data=SAID)
     assert answer.structured["runs"][0]["input"] == "not checked"
     assert "The API does not resolve interactions" in answer.text
+
+
+@pytest.mark.parametrize("interaction", ["ClassifySentiment", "66a1f0c2e4b0a1b2c3d40001"])
+async def test_a_dry_run_reports_a_failure_of_the_api(connect: Connect, interaction: str) -> None:
+    fails = reply({"error": "down"}, 500)
+    places = (
+        "POST /interactions/export",
+        "GET /interactions/names",
+        "GET /runs/filter-options/interaction",
+        "GET /runs",
+    )
+    replies = dict.fromkeys((*places, f"GET /interactions/resolve/{interaction}"), fails)
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction=interaction, data=SAID, dry_run=True)
+    assert answer.failed
+    assert answer.text == 'The Runs API failed (500). It says: "down". No run was created. Try again.'
+
+
+async def test_a_run_whose_resolution_fails_is_named_with_the_reason(connect: Connect) -> None:
+    known = [{"id": "i1", "name": "A", "endpoint": "A", "version": 1, "status": "published", "prompts": []}]
+    replies = {"POST /interactions/export": reply(known), "GET /interactions/resolve/A": reply({"error": "down"}, 500)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "create_run", interaction="A", data={}, dry_run=True)
+    failure = 'The Runs API failed (500). It says: "down". No run was created. Try again.'
+    assert answer.structured["runs"] == [{"failure": failure}]
+    assert failure in answer.text
+    assert "does not resolve" not in answer.text
 
 
 CIRCULAR = {"type": "object", "properties": {"next": {"$ref": "#"}}}

@@ -9,9 +9,10 @@ from mcp.client import Client
 from runs_mcp.cli.sandbox_api import sandbox_api
 from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
-from runs_mcp.sandbox import Sandbox
+from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running
+from runs_mcp.server import build_server
 from tests import upstream
-from tests.calls import Answer, call
+from tests.calls import PATIENT, Answer, call
 from tests.conftest import Connect
 from tests.server.test_streaming import configured
 from tests.upstream import reply
@@ -50,6 +51,90 @@ async def test_the_hint_counts_only_runs_that_match_all_other_filters(
     answer = await call(client, tool, model="no-such-model", **others)
     assert answer.structured["runs"] == []
     assert hidden_by("model", answer) == matching
+
+
+@pytest.mark.parametrize("tool", ["search_runs", "compute_run_facets", "aggregate_runs"])
+async def test_counts_of_nothing_name_the_filter_that_hides_runs(client: Client, tool: str) -> None:
+    answer = await call(client, tool, model="GPT-4o", status="failed")
+    hint = 'Without model="GPT-4o" 26 runs match (did you mean gpt-4o?).'
+    assert answer.text.endswith(hint)
+    assert answer.structured["advice"] == hint
+
+
+async def test_a_filter_without_values_names_the_filter_that_hides_runs(client: Client) -> None:
+    answer = await call(client, "get_run_filter_options", field="model", tag="Legal")
+    assert answer.structured["options"] == []
+    assert answer.structured["advice"] in answer.text
+    assert hidden_by("tag", answer) == 200
+    assert "did you mean legal?" in answer.text
+
+
+async def test_without_filter_values_others_may_exist() -> None:
+    async with running(SandboxOptions(answers=closed("filter_options"))) as sandbox:
+        config = Config(api=sandbox_api(sandbox.url, ApiSettings()))
+        async with Client(build_server(config).mcp, client_info=PATIENT) as client:
+            answer = await call(client, "get_run_filter_options", field="model", tag="Legal")
+    assert answer.structured["options"] == []
+    assert answer.structured["note"] in answer.text
+    assert answer.structured["advice"] in answer.text
+
+
+async def test_a_count_of_nothing_names_a_misspelled_finish_reason(connect: Connect, sandbox: Sandbox) -> None:
+    async with connect(Config(api=sandbox_api(sandbox.url, ApiSettings(edition="vertesia")))) as client:
+        answer = await call(client, "aggregate_runs", finish_reason="Stop")
+    assert hidden_by("finish_reason", answer) == 200
+    assert "did you mean stop?" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        pytest.param(
+            {"status": "FAILED"}, "status is one of created, processing, completed, failed, not FAILED.", id="case"
+        ),
+        pytest.param(
+            {"$or": [{"status": {"$in": ["error"]}}, {"status": "FAILED"}]},
+            "status is one of created, processing, completed, failed, not error. "
+            "status is one of created, processing, completed, failed, not FAILED.",
+            id="statuses of other systems",
+        ),
+        pytest.param({"execution_time": {"$gt": "5000"}}, "execution_time holds numbers, not texts.", id="a number"),
+        pytest.param(
+            {"token_use.total": {"$gt": "9"}}, "token_use holds numbers, not texts.", id="a number in a field"
+        ),
+        pytest.param({"model": "gpt-4o"}, "Runs may have no field model (did you mean modelId?).", id="a field"),
+    ],
+)
+async def test_a_mongodb_filter_without_runs_names_the_condition_that_no_run_can_meet(
+    client: Client, query: dict[str, Any], hint: str
+) -> None:
+    found = await call(client, "find_runs", query=query)
+    assert found.structured == found.structured | {"runs": [], "advice": hint}
+    assert found.text.endswith(hint)
+    counted = await call(client, "aggregate_runs", where=query)
+    assert counted.structured == counted.structured | {"covered": 0, "advice": hint}
+    assert counted.text.endswith(hint)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status": {"$regex": "^none"}},
+        {"status": "processing"},
+        {"finish_reason": "FAILED"},
+        {"execution_time": {"$gt": 1e9}},
+    ],
+)
+async def test_a_mongodb_filter_that_runs_could_meet_gets_no_doubts(client: Client, query: dict[str, Any]) -> None:
+    assert (await call(client, "find_runs", query=query)).text.endswith("End of list.")
+
+
+async def test_a_selected_field_that_no_run_has_is_named(client: Client) -> None:
+    answer = await call(client, "find_runs", query={}, limit=2, select=["status", "model"])
+    hint = "Runs may have no field model (did you mean modelId?)."
+    assert answer.structured["note"] == hint
+    assert hint in answer.text
+    assert "note" not in (await call(client, "find_runs", query={}, limit=2, select=["status", "error"])).structured
 
 
 async def test_a_run_with_several_tags_counts_once(client: Client) -> None:

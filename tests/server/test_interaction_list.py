@@ -163,3 +163,14 @@ async def test_no_secret_of_an_environment_reaches_an_agent(client: Client) -> N
     for field in ("environment", "model"):
         answer = await call(client, "get_run_filter_options", field=field)
         assert "never-show" not in answer.text + json.dumps(answer.structured)
+
+
+@pytest.mark.parametrize(
+    ("version", "other"),
+    [("@draft", True), ("@1", True), ("@99", True), ("@3", False), ("@production", False), ("", False)],
+)
+async def test_schemas_of_another_version_are_noted(client: Client, version: str, *, other: bool) -> None:
+    answer = await call(client, "list_interactions", interaction=f"SummarizeText{version}")
+    note = f"Description and schemas are those of version 3; those of SummarizeText{version} are unknown."
+    assert answer.structured.get("note") == (note if other else None)
+    assert (note in answer.text) == other

@@ -179,6 +179,15 @@ async def test_invalid_input_is_named_and_runs_nothing(
     assert problem in answer.text
 
 
+async def test_the_text_null_means_unset_except_where_a_text_is_wanted(sandbox: Sandbox) -> None:
+    async with beside(sandbox, EVERYTHING) as client:
+        unset = await call(client, "run_summarize_text", text="null", sentences="null", run="null")
+        missing = await call(client, "run_summarize_text", text=None)
+        run = await call(client, "get_run", run_id=unset.structured["id"])
+    assert run.structured["parameters"] == {"text": "null"}
+    assert "`text`: is required" in missing.text
+
+
 async def test_options_skip_waiting_and_make_a_create_idempotent(sandbox: Sandbox) -> None:
     async with beside(sandbox, EVERYTHING) as client:
         options = {"wait": False, "request_key": "typed-1"}

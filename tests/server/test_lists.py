@@ -386,6 +386,15 @@ async def test_where_find_is_closed_no_call_is_offered_to_a_tool_that_is_not_pub
     assert "next" not in answer.structured
 
 
+async def test_where_find_is_closed_doubtful_names_are_named_as_elsewhere() -> None:
+    async with find_closed("composable", 403) as client:
+        answer = await call(client, "find_runs", query={"status": "FAILED"})
+        selected = await call(client, "find_runs", query={"status": "failed"}, limit=2, select=["status", "model"])
+    assert answer.text.endswith("status is one of created, processing, completed, failed, not FAILED.")
+    assert selected.structured["note"].endswith("Runs may have no field model (did you mean modelId?).")
+    assert selected.structured["note"] in selected.text
+
+
 async def test_where_find_is_closed_an_inexpressible_filter_is_refused_with_the_expressible_fields() -> None:
     async with find_closed("vertesia", 404) as client:
         answer = await call(client, "find_runs", query={"execution_time": {"$gt": 5}})

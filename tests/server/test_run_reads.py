@@ -1,6 +1,7 @@
 """Reading runs: comparing them, the end of long fields, and numbers that JavaScript cannot hold."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -128,3 +129,49 @@ async def test_large_integers_are_exact_in_text_and_texts_in_structured_content(
 )
 def test_numbers_are_texts_only_where_javascript_would_change_them(value: object, portable: object) -> None:
     assert for_javascript({"field": value}) == {"field": portable}
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        pytest.param({"error": "it broke"}, "it broke", id="an error that is a text"),
+        pytest.param({"error": {"code": 429, "message": {"a": 1}}}, '429: {"a":1}', id="an error of other types"),
+        pytest.param({"error": {"message": "no", "data": {"field": "x"}}}, '{"data":{"field":"x"}}', id="error data"),
+        pytest.param({"token_use": {"total": 12}}, "tokens: total 12", id="a total alone"),
+        pytest.param(
+            {"token_use": {"prompt": 5, "result": None, "total": 9}}, "tokens: prompt 5, total 9", id="a part"
+        ),
+        pytest.param({"created_at": 1795168800000}, "created (UTC) 2026-11-20 10:00", id="milliseconds"),
+    ],
+)
+async def test_unusual_fields_of_a_run_are_in_the_text_as_well(
+    connect: Connect, fields: dict[str, Any], line: str
+) -> None:
+    run = {"id": "r1", "status": "failed", **fields}
+    async with upstream.serving({"GET /runs/r1": reply(run)}) as api, connect(configured(api)) as client:
+        answer = await call(client, "get_run", run_id="r1")
+    assert line in re.split(r"\n| · ", answer.text)
+    assert answer.structured == run
+
+
+async def test_a_run_without_token_counts_has_no_line_of_tokens(connect: Connect) -> None:
+    run = {"id": "r1", "status": "failed", "token_use": {"prompt": None}}
+    async with upstream.serving({"GET /runs/r1": reply(run)}) as api, connect(configured(api)) as client:
+        assert "tokens" not in (await call(client, "get_run", run_id="r1")).text
+
+
+async def test_lists_and_groups_have_the_error_of_a_run_in_any_form(connect: Connect) -> None:
+    runs = [
+        {"id": "r1", "status": "failed", "error": "it broke"},
+        {"id": "r2", "status": "failed", "error": {"code": 7}},
+    ]
+    listed, counted = reply(runs), reply({"total": 2})
+    replies: Replies = {
+        **dict.fromkeys(("GET /runs", "POST /runs/search", "POST /runs/find"), listed),
+        "POST /runs/facets": counted,
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        table = await call(client, "list_runs", limit=2)
+        groups = await call(client, "aggregate_runs", by="error", measures=["runs", "median_ms"])
+    assert "\nr1 | it broke\nr2 | 7\n" in table.text
+    assert {group["by"]["error"] for group in groups.structured["groups"]} == {"none", "7"}

@@ -17,7 +17,8 @@ from runs_mcp.server.render import tables
         pytest.param("2026-11-19", "2026-11-19 00:00", id="a date"),
         pytest.param("0001-01-01T00:00:00+14:00", "", id="before the calendar"),
         pytest.param("yesterday", "", id="no time"),
-        pytest.param(1795098612, "", id="a number"),
+        pytest.param(1795098612, "2026-11-19 14:30", id="seconds since 1970"),
+        pytest.param(17, "", id="another number"),
     ],
 )
 def test_the_time_of_creation_is_shown_to_the_minute_in_utc(sent: object, shown: str) -> None:

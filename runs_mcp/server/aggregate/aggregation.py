@@ -37,6 +37,11 @@ class AggregateQuery:
         return replace(self, filters=filters, span=span, where=where)
 
     @property
+    def in_time(self) -> bool:
+        """True if the groups are in chronological order, which shows the latest."""
+        return self.sort is None and bool(TIMES & set(self.by))
+
+    @property
     def searched(self) -> dict[str, Any]:
         """The filters with the creation times."""
         return {**self.filters, **self.span.filters}
@@ -151,9 +156,8 @@ def _answer(
     costs: Costs | None = None,
 ) -> Aggregate:
     ranked = groups.report(query.measures, query.sort, names)
-    in_time = query.sort is None and TIMES & set(query.by)
     return Aggregate(
-        groups=ranked[-query.limit :] if in_time else ranked[: query.limit],  # the latest, or the first
+        groups=ranked[-query.limit :] if query.in_time else ranked[: query.limit],  # the latest, or the first
         left_out=max(len(ranked) - query.limit, 0),
         total=groups.total.values(query.measures),
         missing=groups.total.missing(query.measures),

@@ -7,7 +7,7 @@ from mcp_types import CallToolResult, TextContent
 from runs_mcp.server.aggregate.aggregation import Aggregate, AggregateQuery
 from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
 from runs_mcp.server.aggregate.measures import COST_DIGITS, Number
-from runs_mcp.server.render import empty_result_hints, tables
+from runs_mcp.server.render import tables
 from runs_mcp.server.render.cuts import fair_share
 
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
@@ -21,6 +21,7 @@ GROUPS = {
     },
     "required": ["groups", "total", "covered", "complete"],
 }
+MOST_GROUPS = 200
 TEXT_CHARS_PER_GROUP = 74
 """The room for a group in the text, of 20 groups at least. Structured content has labels whole that are cut to fit."""
 FEWEST_GROUPS = 20
@@ -28,10 +29,11 @@ SHORTEST_LABEL_CHARS = 12
 FIELD_NAMES = {"execution_time": "duration", "token_use": "token counts", "cost": "known cost"}
 
 
-def group_table(query: AggregateQuery, answer: Aggregate, workspace: str) -> CallToolResult:
-    """Return `answer` as text and as structured content."""
-    text = TextContent(type="text", text="\n".join(_lines(query, answer, workspace)))
-    return CallToolResult(content=[text], structured_content=_structured(answer, workspace))
+def group_table(query: AggregateQuery, answer: Aggregate, workspace: str, *, hint: str = "") -> CallToolResult:
+    """Return `answer` as text and as structured content; `hint` says how to find runs if none match."""
+    lines = [*_lines(query, answer, workspace), *([hint] if hint else [])]
+    structured = {**_structured(answer, workspace), **({"advice": hint} if hint else {})}
+    return CallToolResult(content=[TextContent(type="text", text="\n".join(lines))], structured_content=structured)
 
 
 def _structured(answer: Aggregate, workspace: str) -> dict[str, Any]:
@@ -119,15 +121,16 @@ def _number(value: Number) -> str:
 
 
 def _notes(query: AggregateQuery, answer: Aggregate) -> list[str]:
-    notes = [] if answer.covered else [empty_result_hints.unknown_fields(query.where)]
+    notes = []
     if answer.missing:
         missing = ", ".join(f"{count:,} without {FIELD_NAMES[name]}" for name, count in answer.missing.items())
         notes.append(f"Runs left out of measures: {missing}.")
     if answer.without_error:
         notes.append(f"Runs in no group: {answer.without_error:,} without an error.")
     if answer.left_out:
-        which = "more" if query.sort else "further"
-        notes.append(f"{answer.left_out:,} {which} groups: raise limit.")
+        which = "earlier" if query.in_time else "more" if query.sort else "further"
+        advice = "raise limit" if query.limit < MOST_GROUPS else "narrow the filters, e.g. by start and end"
+        notes.append(f"{answer.left_out:,} {which} groups: {advice}.")
     if answer.costs and answer.costs.unknown:
         notes.append(UNKNOWN_COST)
     elif costs := answer.costs:

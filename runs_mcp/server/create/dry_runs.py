@@ -9,7 +9,7 @@ import anyio
 from mcp_types import CallToolResult
 from pydantic import MISSING
 
-from runs_mcp.api import Interaction, InvalidRequestError, NotFoundError, Resolution, RunsApiError
+from runs_mcp.api import REFUSALS, Interaction, NotFoundError, PermissionDeniedError, Resolution, RunsApiError
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.create.run_plan import PlannedRun
 from runs_mcp.server.create.run_request import RunRequest
@@ -48,10 +48,10 @@ async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
 
 
 async def _listing(call: Call) -> Listing | None:
-    """Return the known interactions; None if none can be read."""
+    """Return the known interactions; None if the credential may not read any."""
     try:
         return await services(call).interactions.listing()
-    except RunsApiError:
+    except REFUSALS:
         return None
 
 
@@ -62,7 +62,7 @@ async def _previewed(call: Call, planned: PlannedRun, listing: Listing | None) -
     try:
         listed = _listed(listing, request)
         resolved = await _resolved(call, request, listed, listing)
-    except (UnclearNameError, NotFoundError, InvalidRequestError) as error:
+    except (UnclearNameError, RunsApiError) as error:
         failure = error_messages.explain(call.name, error, scope=CREATE, offered=offered)
         return Preview(label=planned.label, failure=failure)
     return _described(planned, listed, resolved)
@@ -92,6 +92,7 @@ async def _resolved(
     Raises:
         NotFoundError: there is no such interaction, or no such version of it.
         InvalidRequestError: the environment or model does not exist.
+        RunsApiError: the API failed.
     """
     selector, catalog = str(request.interaction), services(call).runs.catalog
     if request.interaction_tag is not MISSING:
@@ -104,9 +105,7 @@ async def _resolved(
         if await _resolves(call, [listed] if listed else listing.interactions[:1] if listing else []):
             raise
         return None
-    except InvalidRequestError:
-        raise
-    except RunsApiError:
+    except PermissionDeniedError:
         return None
 
 

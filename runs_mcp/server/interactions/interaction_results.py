@@ -54,9 +54,19 @@ def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset:
 
 
 def details(
-    call: Call, interaction: Interaction, resolved: Resolution | None, example: Run | None, *, source: Source
+    call: Call,
+    asked: str,
+    interaction: Interaction,
+    resolved: Resolution | None,
+    example: Run | None,
+    *,
+    source: Source,
 ) -> CallToolResult:
-    """Return the schemas of an interaction, what it runs on by default, and the input of an earlier run."""
+    """Return the schemas of an interaction, what it runs on by default, and the input of an earlier run.
+
+    `asked` is the name that the caller gave, perhaps with a version, which `interaction` need not have.
+    """
+    note = {**_other_version(asked, interaction, resolved), **_note(source)}
     documents = {
         "input_schema": interaction.input_schema,
         "result_schema": interaction.result_schema,
@@ -71,16 +81,27 @@ def details(
         "interactions": [{**_line(interaction), **defaults, **whole}],
         **({"cut": sorted(cut)} if cut else {}),
         **({"example_run": example.id} if example else {}),
-        **_note(source),
+        **note,
         "workspace": services(call).workspace,
     }
     lines = [f"Interaction {tables.cell(interaction.endpoint)} ({services(call).workspace})"]
     lines += [f"{name}: {tables.cell(value)}" for name, value in {**_line(interaction), **defaults}.items() if value]
-    lines += [*_note(source).values(), results.UNTRUSTED]
+    lines += [*note.values(), results.UNTRUSTED]
     lines += [results.fenced(_title(name, example), _within(text, share)) for name, text in texts.items()]
     if "create_run" in offered_tools(call.request_context):
         lines.append(f'Run it: create_run(interaction="{tables.cell(interaction.endpoint)}", data={{…}})')
     return results.answer("\n".join(lines), structured)
+
+
+def _other_version(asked: str, listed: Interaction, resolved: Resolution | None) -> dict[str, str]:
+    """Return a note if the caller asked for another version than the `listed` one."""
+    name, _, version = asked.rpartition("@")
+    if not name or asked in (listed.endpoint, listed.id, listed.name) or version == str(listed.version):
+        return {}
+    if resolved and (resolved.version, resolved.status) == (listed.version, listed.status):
+        return {}
+    shown = f"version {listed.version}" if listed.version is not None else tables.cell(listed.endpoint)
+    return {"note": f"Description and schemas are those of {shown}; those of {tables.cell(asked)} are unknown."}
 
 
 def input_summary(schema: Mapping[str, Any] | None) -> str:

@@ -26,6 +26,8 @@ OPTIONS_NAMES = ("run", "_run", "run_options")
 LONGEST_DESCRIPTION_CHARS = 500
 LONGEST_SCHEMA_CHARS = 2_000
 LONGEST_RESULT_SCHEMA_CHARS = 5_000
+NOT_TEXTS = ("integer", "number", "boolean", "array", "object")
+"""Types of arguments in which the text "null" means that they are not set."""
 NOT_PUBLISHED = ('"$ref"', '"$uri"', '"$dynamicRef"', '"pattern"', '"patternProperties"')
 """Keywords of result schemas that clients cannot check, or not within a bounded time."""
 COSTS = "Costs money and makes a new run."
@@ -61,7 +63,8 @@ class InteractionTool:
             UnknownArgumentError: the tool has no argument of some name.
         """
         schema = self.published.input_schema
-        return arguments.clean(given, schema, free_text=schema["properties"])
+        texts = [name for name, field in schema["properties"].items() if field.get("type") not in NOT_TEXTS]
+        return arguments.clean(given, schema, free_text=texts)
 
     async def call(self, call: Call, cleaned: Mapping[str, Any]) -> CallToolResult:
         """Run the interaction with arguments that `clean` returned.

@@ -1,17 +1,24 @@
 """Hints for an empty list: the filter that hides the runs, and the value that was probably meant."""
 
 import difflib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
 
 from runs_mcp.api import REFUSALS, RunsApiError, RunsClient
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call, services
+from runs_mcp.server.params import RunStatus
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import tables
 
-EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag")
-FACETS = {"interaction": "interactions", "status": "status", "model": "models", "environment": "environments"}
+EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag", "finish_reason")
+FACETS = {
+    "interaction": "interactions",
+    "status": "status",
+    "model": "models",
+    "environment": "environments",
+    "finish_reason": "finish_reason",
+}
 """The facet that counts the values of each filter of a search."""
 TOOLS = {
     "get_run_filter_options": "get_run_filter_options shows the values that a filter takes",
@@ -25,6 +32,8 @@ FIELDS = (
     "account project visibility workflow object ttl"
 ).split()
 """The fields of runs that MongoDB filters name."""
+NUMBERS = ("execution_time", "token_use")
+COMPARISONS = ("$eq", "$in", "$gt", "$gte", "$lt", "$lte")
 OTHER_NAMES = {"model": "modelId", "tag": "tags", "duration": "execution_time", "tokens": "token_use"}
 
 
@@ -39,21 +48,44 @@ class _Matches(NamedTuple):
 _Source = Callable[[RunsClient, str, Mapping[str, Any]], Awaitable[_Matches]]
 
 
-def unknown_fields(query: Mapping[str, Any]) -> str:
-    """Return which fields of a MongoDB filter, by which no run was found, are perhaps misspelt."""
-    unknown = {name: _nearest_field(name) for name in _fields_of(query) if name not in FIELDS}
+def for_query(query: Mapping[str, Any]) -> str:
+    """Return which conditions of a MongoDB filter, by which no run was found, perhaps match no run at all."""
+    conditions = [*_conditions_of(query)]
+    doubts = [_doubt(field, value) for field, condition in conditions for value in _compared(condition)]
+    return " ".join(dict.fromkeys(filter(None, [unknown_fields(field for field, _ in conditions), *doubts])))
+
+
+def unknown_fields(names: Iterable[str]) -> str:
+    """Return which of the fields `names` are perhaps misspelt."""
+    unknown = {name: _nearest_field(name) for name in names if name not in FIELDS}
     likely = [f"{one_line(name)} (did you mean {near}?)" for name, near in unknown.items() if near]
     return f"Runs may have no field {', '.join(likely)}." if likely else ""
 
 
-def _fields_of(query: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the first part of each field that `query` compares."""
+def _conditions_of(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the first part of each field that `query` compares, with its condition."""
     for name, condition in query.items():
         if name.startswith("$"):
             parts = condition if isinstance(condition, list) else [condition]
-            yield from (field for part in parts if isinstance(part, Mapping) for field in _fields_of(part))
+            yield from (found for part in parts if isinstance(part, Mapping) for found in _conditions_of(part))
         else:
-            yield name.partition(".")[0]
+            yield name.partition(".")[0], condition
+
+
+def _compared(condition: Any) -> Iterator[str]:
+    """Yield the texts that a condition compares a field with."""
+    operands = [condition.get(name) for name in COMPARISONS] if isinstance(condition, Mapping) else [condition]
+    for operand in operands:
+        yield from (value for value in (operand if isinstance(operand, list) else [operand]) if isinstance(value, str))
+
+
+def _doubt(field: str, value: str) -> str:
+    """Return why no run may have the text `value` in `field`; empty if runs may well have it."""
+    if field == "status" and value not in get_args(RunStatus):
+        return f"status is one of {', '.join(get_args(RunStatus))}, not {one_line(value)}."
+    if field in NUMBERS:
+        return f"{field} holds numbers, not texts."
+    return ""
 
 
 def _nearest_field(name: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent
 
-from runs_mcp.api import Run, TokenUse
+from runs_mcp.api import Run, RunError, TokenUse
 from runs_mcp.observability.masking import show_hidden
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.permissions.offered_tools import offered_tools
@@ -231,23 +231,37 @@ def origin(call: Call, run: Run | None = None) -> str:
 def _facts(run: Run) -> list[str]:
     facts = tables.facts(run).items()
     lines = [" · ".join(f"{name} {text}" for name, text in facts if name not in ("id", "error"))]
-    if used := run.token_use:
-        lines.append(_tokens(used))
+    if (used := run.token_use) and (tokens := _tokens(used)):
+        lines.append(f"tokens: {tokens}")
     if (profile := run.inference_profile) and profile.label:
         lines.append(f"inference profile: {tables.cell(profile.label)} ({tables.cell(profile.id)})")
     return lines
 
 
 def _tokens(used: TokenUse) -> str:
-    counts = {"cached": used.cached, "written to the cache": used.cache_write, "cost in USD": used.cost_usd}
-    further = [f"{name} {value}" for name, value in counts.items() if value is not None]
-    return ", ".join([f"tokens: prompt {used.prompt}", f"result {used.result}", *further])
+    counts = {
+        "prompt": used.prompt,
+        "result": used.result,
+        "total": used.total if None in (used.prompt, used.result) else None,
+        "cached": used.cached,
+        "written to the cache": used.cache_write,
+        "cost in USD": used.cost_usd,
+    }
+    return ", ".join(f"{name} {value}" for name, value in counts.items() if value is not None)
+
+
+def _error(error: RunError, sent: Any) -> str:
+    """Return code and message, and the further fields of the error as JSON."""
+    further = (
+        {name: value for name, value in sent.items() if name not in RunError._fields} if isinstance(sent, dict) else {}
+    )
+    return "\n".join([error.text, *([text_of(further)] if further else [])])
 
 
 def _documents(run: Run, document: Mapping[str, Any]) -> list[str]:
     shown = {name: text_of(document[name]) for name in DOCUMENTS if document.get(name) not in (None, "", {}, [])}
     if run.error:
-        shown = {"error": run.error.text, **shown}
+        shown = {"error": _error(run.error, document.get("error")), **shown}
     known = {*DOCUMENTS, *HEAD_FIELDS}
     rest = {name: value for name, value in document.items() if name not in known and value is not None}
     lines = [f"{tables.cell(name)}: {tables.cell(value)}" for name, value in rest.items()]

@@ -77,24 +77,33 @@ def found(
         following = {"advice": "More runs may match: narrow the query, e.g. by created_at, to be sure."}
     elif left:
         following = _continued(call, query_after(query, shown.runs), left)
-    return _found(call, shown, selection, following, empty_result_hints.unknown_fields(query))
+    if note := _missing_fields(shown, selection):
+        following["note"] = note
+    return _found(call, shown, selection, following, empty_result_hints.for_query(query))
 
 
 def searched(
-    call: Call, search: Mapping[str, Any], shown: FittingRuns, selection: Selection, *, limit: int, left: int
+    call: Call,
+    query: Mapping[str, Any],
+    search: Mapping[str, Any],
+    shown: FittingRuns,
+    selection: Selection,
+    *,
+    limit: int,
+    left: int,
 ) -> CallToolResult:
-    """Return the runs that a `search` gave in place of a closed `find`; `search_runs` continues them."""
-    following: dict[str, Any] = {"note": CLOSED_FIND}
+    """Return the runs that a `search` gave in place of `query` with a closed `find`; `search_runs` continues them."""
+    following: dict[str, Any] = {"note": " ".join(filter(None, [CLOSED_FIND, _missing_fields(shown, selection)]))}
     if left and "search_runs" in offered_tools(call.request_context):
         arguments = {**search, "limit": min(limit, MAX_PAGE), "offset": len(shown.runs)}
         following["next"] = results.written_call("search_runs", arguments)
     elif left:
         following |= _continued(call, None, left)
-    return _found(call, shown, selection, following)
+    return _found(call, shown, selection, following, empty_result_hints.for_query(query))
 
 
 def _found(
-    call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any], hint: str = ""
+    call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any], hint: str
 ) -> CallToolResult:
     if not shown.runs:
         return _empty(call, 0, hint)
@@ -104,6 +113,14 @@ def _found(
     head = f"{tables.counted(len(shown.runs), 'run')} ({results.origin(call)})"
     notes = [following["note"]] if "note" in following else []
     return list_result(call, [head, *notes, tables.table(columns)], shown.rows, structured)
+
+
+def _missing_fields(shown: FittingRuns, selection: Selection) -> str:
+    """Return which selected fields, which no row has, are perhaps misspelt."""
+    present = {name for row in shown.rows for name in row.document}
+    return empty_result_hints.unknown_fields(
+        name for name in selection.included if name.partition(".")[0] not in present
+    )
 
 
 def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:

@@ -21,10 +21,11 @@ NOT_ALL_VALUES = (
 )
 
 
-def facets(call: Call, counts: Facets, *, covered: int | None = None) -> CallToolResult:
+def facets(call: Call, counts: Facets, *, covered: int | None = None, hint: str = "") -> CallToolResult:
     """Return counts by value, one line for each facet: the most frequent values, without the tags of this server.
 
-    `covered` is the number of runs that were counted where others match as well; None: all are counted.
+    `covered` is the number of runs that were counted where others match as well; None: all are counted. `hint` says how
+    to find runs if none match.
     """
     known = {
         name: [bucket for bucket in buckets if not _is_own_tag(bucket)] for name, buckets in counts.buckets.items()
@@ -36,17 +37,23 @@ def facets(call: Call, counts: Facets, *, covered: int | None = None) -> CallToo
         **({} if covered is None else {"covered": covered, "complete": False}),
         "facets": {name: [_sent(bucket) for bucket in shown[name]] for name in shown},
         **({"left_out": left_out} if left_out else {}),
+        **({"advice": hint} if hint else {}),
         "workspace": services(call).workspace,
     }
     lines = [f"{_total(counts, covered)} ({results.origin(call)})"]
     for name, buckets in shown.items():
         more = f", and {left_out[name]:,} rarer values" if name in left_out else ""
         lines.append(f"{tables.cell(name)}: {_counted(buckets) or 'none'}{more}")
-    return results.answer("\n".join(lines), structured)
+    return results.answer("\n".join([*lines, hint] if hint else lines), structured)
 
 
-def options(call: Call, field: str, choices: Sequence[FilterOption], *, complete: bool = True) -> CallToolResult:
-    """Return the values that a filter can take, at most 200; `complete`: there are no others."""
+def options(
+    call: Call, field: str, choices: Sequence[FilterOption], *, complete: bool = True, hint: str = ""
+) -> CallToolResult:
+    """Return the values that a filter can take, at most 200.
+
+    `complete`: there are no others. `hint` says how to find runs if none match.
+    """
     shown = choices[:MOST_OPTIONS]
     columns = {
         "id": [option.id or "" for option in shown],
@@ -59,12 +66,17 @@ def options(call: Call, field: str, choices: Sequence[FilterOption], *, complete
         "options": [_sent(option) for option in shown],
         **({"left_out": cut} if cut else {}),
         **({} if complete else {"complete": False, "note": NOT_ALL_VALUES}),
+        **({"advice": hint} if hint else {}),
         "workspace": services(call).workspace,
     }
     ending = f"{cut:,} more are left out; filters take any of them by id or name." if cut else tables.END
     if not complete:
         ending = NOT_ALL_VALUES
-    return results.answer(f"{head}\n{tables.table(columns)}\n{ending}" if shown else f"{head}. {ending}", structured)
+    if not shown:
+        return results.answer(
+            f"{head}. {' '.join(filter(None, [hint, '' if hint and complete else ending]))}", structured
+        )
+    return results.answer(f"{head}\n{tables.table(columns)}\n{ending}", structured)
 
 
 def _total(counts: Facets, covered: int | None) -> str:

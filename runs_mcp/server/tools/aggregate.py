@@ -9,7 +9,7 @@ from pydantic import MISSING, AfterValidator, BeforeValidator, Field
 from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.aggregation import AggregateQuery, aggregate
-from runs_mcp.server.aggregate.group_table import GROUPS, group_table
+from runs_mcp.server.aggregate.group_table import GROUPS, MOST_GROUPS, group_table
 from runs_mcp.server.aggregate.groups import NAMED, PROFILE, Dimension
 from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
@@ -17,12 +17,12 @@ from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import End, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
+from runs_mcp.server.render import empty_result_hints
 from runs_mcp.server.tools.filter_arguments import SearchArguments
 from runs_mcp.server.tools.filter_times import with_iso_times
 from runs_mcp.server.tools.operation import operation
 from runs_mcp.server.ui import DASHBOARD
 
-MOST_GROUPS = 200
 MEASURES: Sequence[Measure] = ("runs", "failed", "median_ms", "p95_ms", "total_tokens")
 
 
@@ -89,6 +89,12 @@ async def aggregate_runs(
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
-    if not answer.covered:
-        await server.names.check_ids(filters)
-    return group_table(query, answer, server.workspace)
+    return group_table(query, answer, server.workspace, hint="" if answer.covered else await _hint(call, query))
+
+
+async def _hint(call: Call, query: AggregateQuery) -> str:
+    """Return why no run matches `query`, perhaps."""
+    await services(call).names.check_ids(query.filters)
+    if query.where:
+        return empty_result_hints.for_query(query.where)
+    return await empty_result_hints.for_search(call, query.searched)

@@ -81,7 +81,12 @@ def _means_unset(value: Any, *, free: bool) -> bool:
 
 
 def _parsed(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return the object or list that a text holds, where the parameter takes it; any other value as it is."""
+    """Return the object or list that a text holds, and the text in a list of one, where the parameter takes it.
+
+    Models write `["failed"]` for a filter that takes several values in another tool. Other values remain as they are.
+    """
+    if schema.get("type") == "string" and isinstance(value, list) and len(value) == 1:
+        return value[0]
     wanted = _PYTHON_TYPES.get(schema.get("type", ""))
     if wanted is None or not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return value

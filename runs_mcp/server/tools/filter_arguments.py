@@ -18,6 +18,12 @@ def _false(value: Any) -> Any:
     return False if value == "false" else value
 
 
+def _parents(value: Any) -> Any:
+    if value is False or value in ("false", [False], ["false"]):
+        raise ValueError("takes ids of parents; runs without a parent: list_runs(parent=false)")
+    return params.listed(value)
+
+
 def _true_or_unset(value: bool) -> bool | MISSING:  # noqa: FBT001 - pydantic calls it
     """Return `MISSING` for False: models in strict mode write it for a filter that they do not want to set."""
     return value or MISSING
@@ -44,7 +50,7 @@ Parent = Annotated[
 Text = Annotated[Name, params.FREE_TEXT, Field(description="Words to find in prompt, parameters and result")]
 RunName = Annotated[Name, Field(description="Name of the run or its interaction")]
 AllTags = Annotated[Tags, params.short_list("Only runs with all these tags")]
-Parents = Annotated[list[Name], BeforeValidator(params.listed), Field(description="Ids of parent runs")]
+Parents = Annotated[list[Name], BeforeValidator(_parents), Field(description="Ids of parent runs")]
 LinkedObject = Annotated[Name, Field(description="Id of a linked object")]
 ExcludedTags = Annotated[Tags, params.short_list("Tags to leave out")]
 FinishReason = Annotated[Name, WithJsonSchema({"type": "string", "description": "E.g. length"})]

@@ -37,7 +37,7 @@ def _iso_time(field: str, value: Any) -> Any:
             return [_iso_time(field, item) for item in value]
         case None:
             return value
-        case _ if parse_timestamp(value):
+        case str() if parse_timestamp(value):
             return value
     try:
         return format_timestamp(moment(value))

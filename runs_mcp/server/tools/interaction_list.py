@@ -35,7 +35,7 @@ async def list_interactions(
         found = listing.find(interaction)
         version = interaction if "@" in interaction else found.endpoint
         resolved, example = await _resolved(call, version), await _example(call, found)
-        return interaction_results.details(call, found, resolved, example, source=listing.source)
+        return interaction_results.details(call, interaction, found, resolved, example, source=listing.source)
     matching = [candidate for candidate in listing.interactions if _matches(candidate, query, tag)]
     return interaction_results.page(call, matching, limit=limit, offset=offset, source=listing.source)
 

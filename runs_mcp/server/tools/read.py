@@ -86,7 +86,9 @@ async def get_run_filter_options(
     server = services(call)
     filters = await server.names.in_filters(filtered_by)
     values = await filter_values.of(server.runs, field, filters)
-    if not values.options:
+    hint = ""
+    if not values.options and filters:
         await server.names.check_ids(filters)
+        hint = await empty_result_hints.for_list(call, filters)
     shown = [value for value in values.options if not own_tags.is_own(value.name or value.id or "")]
-    return value_counts.options(call, field, shown, complete=values.complete)
+    return value_counts.options(call, field, shown, complete=values.complete, hint=hint)

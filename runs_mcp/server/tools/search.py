@@ -86,7 +86,7 @@ async def find_runs(
     shown = FittingRuns.of(call, [run_lists.with_names(run, names) for run in page.runs], selection)
     left = len(page.runs) - len(shown.runs) + page.further
     if page.search is not None:
-        return run_lists.searched(call, page.search, shown, selection, limit=most, left=left)
+        return run_lists.searched(call, query, page.search, shown, selection, limit=most, left=left)
     further: int | None = left
     if shown.runs and not left:
         further = await find_cursor.rows_remain(server.runs, query, shown.runs)
@@ -105,20 +105,23 @@ async def compute_run_facets(
     """Count runs by status, interaction, model, environment, tag."""
     server = services(call)
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING))
+    span = TimeSlice.between(start, end)
     filters = await server.names.in_filters(filtered_by)
     counted = await count_facets(
         server.runs,
         facets,
         filters,
-        TimeSlice.between(start, end),
+        span,
         most=server.config.server.max_scan,
         deadline=call.scan_deadline,
         on_page=Progress.of(call).say,
         names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
     )
-    if not counted.facets.total:
+    hint = ""
+    if counted.facets.are_empty:
         await server.names.check_ids(filters)
-    return value_counts.facets(call, counted.facets, covered=counted.covered)
+        hint = await empty_result_hints.for_search(call, {**filters, **span.filters})
+    return value_counts.facets(call, counted.facets, covered=counted.covered, hint=hint)
 
 
 async def _sorted(
