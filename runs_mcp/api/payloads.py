@@ -65,6 +65,6 @@ def parse_timestamp(text: Any) -> datetime | None:
     """Return the time that an ISO 8601 text names, in UTC; None if it names none. A time without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None

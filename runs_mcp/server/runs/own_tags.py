@@ -8,7 +8,7 @@ PREFIX = "runs-mcp:"
 
 def is_own(tag: str) -> bool:
     """Return True if `tag` is reserved for the server, whatever its case and surrounding spaces."""
-    return tag.strip().casefold().startswith(PREFIX)
+    return ":" in tag and tag.strip().casefold().startswith(PREFIX)
 
 
 def require_free(tags: list[str]) -> list[str]:
