@@ -1,4 +1,4 @@
-"""Calling tools as tests want to: the text, the structured content, and whether it failed."""
+"""Calls of tools, and their answers: text, structured content and failure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ class Answer:
 
 
 class Notifications:
-    """Collects the progress of one call."""
+    """A progress callback that collects the notifications of one call."""
 
     def __init__(self) -> None:
         self.values: list[float] = []
@@ -33,12 +33,12 @@ class Notifications:
 
     @property
     def text(self) -> str:
-        """The messages put together."""
+        """Return the messages, joined."""
         return "".join(message for message in self.messages if message)
 
 
 async def call(client: Client, tool: str, *, progress: Any = None, **arguments: Any) -> Answer:
-    """Call `tool`; `progress`, a `Notifications`, collects what it reports while it lasts."""
+    """Return the answer of `tool`; `progress` is a progress callback, such as `Notifications`."""
     result = await client.call_tool(tool, arguments, progress_callback=progress)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     return Answer(text, result.structured_content or {}, bool(result.is_error), result)

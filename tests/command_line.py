@@ -59,7 +59,7 @@ def configuration(folder: Path, settings: Any) -> str:
 
 @contextmanager
 def _unchanged_logging() -> Iterator[None]:
-    """Put back the handlers and levels that a command has set for its process."""
+    """Restore the handlers and levels of loggers at the end of the block, which a command changes."""
     root = logging.getLogger()
     handlers, levels = root.handlers[:], {logger: logger.level for logger in _loggers()}
     try:

@@ -21,7 +21,7 @@ from runs_mcp.server.create import idempotent_create
 from runs_mcp.server.runs import run_poller, stream_hub
 from tests.calls import PATIENT
 
-# A shell that runs the tests in its background has them ignore what a terminal tells, and all they start inherits that.
+# A shell that runs the tests in the background makes them ignore SIGINT, and their processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HANDSHAKE, MODERN = "legacy", "auto"
@@ -29,7 +29,7 @@ ERAS = {"handshake": HANDSHAKE, "2026-07-28": MODERN}
 
 # `--hypothesis-profile thorough` runs the properties longer; .ci/run does so together with the slow tests.
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
-settings.register_profile("thorough", max_examples=250, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=100, deadline=None, derandomize=True)
 settings.load_profile("quick")
 
 
@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """The event loop of the product."""
+    """Return the event loop of the product."""
     return "asyncio"
 
 
@@ -63,14 +63,14 @@ def exporter(every_span: InMemorySpanExporter) -> InMemorySpanExporter:
 
 @pytest.fixture(scope="module")
 async def sandbox(anyio_backend: str) -> AsyncIterator[Sandbox]:
-    """A sandbox with its two hundred runs."""
+    """Yield a sandbox with 200 runs."""
     async with running(SandboxOptions()) as started:
         yield started
 
 
 @pytest.fixture
 def config(sandbox: Sandbox) -> Config:
-    """A configuration that points at the sandbox."""
+    """Return a configuration for the sandbox."""
     return Config(api=sandbox_api(sandbox.url, ApiSettings()), streaming=StreamingSettings(flush_ms=5))
 
 
@@ -99,6 +99,6 @@ def connect(mode: str) -> Connect:
 
 @pytest.fixture
 async def client(config: Config, connect: Connect) -> AsyncIterator[Client]:
-    """A client of a server in front of the sandbox."""
+    """Yield a client of a server in front of the sandbox."""
     async with connect(config) as connected:
         yield connected

@@ -12,7 +12,7 @@ START_S = 30
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now."""
+    """Return ports that are free now."""
     listeners = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
     try:
         return [int(listener.getsockname()[1]) for listener in listeners]
@@ -32,7 +32,7 @@ async def listening(port: int) -> None:
             try:
                 stream = await anyio.connect_tcp(LOOPBACK, port)
             except OSError:
-                await anyio.sleep(0.02)  # nothing tells but that it can be reached
+                await anyio.sleep(0.02)  # nothing else shows that the server listens
                 continue
             await stream.aclose()
             return

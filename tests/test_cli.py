@@ -252,3 +252,24 @@ def test_the_console_script_prints_the_version_of_the_module(tmp_path: Path) -> 
     script = Path(sys.executable).parent / "runs-mcp"
     version = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert version.stdout == start_command("--version", cwd=tmp_path).stdout
+
+
+def test_a_command_writes_any_character_to_a_pipe_and_replaces_a_closed_stream(tmp_path: Path) -> None:
+    code = """
+import os
+from runs_mcp.cli.main import main
+main(["config-schema"], standalone_mode=False)
+os.fstat(0)
+print("\\u25b8")
+"""
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, code]
+    environment = {**CLEAN, "PYTHONIOENCODING": "latin-1"}
+    written = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True).stdout
+    assert written.decode().endswith("▸\n")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(["serv"], "serve"), (["instal"], "install"), (["runs", "lst"], "list")])
+def test_a_misspelled_command_is_answered_with_the_nearest(tmp_path: Path, typed: list[str], meant: str) -> None:
+    finished = run_command(*typed, cwd=tmp_path)
+    assert finished.returncode == USAGE
+    assert f"No such command '{typed[-1]}'. Did you mean '{meant}'?" in finished.stderr

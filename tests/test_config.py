@@ -129,6 +129,9 @@ def test_every_setting_that_is_a_path_starts_at_the_file(tmp_path: Path) -> None
     [
         pytest.param({"servr": {}}, "servr: unknown key. Did you mean server?", id="section"),
         pytest.param({"streaming": {"flush": 1}}, "streaming.flush: unknown key. Did you mean flush_ms?", id="key"),
+        pytest.param(
+            {"api": {"auth": {"token": "x"}}}, "api.auth.token: unknown key. Valid: command, env", id="no key"
+        ),
         pytest.param({"streaming": {"max_wait_s": 0}}, "streaming.max_wait_s: Input should be", id="range"),
         pytest.param({"api": {"auth": {"env": "A", "file": "b"}}}, "(not env and file)", id="two sources"),
         pytest.param({"server": {"http": {"metrics": "9464"}}}, "an address and a port such as", id="no address"),
@@ -159,6 +162,9 @@ def profiles(kind: dict[str, Any] = KEYS, **named: Any) -> dict[str, Any]:
             {"server": auth(kind="basic")}, "server.http.auth: kind must be one of bearer, jwt, none", id="kind"
         ),
         pytest.param({"server": auth(keys_file="k")}, "server.http.auth: kind must be one of", id="no kind"),
+        pytest.param(
+            {"server": auth(kind="bearer")}, "server.http.auth.keys_file: this setting is required", id="no keys"
+        ),
         pytest.param(
             {"server": auth(kind="bearer", keys_fil="k")},
             "server.http.auth.keys_fil: unknown key. Did you mean keys_file?",

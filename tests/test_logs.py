@@ -77,7 +77,7 @@ def test_text_that_could_deceive_a_reader_is_made_visible(read: Reader, log: Cal
 
 
 def test_lines_carry_the_fields_of_their_context(read: Reader, log: Callable[[str], None]) -> None:
-    with logs.context(caller="ci"), logs.context(run_id="r1"):
+    with logs.Context(caller="ci"), logs.Context(run_id="r1"):
         log("inside")
         record_start("r2", interaction="Review", model=None)
     log("outside")

@@ -1,4 +1,4 @@
-"""A Runs API that does what a test tells it to, on a real port, and remembers what it was asked."""
+"""A Runs API on a real port that gives scripted replies and records the requests."""
 
 import contextlib
 import socket
@@ -18,9 +18,9 @@ from runs_mcp.config.api_settings import ApiSettings, AuthSettings
 
 TOKEN = "upstream-secret-token"
 GRACE_S = 1
-"""The time that the requests of a stopped server have to end."""
+"""Seconds within which the requests of a stopped server must end."""
 KEEP_ALIVE_S = 300
-"""Longer than a busy client leaves a connection unused: a stream that meets its end is not opened again."""
+"""Longer than a busy client leaves a connection unused: the request of a stream is not repeated after its end."""
 Reply = Callable[[Request], Awaitable[Response]]
 Replies = Mapping[str, Reply | list[Reply]]
 
@@ -35,7 +35,7 @@ class Upstream:
 
     @property
     def api(self) -> ApiSettings:
-        """Settings that point here."""
+        """Return settings of a client of this API."""
         return ApiSettings.model_validate(
             {"base_url": f"{self.url}/api/v1", "auth": AuthSettings.model_validate({"value": TOKEN}), "max_retries": 0}
         )
@@ -45,7 +45,7 @@ class Upstream:
         return self.asked.count(place)
 
     async def answer(self, request: Request) -> Response:
-        """Answer as told."""
+        """Return the next reply to a request."""
         place = f"{request.method} {request.url.path.removeprefix('/api/v1')}"
         self.asked.append(place)
         replies = self._replies[place]
@@ -53,7 +53,7 @@ class Upstream:
 
 
 def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Always this JSON."""
+    """Return a reply that is always this JSON."""
 
     async def answer(_: Request) -> Response:
         return JSONResponse(body, status, headers=headers)
@@ -62,7 +62,7 @@ def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None
 
 
 def events(*parts: str | bytes | anyio.Event | None) -> Reply:
-    """A stream of these parts as they are; an event is waited for, None breaks the connection off."""
+    """Return a reply that streams `parts`; it waits for an event, and breaks the connection at None."""
 
     async def body() -> AsyncIterator[bytes]:
         for part in parts:
@@ -80,7 +80,7 @@ def events(*parts: str | bytes | anyio.Event | None) -> Reply:
 
 
 def chunk(text: str) -> str:
-    """A piece of text, as the platform sends it."""
+    """Return the event of a piece of text, as the platform sends it."""
     return f'data: "{text}"\n\n'
 
 
@@ -88,14 +88,14 @@ CLOSE = 'event: close\ndata: {"status": "completed"}\n\n'
 
 
 class _Server(uvicorn.Server):
-    """A server that stops at once, where uvicorn's own takes two pauses of 0.1 s."""
+    """A server that stops at once; that of uvicorn pauses twice for 0.1 s."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready, self.stop = anyio.Event(), anyio.Event()
 
     async def serve_to_the_end(self, listener: socket.socket) -> None:
-        """Serve until `stop` is set, even if the test is cancelled: its end sets `stop`."""
+        """Serve until `stop` is set, even if the test is cancelled; the end of the test sets `stop`."""
         with anyio.CancelScope(shield=True):
             await self.serve([listener])
 
@@ -149,9 +149,9 @@ async def listening(
     date: bool = True,
     http: Any = "auto",
 ) -> AsyncIterator[str]:
-    """The URL at which an application is served for the duration of the block; it is built for that URL.
+    """Serve the application that `build` returns for its URL, for the duration of the block; yield the URL.
 
-    Without a `lifespan` of its own, it is not asked before it is stopped. `http` is the protocol of its connections.
+    With `lifespan`, the application is started and stopped. `http` is the protocol of its connections.
     """
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # so that asyncio turns Nagle's algorithm off
         listener.bind(("127.0.0.1", 0))

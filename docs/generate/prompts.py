@@ -1,6 +1,6 @@
 """The table of prompts in docs/prompts.md, generated from their files."""
 
-from runs_mcp.server.prompts import Argument, directory, load
+from runs_mcp.server.prompts.prompt_file import Argument, directory, load
 
 
 def document() -> str:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from docs.generate.schemas import default_of, type_of
-from runs_mcp.config.load import json_schema
-from runs_mcp.config.settings import ENV_PREFIX
+from runs_mcp.config.settings import ENV_PREFIX, Config
 
 ANY_NAME = "*"
 
@@ -39,7 +38,7 @@ class Section:
 
 def sections() -> Iterator[Section]:
     """Yield every section of the configuration, outer sections before inner sections."""
-    schema = json_schema()
+    schema = Config.model_json_schema()
     path_by_title: dict[str, str] = {}
     pending: list[tuple[str, dict[str, Any], Any]] = [("", schema, {})]
     while pending:

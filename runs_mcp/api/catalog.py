@@ -1,14 +1,13 @@
 """The catalogue of the API: its interactions, and its environments with their models."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from pydantic import MISSING
 
 from runs_mcp.api.editions import Edition
 from runs_mcp.api.errors import ProtocolError
-from runs_mcp.api.filters import quote_segment
 from runs_mcp.api.models import Ref
 from runs_mcp.api.payloads import drop_unset, read_count, read_text, read_texts
 from runs_mcp.api.requests.requester import Requester
@@ -80,7 +79,7 @@ class Resolution:
     model: str | None
     model_source: str | None
     """Origin of the model, e.g. `config`, `interaction` or `environmentDefault`."""
-    tags: Sequence[str] = field(default=())
+    tags: Sequence[str] = ()
 
 
 class Catalog:
@@ -124,8 +123,10 @@ class Catalog:
             NotFoundError: there is no such interaction.
             RunsApiError: see `RunsClient`.
         """
-        path = f"/interactions/resolve/{quote_segment(interaction)}"
-        answer = await self._requester.call("GET", path, params=drop_unset(environment=environment, model=model))
+        query = drop_unset(environment=environment, model=model)
+        answer = await self._requester.call(
+            "GET", "/interactions/resolve/{interaction}", segments={"interaction": interaction}, params=query
+        )
         if not isinstance(answer, Mapping):
             raise ProtocolError("The Runs API answered something that is not an interaction")
         return _resolution(answer)

@@ -32,6 +32,7 @@ from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fiel
 from runs_mcp.api.stream import Event
 from runs_mcp.config.api_settings import ApiSettings
 
+RUN = "/runs/{run_id}"
 TAG_HEADER = "x-interaction-tag"
 
 
@@ -187,7 +188,7 @@ class RunsClient:
             RunsApiError: see the class.
         """
         query = drop_unset(include_prompt=include_prompt) if self.edition.current_filters else {}
-        return self._run(await self._requester.call("GET", f"/runs/{filters.quote_segment(run_id)}", params=query))
+        return self._run(await self._requester.call("GET", RUN, segments={"run_id": run_id}, params=query))
 
     async def create_run(
         self,
@@ -264,8 +265,8 @@ class RunsClient:
             NotFoundError: there is no such run.
             RunsApiError: see the class. `outcome_unknown` tells whether the tags may have been replaced.
         """
-        path = self._changed_path(run_id)
-        await self._requester.call("PUT", path, body={"tags": list(tags)}, writes=True)
+        self._require_changes()
+        await self._requester.call("PUT", RUN, segments={"run_id": run_id}, body={"tags": list(tags)}, writes=True)
 
     async def delete_run(self, run_id: str) -> None:
         """Delete a run for good. `DELETE /runs/{run_id}`, only where `edition.changes_runs`.
@@ -280,7 +281,8 @@ class RunsClient:
             NotFoundError: there is no such run.
             RunsApiError: see the class. `outcome_unknown` tells whether the run may have been deleted.
         """
-        await self._requester.call("DELETE", self._changed_path(run_id), writes=True)
+        self._require_changes()
+        await self._requester.call("DELETE", RUN, segments={"run_id": run_id}, writes=True)
 
     def stream_run(self, run_id: str) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Open the stream of a run: `Chunk` for each piece of text, then `Closed`. `GET /runs/{run_id}/stream`.
@@ -297,7 +299,7 @@ class RunsClient:
             ResponseTooLargeError: while iterating, one event is above `max_response_bytes`.
             RunsApiError: the stream cannot be opened; see the class.
         """
-        stream = self._requester.stream(f"/runs/{filters.quote_segment(run_id)}/stream")
+        stream = self._requester.stream(f"{RUN}/stream", {"run_id": run_id})
         return filter_stream(stream, self._content.filter_text()) if self._content else stream
 
     async def compute_facets(
@@ -391,8 +393,10 @@ class RunsClient:
             InvalidArgumentError: `field` is empty, `.` or `..`.
             RunsApiError: see the class.
         """
-        path = f"/runs/filter-options/{filters.quote_segment(field)}"
-        answer = await self._requester.call("GET", path, params=filters.list_query(self.edition, filtered_by))
+        query = filters.list_query(self.edition, filtered_by)
+        answer = await self._requester.call(
+            "GET", "/runs/filter-options/{field}", segments={"field": field}, params=query
+        )
         return [FilterOption.read(option) for option in _items(answer)]
 
     async def list_names(self, kind: Literal["interaction", "environment"]) -> list[FilterOption]:
@@ -407,15 +411,14 @@ class RunsClient:
         path = "/interactions/names" if kind == "interaction" else "/environments"
         return [FilterOption.read(option) for option in _items(await self._requester.call("GET", path))]
 
-    def _changed_path(self, run_id: str) -> str:
-        """Return the path of a run that is to be changed.
+    def _require_changes(self) -> None:
+        """Raise an error if the edition cannot change runs.
 
         Raises:
-            InvalidArgumentError: `run_id` is no path segment, or the edition cannot change runs.
+            InvalidArgumentError: it cannot.
         """
         if not self.edition.changes_runs:
             raise InvalidArgumentError(f"The edition {self.edition.name} cannot change or delete runs")
-        return f"/runs/{filters.quote_segment(run_id)}"
 
     async def _run_of_failed_create(self, failed: RunsApiError, run_id: str) -> Run:
         """Return the run that the answer of a failed create names, or its id alone if it cannot be read.
@@ -448,7 +451,7 @@ def _settings(base_url: str | None, token: str | None, api_key: str | None, edit
         return ApiSettings.model_validate(drop_unset(base_url=base_url, edition=edition, auth=auth))
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'base_url'}: {problem['msg'].removeprefix('Value error, ')}"
+            ": ".join([*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")])
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     raise InvalidArgumentError("; ".join(problems))

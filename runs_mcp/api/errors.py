@@ -54,6 +54,8 @@ class RunsApiError(Exception):
         """True if the exchange of an API key for a token failed, so that the call itself was not sent."""
         self.run_id: str | None = None
         """Id of the run that a failed create made, or that a failed stream executed; None if the answer names none."""
+        if said := " ".join(filter(None, (api_message, details))):
+            self.add_note(f"The API says: {said}")  # for tracebacks, which show nothing else but the message
 
 
 class InvalidArgumentError(RunsApiError):

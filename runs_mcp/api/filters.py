@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, TypedDict
-from urllib.parse import quote
 
 from pydantic import MISSING
 
@@ -74,17 +73,6 @@ CURRENT_SEARCH_FILTERS = frozenset(
 """Filters of a search that only the current contract has."""
 REPEATABLE = ("status", "model", "tag")
 """Filters of a list that take several values in the current contract."""
-
-
-def quote_segment(text: str) -> str:
-    """Return `text` percent-encoded as one segment of a path.
-
-    Raises:
-        InvalidArgumentError: `text` is empty, `.` or `..`, which servers do not keep as a segment.
-    """
-    if text in ("", ".", ".."):
-        raise InvalidArgumentError(f"{text!r} cannot be part of a path")
-    return quote(text, safe="")
 
 
 def list_query(edition: Edition, filters: ListFilters, **page: Any) -> dict[str, Any]:

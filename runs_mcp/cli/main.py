@@ -1,5 +1,9 @@
 """The console script `runs-mcp`: its group of commands, each imported when it is used."""
 
+import os
+import sys
+from io import TextIOWrapper
+
 import click
 
 from runs_mcp import __version__
@@ -39,3 +43,23 @@ def main() -> None:
     Settings come from config.json (see runs-mcp config-schema) and from RUNS_MCP_… variables, which take precedence.
     Exit codes: 0 success, 1 failure, 2 error in the configuration or the command line.
     """
+    _replace_closed_streams()
+    _write_any_character()
+
+
+def _replace_closed_streams() -> None:
+    """Open the null device for each standard stream that is closed.
+
+    Otherwise a socket would get the number of the stream, and libuv aborts the process when it closes that socket.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free is that of the stream.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - until the process ends
+
+
+def _write_any_character() -> None:
+    """Write UTF-8 to pipes and files, and `?` for a character that the encoding of a terminal lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")

@@ -50,11 +50,6 @@ def file_in_use(path: Path | None = None) -> Path | None:
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of the configuration file."""
-    return Config.model_json_schema()
-
-
 def _read(file: Path) -> dict[str, Any]:
     try:
         settings = json.loads(_decode(file))

@@ -21,6 +21,9 @@ https://kubernetes.io/docs/concepts/services-networking/service/#environment-var
 NO_OBJECT = ("dict_type", "model_type", "model_attributes_type")
 """Error types of pydantic for a value that is not an object."""
 
+SIMILAR_KEY = 0.75
+"""Similarity from which a key is a misspelling; `token` is none of `token_url`, so its error lists the keys instead."""
+
 
 class ConfigError(Exception):
     """An error in the configuration; its text names the setting, the cause and the remedy."""
@@ -37,7 +40,8 @@ def reject_unknown_variables(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if not name.startswith(ENV_PREFIX) or SERVICE_LINK.fullmatch(f"{name}={environ[name]}"):
             continue
-        if not any(fnmatchcase(name.upper(), pattern) for pattern in known):
+        # Each pattern is compiled to a regular expression, and most names need none.
+        if name.upper() not in known and not any(fnmatchcase(name.upper(), pattern) for pattern in known):
             raise ConfigError(f"Unknown environment variable {name}.{_nearest(name, known)}")
 
 
@@ -62,18 +66,23 @@ def describe(error: ValidationError, file: Path | None, environ: Mapping[str, st
         path, known = _locate(problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = f"unknown key.{_nearest(path[-1], known)}"
+            message = f"unknown key.{_nearest(path[-1], known, cutoff=SIMILAR_KEY)}"
         elif problem["type"].startswith("union_tag"):
             message = f"kind must be one of {', '.join(sorted(known))}"
         elif problem["type"] == "tuple_type":
             message = 'Input should be a list: JSON such as ["a", "b"], or a,b in a variable'
         elif problem["type"] in NO_OBJECT:
             message = "Input should be a JSON object"
+        elif problem["type"] == "missing":
+            message = "this setting is required"
         yield ": ".join([*_origin(path, file, environ), message])
 
 
 def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the variable that sets `path`; otherwise the file, the variables inside `path`, and `path` itself."""
+    """Yield the variable that sets `path`, and the rest of `path` if the variable holds an object.
+
+    If no variable sets it, yield the file, the variables inside `path`, and `path` itself.
+    """
     prefix = "".join(f"{part}__" for part in path).upper()
     inside = []
     for name in sorted(environ) if path else []:
@@ -81,6 +90,8 @@ def _origin(path: list[str], file: Path | None, environ: Mapping[str, str]) -> I
         if name.upper().startswith(ENV_PREFIX) and environ[name]:
             if prefix.startswith(variable):
                 yield name
+                if rest := path[variable.count("__") :]:
+                    yield ".".join(rest)
                 return
             if variable.startswith(prefix):
                 inside.append(name)
@@ -116,7 +127,7 @@ def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
     return {get_args(section.model_fields["kind"].annotation)[0]: section for section in sections}
 
 
-def _nearest(name: str, known: set[str]) -> str:
+def _nearest(name: str, known: set[str], *, cutoff: float = 0.5) -> str:
     by_lower = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
     return f" Did you mean {by_lower[near[0]]}?" if near else f" Valid: {', '.join(sorted(known))}."

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from runs_mcp.config.addresses import is_redis
 from runs_mcp.config.api_settings import AnyCase, ApiSettings, Section
@@ -331,6 +332,7 @@ class Config(BaseSettings):
             raise ValueError(f"profiles: {', '.join(ambiguous)}: named by more than one profile")
         return self
 
+    @override
     @classmethod
     def settings_customise_sources(
         cls,

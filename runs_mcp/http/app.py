@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from runs_mcp.config.http_settings import JwtAuthSettings, NoAuthSettings
 from runs_mcp.config.settings import Config
+from runs_mcp.gcra import GcraLimiter, RateLimiter
 from runs_mcp.http.auth.admission import require_authentication
 from runs_mcp.http.auth.challenge import Challenge
 from runs_mcp.http.auth.metadata import metadata_routes
@@ -37,7 +38,6 @@ from runs_mcp.observability.caller_name import name_of
 from runs_mcp.observability.metrics import Metrics, RequestCounter
 from runs_mcp.observability.request_id import RequestId
 from runs_mcp.observability.tracing import TraceContext
-from runs_mcp.server.gcra import GcraLimiter, RateLimiter
 from runs_mcp.server.middleware.observers import Observers
 from runs_mcp.server.server import build_server
 

@@ -4,7 +4,7 @@ Caches, connection pools and sessions therefore need not know about profiles, an
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import Receive, Scope, Send
@@ -86,9 +86,9 @@ class ProfileServers:
                 await stack.enter_async_context(server.mcp.session_manager.run())  # needs `streamable_http_app` first
             yield
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request to the server of its caller."""
-        await self._server_of(caller_of(scope)).mcp.session_manager.handle_request(scope, receive, send)
+        return self._server_of(caller_of(scope)).mcp.session_manager.handle_request(scope, receive, send)
 
     async def scope_of(self, caller: Caller, tool: str) -> http_settings.Scope | None:
         """Return the scope that a tool of the caller's server needs; None if it has no such tool."""

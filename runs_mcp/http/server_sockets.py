@@ -24,7 +24,7 @@ async def server_sockets(host: str, port: int, *, reuse_port: bool = False) -> A
     except OSError as error:
         raise with_address(error, host, port) from None
     async with listener:
-        yield [one.extra(SocketAttribute.raw_socket) for one in listener.listeners]  # noqa: S610 - anyio's method
+        yield [part.extra(SocketAttribute.raw_socket) for part in listener.listeners]  # noqa: S610 - anyio's method
 
 
 def duplicated(sockets: Sequence[socket]) -> list[socket]:
@@ -36,5 +36,6 @@ def duplicated(sockets: Sequence[socket]) -> list[socket]:
 
 def with_address(error: OSError, host: str, port: int) -> OSError:
     """Return `error` with the address in its message."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
+    # The errors of `getaddrinfo`, such as an unknown host, have negative numbers of their own.
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
     return OSError(error.errno, f"Cannot serve on {host}:{port}: {reason}")

@@ -10,7 +10,7 @@ from opentelemetry.trace import format_trace_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runs_mcp.observability.caller_name import name_of
-from runs_mcp.observability.logs import FIELDS, context
+from runs_mcp.observability.logs import FIELDS, Context
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ async def annotate(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> 
         return await call_next(ctx)
     fields = _fields_of(ctx)
     ctx.request.scope[_MESSAGE] = {"mcp": ctx.method, **fields}
-    with context(**{name: value for name, value in fields.items() if name != "tool"}):
+    with Context(**{name: value for name, value in fields.items() if name != "tool"}):
         return await call_next(ctx)
 
 

@@ -37,7 +37,7 @@ class RequestId:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        with logs.context(request_id=request_id):
+        with logs.Context(request_id=request_id):
             await self._app(scope, receive, send_with_id)
 
 

@@ -2,8 +2,8 @@
 
 from redis.asyncio import Redis
 
+from runs_mcp.gcra import MINUTE_S, GcraLimiter
 from runs_mcp.redis.connection import skip_if_redis_fails
-from runs_mcp.server.gcra import MINUTE_S, GcraLimiter
 
 # The algorithm of `GcraLimiter` as a script, because reading and writing must be atomic. It uses the clock of Redis,
 # since those of replicas differ, and a single key, so that it runs on a Redis Cluster and on Valkey.

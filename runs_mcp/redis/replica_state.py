@@ -39,9 +39,9 @@ class _Shared(SharedState):
     async def running(self) -> AsyncIterator[None]:
         """Count as alive and receive changes of other replicas for the duration of the block."""
         async with anyio.create_task_group() as tasks, self.leases.alive(tasks):
-            await tasks.start(self.bus.listen)
-            tasks.start_soon(self.relay.run)
-            tasks.start_soon(self.codec.keep_fetching)
+            for work in (self.bus.listen, self.relay.run, self.codec.keep_fetching):
+                tasks.start_soon(work)
+            await self.bus.listening.wait()
             yield
             tasks.cancel_scope.cancel()
 

@@ -71,6 +71,8 @@ class RedisRelay:
         self._appender = StreamAppender(redis)
         self._prefix = prefix
         self._woken = f"{prefix}:woken:{leases.replica}"
+        self._woken_at = START
+        """The last entry that was read of the stream `_woken`."""
         self._readings: dict[str, _Reading] = {}
 
     async def read(self, follower: RunStream) -> Role:
@@ -137,32 +139,26 @@ class RedisRelay:
         await self._redis.xadd(self._woken, {"woken": "yes"}, maxlen=1, approximate=False)
 
     async def _keep_reading(self) -> None:
-        woken = START
         while True:
             with skip_if_redis_fails("reading runs"):
                 while True:
-                    positions: dict[Any, Any] = {self._woken: woken} | {
-                        name: reading.position for name, reading in self._readings.items()
-                    }
-                    streams: Any = await self._redis.xread(positions, count=MAX_ENTRIES, block=BLOCK_MS)
-                    for name, entries in streams or []:
-                        woken = self._take(name, entries, woken)
-            self._reset_readings()
+                    await self._read_entries()
+            # Every follower looks up the leader of its run again.
+            for reading in self._readings.values():
+                reading.done.set()
             await anyio.sleep(RETRY_S)
 
-    def _take(self, name: str, entries: list[tuple[str, dict[str, str]]], woken: str) -> str:
-        """Add the entries of a stream to its follower. Return the last entry of the stream that wakes this replica."""
-        if name == self._woken:
-            return entries[-1][0]
-        if reading := self._readings.get(name):
-            for entry, fields in entries:
-                reading.apply(entry, fields)
-        return woken
-
-    def _reset_readings(self) -> None:
-        """Make every follower look up the leader of its run again."""
-        for reading in self._readings.values():
-            reading.done.set()
+    async def _read_entries(self) -> None:
+        """Wait for entries of the streams, and add them to the followers."""
+        positions: dict[Any, Any] = {name: reading.position for name, reading in self._readings.items()}
+        positions[self._woken] = self._woken_at
+        streams: Any = await self._redis.xread(positions, count=MAX_ENTRIES, block=BLOCK_MS)
+        for name, entries in streams or []:
+            if name == self._woken:
+                self._woken_at = entries[-1][0]
+            elif reading := self._readings.get(name):
+                for entry, fields in entries:
+                    reading.apply(entry, fields)
 
     async def _check_leaders(self) -> None:
         """Stop reading from leaders that have died or released their leases."""

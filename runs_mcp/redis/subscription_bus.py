@@ -1,7 +1,6 @@
 """The subscription bus shared by replicas: a change that any replica detects reaches the clients of all replicas."""
 
 import anyio
-from anyio.abc import TaskStatus
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
 from redis.asyncio.client import PubSub
 from typing_extensions import override
@@ -16,6 +15,8 @@ class RedisBus(InMemorySubscriptionBus):
 
     def __init__(self, redis: GuardedRedis, channel: str) -> None:
         super().__init__()
+        self.listening = anyio.Event()
+        """Set after the first attempt to subscribe, even if it failed."""
         self._redis = redis
         self._channel = channel
 
@@ -28,24 +29,16 @@ class RedisBus(InMemorySubscriptionBus):
                 return  # `listen` delivers it to the listeners of this replica as well
         await super().publish(event)
 
-    async def listen(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Publish the changes of all replicas, including this replica, until cancelled.
-
-        Signals `started` after the first attempt to subscribe, even if it failed.
-        """
-        started = False
+    async def listen(self) -> None:
+        """Publish the changes of all replicas, including this replica, until cancelled."""
         while True:
             with skip_if_redis_fails("listening for changes"):
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
                     await self._subscribe(subscription)
-                    if not started:
-                        task_status.started()
-                        started = True
+                    self.listening.set()
                     async for message in subscription.listen():
                         await super().publish(ResourceUpdated(uri=message["data"]))
-            if not started:
-                task_status.started()
-                started = True
+            self.listening.set()
             await anyio.sleep(RETRY_S)
 
     async def _subscribe(self, subscription: PubSub) -> None:

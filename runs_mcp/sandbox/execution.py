@@ -1,6 +1,7 @@
 """The execution of runs: each run executes once, and its text is kept for all readers until it ends."""
 
 import json
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from runs_mcp.sandbox.storage.run_store import RunStore
 Document = dict[str, Any]
 T = TypeVar("T")
 MS_PER_S = 1_000
+# A word and the space after it, so that the chunks of a text concatenate to the text.
+CHUNK = re.compile(r"\S+\s*|\s+")
 INTERRUPTED = ("interrupted", "The server was restarted while the run was executing.")
 
 
@@ -89,11 +92,11 @@ class Executions:
     """The runs that are executing in this process."""
 
     def __init__(
-        self, database: Database, tasks: TaskGroup, catalog: InteractionCatalog, checker: SchemaChecker
+        self, database: Database, tasks: TaskGroup, interactions: InteractionCatalog, checker: SchemaChecker
     ) -> None:
         self._database = database
         self._tasks = tasks
-        self._catalog = catalog
+        self._interactions = interactions
         self._checker = checker
         self._live: dict[str, LiveRun] = {}
 
@@ -146,7 +149,7 @@ class Executions:
             )
         except ModelError as error:
             return samples.failed(error.code, error.message)
-        for piece in interaction.chunks(text_of(result)):
+        for piece in CHUNK.findall(text_of(result)):
             live.append(piece)
             await anyio.sleep(demo_work.delay_s(data, run["modelId"]))
         settings = run.get(EXECUTION_SETTINGS, {})
@@ -165,7 +168,7 @@ class Executions:
     def _interaction(self, run: Document) -> Interaction | None:
         selector = run["interaction"]["id"]
         prompts = run.get(EXECUTION_SETTINGS, {}).get("prompts")
-        return temporary(selector, prompts) if prompts else self._catalog.find(selector)
+        return temporary(selector, prompts) if prompts else self._interactions.find(selector)
 
 
 def recover(store: RunStore) -> None:

@@ -1,11 +1,10 @@
 """The life of a sandbox: served in an event loop with other tasks, or as the only task of a process."""
 
-import contextlib
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -47,7 +46,7 @@ class _EmbeddedServer(NotifyingServer):
     """A server that leaves signals to the program that embeds it."""
 
     @override
-    @contextlib.contextmanager
+    @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
@@ -152,7 +151,7 @@ def _sandbox(host: str, listener: socket.socket) -> Sandbox:
     return Sandbox(url=f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
 
 
-@contextlib.contextmanager
+@contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """Yield a socket for uvicorn, created as TCP: otherwise asyncio leaves Nagle's algorithm on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -7,22 +7,19 @@ import anyio
 
 
 class CallsInFlight:
-    """The tool calls that have not been answered yet."""
+    """The tool calls that have not been answered yet. `with calls:` counts a call for the duration of the block."""
 
     def __init__(self) -> None:
         self.count = 0
         self._idle = anyio.Event()
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a call for the duration of the block."""
+    def __enter__(self) -> None:
         self.count += 1
-        try:
-            yield
-        finally:
-            self.count -= 1
-            if not self.count:
-                self._idle.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+        if not self.count:
+            self._idle.set()
 
     async def idle(self) -> None:
         """Wait until every call has been answered."""

@@ -1,5 +1,6 @@
-"""Elicitation: questions to the person behind the client, in both eras. The server asks which of several things was
-meant, and for a confirmation before it executes, changes or deletes runs.
+"""Elicitation: questions to the person behind the client, in both eras.
+
+The server asks which of several things was meant, and for a confirmation before it executes, changes or deletes runs.
 
 2026-07-28: the call returns the question, and the client repeats the call with the answer and with state that the SDK
 seals. Before: the server asks while the call waits. Clients without elicitation get an error that says what to pass.
@@ -130,22 +131,19 @@ async def confirm(call: Call, *, action: Literal["create", "start"], facts: Sequ
     `facts` describe the run: interaction, model, environment, number of runs; `data` is its input.
 
     Raises:
-        NotConfirmedError: The user did not agree.
-        InputRequiredError: The call must return the question.
+        NotConfirmedError: the user did not agree.
+        InputRequiredError: the call must return the question.
     """
     # Only the setting decides. A model could set an argument of the tool to skip the confirmation.
     if not services(call).config.server.confirm_create:
         return
     shown = f" Data: {tables.cell(data, SHOWN_DATA_CHARS)}" if data not in (None, {}) else ""
     message = f"{action.capitalize()} {', '.join(facts)}? This executes it and costs money.{shown}"
-    question = Question(CONFIRM, message, {CONFIRMED: "Run it", "no": "Do not run it"}, default=CONFIRMED)
-    match await ask(call, question):
+    match await _refusal(call, message, yes="Run it", no="Do not run it"):
         case Unanswered.UNREACHABLE:
             raise NotConfirmedError(error_messages.NOBODY_TO_ASK)
         case Unanswered() as reason:
             raise NotConfirmedError(error_messages.not_confirmed(action, reason))
-        case answer if answer != CONFIRMED:
-            raise NotConfirmedError(error_messages.not_confirmed(action, Unanswered.DECLINED))
 
 
 async def confirm_change(call: Call, action: Literal["update", "delete"], message: str) -> None:
@@ -154,18 +152,26 @@ async def confirm_change(call: Call, action: Literal["update", "delete"], messag
     If the client cannot ask, the change goes ahead, unless `server.confirm_create` requires a person.
 
     Raises:
-        NotConfirmedError: The user did not agree.
-        InputRequiredError: The call must return the question.
+        NotConfirmedError: the user did not agree.
+        InputRequiredError: the call must return the question.
     """
-    answers = {CONFIRMED: action.capitalize(), "no": f"Do not {action}"}
-    match await ask(call, Question(CONFIRM, message, answers, default=CONFIRMED)):
-        case Unanswered.UNREACHABLE:
-            if services(call).config.server.confirm_create:
-                raise NotConfirmedError(error_messages.not_changed(action, Unanswered.UNREACHABLE))
+    match await _refusal(call, message, yes=action.capitalize(), no=f"Do not {action}"):
+        case Unanswered.UNREACHABLE if not services(call).config.server.confirm_create:
+            return
         case Unanswered() as reason:
             raise NotConfirmedError(error_messages.not_changed(action, reason))
-        case answer if answer != CONFIRMED:
-            raise NotConfirmedError(error_messages.not_changed(action, Unanswered.DECLINED))
+
+
+async def _refusal(call: Call, message: str, *, yes: str, no: str) -> Unanswered | None:
+    """Return the reason why `message` was not answered with yes; None if it was.
+
+    Raises:
+        InputRequiredError: the call must return the question.
+    """
+    answer = await ask(call, Question(CONFIRM, message, {CONFIRMED: yes, "no": no}, default=CONFIRMED))
+    if answer == CONFIRMED:
+        return None
+    return answer if isinstance(answer, Unanswered) else Unanswered.DECLINED
 
 
 async def question_about(error: BaseException, call: Call, arguments: Mapping[str, Any]) -> Question | None:
@@ -190,7 +196,7 @@ async def ask(call: Call, question: Question) -> Answer:
     """Return the answer to `question`.
 
     Raises:
-        InputRequiredError: The call must return the question.
+        InputRequiredError: the call must return the question.
     """
     if not _can_ask(call):
         return Unanswered.UNREACHABLE

@@ -31,7 +31,6 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, InteractionToolSettings
 from runs_mcp.server import ui
 from runs_mcp.server.calls_in_flight import CallsInFlight
-from runs_mcp.server.completion import Completions
 from runs_mcp.server.context import Request, Services
 from runs_mcp.server.elicitation import STATE_TTL_S
 from runs_mcp.server.instructions import instructions
@@ -42,10 +41,11 @@ from runs_mcp.server.middleware.initialize import InitializeResponse
 from runs_mcp.server.middleware.observers import NO_OBSERVERS, Observers
 from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
-from runs_mcp.server.offered_prompts import OfferedPrompts
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.permitted_tools import INSTRUCTIONS_WAIT_S
 from runs_mcp.server.permissions.scopes import READ, principal
+from runs_mcp.server.prompts.completion import Completions
+from runs_mcp.server.prompts.offered_prompts import OfferedPrompts
 from runs_mcp.server.resources import handlers as resources
 from runs_mcp.server.resources.subscriptions import Subscriptions
 from runs_mcp.server.runs.shared_state import SharedState
@@ -226,7 +226,7 @@ def _managing(config: Config) -> Sequence[Operation]:
     """Return the operations that `server.manage` adds.
 
     Raises:
-        ConfigError: The edition lacks them.
+        ConfigError: the edition lacks them.
     """
     if not config.server.manage:
         return ()

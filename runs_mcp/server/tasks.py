@@ -117,7 +117,7 @@ async def _run_of(ctx: Request, asked: TaskParams) -> Run:
     """Return the run of a task.
 
     Raises:
-        MCPError: The client does not declare the extension, names another task in the header, or there is no such run.
+        MCPError: the client does not declare the extension, names another task in the header, or there is no such run.
     """
     require_client_extension(ctx, EXTENSION)
     headers = getattr(ctx.request, "headers", None)

@@ -84,7 +84,7 @@ class ToolCalls:
         """Answer `tools/call`; a failure is a result with a message, never a traceback.
 
         Raises:
-            MCPError: There is no such tool.
+            MCPError: there is no such tool.
         """
         operation = await self._find(params.name)
         # MCP ("Tools", "Error Handling"): an unknown tool is a protocol error; failures of tools are results, which the
@@ -100,7 +100,7 @@ class ToolCalls:
             return results.failure(str(error))
         if refusal := self._over_limits(ctx, arguments):
             return results.failure(refusal)
-        with self._in_flight.counted():
+        with self._in_flight:
             # Reads can be repeated, so only scans, which have an answer at any time, end within the client's patience.
             max_wait_s = ctx.lifespan_context.config.streaming.max_wait_s
             patience = patience_of_client(ctx) if operation.executes else Patience(max_wait_s)

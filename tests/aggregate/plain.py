@@ -34,7 +34,7 @@ def moment(run: Document) -> datetime:
 
 
 def values_of(run: Document, dimension: str) -> Sequence[str]:
-    """Return the values of a run in a dimension; ids for what has a name."""
+    """Return the values of a run in a dimension: ids of interactions and environments."""
     created = moment(run)
     match dimension:
         case "model":
@@ -78,7 +78,7 @@ def measured(runs: Iterable[Document]) -> dict[str, Any]:
 
 
 def p95(times: Sequence[float]) -> float | None:
-    """Return the 95th percentile as the statistics module has it."""
+    """Return the 95th percentile, by the statistics module."""
     if len(times) < 2:
         return times[0] if times else None
     return statistics.quantiles(times, n=100, method="inclusive")[94]

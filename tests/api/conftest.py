@@ -32,19 +32,19 @@ class Closing(httpx.AsyncByteStream):
 
 @pytest.fixture
 def router() -> respx.MockRouter:
-    """Routes and the calls they received; a request without a route is an error."""
+    """Return routes that record their calls; a request without a route is an error."""
     return respx.MockRouter(using=None, assert_all_called=False)
 
 
 @pytest.fixture
 def waits() -> list[float]:
-    """The seconds that the client would have slept between attempts."""
+    """Return the list of seconds for which the client would have slept between attempts."""
     return []
 
 
 @pytest.fixture
 def open_client(router: respx.MockRouter, waits: list[float]) -> Open:
-    """Opens a client whose transport is the router, with settings of the test's choice."""
+    """Return a function that opens a client with given settings, whose transport is the router."""
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)

@@ -323,7 +323,7 @@ def test_a_missing_secret_is_named_at_once(auth: dict[str, str], says: str) -> N
     ("command", "says"),
     [
         pytest.param("false", "api.auth.command (false): the command failed with exit code 1", id="fails"),
-        pytest.param("no-such-program-anywhere", "cannot be run: FileNotFoundError", id="is not there"),
+        pytest.param("no-such-program-anywhere", "cannot be run: No such file or directory", id="is not there"),
         pytest.param("true", "the secret is empty", id="prints nothing"),
     ],
 )

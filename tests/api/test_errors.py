@@ -1,6 +1,7 @@
 """Errors of the API client: the type, the status, the API's own message, and whether a retry can help."""
 
 import inspect
+from traceback import format_exception
 from typing import Any
 
 import httpx
@@ -186,3 +187,11 @@ async def test_a_failed_create_that_names_its_run_gives_that_run(router: respx.M
     async with open_client() as client:
         run = await client.create_run(interaction="i1")
     assert run.raw == {**failed, "prompt": "p"}
+
+
+async def test_a_traceback_shows_the_words_of_the_api(router: respx.MockRouter, open_client: Open) -> None:
+    router.route().respond(422, json={"message": "data does not fit.", "details": "data: 'text' is required"})
+    async with open_client() as client:
+        with pytest.raises(InvalidRequestError) as rejected:
+            await client.get_run("r1")
+    assert "The API says: data does not fit. data: 'text' is required" in "".join(format_exception(rejected.value))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from runs_mcp import api
-from runs_mcp.api import InvalidArgumentError, RunsClient, connect
+from runs_mcp.api import DefaultTransport, InvalidArgumentError, RunsClient, SetupError, connect
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from tests.api import typed_user_code
 
@@ -112,3 +112,26 @@ def test_arguments_that_cannot_work_are_rejected(arguments: dict[str, typing.Any
     with pytest.raises(InvalidArgumentError, match=message) as rejected:
         connect(**arguments)
     assert "abcdef" not in str(rejected.value)
+
+
+@pytest.mark.anyio
+async def test_a_closed_client_sends_nothing() -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, json=[])
+
+    async with connect(token="a-token", transport=httpx.MockTransport(answer)) as runs:
+        await runs.list_runs()
+    with pytest.raises(SetupError, match="The client is closed"):
+        await runs.list_runs()
+    with pytest.raises(SetupError, match="The client is closed"):
+        await runs.create_run(interaction="SummarizeText")
+    assert len(requests) == 1
+
+
+def test_the_default_transport_names_another_for_programs_without_asyncio() -> None:
+    request = httpx.Request("GET", "http://127.0.0.1/api/v1/runs")
+    with pytest.raises(SetupError, match=r"with trio, pass transport=httpx\.AsyncHTTPTransport"):
+        DefaultTransport().handle_async_request(request).send(None)

@@ -39,7 +39,7 @@ def installed(name: str, dependencies: Mapping[str, str], *, overrides: Mapping[
 def run(arguments: Sequence[str | Path], *, cwd: Path | None = None, expect: int = 0) -> str:
     """Run `node` with these arguments, require exit code `expect`, and return its output."""
     finished = subprocess.run(
-        [BIN / "node", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+        [BIN / "node", *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=False
     )
     assert finished.returncode == expect, f"{finished.stdout}\n{finished.stderr}"
     return finished.stdout

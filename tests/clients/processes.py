@@ -1,24 +1,25 @@
-"""The product as its users start it: as a process."""
+"""Servers in processes of their own, as users start them."""
 
 import os
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.text import TextReceiveStream
 
 SERVE = ("-m", "runs_mcp", "serve", "--sandbox")
 SERVING = re.compile(r"serving MCP at (http://[^\"\s]+)")
+SANDBOX = re.compile(r"The sandbox is at (http://[^/]+)/api/v1")
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("RUNS_MCP_", "COMPOSABLE_"))}
 
 
 @asynccontextmanager
 async def serving_http(arguments: Sequence[str] = SERVE) -> AsyncIterator[str]:
-    """The URL of a server over HTTP, in a process of its own."""
+    """Run a server over HTTP for the duration of the block; yield its URL."""
     async with http_process(arguments) as (url, _):
         yield url
 
@@ -27,21 +28,39 @@ async def serving_http(arguments: Sequence[str] = SERVE) -> AsyncIterator[str]:
 async def http_process(
     arguments: Sequence[str] = SERVE, environment: Mapping[str, str] = CLEAN
 ) -> AsyncIterator[tuple[str, Process]]:
-    """The URL of a server over HTTP, and the process that serves it."""
+    """Run a server over HTTP for the duration of the block; yield its URL and its process."""
     command = [sys.executable, *arguments, "--http", "--port", "0"]
     async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
         assert process.stderr
         try:
-            yield await _url(TextReceiveStream(process.stderr)), process
+            yield await printed_url(process.stderr, SERVING), process
         finally:
             if process.returncode is None:
                 process.terminate()
 
 
-async def _url(log: TextReceiveStream) -> str:
+@asynccontextmanager
+async def sandbox_process(*options: str) -> AsyncIterator[tuple[str, Process]]:
+    """Yield the URL and the process of the `sandbox` command; kill the process at the end."""
+    command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", "0", *options]
+    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=CLEAN) as process:
+        assert process.stderr
+        try:
+            yield await printed_url(process.stderr, SANDBOX), process
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def printed_url(output: ByteReceiveStream, pattern: re.Pattern[str]) -> str:
+    """Read the output of a process until it prints the first group of `pattern`, and return that group.
+
+    Raises:
+        AssertionError: the output ended before.
+    """
     seen = ""
-    async for text in log:
+    async for text in TextReceiveStream(output):
         seen += text
-        if found := SERVING.search(seen):
+        if found := pattern.search(seen):
             return found[1]
-    raise AssertionError(f"the server did not start: {seen}")
+    raise AssertionError(f"the process did not start: {seen}")

@@ -1,4 +1,4 @@
-"""A server over stdio, with each line that is sent to it written by the test."""
+"""A server over stdio, to which a test sends lines of its own."""
 
 import json
 import sys
@@ -18,32 +18,32 @@ CALL = {"jsonrpc": "2.0", "id": "x", "method": "tools/call"}
 
 
 class Peer:
-    """A process of the server, and what it says."""
+    """A process of the server, and its messages."""
 
     def __init__(self, process: Process) -> None:
         assert process.stdout
         self.process = process
-        self._said = BufferedByteReceiveStream(process.stdout)
+        self._received = BufferedByteReceiveStream(process.stdout)
 
     async def send(self, message: str | bytes) -> None:
-        """Send a line as it is."""
+        """Send a line unchanged."""
         assert self.process.stdin
         await self.process.stdin.send((message.encode() if isinstance(message, str) else message) + b"\n")
 
     async def next(self) -> dict[str, Any]:
-        """The next thing it says."""
-        return dict(json.loads(await self._said.receive_until(b"\n", 10_000_000)))
+        """Return the next message."""
+        return dict(json.loads(await self._received.receive_until(b"\n", 10_000_000)))
 
     async def answer_to(self, request_id: str) -> dict[str, Any]:
-        """The answer to a request; others before it are passed over."""
-        while (said := await self.next()).get("id") != request_id:
+        """Return the answer to a request, and skip the messages before it."""
+        while (message := await self.next()).get("id") != request_id:
             pass
-        return said
+        return message
 
 
 @asynccontextmanager
 async def started(arguments: Sequence[str], environment: Mapping[str, str] = CLEAN) -> AsyncIterator[Peer]:
-    """A server in a process of its own, past its handshake."""
+    """Run a server in a process of its own for the duration of the block, after its handshake."""
     command = [sys.executable, *arguments]
     async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment) as process:
         peer = Peer(process)

@@ -42,7 +42,8 @@ async def inspect(program: Path, target: list[str], *options: str) -> dict[str, 
 
 async def inspected(program: Path, target: list[str], *options: str) -> dict[str, Any]:
     """Return what the Inspector prints."""
-    arguments = [str(program), "--cli", *target, "--format", "json", "--quiet", *options]
+    patience = ["--connect-timeout", "60000"]  # ms; the default is too short where other tests use the processors
+    arguments = [str(program), "--cli", *target, "--format", "json", "--quiet", *patience, *options]
     answer: dict[str, Any] = json.loads(await anyio.to_thread.run_sync(partial(node.run, arguments)))
     return answer
 

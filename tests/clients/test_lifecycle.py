@@ -108,7 +108,8 @@ async def test_a_client_that_does_not_read_is_blocked_and_uses_bounded_memory() 
         before = process.memory_info().rss
         for number in count():
             with anyio.move_on_after(2) as waiting:  # once every pipe is full, sending waits as well
-                await peer.send(request("resources/read", f"r{number}", uri="runs://schema") + " " * 20_000)
+                prompt = request("prompts/get", f"p{number}", name="debug_failed_run", arguments={"run_id": "r1"})
+                await peer.send(prompt + " " * 20_000)
             if waiting.cancelled_caught:
                 break
         assert process.memory_info().rss - before < 100 * 2**20

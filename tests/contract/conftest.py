@@ -1,4 +1,4 @@
-"""Packages built from the repository, as they would be released."""
+"""Packages built from the repository, as in a release."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ EXAMPLE = "config.example.json"
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source distribution, and the wheel that is built from it."""
+    """Return a folder with the source distribution, and the wheel that is built from it."""
     folder = tmp_path_factory.mktemp("built")
     subprocess.run([BIN / "uv", "build", "--quiet", "--out-dir", folder, ROOT], check=True, capture_output=True)
     return folder
@@ -28,6 +28,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(built: Path) -> Path:
-    """The wheel."""
+    """Return the wheel."""
     [wheel] = built.glob("runs_mcp-*.whl")
     return wheel

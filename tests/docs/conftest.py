@@ -1,4 +1,4 @@
-"""A machine with a sandbox for an account, whose settings come by the environment, which wins over any file."""
+"""A machine whose account is a sandbox, set by environment variables, which override any file."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ NewMachine = Callable[[str], Machine]
 
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
-    """A sandbox, in a thread of its own."""
+    """Yield the URL of a sandbox, which runs in a thread of its own."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(running()) as sandbox:
         yield sandbox.url
 
@@ -38,12 +38,12 @@ def answered() -> set[tuple[str, ...]]:
 
 @pytest.fixture
 def new_machine(tmp_path: Path, sandbox_url: str, token: str, answered: set[tuple[str, ...]]) -> NewMachine:
-    """Makes a machine with a config.json."""
+    """Return a function that makes a machine with a config.json."""
     environment: Mapping[str, str] = {**CLEAN, "RUNS_MCP_API__BASE_URL": f"{sandbox_url}/api/v1"}
     return lambda configuration: Machine(tmp_path, environment, token, configuration, answered)
 
 
 @pytest.fixture
 def machine(new_machine: NewMachine) -> Machine:
-    """One with the example for a config.json."""
+    """Return a machine with config.example.json as its config.json."""
     return new_machine(EXAMPLE)

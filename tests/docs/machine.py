@@ -1,4 +1,4 @@
-"""A machine to try the commands of the documents on: a checkout, a home, and an account, which a sandbox stands for."""
+"""A machine that runs the commands of the documents: a checkout, a home folder, and a sandbox as the account."""
 
 import json
 import os
@@ -25,16 +25,17 @@ ELSEWHERE = {
     "/opt/runs-mcp/bin/": ".venv/bin/",
     "/etc/runs-mcp": ".",
     "--port 8090": "--port 0",
+    "--workers 4": "--workers 2",
     "serve --http": "serve --http --port 0",
 }
-"""Places and ports of the documents, and what they are here."""
+"""Places, ports and numbers in the documents, and their replacements for this machine."""
 SERVING = re.compile(r"runs-mcp (?:sandbox|serve --http|dashboard)(?! --help)")
-"""Commands that end when they are told to, and print an address first."""
+"""Commands that print an address, and then run until a signal."""
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
 class Machine:
-    """Runs commands, one after the other, in a folder that is like a checkout."""
+    """A machine that runs commands, one after the other, in a folder like a checkout."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class Machine:
         configuration: str,
         answered: set[tuple[str, ...]],
     ) -> None:
-        """`answered` are the servers that have been seen to answer, which need not be started again."""
+        """`answered` are the servers that have answered, which need not be started again."""
         self._folder = folder
         self._answered = answered
         self._token = token
@@ -60,19 +61,19 @@ class Machine:
         for name in ("benchmarks", "config.example.json", "docs", "evals", "tests"):
             (folder / name).symlink_to(ROOT / name)
         (folder / "config.json").write_text(self.here(configuration), encoding="utf-8")
-        (folder / "pasted").write_text("a-secret", encoding="utf-8")  # for what reads standard input
+        (folder / "pasted").write_text("a-secret", encoding="utf-8")  # for commands that read standard input
         (folder / "bin").mkdir()
         (folder / "bin" / "uvx").write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")  # the package is here already
         (folder / "bin" / "uvx").chmod(0o700)
 
     def here(self, text: str) -> str:
-        """`text`, with the places and the secret of this machine."""
+        """Return `text` with the paths, ports and secret of this machine."""
         for there, here in ELSEWHERE.items():
             text = text.replace(there, here)
         return text.replace(SECRET, self._token)
 
     def run(self, command: str) -> None:
-        """Run a command as a shell would; it has to succeed, or to serve until it is told to stop."""
+        """Run a command in a shell; it must succeed, or serve until it gets a signal."""
         command = self.here(command)
         if command.startswith("export "):
             self._exported.append(command)
@@ -103,7 +104,7 @@ class Machine:
         assert process.returncode in stopped, f"{command}\n{said}"
 
     async def answers(self, words: Sequence[str]) -> None:
-        """Start a server as a client would; it has to answer, and to have its tools."""
+        """Start a server as a client does, and assert that it lists its tools."""
         if tuple(words) in self._answered:
             return
         command, *arguments = words

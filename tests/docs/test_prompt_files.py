@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runs_mcp.server.prompts import load
+from runs_mcp.server.prompts.prompt_file import load
 from tests.docs.documents import Block, blocks, each
 
 

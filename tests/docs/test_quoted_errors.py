@@ -70,7 +70,7 @@ HOW: dict[str, Provoked] = {
         {"server": {"http": {"auth": {"kind": "bearer", "keys_file": "keys.json"}}}},
     ),
     "….md is no prompt: …": Terminal(
-        "touch own.md; python -c 'from pathlib import Path; from runs_mcp.server.prompts import load; "
+        "touch own.md; python -c 'from pathlib import Path; from runs_mcp.server.prompts.prompt_file import load; "
         'list(load(Path(".")))\''
     ),
     "… cannot be read: No such file or directory.": Terminal("runs-mcp serve --config nowhere.json"),

@@ -108,6 +108,10 @@ class Host:
     version: str
     check: Callable[[str, Path, Mapping[str, str]], None]
 
+    def install(self) -> Path:
+        """Install the host if it is not, and return its folder."""
+        return node.installed(self.client, {self.package: self.version})
+
 
 HOSTS = [
     Host("claude-code", "@anthropic-ai/claude-code", "2.1.328", listed("runs: .* Connected", "team: .* Connected")),
@@ -128,7 +132,7 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
 
 def machine(host: Host, home: Path) -> Machine:
     """Return a machine that has the host, and a user who trusts this folder."""
-    programs = node.installed(host.client, {host.package: host.version}) / "node_modules" / ".bin"
+    programs = host.install() / "node_modules" / ".bin"
     path = os.pathsep.join([str(programs), str(node.BIN), CLEAN["PATH"]])
     trust = {"GEMINI_CLI_TRUST_WORKSPACE": "true", "NO_COLOR": "1"}
     return Machine("linux", home, {**CLEAN, "HOME": str(home), "PATH": path, **trust})

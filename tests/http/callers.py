@@ -1,4 +1,4 @@
-"""The HTTP service in this process, on a real port, and clients that say who they are."""
+"""The HTTP service in this process, on a real port, and clients with tokens."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,14 +24,14 @@ JSON = {"accept": "application/json, text/event-stream"}
 
 @asynccontextmanager
 async def serving(config: Config) -> AsyncIterator[str]:
-    """The URL of an endpoint that is served as `config` says."""
+    """Serve an endpoint with `config` for the duration of the block; yield its URL."""
     async with serving_at(lambda _: config) as url:
         yield url
 
 
 @asynccontextmanager
 async def serving_at(config: Callable[[str], Config]) -> AsyncIterator[str]:
-    """The URL of an endpoint whose configuration needs to know it."""
+    """Serve an endpoint whose configuration depends on its URL; yield the URL."""
 
     def build(url: str) -> ASGIApp:
         return build_service(config(url + PATH), host="127.0.0.1").app
@@ -42,7 +42,7 @@ async def serving_at(config: Callable[[str], Config]) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def calling(url: str, token: str, mode: str = "auto", **settings: Any) -> AsyncIterator[Client]:
-    """A client that presents `token`."""
+    """Yield a client whose requests carry `token`."""
     async with (
         presenting(token) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode, **settings) as client,
@@ -57,7 +57,7 @@ async def asked(
     transport: httpx2.AsyncBaseTransport | None = None,
     **headers: str,
 ) -> httpx2.Response:
-    """The answer to a bare request, in a session of 2025-11-25 if there is one."""
+    """Return the response to a ping; `session` is the id of a session of 2025-11-25."""
     all_headers = {**JSON, **({SESSION: session} if session else {}), **headers}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]
     async with presenting(token, transport) as http:
@@ -65,7 +65,7 @@ async def asked(
 
 
 async def opened(url: str, token: str, transport: httpx2.AsyncBaseTransport | None = None) -> str:
-    """Open a session of 2025-11-25 with `token` and return its id."""
+    """Open a session of 2025-11-25 with `token`, and return its id."""
     async with presenting(token, transport) as http:
         return str((await http.post(url, json=INITIALIZE, headers=JSON)).headers[SESSION])
 
@@ -77,13 +77,13 @@ async def followed(url: str, token: str, session: str, transport: httpx2.AsyncBa
 
 
 def presenting(token: str | None, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
-    """An HTTP client that presents `token`."""
+    """Return an HTTP client whose requests carry `token`."""
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     return httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S, transport=transport)
 
 
 def listening_to(uris: list[str]) -> dict[str, Any]:
-    """A `subscriptions/listen` of 2026-07-28 that names these resources."""
+    """Return a `subscriptions/listen` of 2026-07-28 for these resources."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},

@@ -1,4 +1,4 @@
-"""An authorization server on a real port: it publishes its keys, and gives tokens for a client's credentials."""
+"""An authorization server on a real port, which publishes its keys and issues tokens to clients."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ Claims = Mapping[str, Any]
 
 
 class Issuer:
-    """Signs tokens, and says by which keys."""
+    """An issuer of tokens, and the keys that sign them."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -42,13 +42,13 @@ class Issuer:
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """Its public keys."""
+        """Return the public keys."""
         documents = {
             "RS256": RSAAlgorithm.to_jwk(self.rsa.public_key(), as_dict=True),
             "ES256": ECAlgorithm.to_jwk(self._ec.public_key(), as_dict=True),
             "EdDSA": OKPAlgorithm.to_jwk(self._ed.public_key(), as_dict=True),
         }
-        return {"keys": [{**one, "kid": self.kids[algorithm]} for algorithm, one in documents.items()]}
+        return {"keys": [{**key, "kid": self.kids[algorithm]} for algorithm, key in documents.items()]}
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Return the claims of a valid token, with `changes`; None removes a claim."""
@@ -57,7 +57,7 @@ class Issuer:
         return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
     def token(self, algorithm: str = "ES256", *, header: Claims | None = None, **changes: Any) -> str:
-        """A token that is good, but for `changes`."""
+        """Return a valid token with `changes`."""
         headers = {"kid": self.kids[algorithm], **(header or {})}
         return jwt.encode(self.claims(**changes), self.keys[algorithm], algorithm, headers)
 
@@ -66,7 +66,7 @@ class Issuer:
         return Response(status_code=500) if self.down else JSONResponse(self.jwks)
 
     async def _metadata(self, _: Request) -> Response:
-        """RFC 8414."""
+        """Return the metadata of the authorization server (RFC 8414)."""
         return JSONResponse(
             {
                 "issuer": self.url,
@@ -96,7 +96,7 @@ class Issuer:
 
 @asynccontextmanager
 async def issuing() -> AsyncIterator[Issuer]:
-    """An issuer that can be asked for the duration of the block."""
+    """Serve an issuer for the duration of the block."""
     issuers: list[Issuer] = []
 
     def build(url: str) -> Starlette:

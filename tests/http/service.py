@@ -1,4 +1,4 @@
-"""The HTTP service in this process, on a real port, and requests to it by hand."""
+"""The HTTP service in this process, on a real port, and plain requests to it."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ ACCEPT = {"accept": "application/json, text/event-stream"}
 
 
 class Clock:
-    """A clock that stands still unless it is told not to."""
+    """A clock that stands still until a test sets `now`."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -72,7 +72,7 @@ class Running(Endpoint):
 
 
 def configured(api: Upstream, *, max_retries: int = 0, **http: Any) -> Config:
-    """A configuration that points at `api`, with these settings of `server.http`."""
+    """Return a configuration for `api` with these settings of `server.http`."""
     return Config(
         api=api.api.model_copy(update={"max_retries": max_retries}),
         server=ServerSettings(http=HttpSettings(**http)),
@@ -84,7 +84,7 @@ def configured(api: Upstream, *, max_retries: int = 0, **http: Any) -> Config:
 async def running(
     config: Config, *, host: str = "127.0.0.1", now: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[Running]:
-    """The service that `config` describes, for the duration of the block."""
+    """Run the service that `config` describes for the duration of the block."""
     service = build_service(config, host=host, now=now)
     async with listening(lambda _: service.app, lifespan="on") as url, http_client() as http:
         yield Running(url, http, service)
@@ -92,7 +92,7 @@ async def running(
 
 @asynccontextmanager
 async def connected(at: Endpoint, mode: str, **headers: str) -> AsyncIterator[Client]:
-    """A client of either era, whose requests carry `headers`."""
+    """Yield a client in `mode` whose requests carry `headers`."""
     async with (
         sdk_http_client(headers=headers) as http,
         Client(streamable_http_client(at.endpoint, http_client=http), mode=mode, client_info=PATIENT) as client,

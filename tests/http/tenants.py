@@ -1,4 +1,4 @@
-"""Two tenants of one service: their APIs have runs of the same ids, and nothing else in common."""
+"""Two tenants of one service, whose APIs have runs with equal ids and nothing else in common."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +22,7 @@ Settings = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Tenant:
-    """Callers of one kind, the API they are served from, and what it was asked."""
+    """The callers of a profile, the API behind it, and the requests that the API received."""
 
     name: str
     key: str
@@ -41,7 +41,7 @@ class Tenant:
 
     @property
     def run(self) -> dict[str, Any]:
-        """The one run there is."""
+        """Return the only run of the API."""
         return {
             "id": "r1",
             "status": "completed",
@@ -52,7 +52,7 @@ class Tenant:
 
     @property
     def replies(self) -> Replies:
-        """Its API."""
+        """Return the replies of the API."""
         option = {"id": f"{self.name}-id", "name": "Review", "count": 1}
         written = [f"words of {self.name}, number {number}. " for number in range(20)]
         return {
@@ -89,7 +89,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An endpoint, and the callers it serves."""
+    """An endpoint, and the tenants that it serves."""
 
     url: str
     acme: Tenant
@@ -98,13 +98,13 @@ class Service:
 
     @property
     def tenants(self) -> tuple[Tenant, Tenant]:
-        """Both."""
+        """Return both tenants."""
         return self.acme, self.globex
 
 
 @asynccontextmanager
 async def two_tenants(folder: Path, **profiles: Settings) -> AsyncIterator[Service]:
-    """A service for both, with further settings of their profiles; there is no credential outside of these."""
+    """Run a service for both tenants, with further settings of their profiles; only the profiles have credentials."""
     file = folder / "keys.json"
     acme, globex = (Tenant(name, keys.add(file, f"{name}-agent", ["runs:read", "runs:create"])) for name in NAMES)
     async with AsyncExitStack() as stack:
@@ -115,14 +115,14 @@ async def two_tenants(folder: Path, **profiles: Settings) -> AsyncIterator[Servi
             {
                 "streaming": {"flush_ms": 5},
                 "server": {"create_tag": False, "http": {"auth": settings}},
-                "profiles": {one.name: {**profile(one), **profiles.get(one.name, {})} for one in (acme, globex)},
+                "profiles": {each.name: {**profile(each), **profiles.get(each.name, {})} for each in (acme, globex)},
             }
         )
         yield Service(await stack.enter_async_context(serving(config)), acme, globex, file)
 
 
 def profile(tenant: Tenant) -> dict[str, Any]:
-    """The profile of a tenant."""
+    """Return the profile of a tenant."""
     assert tenant.api
     api = {
         "base_url": f"{tenant.api.url}/api/v1",

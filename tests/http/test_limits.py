@@ -9,8 +9,8 @@ from mcp.shared.exceptions import MCPError
 
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import ProfileSettings
+from runs_mcp.gcra import GcraLimiter
 from runs_mcp.http.auth import keys
-from runs_mcp.server.gcra import GcraLimiter
 from tests import upstream
 from tests.calls import Notifications, call
 from tests.http.service import Clock, Running, configured, connected, running

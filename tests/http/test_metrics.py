@@ -1,6 +1,8 @@
 """Metrics: what a Prometheus reads after known calls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runs_mcp import __version__
-from runs_mcp.api.requests.instrumentation import path_template
+from runs_mcp.api import Exchange, RunsApiError, RunsClient, connect
+from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.redis.connection import skip_if_redis_fails
 from tests import upstream
@@ -172,23 +175,47 @@ async def test_metrics_are_off_by_default() -> None:
         assert at.service.metrics is None
 
 
+async def open_stream(client: RunsClient) -> None:
+    async with client.stream_run("a/b"):
+        raise AssertionError("the answer is no stream")
+
+
 @pytest.mark.parametrize(
-    ("path", "named"),
+    ("secret", "ask", "named"),
     [
-        pytest.param("/runs", "/runs", id="list, create"),
-        pytest.param("/runs/search", "/runs/search", id="search"),
-        pytest.param("/runs/filter-options/tag", "/runs/filter-options/{field}", id="filter options"),
-        pytest.param("/runs/65f00c0ffee", "/runs/{run_id}", id="run"),
-        pytest.param("/runs/a%2Fb", "/runs/{run_id}", id="run with a slash in its id"),
-        pytest.param("/runs/65f00c0ffee/stream", "/runs/{run_id}/stream", id="stream"),
-        pytest.param("/environments", "/environments", id="environments"),
-        pytest.param("/interactions/names", "/interactions/names", id="names of interactions"),
-        pytest.param("/interactions/export", "/interactions/export", id="interactions"),
-        pytest.param("/interactions/endpoints", "/interactions/endpoints", id="versions of an interaction"),
-        pytest.param("/interactions/resolve/acme%2Fi", "/interactions/resolve/{interaction}", id="an interaction"),
-        pytest.param("/auth/token", "(token exchange)", id="token"),
-        pytest.param("/token/issue", "(token exchange)", id="token, elsewhere"),
+        pytest.param("token", RunsClient.list_runs, "/runs", id="list"),
+        pytest.param("token", partial(RunsClient.create_run, interaction="i"), "/runs", id="create"),
+        pytest.param("token", RunsClient.search_runs, "/runs/search", id="search"),
+        pytest.param(
+            "token",
+            lambda client: client.get_filter_options("tag"),
+            "/runs/filter-options/{field}",
+            id="filter options",
+        ),
+        pytest.param("token", lambda client: client.get_run("a/b"), "/runs/{run_id}", id="run with a slash in its id"),
+        pytest.param("token", open_stream, "/runs/{run_id}/stream", id="stream"),
+        pytest.param("token", lambda client: client.catalog.list_environments(), "/environments", id="environments"),
+        pytest.param(
+            "token",
+            lambda client: client.catalog.resolve_interaction("acme/i"),
+            "/interactions/resolve/{interaction}",
+            id="an interaction",
+        ),
+        pytest.param("api_key", RunsClient.list_runs, "(token exchange)", id="token"),
     ],
 )
-def test_operations_are_labelled_without_their_parameters(path: str, named: str) -> None:
-    assert path_template(path) == named
+async def test_operations_are_labelled_without_their_parameters(
+    secret: str, ask: Callable[[RunsClient], Awaitable[object]], named: str
+) -> None:
+    templates: list[str] = []
+
+    def observe(exchange: Exchange) -> AbstractContextManager[None]:
+        templates.append(exchange.template)
+        return nullcontext()
+
+    settings = ApiSettings.model_validate({"auth": {"kind": secret, "value": "a-secret"}})
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
+    async with connect(settings, transport=transport, observers=[observe]) as client:
+        with suppress(RunsApiError):
+            await ask(client)
+    assert templates == [named]

@@ -28,6 +28,7 @@ from runs_mcp.http.app import Service
 from runs_mcp.http.layers.message import MessageReader
 from runs_mcp.http.listener import serve, service_at
 from runs_mcp.http.protocol import HttpProtocol
+from runs_mcp.http.server_sockets import with_address
 from runs_mcp.server.middleware.observers import Observers
 from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.server import RunsServer, build_server
@@ -72,6 +73,11 @@ async def test_a_port_in_use_is_named() -> None:
             port = taken.getsockname()[1]
             with pytest.raises(OSError, match=f"Cannot serve on 127.0.0.1:{port}: Address already in use"):
                 await serve(configured(api), host="127.0.0.1", port=port)
+
+
+async def test_a_host_that_does_not_resolve_is_named() -> None:
+    error = with_address(socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "nosuch.example", 8000)
+    assert str(error.strerror) == "Cannot serve on nosuch.example:8000: Name or service not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

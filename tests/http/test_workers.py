@@ -31,7 +31,6 @@ from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
-from runs_mcp.http.workers import supervisor
 from runs_mcp.http.workers.session_forwarder import SessionForwarder
 from runs_mcp.http.workers.supervisor import Supervisor
 from runs_mcp.http.workers.worker_metrics import WorkerMetrics
@@ -276,7 +275,7 @@ def test_metrics_of_workers_differ_by_a_label() -> None:
     [pytest.param(sys.exit, (3,), 3, id="ends"), pytest.param(time.sleep, (60,), -signal.SIGKILL, id="hangs")],
 )
 async def test_a_worker_that_cannot_start_ends_the_service(
-    target: Callable[..., object], arguments: tuple[int], exit_code: int, monkeypatch: pytest.MonkeyPatch
+    target: Callable[..., object], arguments: tuple[int], exit_code: int
 ) -> None:
     async def start(_: int, __: object) -> BaseProcess:
         process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
@@ -286,6 +285,5 @@ async def test_a_worker_that_cannot_start_ends_the_service(
     def started() -> None:
         raise AssertionError("no worker has served")
 
-    monkeypatch.setattr(supervisor, "HUNG_S", 0.1)
     with pytest.raises(ChildProcessError, match=f"A worker could not start: exit code {exit_code};"):
-        await Supervisor(start, 2, WorkerMetrics()).run(started)
+        await Supervisor(start, 2, WorkerMetrics(), hung_s=0.1).run(started)

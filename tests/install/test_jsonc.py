@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.cli.install import jsonc
@@ -53,7 +53,6 @@ class Editor:
 
 
 EDITORS = some.integers(0, 2**32).map(lambda seed: Editor(Random(seed)))
-quick = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def survives(before: str, after: str) -> bool:
@@ -67,7 +66,6 @@ def comments(text: str) -> list[str]:
     return [one for one in found if one.startswith("/")]
 
 
-@quick
 @given(EDITORS, OBJECTS, SERVERS)
 def test_a_new_entry_changes_no_other_character(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
@@ -80,7 +78,6 @@ def test_a_new_entry_changes_no_other_character(
     assert jsonc.insert(after, PATH, ENTRY) == after
 
 
-@quick
 @given(EDITORS, OBJECTS)
 def test_a_missing_table_of_servers_is_added(editor: Editor, others: dict[str, Any]) -> None:
     before = editor(others)
@@ -90,7 +87,6 @@ def test_a_missing_table_of_servers_is_added(editor: Editor, others: dict[str, A
     assert comments(after) == comments(before)
 
 
-@quick
 @given(EDITORS, OBJECTS, SERVERS)
 def test_removing_a_new_entry_restores_the_text(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
@@ -101,7 +97,6 @@ def test_removing_a_new_entry_restores_the_text(
     assert jsonc.read(after) == {**others, "servers": servers}
 
 
-@quick
 @given(EDITORS, OBJECTS, SERVERS)
 def test_an_existing_entry_changes_only_where_it_differs(
     editor: Editor, others: dict[str, Any], servers: dict[str, Any]
@@ -115,7 +110,6 @@ def test_an_existing_entry_changes_only_where_it_differs(
     assert comments(after) == comments(before)
 
 
-@quick
 @given(EDITORS, OBJECTS, SERVERS)
 def test_an_entry_is_removed_and_nothing_else(editor: Editor, others: dict[str, Any], servers: dict[str, Any]) -> None:
     before = editor({"servers": {"runs": {}, **servers}, **others})

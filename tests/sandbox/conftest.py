@@ -11,6 +11,6 @@ from tests.sandbox.sandbox_client import sandbox
 
 @pytest.fixture(scope="module")
 async def api(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a sandbox with 200 runs."""
+    """Yield a client of a sandbox with 200 runs."""
     async with sandbox(SandboxOptions()) as client:
         yield client

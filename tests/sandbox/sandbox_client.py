@@ -1,4 +1,4 @@
-"""A client of a sandbox: signed in, and able to follow streams."""
+"""A client of a sandbox with a token, and its streams."""
 
 import json
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ async def signed_in(url: str, key: str = DEMO_KEY) -> AsyncIterator[httpx.AsyncC
 @asynccontextmanager
 async def sandbox(options: SandboxOptions) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client of a new sandbox."""
-    async with running(options) as one, signed_in(one.url) as client:
+    async with running(options) as started, signed_in(started.url) as client:
         yield client
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.sandbox.storage import run_store
@@ -117,7 +117,6 @@ def check(store: RunStore, runs: list[JsonObject], only: Filters) -> None:
 
 
 @pytest.mark.parametrize("sorted_row", [0, 1_000_000], ids=["by kind", "in order"])
-@settings(max_examples=50)
 @given(
     some.lists(run(), min_size=1, max_size=len(IDS)),
     some.lists(some.tuples(some.integers(0, len(IDS) - 1), run() | some.none()), max_size=4),

@@ -3,19 +3,14 @@
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from subprocess import DEVNULL
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from anyio.abc import Process
 
 from runs_mcp.sandbox import schema_check
-from tests.clients.processes import CLEAN
-from tests.ports import free_ports, listening
+from tests.clients.processes import sandbox_process
 from tests.sandbox.sandbox_client import JsonObject, create, signed_in
 
 pytestmark = pytest.mark.anyio
@@ -54,26 +49,12 @@ async def test_an_invalid_schema_is_a_400(api: httpx.AsyncClient, schema: JsonOb
     assert response.json()["message"].startswith("result_schema is not a JSON schema")
 
 
-@asynccontextmanager
-async def sandbox_process() -> AsyncIterator[tuple[Process, str]]:
-    """Yield the process of the `sandbox` command and its address once it answers."""
-    [port] = free_ports(1)
-    command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", str(port), "--runs", "1"]
-    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=CLEAN) as process:
-        try:
-            await listening(port)
-            yield process, f"http://127.0.0.1:{port}"
-        finally:
-            if process.returncode is None:
-                process.kill()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 @pytest.mark.slow
 async def test_requests_and_signals_are_handled_during_endless_schema_checks(name: str) -> None:
     body = {"interaction": "tmp:text", "prompts": PROMPTS, "result_schema": BACKTRACKING}
-    async with sandbox_process() as (process, url), signed_in(url) as client:
+    async with sandbox_process("--runs", "1") as (url, process), signed_in(url) as client:
 
         async def post() -> None:
             with contextlib.suppress(httpx.TransportError):  # the end of the process cuts the request off

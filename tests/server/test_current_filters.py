@@ -100,7 +100,7 @@ async def platform_client(platform: ApiSettings) -> AsyncIterator[Client]:
         yield connected
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(filters=some.fixed_dictionaries({}, optional={name: values for name, (values, _) in FILTERS.items()}))
 async def test_counts_and_aggregates_take_the_filters_of_searches(
     platform_client: Client, documents: list[dict[str, Any]], filters: dict[str, Any]

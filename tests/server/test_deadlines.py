@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config, ServerSettings
-from runs_mcp.server import build_server, completion, patience, tasks, tool_calls
+from runs_mcp.server import build_server, patience, tasks, tool_calls
 from runs_mcp.server.middleware import request_limit
 from runs_mcp.server.patience import Patience
+from runs_mcp.server.prompts import completion
 from runs_mcp.server.runs import batch
 from tests import upstream
 from tests.calls import PATIENT, call

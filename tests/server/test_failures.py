@@ -55,6 +55,11 @@ CASES = [
         id="422",
     ),
     pytest.param(
+        NotFoundError("", status=404, api_message="There is no such run."),
+        'The Runs API found nothing there (404). It says: "There is no such run." list_runs shows the ids of runs.',
+        id="404, a sentence",
+    ),
+    pytest.param(
         PermissionDeniedError("", status=403, details="The project is closed."),
         "The server's credential may not do this (403). Details: The project is closed. "
         "This operation needs another credential; other operations may still work.",

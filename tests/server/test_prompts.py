@@ -10,7 +10,7 @@ from mcp_types import INVALID_PARAMS, TextContent
 
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, ServerSettings
-from runs_mcp.server.prompts import directory, load
+from runs_mcp.server.prompts.prompt_file import directory, load
 from runs_mcp.server.tools import OPERATIONS
 from tests.conftest import Connect
 
@@ -112,7 +112,7 @@ async def test_an_invalid_prompt_file_is_named_when_prompts_are_listed(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own.md").touch()
-    monkeypatch.setattr("runs_mcp.server.prompts.directory", lambda: tmp_path)
+    monkeypatch.setattr("runs_mcp.server.prompts.prompt_file.directory", lambda: tmp_path)
     with pytest.raises(MCPError, match=r"own\.md is no prompt: name: Field required\."):
         await client.list_prompts()
 

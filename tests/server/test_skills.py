@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, Request, TextResourceContents
 from pydantic import TypeAdapter
 
-from runs_mcp.server.prompts import directory, load
+from runs_mcp.server.prompts.prompt_file import directory, load
 from runs_mcp.server.tools import OPERATIONS
 from tests.conftest import MODERN
 

@@ -11,7 +11,9 @@ from typing import Any
 import click
 import pytest
 
+from runs_mcp import event_loop
 from runs_mcp.cli.lazy_group import LazyCommand
+from runs_mcp.cli.process import INTERRUPTED
 from runs_mcp.cli.runs.command_group import SUBCOMMANDS
 from runs_mcp.cli.runs.subcommands import SCHEMAS
 from tests.command_line import DONE, FAILED, USAGE, Finished, run_command, start_command
@@ -138,6 +140,28 @@ def test_stream_prints_the_result_of_a_run(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["stream", "r1"], "The run goes on; `runs-mcp runs stream r1` continues.", id="stream"),
+        pytest.param(["create", "X"], "A run that was created goes on; `runs-mcp runs list` shows it.", id="create"),
+        pytest.param(["create", "X", "--dry-run"], "", id="nothing was created"),
+        pytest.param(["stream", "r1", "--sandbox"], "", id="the sandbox ends too"),
+        pytest.param(["list"], "", id="no run"),
+    ],
+)
+def test_an_interrupted_command_names_the_command_that_continues(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    def interrupt(_work: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(event_loop, "run", interrupt)
+    finished = runs(*arguments)
+    assert finished.returncode == INTERRUPTED
+    assert finished.stderr.strip() == (f"Interrupted. {says}" if says else "")
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         pytest.param(["list", "--status", "lost"], USAGE, "'lost' is not one of", id="not a choice"),
@@ -148,6 +172,9 @@ def test_stream_prints_the_result_of_a_run(runs: Runs) -> None:
         pytest.param(["create", "X", "--data", "{"], USAGE, "not JSON", id="not JSON"),
         pytest.param(["create", "X", "--data", "[]"], USAGE, "give a JSON object", id="not an object"),
         pytest.param(["create", "X", "--data", "@missing"], USAGE, "missing cannot be read", id="no file"),
+        pytest.param(
+            ["create", "X", "--data", '{"text": "\udce9"}'], USAGE, "not text in the encoding", id="not UTF-8"
+        ),
         pytest.param(["search", "--is-root"], USAGE, "is_root", id="an option of another edition"),
         pytest.param(["get", "unknown"], FAILED, "found nothing there (404)", id="no such run"),
         pytest.param(["get", "unknown", "lost"], FAILED, "2 of 2 runs failed", id="no such runs"),

@@ -1,4 +1,4 @@
-"""A headless Chromium, and pages in it that note what they ask for and what goes wrong."""
+"""A headless Chromium, and pages in it that record their requests and errors."""
 
 import os
 import re
@@ -13,13 +13,12 @@ from subprocess import PIPE
 import anyio
 import httpx2
 import pytest
-from anyio.streams.text import TextReceiveStream
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.calls import PATIENT
-from tests.clients.processes import CLEAN
+from tests.clients.processes import CLEAN, printed_url
 from tests.http_client import sdk_http_client
 from tests.ui.open_page import Look, looking
 
@@ -28,13 +27,15 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 
+ADDRESS = re.compile(r"The dashboard is at (http://\S+)\n")
+
 
 # A page reads for seconds while other tests use the same processors.
 expect.set_options(timeout=20_000)
 
 
 def chromium() -> str:
-    """The browser on this machine."""
+    """Return the path of the browser on this machine."""
     names = (os.environ.get("CHROME"), "chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if name and (path := shutil.which(name))), None)
     if not found:
@@ -44,7 +45,7 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """One for all tests, since it takes a while to start."""
+    """Yield a browser for all tests, since it takes a second to start."""
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield started
@@ -60,17 +61,14 @@ async def look(browser: Browser) -> AsyncIterator[Look]:
 
 @asynccontextmanager
 async def dashboard_process(*arguments: str, browser: Path | None = None) -> AsyncIterator[str]:
-    """The address that `runs-mcp dashboard` prints, while it serves; `browser`, if any, is what it opens it with."""
+    """Run `runs-mcp dashboard`, which opens its address with `browser` if given; yield the address."""
     opening = [] if browser else ["--no-browser"]
     command = [sys.executable, "-m", "runs_mcp", "dashboard", *opening, *arguments]
     environment = {**CLEAN, "BROWSER": str(browser)}
-    async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
+    async with await anyio.open_process(command, stdout=PIPE, stderr=None, env=environment) as process:
         assert process.stdout
         try:
-            async for text in TextReceiveStream(process.stdout):
-                if found := re.search(r"http://\S+", text):
-                    yield found[0]
-                    break
+            yield await printed_url(process.stdout, ADDRESS)
         finally:
             process.terminate()
 
@@ -83,13 +81,13 @@ class Dashboard:
     cookies: httpx2.Cookies
 
     async def open(self, look: Look, query: str = "") -> None:
-        """Have a page of a browser that was admitted show the dashboard."""
+        """Open the dashboard in a page that has its cookie."""
         await look.page.context.add_cookies([{"name": n, "value": v, "url": self.url} for n, v in self.cookies.items()])
         await look.page.goto(f"{self.url}{query}")
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """A client of the MCP endpoint beside the pages."""
+        """Yield a client of the MCP endpoint beside the pages."""
         async with (
             self.http() as http,
             Client(streamable_http_client(f"{self.url}mcp", http_client=http), client_info=PATIENT) as client,
@@ -103,7 +101,7 @@ class Dashboard:
 
 @asynccontextmanager
 async def admitted(*arguments: str) -> AsyncIterator[Dashboard]:
-    """A dashboard whose token has been exchanged for a cookie."""
+    """Run a dashboard, exchange its token for a cookie, and yield it."""
     async with dashboard_process(*arguments) as address, sdk_http_client() as http:
         assert (await http.get(address)).status_code == 200
         yield Dashboard(address.partition("?")[0], http.cookies)
@@ -111,6 +109,6 @@ async def admitted(*arguments: str) -> AsyncIterator[Dashboard]:
 
 @pytest.fixture(scope="module")
 async def dashboard(anyio_backend: str) -> AsyncIterator[Dashboard]:
-    """A dashboard in front of a sandbox."""
+    """Yield a dashboard of a sandbox."""
     async with admitted("--sandbox") as served:
         yield served

@@ -1,4 +1,4 @@
-"""Pages of the server in the frame that a host gives them."""
+"""Pages of the server in the frame of a host."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,11 +17,11 @@ AXE = "axe-core"
 
 @dataclass  # without slots, since the browser's events are given its methods
 class Look:
-    """A host's page, the frame in it, and what happened there."""
+    """The page of a host, the frame in it, and the requests and errors of both."""
 
     page: Page
     asked: list[str] = field(default_factory=list)
-    """Everything the browser asked for."""
+    """URLs of all requests."""
     problems: list[str] = field(default_factory=list)
     """Errors of the console and the page, including violations of the content security policy."""
 
@@ -32,11 +32,11 @@ class Look:
 
     @property
     def frame(self) -> Frame:
-        """The frame itself, to run code in."""
+        """Return the frame itself, to run code in."""
         return self.page.frames[1]
 
     def note(self, message: ConsoleMessage) -> None:
-        """Keep what the console complains of."""
+        """Record a warning or an error of the console."""
         if message.type in ("warning", "error"):
             self.problems.append(message.text)
 
@@ -46,7 +46,7 @@ class Look:
         assert {urlsplit(url).hostname for url in self.asked} <= {"127.0.0.1", None}
 
     async def screenshot(self, name: str) -> None:
-        """Keep the whole of what is seen as an artefact."""
+        """Save a picture of the whole page as an artefact."""
         height = await self.frame.evaluate("document.documentElement.getBoundingClientRect().height")
         size = self.page.viewport_size
         assert size
@@ -63,9 +63,9 @@ class Look:
         await self.frame.evaluate(axe.read_text(encoding="utf-8"))
         found: dict[str, Any] = await self.frame.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
-            f"{one['id']}: {place['html']} {place['failureSummary']}"
-            for one in found["violations"]
-            for place in one["nodes"]
+            f"{violation['id']}: {place['html']} {place['failureSummary']}"
+            for violation in found["violations"]
+            for place in violation["nodes"]
         ]
 
     async def overflow_px(self) -> int:
@@ -75,7 +75,7 @@ class Look:
 
 @asynccontextmanager
 async def looking(browser: Browser, *, width: int = 1200, scheme: str = "light") -> AsyncIterator[Look]:
-    """A page of its own; by the end nothing may have gone wrong in it, nor been asked for elsewhere."""
+    """Yield a new page, and assert at the end that it had no errors and no requests to other hosts."""
     context = await browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,  # type: ignore[arg-type]  # a literal there

@@ -3,11 +3,12 @@
 from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import httpx
 from typing_extensions import override
 
+OPERATION = "runs_mcp.operation"
+"""Extension of a request that holds the path of its operation."""
 TOKEN_EXCHANGE = "(token exchange)"  # noqa: S105 - the name of an operation
 
 
@@ -32,16 +33,14 @@ Observe = Callable[[Exchange], AbstractContextManager[object]]
 class InstrumentedTransport(httpx.AsyncBaseTransport):
     """A transport that reports each request to observers."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, observers: Sequence[Observe], *, base_url: str) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, observers: Sequence[Observe]) -> None:
         self._transport = transport
         self._observers = observers
-        self._base_path = urlsplit(base_url).path.rstrip("/")
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, with the headers that observers add."""
-        path = request.url.raw_path.decode("ascii").partition("?")[0].removeprefix(self._base_path)
-        exchange = Exchange(request.method, path_template(path), request.url.host)
+        exchange = Exchange(request.method, request.extensions[OPERATION], request.url.host)
         with ExitStack() as observing:
             for observe in self._observers:
                 observing.enter_context(observe(exchange))
@@ -54,22 +53,3 @@ class InstrumentedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the transport."""
         await self._transport.aclose()
-
-
-def path_template(path: str) -> str:
-    """Return the path of an operation with its parameters named. Other paths exchange a credential."""
-    match path.split("/"):
-        case ["", "runs" | "environments"] | ["", "runs", "facets" | "search" | "find"]:
-            return path
-        case ["", "interactions", "names" | "export" | "endpoints"]:
-            return path
-        case ["", "interactions", "resolve", _]:
-            return "/interactions/resolve/{interaction}"
-        case ["", "runs", "filter-options", _]:
-            return "/runs/filter-options/{field}"
-        case ["", "runs", _]:
-            return "/runs/{run_id}"
-        case ["", "runs", _, "stream"]:
-            return "/runs/{run_id}/stream"
-        case _:
-            return TOKEN_EXCHANGE

@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import anyio
@@ -26,7 +26,7 @@ from runs_mcp.api.errors import (
 from runs_mcp.api.payloads import decode_json
 from runs_mcp.api.requests.auth import Tokens, find_token_url
 from runs_mcp.api.requests.error_responses import created_run_id, error_of_body, error_of_exception, error_of_response
-from runs_mcp.api.requests.instrumentation import InstrumentedTransport, Observe
+from runs_mcp.api.requests.instrumentation import OPERATION, TOKEN_EXCHANGE, InstrumentedTransport, Observe
 from runs_mcp.api.requests.redaction import Redactor, StreamRedactor
 from runs_mcp.api.requests.retry import OnWait, Sleep, retry
 from runs_mcp.api.requests.transport import DefaultTransport
@@ -39,12 +39,27 @@ UNCOMPRESSED = frozenset({"", "identity"})
 ENCODINGS = UNCOMPRESSED | {"gzip", "x-gzip", "deflate"}
 """Accepted content codings: those of Accept-Encoding, one per response. Nested codings can expand without bound."""
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": f"runs-mcp/{__version__}"}
-Signature = Literal["header", "query", "none"]
-"""Place of the token in a request. `none`: the request exchanges an API key."""
-Build = Callable[..., httpx.Request]
-"""Builds the request of each attempt, with a `token` and its `signature`."""
+JSON = {"Content-Type": "application/json"}
 Body = httpx.Response | httpx.AsyncByteStream
 """The body of a stream: a response that has to be decompressed, else its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedRequest:
+    """A request before it gets a token."""
+
+    method: str
+    url: str
+    operation: str
+    """Path of the operation with its parameters named, e.g. `/runs/{run_id}`."""
+    headers: Mapping[str, str]
+    body: Mapping[str, Any] | None = None
+    writes: bool = False
+    """True if it must not be carried out twice."""
+    read_timeout_s: float | None = None
+    """Seconds to wait for the answer; None: `timeout_s`."""
+    token_in_query: bool = False
+    """True if its token is a parameter of the URL, false if it is a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +97,30 @@ class Requester:
             find_token_url(settings, self.edition, self.base_url) if settings.auth.kind == "api_key" else ""
         )
         self._identity = _identity(settings, self.edition)
-        self._stream_signature: Signature = "query" if token_in_query else "header"
+        self._token_in_query = token_in_query
         transport = transport or DefaultTransport()
         if observers:
-            transport = InstrumentedTransport(transport, observers, base_url=self.base_url)
+            transport = InstrumentedTransport(transport, observers)
         self._transport = transport
         self._retry = partial(retry, max_retries=settings.max_retries, on_wait=on_wait, sleep=sleep)
         # Parsing a URL takes 45 µs, and each poll of a run uses the same URL.
         self._parse_url = lru_cache(maxsize=256)(httpx.URL)
         self._slots = anyio.Semaphore(settings.max_concurrent, fast_acquire=True)
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        self._closed = True
         await self._transport.aclose()
 
     async def call(
         self,
         method: str,
-        path: str,
+        operation: str,
         *,
+        segments: Mapping[str, str] | None = None,
         params: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -111,17 +129,25 @@ class Requester:
     ) -> Any:
         """Return the JSON that the API answers.
 
-        `writes` marks a request that must not be carried out twice. `read_timeout_s` is that of an execution; such
-        requests do not count against `max_concurrent`, or they would block the others.
+        `operation` is a path whose parameters, as in `/runs/{run_id}`, are replaced by `segments`. `writes` marks a
+        request that must not be carried out twice. `read_timeout_s` is that of an execution; such requests do not count
+        against `max_concurrent`, or they would block the others.
 
         Raises:
+            InvalidArgumentError: a segment cannot be part of a path; nothing was sent.
             RunsApiError: the call failed.
         """
-        build = partial(
-            self._request, method, self._url(path, params), headers=headers, body=body, read_timeout_s=read_timeout_s
+        request = UnsignedRequest(
+            method,
+            self._url(operation, segments or {}, params),
+            operation,
+            {**self._identity, **(headers or {}), **({} if body is None else JSON)},
+            body,
+            writes=writes,
+            read_timeout_s=read_timeout_s,
         )
         async with self._slots if read_timeout_s is None else nullcontext():
-            answer = await self._retry(partial(self._fetch, build, writes=writes))
+            answer = await self._retry(partial(self._fetch, request))
         try:
             return decode_json(self.redactor.redact_json(answer.content))
         except ValueError:
@@ -133,14 +159,15 @@ class Requester:
         )
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[AsyncIterator[Event]]:
+    async def stream(self, operation: str, segments: Mapping[str, str]) -> AsyncIterator[AsyncIterator[Event]]:
         """Open a stream once and give its events. A request that may have arrived is never repeated.
 
         Raises:
+            InvalidArgumentError: a segment cannot be part of a path; nothing was sent.
             RunsApiError: the stream cannot be opened.
             StreamInterruptedError: while iterating, the stream ended before `close`.
         """
-        body = await self._open_stream(path)
+        body = await self._open_stream(operation, segments)
         try:
             most = self.settings.max_response_bytes
             async with aclosing(read_events(_pieces_of_stream(body), max_event_bytes=most)) as events:
@@ -148,18 +175,20 @@ class Requester:
         finally:
             await _close(body)
 
-    async def _open_stream(self, path: str) -> Body:
+    async def _open_stream(self, operation: str, segments: Mapping[str, str]) -> Body:
         """Return the body of a stream, without its response: that and its request would take 6 KiB for each stream."""
         # `identity`, because a compressing proxy would hold chunks back until its buffer is full.
         headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
-        build = partial(
-            self._request,
+        request = UnsignedRequest(
             "GET",
-            self._url(path),
-            headers=headers,
+            self._url(operation, segments),
+            operation,
+            {**self._identity, **headers},
+            writes=True,
             read_timeout_s=self.settings.execution_timeout_s,
+            token_in_query=self._token_in_query,
         )
-        response = await self._retry(partial(self._open, build, writes=True, signature=self._stream_signature))
+        response = await self._retry(partial(self._open, request))
         try:
             return self._events_of(response)
         except ProtocolError:
@@ -174,17 +203,17 @@ class Requester:
             raise ProtocolError(self.redactor.redact_error(message))
         return _body_of(response)
 
-    async def _fetch(self, build: Build, *, writes: bool = False, signature: Signature = "header") -> Answer:
+    async def _fetch(self, request: UnsignedRequest) -> Answer:
         """Return a good answer, read whole."""
-        response = await self._open(build, writes=writes, signature=signature)
-        return Answer(response.status_code, response.headers, await self._read(response, writes=writes))
+        response = await self._open(request)
+        return Answer(response.status_code, response.headers, await self._read(response, writes=request.writes))
 
-    async def _open(self, build: Build, *, writes: bool, signature: Signature) -> httpx.Response:
+    async def _open(self, request: UnsignedRequest) -> httpx.Response:
         """Return a good answer whose body is not read yet."""
-        response = await self._send_signed(build, writes=writes, signature=signature)
+        response = await self._send_signed(request)
         if response.is_success:
             return response
-        raise await self._failure(response, writes=writes)
+        raise await self._failure(response, writes=request.writes)
 
     async def _failure(self, response: httpx.Response, *, writes: bool) -> RunsApiError:
         """Return the error for an answer other than 2xx, which is read whole."""
@@ -198,30 +227,32 @@ class Requester:
     def _redact(self, message: str) -> str:
         return self._filter_message(self.redactor.redact_error(message))
 
-    async def _send_signed(self, build: Build, *, writes: bool, signature: Signature) -> httpx.Response:
+    async def _send_signed(self, request: UnsignedRequest) -> httpx.Response:
         """Send with the token, and once more with another if it is refused."""
-        if signature == "none":
-            return await self._send(build, writes=writes)
         token = await self.tokens.current()
-        response = await self._send(partial(build, token=token, signature=signature), writes=writes)
+        response = await self._send(request, token)
         if response.status_code != HTTPStatus.UNAUTHORIZED:
             return response
         # The API processes nothing for an unauthenticated caller, so any request, even a create, can be sent again.
-        refused = await self._failure(response, writes=writes)
+        refused = await self._failure(response, writes=request.writes)
         if refused.run_id or (renewed := await self.tokens.renewed(refused=token)) == token:
             raise refused
-        return await self._send(partial(build, token=renewed, signature=signature), writes=writes)
+        return await self._send(request, renewed)
 
-    async def _send(self, build: Build, *, writes: bool) -> httpx.Response:
+    async def _send(self, request: UnsignedRequest, token: str | None) -> httpx.Response:
         """Send a request once."""
+        if self._closed:  # transports would open connections again, which nothing closes
+            raise SetupError("The client is closed; call it inside of `async with`")
         # The transport is called directly, since `AsyncClient.send` takes 1.5 times the CPU time.
         try:
-            request = build()
-            response = await self._transport.handle_async_request(request)
+            signed = self._signed(request, token)
+            response = await self._transport.handle_async_request(signed)
+        except RunsApiError:
+            raise
         except Exception as error:  # noqa: BLE001 - transports raise what they like; its text may hold a URL
-            failure = error_of_exception(error, writes=writes)
+            failure = error_of_exception(error, writes=request.writes)
         else:
-            log.debug("%s %s: %s", request.method, request.url.path, response.status_code)
+            log.debug("%s %s: %s", signed.method, signed.url.path, response.status_code)
             return response
         # Raised outside of `except`, because the original exception would be its context, and its text can contain a
         # URL with a token.
@@ -241,50 +272,56 @@ class Requester:
 
     async def _exchange(self, key: str) -> str:
         if self.edition.key_exchange == "get_with_query":
-            build = partial(self._request, "GET", f"{self._token_url}?{_query({'token': key})}", identity=HEADERS)
+            request = UnsignedRequest("GET", f"{self._token_url}?{_query({'token': key})}", TOKEN_EXCHANGE, HEADERS)
+            response = await self._send(request, None)
         else:
-            build = partial(self._request, "POST", self._token_url, token=key)
-        answer = await self._fetch(build, signature="none")
+            request = UnsignedRequest("POST", self._token_url, TOKEN_EXCHANGE, self._identity)
+            response = await self._send(request, key)
+        if not response.is_success:
+            raise await self._failure(response, writes=False)
+        content = await self._read(response, writes=False)
         try:
-            token = decode_json(answer.content).get("token")
+            token = decode_json(content).get("token")
         except (ValueError, AttributeError):
             token = None
         if not isinstance(token, str):
             raise ProtocolError("The API key was exchanged for an answer without a token")
         return token
 
-    def _request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        identity: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        read_timeout_s: float | None = None,
-        token: str | None = None,
-        signature: Signature = "header",
-    ) -> httpx.Request:
-        sent = {**(identity or self._identity), **(headers or {})}
-        if body is not None:
-            sent["Content-Type"] = "application/json"
-        target: str | httpx.URL = url
-        if token is not None and signature == "query":
-            target = f"{url}{'&' if '?' in url else '?'}{_query({'access_token': token})}"
+    def _signed(self, request: UnsignedRequest, token: str | None) -> httpx.Request:
+        """Return `request` with a token, or without one if it exchanges an API key in its URL."""
+        url: str | httpx.URL = request.url
+        headers, timeout_s = {**request.headers}, self.settings.timeout_s
+        if token is not None and request.token_in_query:
+            url = f"{url}?{_query({'access_token': token})}"
         elif token is not None:
-            sent["Authorization"] = f"Bearer {token}"
-            target = self._parse_url(url)
-        timeout_s = self.settings.timeout_s
+            headers["Authorization"] = f"Bearer {token}"
+            url = self._parse_url(request.url)
         return httpx.Request(
-            method,
-            target,
-            headers=sent,
-            content=None if body is None else to_json(body),
-            extensions={"timeout": {"connect": timeout_s, "read": read_timeout_s or timeout_s}},
+            request.method,
+            url,
+            headers=headers,
+            content=None if request.body is None else to_json(request.body),
+            extensions={
+                "timeout": {"connect": timeout_s, "read": request.read_timeout_s or timeout_s},
+                OPERATION: request.operation,
+            },
         )
 
-    def _url(self, path: str, params: Mapping[str, Any] | None = None) -> str:
+    def _url(self, operation: str, segments: Mapping[str, str], params: Mapping[str, Any] | None = None) -> str:
+        path = operation.format_map({name: _quoted_segment(segment) for name, segment in segments.items()})
         return f"{self.base_url}{path}?{_query(params)}" if params else f"{self.base_url}{path}"
+
+
+def _quoted_segment(text: str) -> str:
+    """Return `text` percent-encoded as one segment of a path.
+
+    Raises:
+        InvalidArgumentError: `text` is empty, `.` or `..`, which servers do not keep as a segment.
+    """
+    if text in ("", ".", ".."):
+        raise InvalidArgumentError(f"{text!r} cannot be part of a path")
+    return quote(text, safe="")
 
 
 def check_header(name: str, value: str, kind: type[RunsApiError] = InvalidArgumentError) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from asyncio import get_running_loop  # noqa: TID251 - asks for the event loop that aiohttp needs
 from urllib.parse import urlsplit
 
 import certifi
@@ -21,11 +22,13 @@ from aiohttp import (
 from httpx_aiohttp import AiohttpTransport
 from typing_extensions import override
 
+from runs_mcp.api.errors import SetupError
 from runs_mcp.api.requests.proxies import Proxies
 
 KEEP_ALIVE_S = 5
 UNTRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Trusts no authority: plain HTTP needs none, and loading them takes most of the time of a first request."""
+TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 AS_WE_SET_THEM = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -43,7 +46,11 @@ class DefaultTransport(httpx.AsyncBaseTransport):
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Its `timeout` extension holds the seconds to `connect` and to `read`."""
+        """Send a request. Its `timeout` extension holds the seconds to `connect` and to `read`.
+
+        Raises:
+            SetupError: the program does not run in an event loop of asyncio.
+        """
         proxy = self._proxies.find(str(request.url)) if self._proxies.by_scheme else None
         scheme = request.url.scheme
         transport = self._transports.get((scheme, proxy)) or self._open(scheme, proxy)
@@ -56,6 +63,7 @@ class DefaultTransport(httpx.AsyncBaseTransport):
             await transport.aclose()
 
     def _open(self, scheme: str, proxy: str | None) -> AiohttpTransport:
+        _check_event_loop()
         trust = self._trusted() if "https" in {scheme, urlsplit(proxy or "").scheme} else UNTRUSTING
         transport = AiohttpTransport(verify=trust, client=lambda: _session(trust, proxy))
         self._transports[scheme, proxy] = transport
@@ -66,10 +74,18 @@ class DefaultTransport(httpx.AsyncBaseTransport):
         return self._trust
 
 
+def _check_event_loop() -> None:
+    try:
+        get_running_loop()
+    except RuntimeError:
+        message = "The default transport needs asyncio; with trio, pass transport=httpx.AsyncHTTPTransport()"
+        raise SetupError(message) from None
+
+
 def load_trust() -> ssl.SSLContext:
     """Return the trusted authorities: `SSL_CERT_FILE` and `SSL_CERT_DIR`, else those of the machine and of certifi."""
     context = ssl.create_default_context()
-    if not ({"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()):
+    if os.environ.keys().isdisjoint(TRUST_VARIABLES):
         context.load_verify_locations(certifi.where())
     return context
 

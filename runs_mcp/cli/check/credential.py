@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import SecretStr
 
 from runs_mcp.api import AuthenticationError, RunsApiError, connect
-from runs_mcp.api.requests.auth import SecretSource, find_token_url, open_to_others
+from runs_mcp.api.requests.auth import find_token_url
+from runs_mcp.api.requests.secret_source import SecretSource, open_to_others
 from runs_mcp.cli.check.examination import Examination, RecordingTransport
 from runs_mcp.cli.check.explanations import describe
 from runs_mcp.cli.check.findings import STEP_S, Finding, check, failed, ok, skipped, warning

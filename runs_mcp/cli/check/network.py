@@ -20,15 +20,12 @@ from anyio.lowlevel import current_token
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from runs_mcp.api import ProxySettingsError
-from runs_mcp.api.requests.proxies import Proxies
-from runs_mcp.api.requests.transport import load_trust
+from runs_mcp.api.requests.proxies import PORTS, Proxies
+from runs_mcp.api.requests.transport import TRUST_VARIABLES, load_trust
 from runs_mcp.cli.check.examination import Examination, Hop
 from runs_mcp.cli.check.explanations import NETWORK, TRUST
 from runs_mcp.cli.check.findings import CheckFunction, Finding, check, failed, ok, skipped, warning
 from runs_mcp.config.addresses import is_loopback
-
-TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-PORTS = {"http": 80, "https": 443}
 
 
 def _report_network_errors(function: CheckFunction) -> CheckFunction:

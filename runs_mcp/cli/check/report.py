@@ -49,7 +49,8 @@ def verdict(findings: Findings) -> str:
     if cause is None:
         return f"{click.style('Ready', fg='green', bold=True)}: {', '.join(_features(findings))}"
     finding = findings[cause]
-    text = f"{click.style('Not ready', fg='red', bold=True)}: {finding.text.rstrip('.')}."
+    end = "" if finding.text.endswith((".", "?")) else "."
+    text = f"{click.style('Not ready', fg='red', bold=True)}: {finding.text}{end}"
     return f"{text} To fix it: {finding.fix}" if finding.fix else text
 
 

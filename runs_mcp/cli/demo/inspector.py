@@ -17,7 +17,7 @@ def open_inspector() -> None:
 
     Raises:
         click.ClickException: Node.js is missing, or the Inspector failed.
-        SystemExit: The user interrupted it.
+        SystemExit: the user interrupted it.
     """
     npx = shutil.which("npx")
     if npx is None:

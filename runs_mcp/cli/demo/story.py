@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import click
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
-from mcp_types import TextContent
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
@@ -20,12 +18,13 @@ from runs_mcp.cli.demo.inspector import SERVE_SANDBOX
 from runs_mcp.cli.install.launcher import launcher, typed
 from runs_mcp.cli.terminal.console import terminal_console
 from runs_mcp.cli.terminal.identity import TERMINAL
-from runs_mcp.cli.terminal.live_text import LiveText
+from runs_mcp.cli.terminal.live_text import LiveText, call_tool
 from runs_mcp.cli.terminal.run_views import facts, notes, view
 from runs_mcp.server.render.results import written_call
 
 QUESTION = "Why did last night's contract reviews fail?"
 LAST_NIGHT = {"interaction": "ContractReview", "tags": ["nightly"], "start": "36h"}
+GROUPING = {**LAST_NIGHT, "by": ["error", "model"], "measures": ["failed", "runs", "median_ms"]}
 LONG_CONTEXT = {"environment": "OpenAI production", "model": "gpt-4.1"}
 WIDEST = 110
 """Columns of a line at most: longer lines are hard to read."""
@@ -51,7 +50,7 @@ class Story:
 
     async def tell(self) -> None:
         """Answer the question."""
-        failures = await self._step("Group the reviews of the night by error", "aggregate_runs", self._grouping())
+        failures = await self._step("Group the reviews of the night by error", "aggregate_runs", GROUPING)
         found = await self._step(
             "List those that failed", "search_runs", {**LAST_NIGHT, "status": "failed", "limit": 10}
         )
@@ -62,13 +61,9 @@ class Story:
         await self._step("Compare the two", "get_run", pair)
         self._conclude(failures["total"], failed, again, ids[1:])
 
-    @staticmethod
-    def _grouping() -> dict[str, Any]:
-        return {**LAST_NIGHT, "by": ["error", "model"], "measures": ["failed", "runs", "median_ms"]}
-
     async def _step(self, title: str, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         await self._announce(title, tool, arguments)
-        result = await self._call(LiveText(self._console, tool, is_text=False), tool, arguments)
+        result = await call_tool(self._client, tool, arguments, LiveText(self._console, tool, is_text=False))
         for part in (*view(result, width=self._width), *notes(result)):
             self._show(part)
         return result
@@ -78,7 +73,7 @@ class Story:
         arguments = {"like": [run_id], **LONG_CONTEXT}
         await self._announce("Run the same contract on a model with a longer context", "create_run", arguments)
         text = LiveText(self._console, "create_run", is_text=True)
-        result = await self._call(text, "create_run", arguments)
+        result = await call_tool(self._client, "create_run", arguments, text)
         self._show(Text(text.text))
         self._show(Text(f"{text.facts}, as received"), "dim")
         self._show(facts(result))
@@ -94,20 +89,6 @@ class Story:
         self._console.print(Text(f"\n▸ {self._steps} of 5  {title}", "bold cyan"))
         self._show(Text(written_call(tool, arguments)), "green")
         self._console.print()
-
-    async def _call(self, progress: LiveText, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the structured result of a call.
-
-        Raises:
-            click.ClickException: The call failed.
-        """
-        with progress.shown():
-            result = await self._client.call_tool(tool, dict(arguments), progress_callback=progress)
-        if result.is_error or result.structured_content is None:
-            raise click.ClickException(
-                "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-            )
-        return dict(result.structured_content)
 
     def _show(self, part: RenderableType, style: str = "") -> None:
         self._console.print(Padding(part, (0, 0, 0, INDENT), expand=False), style=style, width=self._width + INDENT)
@@ -133,7 +114,7 @@ async def play(*, fast: bool) -> None:
     """Connect to a server with a sandbox over stdio, and answer the question in the terminal.
 
     Raises:
-        click.ClickException: A call failed.
+        click.ClickException: a call failed.
     """
     console = terminal_console()
     console.print(Text(QUESTION, "bold"))

@@ -127,7 +127,7 @@ def _content(value: str) -> str:
     """Return the text that an option names.
 
     Raises:
-        OSError: The file cannot be read.
+        OSError: the file cannot be read.
     """
     if not value.startswith("@"):
         return value

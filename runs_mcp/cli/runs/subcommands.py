@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from runs_mcp.cli.options import SANDBOX, config_errors, config_option
-from runs_mcp.cli.process import run_with_config
+from runs_mcp.cli.process import INTERRUPTED, run_with_config
 from runs_mcp.cli.runs.command_group import SUBCOMMANDS
 from runs_mcp.cli.runs.schema_options import given, parameters
 from runs_mcp.cli.runs.tool_client import ToolClient
@@ -38,16 +38,30 @@ class Request:
     arguments: Mapping[str, Any]
     as_json: bool
     as_lines: bool
+    sandbox: bool
 
     @property
     def is_text(self) -> bool:
-        """Return whether the answer is the text of one run."""
+        """True if the answer is the text of one run."""
         several = {"inputs", "models", "dry_run"} & set(self.arguments) or len(self.arguments.get("like", ())) > 1
         return self.tool == "stream_run" or (self.tool == "create_run" and not several)
 
     @property
+    def after_interruption(self) -> str:
+        """Return the message after an interruption; empty if no run can go on."""
+        if self.sandbox or "dry_run" in self.arguments:
+            return ""
+        match self.tool:
+            case "create_run":
+                return "Interrupted. A run that was created goes on; `runs-mcp runs list` shows it."
+            case "stream_run":
+                return f"Interrupted. The run goes on; `runs-mcp runs stream {self.arguments['run_id']}` continues."
+            case _:
+                return ""
+
+    @property
     def is_paged(self) -> bool:
-        """Return whether the answer is a page of a longer list."""
+        """True if the answer is a page of a longer list."""
         return "offset" in SCHEMAS[self.tool]["properties"] and self.tool != "stream_run"
 
 
@@ -64,10 +78,21 @@ def _command(name: str, tool: str, *, positional: str = "", omitted: Sequence[st
         if as_json and as_lines:
             raise click.UsageError("--json and --jsonl are two forms of the same answer: give one of them.")
         arguments = _single(given(typed, SCHEMAS[tool]["properties"]))
-        _run(Request(tool, arguments, as_json, as_lines), config_file, sandbox=sandbox)
+        _check_encoding(arguments)
+        _run(Request(tool, arguments, as_json, as_lines, sandbox), config_file)
 
     call_tool.params[:0] = parameters(SCHEMAS[tool], positional=positional, omitted=omitted)
     return call_tool
+
+
+def _check_encoding(arguments: Mapping[str, Any]) -> None:
+    """Check that the shell passed text, not the bytes of another encoding, which Python keeps as lone surrogates."""
+    try:
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise click.UsageError(
+            "An argument is not text in the encoding of your locale. Use UTF-8, e.g. LC_ALL=C.UTF-8."
+        ) from None
 
 
 def _single(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -79,13 +104,18 @@ def _single(arguments: dict[str, Any]) -> dict[str, Any]:
             return arguments
 
 
-def _run(request: Request, config_file: Path | None, *, sandbox: bool) -> None:
+def _run(request: Request, config_file: Path | None) -> None:
     with config_errors():
         config = load(config_file)
     # At `info`, which config.example.json sets, a line for each created run would mix with the answer in a terminal.
     logs.configure("warning" if config.log_level == "info" else config.log_level)
     output = Output()
-    run_with_config(partial(_answer, request, output), config, sandbox=sandbox)
+    try:
+        run_with_config(partial(_answer, request, output), config, sandbox=request.sandbox)
+    except SystemExit as end:
+        if end.code == INTERRUPTED and request.after_interruption:
+            click.echo(request.after_interruption, err=True)
+        raise
     if output.closed:
         raise SystemExit(CLOSED_OUTPUT)
 
@@ -94,7 +124,7 @@ async def _answer(request: Request, output: Output, config: Config) -> None:
     """Call the tool and write its answer.
 
     Raises:
-        click.ClickException: The call failed, or runs of it.
+        click.ClickException: the call failed, or runs of it.
     """
     async with ToolClient.connected(config, terminal_console(stderr=True)) as client:
         if request.as_lines:

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 from mcp.client import Client
-from mcp_types import TextContent
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -15,7 +14,7 @@ from runs_mcp.api import connect
 from runs_mcp.cli.process import UsageProblem
 from runs_mcp.cli.runs.terminal_questions import ask, can_ask
 from runs_mcp.cli.terminal.identity import TERMINAL
-from runs_mcp.cli.terminal.live_text import LiveText
+from runs_mcp.cli.terminal.live_text import LiveText, call_tool
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.render import error_messages
@@ -44,8 +43,8 @@ class ToolClient:
         """Connect to a server with `config`.
 
         Raises:
-            ConfigError: The configuration cannot work.
-            CredentialError: There is no credential for the Runs API.
+            ConfigError: the configuration cannot work.
+            CredentialError: there is no credential for the Runs API.
         """
         config = unhurried(config)
         connect(config.api)  # reports a missing credential as an error of the configuration
@@ -59,18 +58,11 @@ class ToolClient:
         """Return the structured result of a call; its progress is shown, as text of a run if it `is_text`.
 
         Raises:
-            UsageProblem: The arguments do not fit the tool.
-            click.ClickException: The tool is not offered, or the call failed.
+            UsageProblem: the arguments do not fit the tool.
+            click.ClickException: the tool is not offered, or the call failed.
         """
         self._check(tool, arguments)
-        progress = LiveText(self.console, tool, is_text=is_text)
-        with progress.shown():
-            result = await self.client.call_tool(tool, dict(arguments), progress_callback=progress)
-        if result.is_error:
-            raise click.ClickException(
-                "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-            )
-        return dict(result.structured_content or {})
+        return await call_tool(self.client, tool, arguments, LiveText(self.console, tool, is_text=is_text))
 
     def _check(self, tool: str, arguments: Mapping[str, Any]) -> None:
         if (operation := self.operations.get(tool)) is None:

@@ -29,12 +29,12 @@ class Column:
 
     @property
     def longest(self) -> int:
-        """Return the columns of the terminal that the widest cell takes."""
+        """The columns of the terminal that the widest cell takes."""
         return max(map(cell_len, (self.name, *self.cells)))
 
     @property
     def narrowest(self) -> int:
-        """Return the columns of the terminal that the table keeps for it."""
+        """The columns of the terminal that the table keeps for it."""
         return min(self.longest, NARROWEST) if self.may_be_cut else self.longest
 
 

@@ -65,12 +65,12 @@ class Output:
 
     @property
     def is_terminal(self) -> bool:
-        """Return whether a person reads the output as it is written."""
+        """True if a person reads the output as it is written."""
         return self._console.is_terminal
 
     @property
     def width(self) -> int:
-        """Return the columns of a line."""
+        """The columns of a line."""
         return self._console.width
 
     def draw(self, parts: Iterable[RenderableType]) -> None:

@@ -1,9 +1,13 @@
 """The progress of a call in a terminal: the text of a run as it arrives, and a line that shows that time passes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
+from typing import Any
 
+import click
+from mcp.client import Client
+from mcp_types import TextContent
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
@@ -40,7 +44,7 @@ class LiveText:
 
     @property
     def facts(self) -> str:
-        """Return the elapsed time, and how much text has arrived how fast.
+        """The elapsed time, and how much text has arrived how fast.
 
         Tokens are unknown until a run has ended, since chunks are not tokens.
         """
@@ -70,3 +74,16 @@ class LiveText:
             return self._spinner
         lines = Text(show_hidden(self.text)).wrap(self._console, self._console.width)
         return Group(*lines[-SHOWN_LINES:], self._spinner)
+
+
+async def call_tool(client: Client, tool: str, arguments: Mapping[str, Any], progress: LiveText) -> dict[str, Any]:
+    """Return the structured result of a call, and draw its progress meanwhile.
+
+    Raises:
+        click.ClickException: the call failed.
+    """
+    with progress.shown():
+        result = await client.call_tool(tool, dict(arguments), progress_callback=progress)
+    if result.is_error:
+        raise click.ClickException("\n".join(block.text for block in result.content if isinstance(block, TextContent)))
+    return dict(result.structured_content or {})

@@ -47,7 +47,7 @@ class Admission:
         elif refusal := self._refusal(user.access_token, scope):
             await refusal(scope, receive, send)
         else:
-            with logs.context(caller=scope[KEY].name):
+            with logs.Context(caller=scope[KEY].name):
                 await self._app(scope, receive, send)
 
     def _refusal(self, token: AccessToken, scope: Scope) -> Response | None:

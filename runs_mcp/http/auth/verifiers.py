@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import jwt
@@ -14,7 +13,6 @@ from starlette.authentication import AuthenticationError
 from typing_extensions import override
 
 from runs_mcp.config.http_settings import BearerAuthSettings, JwtAuthSettings
-from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.auth import keys
 from runs_mcp.http.auth.jwks import KeysAtUrl, KeysInFile, KeysUnavailableError, SigningKeys
 from runs_mcp.http.auth.reloaded_file import ReloadedFile
@@ -40,15 +38,9 @@ def build_verifier(auth: BearerAuthSettings | JwtAuthSettings) -> CallerVerifier
     Raises:
         ConfigError: the file with the keys cannot be used.
     """
-    match auth:
-        case BearerAuthSettings():
-            return KeyVerifier(auth)
-        case JwtAuthSettings(jwks_url=str(url)):
-            return JwtVerifier(auth, KeysAtUrl(url))
-        case JwtAuthSettings(jwks_file=Path() as file):
-            return JwtVerifier(auth, KeysInFile(file))
-        case _:
-            raise ConfigError("server.http.auth: set jwks_url or jwks_file.")
+    if isinstance(auth, BearerAuthSettings):
+        return KeyVerifier(auth)
+    return JwtVerifier(auth, KeysInFile(auth.jwks_file) if auth.jwks_file else KeysAtUrl(str(auth.jwks_url)))
 
 
 KEY_CLAIM = "runs_mcp.key"

@@ -1,7 +1,7 @@
 """Health probes: liveness of the process (`/healthz`) and readiness to answer calls (`/readyz`)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import anyio
@@ -75,18 +75,19 @@ class Health:
         self._app = app
         self._readiness = readiness
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         path = scope["path"] if scope["type"] == "http" else None
         if path == LIVE:
-            await JSONResponse({"status": "ok"})(scope, receive, send)
-        elif path == READY:
-            await _report(await self._readiness.problem())(scope, receive, send)
+            return JSONResponse({"status": "ok"})(scope, receive, send)
+        if path == READY:
+            return self._report_readiness(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _report_readiness(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = await self._readiness.problem()
+        if problem is None:
+            response = JSONResponse({"status": "ready"})
         else:
-            await self._app(scope, receive, send)
-
-
-def _report(problem: str | None) -> JSONResponse:
-    if problem is None:
-        return JSONResponse({"status": "ready"})
-    return JSONResponse({"status": "not ready", "problem": problem}, HTTPStatus.SERVICE_UNAVAILABLE)
+            response = JSONResponse({"status": "not ready", "problem": problem}, HTTPStatus.SERVICE_UNAVAILABLE)
+        await response(scope, receive, send)

@@ -6,8 +6,9 @@ of the SDK accepts `127.0.0.1:80.evil.com` as loopback, and compares case and de
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ from runs_mcp.config.http_settings import HttpSettings, JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
 
 LAST_PORT = 65_535
+KNOWN_HOSTS = 16
+"""Maximum number of hosts whose check is remembered."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(?P<port>\d{1,5}|\*))?")
 
@@ -89,17 +92,19 @@ class HostCheck:
         # Pages of the service's own host are allowed, under both schemes: a proxy in front of it can terminate TLS.
         own = [f"{scheme}://{name}" for name in hosts for scheme in DEFAULT_PORTS]
         self._origins = [_origin_pattern(entry) for entry in (*own, *settings.allowed_origins)]
+        # Parsing takes a sixth of the function calls of all layers, and nearly all requests name the same host.
+        self._is_known = lru_cache(KNOWN_HOSTS)(self._matches)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
         # 421 Misdirected Request (RFC 9110, section 15.5.20); 403 for `Origin` is what MCP requires.
-        if not self._is_known(headers.getlist("host")):
-            await PlainTextResponse("Invalid Host header", 421)(scope, receive, send)
-        elif not all(map(self.allows, headers.getlist("origin"))):
-            await PlainTextResponse("Invalid Origin header", 403)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        if len(hosts) != 1 or not self._is_known(hosts[0]):  # exactly one: RFC 9112, section 3.2
+            return PlainTextResponse("Invalid Host header", 421)(scope, receive, send)
+        if not all(map(self.allows, headers.getlist("origin"))):
+            return PlainTextResponse("Invalid Origin header", 403)(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def allows(self, origin: str) -> bool:
         """Return true if pages of `origin` may call."""
@@ -110,9 +115,9 @@ class HostCheck:
         is_local = parsed.scheme == "http" and parsed.host.is_loopback
         return is_local or any(allowed.matches(parsed) for allowed in self._origins)
 
-    def _is_known(self, headers: list[str]) -> bool:
-        # RFC 9112, section 3.2: a request has exactly one Host header.
-        host = HostPattern.parse(headers[0]) if len(headers) == 1 and "*" not in headers[0] else None
+    def _matches(self, header: str) -> bool:
+        """Return true if the value of a Host header names an allowed host, or a loopback address."""
+        host = HostPattern.parse(header) if "*" not in header else None
         if host is None:
             return False
         # Either default port: whether the client used TLS is unknown behind a proxy that terminates it.

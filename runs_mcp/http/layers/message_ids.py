@@ -9,6 +9,7 @@ A request and its cancellation arrive on different connections, in any order. A 
 first is not executed: its caller has already given up.
 """
 
+from collections.abc import Awaitable
 from itertools import count
 from secrets import token_hex
 from typing import Any
@@ -42,29 +43,27 @@ class MessageIds:
         self._cancelled_early: dict[tuple[str, Key], None] = {}
         """The callers and keys of requests that were cancelled before they arrived. An ordered set."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         session = Headers(scope=scope).get(MCP_SESSION_ID_HEADER) if scope["type"] == "http" else None
         message = message_of(scope)
         if session is None or not isinstance(message, dict):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         match message:
             # A cancellation names the caller's id, which the SDK has never seen.
             case {"method": "notifications/cancelled", "params": {"requestId": int() | str() as cancelled}}:
                 known = self._cancelled_id(name_of(scope), (session, type(cancelled), cancelled))
                 params = {**message["params"], "requestId": known}
-                await self._app(scope, _rewritten({**message, "params": params}, receive), send)
+                return self._app(scope, _rewritten({**message, "params": params}, receive), send)
             # In Python, `True` is an int. JSON-RPC allows no boolean id, and the SDK refuses it.
             case {"method": _, "id": int() | str() as chosen} if not isinstance(chosen, bool):
                 key = (session, type(chosen), chosen)
                 if self._was_cancelled(name_of(scope), key):
-                    await refuse(200, CANCELLED, code=REQUEST_CANCELLED, message=message)(scope, receive, send)
-                    return
+                    return refuse(200, CANCELLED, code=REQUEST_CANCELLED, message=message)(scope, receive, send)
                 own = self._new_id(key)
-                await self._app(scope, _rewritten({**message, "id": own}, receive), self._restoring(own, key, send))
+                return self._app(scope, _rewritten({**message, "id": own}, receive), self._restoring(own, key, send))
             case _:
-                await self._app(scope, receive, send)
+                return self._app(scope, receive, send)
 
     def _cancelled_id(self, caller: str, key: Key) -> int | str:
         """Return the unique id of a request that is cancelled; if it has not arrived, remember the cancellation."""

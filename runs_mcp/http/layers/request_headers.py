@@ -1,6 +1,7 @@
 """The headers of requests: limited in number and size, and completed if a client leaves out `Accept`."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from itertools import chain
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,15 +21,14 @@ class RequestHeaders:
         self._app = app
         self._most = most
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         headers = scope["headers"]
-        if len(headers) > self._most or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        if len(headers) > self._most or sum(map(len, chain(*headers))) > MAX_HEADER_BYTES:
             reason = f"More than {self._most} headers, or more than {MAX_HEADER_BYTES:,} bytes of headers"
-            await PlainTextResponse(reason, 431)(scope, receive, send)
-            return
+            return PlainTextResponse(reason, 431)(scope, receive, send)
         scope["headers"] = _completed(headers)  # in place: the access log reads what later layers add to the scope
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def _completed(headers: Sequence[Header]) -> Sequence[Header]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -10,7 +10,7 @@ from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runs_mcp.http.layers.limits import counting, refuse_with_retry_after
+from runs_mcp.http.layers.limits import Counted, refuse_with_retry_after
 from runs_mcp.http.layers.message import KEY, message_of
 from runs_mcp.observability.caller_name import name_of
 
@@ -54,15 +54,15 @@ class Sessions:
         self._opening: Counter[str] = Counter()
         """Requests in progress that open a session, by caller."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         session_id = Headers(scope=scope).get(MCP_SESSION_ID_HEADER) if scope["type"] == "http" else None
-        if session_id is not None:
-            await self._use(session_id, scope, receive, send)
-        elif isinstance(message := message_of(scope), dict) and message.get("method") == "initialize":
-            await self._initialize(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        if session_id in self._open:
+            return self._use(session_id, scope, receive, send)
+        message = message_of(scope)
+        if session_id is None and isinstance(message, dict) and message.get("method") == "initialize":
+            return self._initialize(scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def close(self, predicate: Callable[[Scope], bool]) -> None:
         """Close every session for whose opening request, with the credential last used, `predicate` returns true."""
@@ -78,7 +78,7 @@ class Sessions:
                     self._open[session_id] = Session(_without_content(scope), self._now())
             await send(message)
 
-        with counting(self._opening, name_of(scope), 1):
+        with Counted(self._opening, name_of(scope), 1):
             if await self._has_room(name_of(scope)):
                 await self._app(scope, receive, recording_send)
                 return
@@ -86,10 +86,7 @@ class Sessions:
         await refuse_with_retry_after(RETRY_S, HTTPStatus.TOO_MANY_REQUESTS, reason)(scope, receive, send)
 
     async def _use(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        session = self._open.get(session_id)
-        if session is None:
-            await self._app(scope, receive, send)
-            return
+        session = self._open[session_id]
 
         async def recording_send(message: Message) -> None:
             status = message.get("status")

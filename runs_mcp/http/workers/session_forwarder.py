@@ -6,7 +6,6 @@ client to any worker. The id of a session therefore begins with the number of it
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -49,9 +48,7 @@ class SessionForwarder:
         """Return the application."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the connections to other workers."""
         await self._transport.aclose()
 

@@ -34,8 +34,8 @@ async def serve(config: Config, *, host: str, port: int, workers: int) -> None:
         # Without SO_REUSEPORT, which would let the system start a second service at the port.
         async with server_sockets(host, port) as unshared:
             port = unshared[0].getsockname()[1]
-        own = [await listeners.enter_async_context(server_sockets(LOOPBACK_ADDRESS, 0)) for _ in range(workers)]
-        settings = WorkerSettings(config, host, [socket for sockets in own for socket in sockets])
+        loopback = [await listeners.enter_async_context(server_sockets(LOOPBACK_ADDRESS, 0)) for _ in range(workers)]
+        settings = WorkerSettings(config, host, [listener for [listener] in loopback])
         metrics = WorkerMetrics()
         supervisor = Supervisor(partial(_start, settings, port), workers, metrics)
         with metrics_served(partial(serve_registry, metrics.registry), config.server.http.metrics_address):

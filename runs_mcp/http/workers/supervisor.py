@@ -35,8 +35,9 @@ StartProcess = Callable[[int, Connection], Awaitable[BaseProcess]]
 class Supervisor:
     """The workers of a service."""
 
-    def __init__(self, start: StartProcess, workers: int, metrics: WorkerMetrics) -> None:
+    def __init__(self, start: StartProcess, workers: int, metrics: WorkerMetrics, *, hung_s: float = HUNG_S) -> None:
         self._start = start
+        self._hung_s = hung_s
         self._serving = [anyio.Event() for _ in range(workers)]
         self._processes: list[BaseProcess] = []
         self._metrics = metrics
@@ -113,7 +114,7 @@ class Supervisor:
         """
         while True:
             link.send_bytes(b"")
-            with anyio.move_on_after(HUNG_S) as answering:
+            with anyio.move_on_after(self._hung_s) as answering:
                 await anyio.wait_readable(link)
             if answering.cancelled_caught:
                 log.error("a worker does not answer and is killed", extra={FIELDS: {"worker": number}})

@@ -30,7 +30,7 @@ class WorkerSettings:
 
     config: Config
     host: str
-    own: Sequence[socket.socket]
+    loopback: Sequence[socket.socket]
     """For each worker, the listening socket at which other workers reach it."""
 
 
@@ -39,13 +39,13 @@ def run_worker(settings: WorkerSettings, public: Sequence[socket.socket], number
     # Every process of a terminal gets its Ctrl+C, which would print a traceback until the server handles the signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.config.log_level)
-    with logs.context(worker=str(number)):
+    with logs.Context(worker=str(number)):
         event_loop.run(partial(_serve, settings, public, number, link))
 
 
 async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
     service = service_at(settings.config, settings.host)
-    ports = [own.getsockname()[1] for own in settings.own]
+    ports = [listener.getsockname()[1] for listener in settings.loopback]
     async with AsyncExitStack() as stack:
         if service.metrics:
             stack.enter_context(service.metrics.warnings_counted())
@@ -56,7 +56,7 @@ async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], numb
             service,
             started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
         )
-        await server.serve(duplicated([*public, settings.own[number]]))
+        await server.serve(duplicated([*public, settings.loopback[number]]))
         tasks.cancel_scope.cancel()
 
 

@@ -36,7 +36,7 @@ class Environment:
 
     @property
     def reference(self) -> Document:
-        """Return the environment as runs of the strict contract contain it."""
+        """The environment as runs of the strict contract contain it."""
         return {
             "id": self.id,
             "name": self.name,
@@ -51,7 +51,7 @@ class Environment:
 
     @property
     def whole(self) -> Document:
-        """Return the environment as `GET /environments` returns it."""
+        """The environment as `GET /environments` returns it."""
         return {
             **self.reference,
             **self.details,
@@ -61,7 +61,7 @@ class Environment:
 
     @property
     def usable_models(self) -> list[str]:
-        """Return the ids of the models that runs may use, the default first."""
+        """The ids of the models that runs may use, the default first."""
         enabled = [model["id"] for model in self.enabled_models]
         if self.default_model is None or (enabled and self.default_model not in enabled):
             return enabled
@@ -83,7 +83,7 @@ class EnvironmentCatalog:
 
     @property
     def every(self) -> list[Environment]:
-        """Return all environments of the account, in the order in which they were added."""
+        """All environments of the account, in the order in which they were added."""
         return list(self._by_id.values())
 
     def find(self, environment_id: Any) -> Environment | None:

@@ -16,8 +16,6 @@ Kind = Literal["stored", "sys", "app"]
 Status = Literal["draft", "published", "archived"]
 CREATED = "2026-01-15T09:00:00.000Z"
 OWNER = "user:66a1f0c2e4b0a1b2c3d4c0de"
-# A word and the space after it, so that the chunks of a text concatenate to the text.
-CHUNK = re.compile(r"\S+\s*|\s+")
 PLACEHOLDER = re.compile(r"\$?\{+ *(\w+) *\}+")
 MERGED_KEYS = ("properties", "$defs")
 
@@ -58,12 +56,12 @@ class Interaction:
 
     @property
     def templates(self) -> list[JsonObject]:
-        """Return the prompt templates of the segments that have one."""
+        """The prompt templates of the segments that have one."""
         return [segment["template"] for segment in self.prompts if segment.get("template")]
 
     @property
     def input_schema(self) -> JsonObject:
-        """Return the JSON schema of the run's `data`: the schemas of all templates together."""
+        """The JSON schema of the run's `data`: the schemas of all templates together."""
         schemas = [template["inputSchema"] for template in self.templates if template.get("inputSchema")]
         if len(schemas) == 1:
             return dict(schemas[0])
@@ -90,10 +88,6 @@ class Interaction:
         if isinstance(example, dict):
             return example
         return "\n".join(message["content"] for message in self.prompt(data))
-
-    def chunks(self, text: str) -> list[str]:
-        """Return `text` in the pieces in which it is streamed."""
-        return CHUNK.findall(text)
 
 
 def filled(content: str, data: Mapping[str, Any]) -> str:

@@ -15,12 +15,12 @@ class InteractionCatalog:
 
     @property
     def every(self) -> list[Interaction]:
-        """Return all interactions, in the order in which they were added."""
+        """All interactions, in the order in which they were added."""
         return list(self._by_id.values())
 
     @property
     def stored(self) -> list[Interaction]:
-        """Return the versions of the project's own interactions."""
+        """The versions of the project's own interactions."""
         return [interaction for interaction in self.every if interaction.kind == "stored"]
 
     def get(self, interaction_id: str) -> Interaction | None:

@@ -50,14 +50,14 @@ def build(
     runs: RunRoutes, checker: SchemaChecker, tokens: Tokens, answers: Mapping[Operation, FixedAnswer]
 ) -> Starlette:
     """Return the application; `answers` replace the responses of the operations that are their keys."""
-    known = runs.catalog
+    catalog = runs.catalog
     table = [
         # Before the routes of runs, whose last segments can be any text.
-        *_conversation_routes(ConversationRoutes(runs.database, runs.executions, runs.factory, known)),
+        *_conversation_routes(ConversationRoutes(runs.database, runs.executions, runs.factory, catalog)),
         *_run_routes(runs),
-        *_interaction_routes(CatalogRoutes(known)),
-        *_interaction_edit_routes(InteractionEdits(known, checker), PromptSuggestions(known)),
-        *_environment_routes(EnvironmentRoutes(known), EnvironmentUse(known, runs.database)),
+        *_interaction_routes(CatalogRoutes(catalog)),
+        *_interaction_edit_routes(InteractionEdits(catalog, checker), PromptSuggestions(catalog)),
+        *_environment_routes(EnvironmentRoutes(catalog), EnvironmentUse(catalog, runs.database)),
     ]
     routes = [
         Route(

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runs_mcp.sandbox.catalog.interaction import Interaction
-from runs_mcp.sandbox.catalog.interaction_catalog import InteractionCatalog
 from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.routes.run_queries import optional
 from runs_mcp.sandbox.routes.runtime_choice import choose_profile, choose_runtime
@@ -25,19 +24,14 @@ Document = dict[str, Any]
 class CatalogRoutes:
     """The handlers that read interactions."""
 
-    known: SandboxCatalog
-
-    @property
-    def catalog(self) -> InteractionCatalog:
-        """Return the interactions."""
-        return self.known.interactions
+    catalog: SandboxCatalog
 
     async def list_endpoints(self, request: Request) -> Response:
         """Handle `POST /interactions/endpoints`: the latest version of each name, or the requested version."""
         body = await read_body(request, catalog_bodies.EndpointsBody)
         selected = [
             interaction
-            for interaction in self.catalog.stored
+            for interaction in self.catalog.interactions.stored
             if interaction.status == (optional(body.status) or interaction.status)
         ]
         if body.status is MISSING:
@@ -46,7 +40,7 @@ class CatalogRoutes:
             selected = [interaction for interaction in selected if interaction.version == body.version]
         selected = [
             interaction
-            for interaction in self.catalog.latest(selected)
+            for interaction in self.catalog.interactions.latest(selected)
             if _has_tags(interaction, body.tags) and _is_included(interaction, body)
         ]
         if body.is_skill is True:
@@ -66,10 +60,12 @@ class CatalogRoutes:
         body = await read_body(request, catalog_bodies.ExportBody)
         named = [
             interaction
-            for interaction in self.catalog.stored
+            for interaction in self.catalog.interactions.stored
             if interaction.name == (optional(body.name) or interaction.name)
         ]
-        latest = self.catalog.latest(interaction for interaction in named if interaction.status != "archived")
+        latest = self.catalog.interactions.latest(
+            interaction for interaction in named if interaction.status != "archived"
+        )
         chosen = [
             interaction
             for interaction in named
@@ -85,8 +81,8 @@ class CatalogRoutes:
 
     async def list_names(self, _: Request) -> Response:
         """Handle `GET /interactions/names`: the name of each interaction and the id of its latest version."""
-        latest = self.catalog.latest(
-            interaction for interaction in self.catalog.stored if interaction.status != "archived"
+        latest = self.catalog.interactions.latest(
+            interaction for interaction in self.catalog.interactions.stored if interaction.status != "archived"
         )
         names = [{"id": interaction.id, "name": interaction.title or interaction.name} for interaction in latest]
         return JSONResponse(names)
@@ -125,14 +121,14 @@ class CatalogRoutes:
 
     async def list_versions(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/versions` and `GET /interactions/versions/{interaction_id}`."""
-        versions = self.catalog.named(requested_interaction(request, self.catalog).name)
+        versions = self.catalog.interactions.named(requested_interaction(request, self.catalog).name)
         published = [interaction for interaction in versions if interaction.status == "published"]
         newest_first = sorted(published, key=lambda version: version.updated_at, reverse=True)
         return JSONResponse([representations.reference(interaction) for interaction in newest_first])
 
     async def list_forks(self, request: Request) -> Response:
         """Handle `GET /interactions/{interaction_id}/forks`: the drafts copied from this interaction."""
-        children = self.catalog.children(requested_interaction(request, self.catalog).id)
+        children = self.catalog.interactions.children(requested_interaction(request, self.catalog).id)
         forks = [child for child in children if child.status == "draft"]
         return JSONResponse([representations.reference(interaction) for interaction in forks])
 
@@ -141,8 +137,8 @@ class CatalogRoutes:
         interaction = requested_interaction(request, self.catalog)
         query = read_query(request, catalog_bodies.ResolveParameters)
         overridden = query.environment is not MISSING or query.model is not MISSING
-        profile, _ = choose_profile(self.known, interaction, MISSING, overridden=overridden)
-        runtime = choose_runtime(self.known, interaction, query.environment, query.model, profile)
+        profile, _ = choose_profile(self.catalog, interaction, MISSING, overridden=overridden)
+        runtime = choose_runtime(self.catalog, interaction, query.environment, query.model, profile)
         environment = runtime.environment
         resolved = {
             "environment": {"id": environment.id, "name": environment.name, "provider": environment.provider},
@@ -164,7 +160,7 @@ class CatalogRoutes:
         """Handle `GET /interactions/catalog` and its parts `stored`, `sys`, `apps` and `apps/{app}`."""
         query = read_query(request, catalog_bodies.CatalogParameters)
         kind = {"apps": "app"}.get(part := request.path_params.get("kind", ""), part)
-        selected = self.catalog.latest(self.catalog.every)
+        selected = self.catalog.interactions.latest(self.catalog.interactions.every)
         selected = [
             interaction
             for interaction in selected
@@ -184,22 +180,22 @@ class CatalogRoutes:
 
     def _matching(self, query: catalog_bodies.InteractionQuery) -> list[Interaction]:
         """Return the versions of stored interactions that match all filters of `query`."""
-        selected = [interaction for interaction in self.catalog.stored if _matches(interaction, query)]
+        selected = [interaction for interaction in self.catalog.interactions.stored if _matches(interaction, query)]
         if query.version is MISSING:
             return selected
-        latest = self.catalog.latest(selected)
+        latest = self.catalog.interactions.latest(selected)
         version: Any = int(query.version) if query.version.isdecimal() else query.version
         return [interaction for interaction in selected if _has_version(interaction, latest, [version])]
 
 
-def requested_interaction(request: Request, catalog: InteractionCatalog) -> Interaction:
+def requested_interaction(request: Request, catalog: SandboxCatalog) -> Interaction:
     """Return the interaction that the path of `request` names.
 
     Raises:
         Refusal: the interaction does not exist.
     """
     selector = request.path_params["interaction_id"]
-    interaction = catalog.find(selector)
+    interaction = catalog.interactions.find(selector)
     if interaction is None:
         raise not_found(f"Interaction not found: {selector}")
     return interaction

@@ -27,12 +27,12 @@ HINT_LENGTH = 4
 class EnvironmentRoutes:
     """The handlers of `/environments`."""
 
-    known: SandboxCatalog
+    catalog: SandboxCatalog
 
     async def list_environments(self, request: Request) -> Response:
         """Handle `GET /environments`."""
         query = read_query(request, bodies.EnvironmentParameters)
-        every = self.known.environments.every
+        every = self.catalog.environments.every
         return JSONResponse([environment.whole for environment in every if query.all or environment.usable])
 
     async def create_environment(self, request: Request) -> Response:
@@ -51,17 +51,17 @@ class EnvironmentRoutes:
 
     async def get_environment(self, request: Request) -> Response:
         """Handle `GET /environments/{environment_id}`."""
-        return JSONResponse(environment_of(request, self.known).whole)
+        return JSONResponse(environment_of(request, self.catalog).whole)
 
     async def update_environment(self, request: Request) -> Response:
         """Handle `PUT /environments/{environment_id}`."""
         body = await read_body(request, bodies.EnvironmentUpdateBody)
-        return self._save(environment_of(request, self.known), body)
+        return self._save(environment_of(request, self.catalog), body)
 
     async def update_config(self, request: Request) -> Response:
         """Handle `PUT /environments/{environment_id}/config`: fields that the body does not name stay as they are."""
         body = await read_body(request, bodies.EnvironmentConfigBody)
-        environment = environment_of(request, self.known)
+        environment = environment_of(request, self.catalog)
         if body.enabled_models is not MISSING:
             environment = replace(environment, enabled_models=_descriptions(body.enabled_models, environment.id))
         if body.config is not MISSING:
@@ -71,20 +71,20 @@ class EnvironmentRoutes:
 
     async def delete_environment(self, request: Request) -> Response:
         """Handle `DELETE /environments/{environment_id}`, unless a published interaction uses the environment."""
-        environment = environment_of(request, self.known)
+        environment = environment_of(request, self.catalog)
         users = [
             interaction.name
-            for interaction in self.known.interactions.stored
+            for interaction in self.catalog.interactions.stored
             if interaction.status == "published" and interaction.environment == environment.id
         ]
         if users:
             raise conflict(f"Published interactions use {environment.name}: {', '.join(sorted(set(users)))}.")
-        self.known.environments.remove(environment.id)
+        self.catalog.environments.remove(environment.id)
         return JSONResponse({"id": environment.id})
 
     async def list_models(self, request: Request) -> Response:
         """Handle `GET /environments/{environment_id}/models`: enabled models, and others that the provider offers."""
-        models = self.known.environments.available_models(environment_of(request, self.known))
+        models = self.catalog.environments.available_models(environment_of(request, self.catalog))
         query = read_query(request, bodies.ModelParameters)
         if query.text is not MISSING:
             text = query.text.lower()
@@ -97,14 +97,14 @@ class EnvironmentRoutes:
 
     async def list_trainable_models(self, request: Request) -> Response:
         """Handle `GET /environments/{environment_id}/trainable-models`: the sandbox has none."""
-        environment_of(request, self.known)
+        environment_of(request, self.catalog)
         return JSONResponse([])
 
     async def enable_model(self, request: Request) -> Response:
         """Handle `POST /environments/{environment_id}/models/enabled`."""
         body = await read_body(request, bodies.EnableModelBody)
-        environment = environment_of(request, self.known)
-        available = {model["id"]: model for model in self.known.environments.available_models(environment)}
+        environment = environment_of(request, self.catalog)
+        available = {model["id"]: model for model in self.catalog.environments.available_models(environment)}
         if body.model_id not in available:
             raise bad_request(f"{environment.name} offers no model {body.model_id}: {', '.join(available)}.")
         others = [model for model in environment.enabled_models if model["id"] != body.model_id]
@@ -112,7 +112,7 @@ class EnvironmentRoutes:
 
     async def disable_model(self, request: Request) -> Response:
         """Handle `DELETE /environments/{environment_id}/models/enabled/{model_id}`."""
-        environment = environment_of(request, self.known)
+        environment = environment_of(request, self.catalog)
         model_id = request.path_params["model_id"]
         kept = [model for model in environment.enabled_models if model["id"] != model_id]
         if len(kept) == len(environment.enabled_models):
@@ -122,16 +122,16 @@ class EnvironmentRoutes:
     async def migrate_interactions(self, request: Request) -> Response:
         """Handle `POST /environments/migrate-interactions`: drafts get another environment and model."""
         body = await read_body(request, bodies.MigrateBody)
-        environment = self.known.environments.find(body.new_env_id)
+        environment = self.catalog.environments.find(body.new_env_id)
         if environment is None or body.new_model_id not in environment.usable_models:
             raise bad_request(f"No environment {body.new_env_id} has the model {body.new_model_id}.")
         runtime: Document = {"environment": environment.id, "model": body.new_model_id}
-        named = [self.known.interactions.get(interaction_id) for interaction_id in body.interaction_ids]
+        named = [self.catalog.interactions.get(interaction_id) for interaction_id in body.interaction_ids]
         drafts = [each for each in named if each and each.kind == "stored" and each.status == "draft"]
         stale = [each for each in drafts if {"environment": each.environment, "model": each.model} != runtime]
         for draft in stale:
             revision = draft.edit_revision + 1
-            self.known.interactions.put(replace(draft, **runtime, edit_revision=revision, updated_at=now()))
+            self.catalog.interactions.put(replace(draft, **runtime, edit_revision=revision, updated_at=now()))
         return JSONResponse({"matched_count": len(drafts), "modified_count": len(stale)})
 
     def _save(self, environment: Environment, body: bodies.EnvironmentUpdateBody) -> Response:
@@ -146,18 +146,18 @@ class EnvironmentRoutes:
         return self._put(replace(environment, **fields, details=details))
 
     def _put(self, environment: Environment) -> Response:
-        saved = self.known.environments.put(replace(environment, updated_at=now()))
+        saved = self.catalog.environments.put(replace(environment, updated_at=now()))
         return JSONResponse(saved.whole)
 
 
-def environment_of(request: Request, known: SandboxCatalog) -> Environment:
+def environment_of(request: Request, catalog: SandboxCatalog) -> Environment:
     """Return the environment that the path of a request names.
 
     Raises:
         Refusal: the environment does not exist.
     """
     environment_id = request.path_params["environment_id"]
-    environment = known.environments.find(environment_id)
+    environment = catalog.environments.find(environment_id)
     if environment is None:
         raise not_found(f"Environment not found: {environment_id}")
     return environment

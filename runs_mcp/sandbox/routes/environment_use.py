@@ -37,12 +37,12 @@ COLUMNS = {"interaction": "interaction", "modelId": "model", "status": "status",
 class EnvironmentUse:
     """The handlers of the use of environments."""
 
-    known: SandboxCatalog
+    catalog: SandboxCatalog
     database: Database
 
     async def create_embeddings(self, request: Request) -> Response:
         """Handle `POST /environments/{environment_id}/embeddings`."""
-        environment = environment_of(request, self.known)
+        environment = environment_of(request, self.catalog)
         if not contract_of(request).strict:
             loose = await read_body(request, bodies.LooseEmbeddingsBody)
             model = _embedding_model(environment, loose.model)
@@ -64,7 +64,7 @@ class EnvironmentUse:
 
     async def analyze_runs(self, request: Request) -> Response:
         """Handle `POST /environments/{environment_id}/analytics`: counts and times of runs by period and group."""
-        environment = environment_of(request, self.known)
+        environment = environment_of(request, self.catalog)
         body = await read_body(request, bodies.AnalyticsBody)
         asked = body.filterBy
         if asked.environment not in (MISSING, environment.id) or asked.project not in (MISSING, PROJECT["id"]):
@@ -85,7 +85,7 @@ class EnvironmentUse:
 
     async def get_budget_capability(self, request: Request) -> Response:
         """Handle `GET /environments/{environment_id}/run-budget-capability`: a budget needs prices of the model."""
-        environment, query = environment_of(request, self.known), read_query(request, bodies.BudgetParameters)
+        environment, query = environment_of(request, self.catalog), read_query(request, bodies.BudgetParameters)
         if environment.prices is None:
             reason = f"The sandbox has no prices for {environment.name}."
         elif query.check_model and query.model not in environment.usable_models:

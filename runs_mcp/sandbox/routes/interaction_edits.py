@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.sandbox.access import PROJECT
 from runs_mcp.sandbox.catalog.interaction import Interaction
-from runs_mcp.sandbox.catalog.interaction_catalog import InteractionCatalog
 from runs_mcp.sandbox.catalog.sandbox_catalog import SandboxCatalog
 from runs_mcp.sandbox.execution import now
 from runs_mcp.sandbox.routes.runtime_choice import known_profile
@@ -35,13 +34,8 @@ KEPT = ("description", "tags", "visibility", "model", "status", "parent", "versi
 class InteractionEdits:
     """The handlers that change interactions, and the configurations of interactions in code."""
 
-    known: SandboxCatalog
+    catalog: SandboxCatalog
     checker: SchemaChecker
-
-    @property
-    def catalog(self) -> InteractionCatalog:
-        """Return the interactions."""
-        return self.known.interactions
 
     async def create_interaction(self, request: Request) -> Response:
         """Handle `POST /interactions`."""
@@ -51,7 +45,7 @@ class InteractionEdits:
         fields = await self._fields(body.model_dump(exclude_unset=True))
         name = self._free_endpoint(body.name)
         created = Interaction(id=secrets.token_hex(12), **{**_new_draft(), "name": name, **fields, "trusted": False})
-        return JSONResponse(whole_interaction(self.catalog.put(created)))
+        return JSONResponse(whole_interaction(self.catalog.interactions.put(created)))
 
     async def update_interaction(self, request: Request) -> Response:
         """Handle `PUT /interactions/{interaction_id}`."""
@@ -67,22 +61,22 @@ class InteractionEdits:
         settings = {**interaction.settings, **fields.pop("settings", {})}
         changed = replace(_without_work(interaction, fields), **fields, settings=settings, updated_at=now())
         changed = replace(changed, edit_revision=interaction.edit_revision + 1)
-        return JSONResponse(whole_interaction(self.catalog.put(changed)))
+        return JSONResponse(whole_interaction(self.catalog.interactions.put(changed)))
 
     async def delete_interaction(self, request: Request) -> Response:
         """Handle `DELETE /interactions/{interaction_id}`; `cascade` deletes its versions and forks as well."""
         interaction = self._stored(request)
         if read_query(request, bodies.DeleteParameters).cascade:
-            for child in self.catalog.children(interaction.id):
-                self.catalog.remove(child.id)
-        self.catalog.remove(interaction.id)
+            for child in self.catalog.interactions.children(interaction.id):
+                self.catalog.interactions.remove(child.id)
+        self.catalog.interactions.remove(interaction.id)
         return JSONResponse({"id": interaction.id})
 
     async def publish_interaction(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/publish`: a new version, and a draft with the next number."""
         body = await read_body(request, bodies.PublishBody)
         draft = self._draft(request)
-        siblings = [each for each in self.catalog.named(draft.name) if each.status == "published"]
+        siblings = [each for each in self.catalog.interactions.named(draft.name) if each.status == "published"]
         if draft.version in [each.version for each in siblings]:
             raise conflict(f"Version {draft.version} of {draft.name} is published already.")
         moment = now()
@@ -96,8 +90,8 @@ class InteractionEdits:
             **_dated(moment),
         )
         settings = {**draft.settings, "last_published_at": moment}
-        self.catalog.put(replace(draft, version=draft.version + 1, settings=settings))
-        return JSONResponse(whole_interaction(self.catalog.put(version)))
+        self.catalog.interactions.put(replace(draft, version=draft.version + 1, settings=settings))
+        return JSONResponse(whole_interaction(self.catalog.interactions.put(version)))
 
     async def fork_interaction(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/fork`: a draft with a name of its own."""
@@ -116,12 +110,12 @@ class InteractionEdits:
             tags=source.tags if body.keepTags else (),
             prompts=[_forked(prompt) for prompt in source.prompts] if body.forkPrompts else source.prompts,
         )
-        return JSONResponse(whole_interaction(self.catalog.put(fork)))
+        return JSONResponse(whole_interaction(self.catalog.interactions.put(fork)))
 
     async def get_configuration(self, request: Request) -> Response:
         """Handle `GET /interaction-configurations/{interaction_id}`."""
         interaction = self._in_code(request)
-        return JSONResponse({"configuration": self.known.configurations.get(interaction.id)})
+        return JSONResponse({"configuration": self.catalog.configurations.get(interaction.id)})
 
     async def update_configuration(self, request: Request) -> Response:
         """Handle `PUT /interaction-configurations/{interaction_id}`."""
@@ -136,16 +130,16 @@ class InteractionEdits:
             "interaction": interaction.id,
             "created_at": moment,
         }
-        saved = self.known.configurations.get(interaction.id, created)
+        saved = self.catalog.configurations.get(interaction.id, created)
         record = {**saved, **body.model_dump(exclude_unset=True), "updated_at": moment}
         if record.get("budget") is None:
             record.pop("budget", None)
-        self.known.configurations[interaction.id] = record
+        self.catalog.configurations[interaction.id] = record
         return JSONResponse({"configuration": record})
 
     async def delete_configuration(self, request: Request) -> Response:
         """Handle `DELETE /interaction-configurations/{interaction_id}`."""
-        self.known.configurations.pop(self._in_code(request).id, None)
+        self.catalog.configurations.pop(self._in_code(request).id, None)
         return JSONResponse({"configuration": None})
 
     async def _fields(self, sent: Document) -> Document:
@@ -180,7 +174,7 @@ class InteractionEdits:
         """Return a prompt segment with an id, and with its template in place of the template's id."""
         template = prompt.get("template")
         identity = template if isinstance(template, str) else (template or {}).get("id")
-        known = {each["id"]: each for interaction in self.catalog.every for each in interaction.templates}
+        known = {each["id"]: each for interaction in self.catalog.interactions.every for each in interaction.templates}
         if isinstance(template, str) or (template and "content" not in template):
             if identity not in known:
                 raise bad_request(f"Prompt template not found: {identity}")
@@ -189,13 +183,13 @@ class InteractionEdits:
 
     def _environment_id(self, sent: Any) -> str:
         environment_id = sent.get("id") if isinstance(sent, Mapping) else sent
-        if self.known.environments.find(environment_id) is None:
+        if self.catalog.environments.find(environment_id) is None:
             raise bad_request(f"Environment not found: {environment_id}")
         return str(environment_id)
 
     def _free_copy_name(self, source: Interaction) -> str:
         name, number = f"{source.name}Copy", 1
-        while self.catalog.named(f"{name}{number if number > 1 else ''}"):
+        while self.catalog.interactions.named(f"{name}{number if number > 1 else ''}"):
             number += 1
         return f"{name}{number if number > 1 else ''}"
 
@@ -204,13 +198,17 @@ class InteractionEdits:
         name = endpoint_name(title)
         if not name:
             raise bad_request(f"{title} contains no letter for an endpoint.")
-        own = {draft, *(each.id for each in self.catalog.children(draft) if each.status != "draft")} if draft else set()
-        if any(each.id not in own for each in self.catalog.named(name)):
+        own = (
+            {draft, *(each.id for each in self.catalog.interactions.children(draft) if each.status != "draft")}
+            if draft
+            else set()
+        )
+        if any(each.id not in own for each in self.catalog.interactions.named(name)):
             raise bad_request(f"An interaction with the endpoint {name} exists.")
         return name
 
     def _stored(self, request: Request) -> Interaction:
-        interaction = self.catalog.get(request.path_params["interaction_id"])
+        interaction = self.catalog.interactions.get(request.path_params["interaction_id"])
         if interaction is None or interaction.kind != "stored":
             raise not_found(f"Interaction not found: {request.path_params['interaction_id']}")
         return interaction
@@ -222,7 +220,7 @@ class InteractionEdits:
         return interaction
 
     def _in_code(self, request: Request) -> Interaction:
-        interaction = self.catalog.get(request.path_params["interaction_id"])
+        interaction = self.catalog.interactions.get(request.path_params["interaction_id"])
         if interaction is None or interaction.kind == "stored":
             raise not_found(f"Code interaction not found: {request.path_params['interaction_id']}")
         return interaction

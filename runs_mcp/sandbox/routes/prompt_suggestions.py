@@ -25,25 +25,25 @@ NAME_WORDS = 4
 class PromptSuggestions:
     """The handlers that ask a model about interactions."""
 
-    known: SandboxCatalog
+    catalog: SandboxCatalog
 
     async def generate_interaction(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/generate-interaction`: a definition that can be created."""
-        requested_interaction(request, self.known.interactions)
+        requested_interaction(request, self.catalog)
         body = await read_body(request, bodies.GenerateBody)
         self._check_runtime(body)
         return JSONResponse([_definition(body.description)])
 
     async def generate_test_data(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/generate-test-data`: records that fit the input schema."""
-        interaction = requested_interaction(request, self.known.interactions)
+        interaction = requested_interaction(request, self.catalog)
         body = await read_body(request, bodies.RecordsBody)
         self._check_runtime(body)
         return JSONResponse([example_of(interaction.input_schema, number) for number in range(1, body.count + 1)])
 
     async def suggest_improvements(self, request: Request) -> Response:
         """Handle `POST /interactions/{interaction_id}/suggest-prompt-improvements`."""
-        interaction = requested_interaction(request, self.known.interactions)
+        interaction = requested_interaction(request, self.catalog)
         self._check_runtime(await read_body(request, bodies.ModelBody))
         prompts = {template["name"]: template.get("content", "") for template in interaction.templates}
         return _improvements(request, interaction.name, prompts, interaction.result_schema)
@@ -57,7 +57,7 @@ class PromptSuggestions:
         return _improvements(request, body.interaction_name, prompts, schema)
 
     def _check_runtime(self, body: bodies.ModelBody) -> None:
-        choose_runtime(self.known, None, body.config.environment, body.config.model)
+        choose_runtime(self.catalog, None, body.config.environment, body.config.model)
 
 
 def _definition(description: str) -> Document:

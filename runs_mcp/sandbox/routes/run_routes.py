@@ -1,7 +1,7 @@
 """The operations on runs: one method each."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
@@ -223,7 +223,7 @@ def _with_prompt_if_requested(request: Request, run: Document) -> Document:
     return run if include_prompt else representations.without_prompt(run)
 
 
-def _projection(select: Any) -> Any:
+def _projection(select: Any) -> Callable[[Mapping[str, Any]], Document]:
     try:
         return projection(optional(select))
     except InvalidSelectError as error:

@@ -83,7 +83,7 @@ class Selection:
 
     @property
     def clauses(self) -> Sequence[Clause]:
-        """Return all conditions."""
+        """All conditions."""
         return [*self.groups, *self.times, *self.located, *self.others]
 
 

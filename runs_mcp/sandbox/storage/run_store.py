@@ -74,7 +74,7 @@ class Breakdown:
 
     @property
     def total(self) -> int:
-        """Return the number of runs."""
+        """The number of runs."""
         return sum(runs for _, runs in self.kinds)
 
     def counts(self, field: str) -> list[Count]:

@@ -26,14 +26,14 @@ class Refusal(Exception):  # noqa: N818 - a response to a request, not an error 
         return JSONResponse(body, self.status, headers=self.headers)
 
 
-def bad_request(message: str, *, details: str | None = None) -> Refusal:
+def bad_request(message: str) -> Refusal:
     """Return the refusal of a malformed request, status 400."""
-    return Refusal(HTTPStatus.BAD_REQUEST, message, details=details)
+    return Refusal(HTTPStatus.BAD_REQUEST, message)
 
 
 def invalid(details: str) -> Refusal:
     """Return the refusal of a request that breaks the contract; `details` names the place."""
-    return bad_request("Request validation failed.", details=details)
+    return Refusal(HTTPStatus.BAD_REQUEST, "Request validation failed.", details=details)
 
 
 def not_found(message: str) -> Refusal:

@@ -97,7 +97,7 @@ async def aggregate(
         query: The runs, groups and measures.
         most: The number of runs after which a scan stops.
         deadline: The time of anyio's clock at which a scan stops.
-        on_page: Told the progress of a scan.
+        on_page: Receives the progress of a scan as text.
         names_of: Returns the names of the values of dimensions, for pages that have ids alone.
 
     Raises:

@@ -1,6 +1,6 @@
 """Facet counts: groups that the API counts itself, so that no run has to be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,9 +62,10 @@ async def count(runs: RunsClient, filters: Mapping[str, Any], by: Sequence[Dimen
     return groups
 
 
-async def _failed(counts_of: Any, filters: Mapping[str, Any], everything: Facets, status: str | MISSING) -> Facets:
+async def _failed(
+    counts_of: Callable[..., Awaitable[Facets]], filters: Mapping[str, Any], everything: Facets, status: str | MISSING
+) -> Facets:
     """Return the counts of failed runs alone."""
     if status is MISSING:
-        failed: Facets = await counts_of(**{**filters, "status": FAILED})
-        return failed
+        return await counts_of(**{**filters, "status": FAILED})
     return everything if status == FAILED else Facets(total=0, buckets={})

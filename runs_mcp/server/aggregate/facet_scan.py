@@ -46,7 +46,7 @@ async def count_facets(
         span: The creation times of the runs.
         most: The number of runs after which reading stops.
         deadline: The time of anyio's clock at which reading stops.
-        on_page: Told the progress of reading.
+        on_page: Receives the progress of reading as text.
         names_of: Returns the names of the values of dimensions, for runs that hold ids alone.
 
     Raises:

@@ -78,7 +78,7 @@ async def sort_runs(
         limit: The most runs to return.
         most: The number of runs after which a scan stops.
         deadline: The time of anyio's clock at which a scan stops.
-        on_page: Told the progress of a scan.
+        on_page: Receives the progress of a scan as text.
 
     Raises:
         RunsApiError: the API failed.

@@ -5,7 +5,7 @@ out does not cancel it, and the run is followed, and thereby executed, in any ca
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,8 @@ from runs_mcp.server.runs.run_stream import RunStream
 
 log = logging.getLogger(__name__)
 
+Create = Callable[[], Awaitable[Run]]
+"""Sends a create request, and returns its run."""
 Follow = Callable[[Run], RunStream | None]
 """Starts to follow a created run; returns None for a run that has ended."""
 
@@ -54,7 +56,7 @@ class PendingCreate:
         self._created: tuple[Run, RunStream | None] | None = None
         self._error: Exception = RunsApiError("The server is stopping", outcome_unknown=True)
 
-    async def carry_out(self, create: Callable[[], Any], follow: Follow) -> None:
+    async def carry_out(self, create: Create, follow: Follow) -> None:
         """Send the request, follow its run, and keep the outcome for waiting callers."""
         try:
             run = await create()
@@ -85,8 +87,8 @@ class PendingCreate:
         `deadline` is a time of anyio's clock, `seconds` the total time of a call.
 
         Raises:
-            CreateContinuesError: The API has not answered by the deadline.
-            RunsApiError, LostCreateError, RequestKeyConflictError: See `IdempotentCreate.create`.
+            CreateContinuesError: the API has not answered by the deadline.
+            RunsApiError, LostCreateError, RequestKeyConflictError: see `IdempotentCreate.create`.
         """
         with anyio.CancelScope(deadline=deadline):
             await self._done.wait()
@@ -121,7 +123,7 @@ class BackgroundCreates:
         """Send a create request, or join the same request with the same key.
 
         Raises:
-            RequestKeyConflictError: The key is in use by another request.
+            RequestKeyConflictError: the key is in use by another request.
         """
         if tags.keyed and (earlier := next((create for create in self._pending if create.tags.run == tags.run), None)):
             if earlier.tags.request != tags.request:
@@ -132,7 +134,7 @@ class BackgroundCreates:
         self._tasks.start_soon(self._run, pending, partial(self._creates.create, tags, given_tags, **request), follow)
         return pending
 
-    async def _run(self, pending: PendingCreate, create: Callable[[], Any], follow: Follow) -> None:
+    async def _run(self, pending: PendingCreate, create: Create, follow: Follow) -> None:
         try:
             await pending.carry_out(create, follow)
         finally:

@@ -113,7 +113,7 @@ class CreateLimit:
         """Return if `wanted` runs may be started now; nothing is counted.
 
         Raises:
-            CreateLimitError: They are more than the limit leaves.
+            CreateLimitError: they are more than the limit leaves.
         """
         if not self.is_set:
             return
@@ -132,7 +132,7 @@ class CreateLimit:
         """Count a run that is about to be started, and return what `give_back` takes.
 
         Raises:
-            CreateLimitError: The limit is reached.
+            CreateLimitError: the limit is reached.
         """
         if not self.is_set:
             return None

@@ -61,9 +61,9 @@ class Creation:
         If new runs are refused beside those of a call that was cut off, return the creation in which they fail.
 
         Raises:
-            CreateLimitError: They are more than `server.create_limit` leaves.
-            NotConfirmedError: The user did not agree.
-            InputRequiredError: The call has to be answered with the question.
+            CreateLimitError: they are more than `server.create_limit` leaves.
+            NotConfirmedError: the user did not agree.
+            InputRequiredError: the call has to be answered with the question.
         """
         try:
             await self._permit()
@@ -78,7 +78,7 @@ class Creation:
         """Return the creation in which the runs that are not started yet fail."""
         started = self.call.started.pending
         planned = [
-            one if _position(one) in started else replace(one, failure=one.failure or failure) for one in self.planned
+            run if _position(run) in started else replace(run, failure=run.failure or failure) for run in self.planned
         ]
         return replace(self, planned=planned)
 
@@ -95,11 +95,11 @@ class Creation:
             await elicitation.confirm(self.call, action="create", facts=facts, data=data)
 
     async def one(self) -> tuple[Run, RunStream | None]:
-        """Return the only run of a call, and what follows it unless it has ended.
+        """Return the only run of a call, and its follower unless it has ended.
 
         Raises:
-            ToolError: It cannot be created, for the reason that is known already.
-            Exception: See `_create`.
+            ToolError: it cannot be created, for the reason that is known already.
+            Exception: see `_create`.
         """
         [planned] = self.planned
         if planned.failure:
@@ -134,12 +134,12 @@ class Creation:
     async def _create(
         self, planned: PlannedRun, *, limiter: AbstractAsyncContextManager[None] | None = None
     ) -> tuple[Run, RunStream | None]:
-        """Return the run of a request, and what follows it unless it has ended; `limiter` is held while it executes.
+        """Return the run of a request, and its follower unless it has ended; `limiter` is held while it executes.
 
         Raises:
-            CreateContinuesError: The API has not answered in the time of the call.
-            UnclearNameError: There is no such interaction.
-            RunsApiError, LostCreateError, RequestKeyConflictError, CreateLimitError: See `IdempotentCreate.create`.
+            CreateContinuesError: the API has not answered in the time of the call.
+            UnclearNameError: there is no such interaction.
+            RunsApiError, LostCreateError, RequestKeyConflictError, CreateLimitError: see `IdempotentCreate.create`.
         """
         server, request, started = services(self.call), planned.request, self.call.started.pending
         tags = await self._tags(planned)
@@ -162,7 +162,7 @@ class Creation:
         """Raise if the interaction of a rejected request is unknown; return if it cannot be looked up in time.
 
         Raises:
-            UnclearNameError: There is no such interaction.
+            UnclearNameError: there is no such interaction.
         """
         if is_in_code(str(request.interaction)):
             return
@@ -170,11 +170,11 @@ class Creation:
             (await services(self.call).interactions.listing()).require(str(request.interaction))
 
     async def _again(self, planned: PlannedRun, earlier: PendingCreate) -> tuple[Run, RunStream | None]:
-        """Return the run of an earlier call, and what follows it unless it has ended.
+        """Return the run of an earlier call, and its follower unless it has ended.
 
         Raises:
-            FollowingError: It cannot be read.
-            Exception: See `_create`.
+            FollowingError: it cannot be read.
+            Exception: see `_create`.
         """
         server = services(self.call)
         try:

@@ -72,7 +72,7 @@ def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
     """Return the interaction of a request from the catalogue; None if the catalogue cannot be read, or lacks its kind.
 
     Raises:
-        UnclearNameError: None or several have its name.
+        UnclearNameError: none or several have its name.
     """
     if listing is None or listing.source != "catalogue" or is_in_code(str(request.interaction)):
         return None
@@ -90,8 +90,8 @@ async def _resolved(
     """Return what the API says that a run of `request` would use; None if the API does not tell.
 
     Raises:
-        NotFoundError: There is no such interaction, or no such version of it.
-        InvalidRequestError: The environment or model does not exist.
+        NotFoundError: there is no such interaction, or no such version of it.
+        InvalidRequestError: the environment or model does not exist.
     """
     selector, catalog = str(request.interaction), services(call).runs.catalog
     if request.interaction_tag is not MISSING:

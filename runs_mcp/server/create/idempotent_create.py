@@ -1,5 +1,6 @@
-"""Idempotent creates: a repeated request with a `request_key` returns the run of the first request, and a run whose
-response was lost is found by its tag.
+"""Idempotent creates: a repeated request with a `request_key` returns the run of the first.
+
+A run whose response was lost is found by its tag.
 
 A run created with a key carries two tags, both of them keyed hashes: one of the caller, the profile and the key, and
 one of the request and the time. Readers of tags learn neither key nor request, and cannot compute the tags of a key.
@@ -126,7 +127,7 @@ class IdempotentCreate:
             request: What the caller asked for; its unset parts do not count.
 
         Raises:
-            CredentialError: The secret that signs the tags cannot be read.
+            CredentialError: the secret that signs the tags cannot be read.
         """
         if request_key is MISSING:
             return CreateTags(f"{own_tags.PREFIX}{uuid4().hex}" if self._tagging else None)
@@ -139,11 +140,11 @@ class IdempotentCreate:
         """Return the run that the request creates, or that an earlier request with the same key created.
 
         Raises:
-            LostCreateError: The response was lost, and the run was not found.
-            RequestKeyConflictError: The key was used for another request, or only copies of its run are left.
-            FollowingError: An earlier request with the same key created a run, which cannot be read.
+            LostCreateError: the response was lost, and the run was not found.
+            RequestKeyConflictError: the key was used for another request, or only copies of its run are left.
+            FollowingError: an earlier request with the same key created a run, which cannot be read.
             CreateLimitError: `server.create_limit` is reached; nothing was sent.
-            RunsApiError: No run was created; or, for untagged runs, the outcome is unknown.
+            RunsApiError: no run was created; or, for untagged runs, the outcome is unknown.
         """
         if tags.run is None or tags.request is None:
             return await self._create(tags, given_tags, request)
@@ -160,8 +161,8 @@ class IdempotentCreate:
         """Return the run that the key created before.
 
         Raises:
-            RequestKeyConflictError: It was created by another request, or only copies of it are left.
-            FollowingError: It cannot be read.
+            RequestKeyConflictError: it was created by another request, or only copies of it are left.
+            FollowingError: it cannot be read.
         """
         if known := await self._keys.find(str(tags.run)):
             if known.request != tags.request:
@@ -201,18 +202,17 @@ class IdempotentCreate:
                     return run
                 searched = True
             except (RunsApiError, FollowingError, RequestKeyConflictError):
-                searched = (
-                    False  # no run had the key before the request was sent, so a conflict may be with its own run
-                )
+                # No run had the key before the request was sent, so a conflict may be with its own run.
+                searched = False
         raise LostCreateError(str(tags.run), lost, searched=searched and not _may_appear_later(lost))
 
     async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
         """Return the run that `request` created with `tags`, whole.
 
         Raises:
-            RequestKeyConflictError: Runs carry the tag of the key, and none of them was created by the request.
-            FollowingError: The run cannot be read.
-            RunsApiError: The runs cannot be read, or too many carry the tag.
+            RequestKeyConflictError: runs carry the tag of the key, and none of them was created by the request.
+            FollowingError: the run cannot be read.
+            RunsApiError: the runs cannot be read, or too many carry the tag.
         """
         found = await self._all_tagged(str(tags.run))
         originals = [run for run in found if await self._is_original(run, tags)]
@@ -230,7 +230,7 @@ class IdempotentCreate:
         """Return the runs with `tag`, oldest first.
 
         Raises:
-            RunsApiError: The runs cannot be read, or more than `MAX_PAGES` pages carry the tag.
+            RunsApiError: the runs cannot be read, or more than `MAX_PAGES` pages carry the tag.
         """
         found: list[Run] = []
         for page in range(MAX_PAGES):
@@ -288,7 +288,7 @@ def _with_id(created: Run) -> Run:
     """Return `created`, which has an id.
 
     Raises:
-        ProtocolError: It has none, so it may exist and cannot be addressed.
+        ProtocolError: it has none, so it may exist and cannot be addressed.
     """
     if not created.id:
         raise ProtocolError("The Runs API answered a create with a run without an id", outcome_unknown=True)

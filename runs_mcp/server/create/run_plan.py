@@ -52,7 +52,7 @@ def require_consistent(given: RunRequest, several: Several, *, stream: bool, bou
     """Raise if the arguments of a call contradict each other; `bounded` is True if it asks for an answer within a time.
 
     Raises:
-        InvalidArgumentError: They do.
+        InvalidArgumentError: they do.
     """
     inputs, models = several.inputs is not MISSING, several.models is not MISSING
     contradictions = {

@@ -66,7 +66,7 @@ class RunRequest:
         `run` has its whole content, unfiltered.
 
         Raises:
-            NotRepeatableError: The run lacks its interaction or its parameters.
+            NotRepeatableError: the run lacks its interaction or its parameters.
         """
         request = _request_of(run)
         changes = {name: value for name, value in self._parts(*SHOWN).items() if value is not MISSING}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, Tool, ToolAnnotations
@@ -46,8 +46,8 @@ class InteractionTool:
     """Name of the object with the options of the run."""
     result_schema: Mapping[str, Any] | None
     """JSON Schema of `output` in the structured result; None if there is no such field."""
-    scope: Scope = CREATE
-    executes: bool = True
+    scope: ClassVar[Scope] = CREATE
+    executes: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class InteractionTool:
         """Return the arguments of `given` that are set.
 
         Raises:
-            UnknownArgumentError: The tool has no argument of some name.
+            UnknownArgumentError: the tool has no argument of some name.
         """
         schema = self.published.input_schema
         return arguments.clean(given, schema, free_text=schema["properties"])
@@ -67,7 +67,7 @@ class InteractionTool:
         """Run the interaction with arguments that `clean` returned.
 
         Raises:
-            InvalidArgumentError: They do not fit the input of the interaction.
+            InvalidArgumentError: they do not fit the input of the interaction.
         """
         request = {"interaction": self.endpoint, "data": self._data(cleaned), **self._options(cleaned)}
         try:

@@ -63,7 +63,7 @@ async def make_tools(
     """Return the tools of the interactions that the settings select, by name; none without permission to read them.
 
     Raises:
-        RunsApiError: The interactions cannot be read.
+        RunsApiError: the interactions cannot be read.
     """
     listing = await known.listing(within_s=0)
     if listing.source != "catalogue":

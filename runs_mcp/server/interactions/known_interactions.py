@@ -27,7 +27,7 @@ class Listing:
         """Return the interaction with this endpoint, id or name; a version after `@` is ignored.
 
         Raises:
-            UnclearNameError: None or several have it.
+            UnclearNameError: none or several have it.
         """
         wanted, base = _with_and_without_version(given)
         found = self._named(wanted) or self._named(base) or self._named(wanted, base, fold=True)
@@ -39,7 +39,7 @@ class Listing:
         """Raise unless an interaction has exactly this endpoint, id or name; a version after `@` is ignored.
 
         Raises:
-            UnclearNameError: None has it; the message suggests similar names.
+            UnclearNameError: none has it; the message suggests similar names.
         """
         if not self._named(*_with_and_without_version(given)):
             raise UnclearNameError(
@@ -83,7 +83,7 @@ class KnownInteractions:
         """Return the interactions, read again if they were read more than `within_s` seconds ago.
 
         Raises:
-            RunsApiError: Neither the catalogue nor the runs can be read.
+            RunsApiError: neither the catalogue nor the runs can be read.
         """
         if self._remembered is None or self._now() - self._remembered[0] > within_s:
             self._remembered = (self._now(), await self._read())

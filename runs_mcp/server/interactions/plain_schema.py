@@ -6,7 +6,7 @@ describe, such as an object with any keys, are sent as JSON text.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Schema = dict[str, Any]
@@ -38,7 +38,7 @@ def simplify(schema: Mapping[str, Any] | None) -> Schema:
     """Return the plain form of the input schema of an interaction: an object with typed properties.
 
     Raises:
-        UnusableSchemaError: The schema is malformed or too long, or has no plain form.
+        UnusableSchemaError: the schema is malformed or too long, or has no plain form.
     """
     if not schema:
         return {"type": "object", "properties": {}}
@@ -54,15 +54,9 @@ def simplify(schema: Mapping[str, Any] | None) -> Schema:
 
 def published(plain: Mapping[str, Any]) -> Schema:
     """Return a plain schema as clients see it: closed objects, and no mark of our own."""
-    shown = {name: value for name, value in plain.items() if name != AS_TEXT}
-    if "properties" in shown:
-        shown["properties"] = {name: published(field) for name, field in plain["properties"].items()}
-        shown["additionalProperties"] = False
-    if "items" in shown:
-        shown["items"] = published(plain["items"])
-    if "anyOf" in shown:
-        shown["anyOf"] = [published(branch) for branch in plain["anyOf"]]
-    return shown
+    shown = _with_parts(plain, published)
+    shown.pop(AS_TEXT, None)
+    return shown | ({"additionalProperties": False} if "properties" in shown else {})
 
 
 def decode(value: Any, plain: Mapping[str, Any]) -> Any:
@@ -101,14 +95,19 @@ def _of_decoded(plain: Mapping[str, Any]) -> Schema:
     """Return the schema of decoded values: a JSON text stands for any value."""
     if AS_TEXT in plain:
         return {"type": plain[AS_TEXT]} if plain[AS_TEXT] else {}
-    shown = dict(plain)
-    if "properties" in shown:
-        shown["properties"] = {name: _of_decoded(field) for name, field in plain["properties"].items()}
-    if "items" in shown:
-        shown["items"] = _of_decoded(plain["items"])
-    if "anyOf" in shown:
-        shown["anyOf"] = [_of_decoded(branch) for branch in plain["anyOf"]]
-    return shown
+    return _with_parts(plain, _of_decoded)
+
+
+def _with_parts(plain: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Schema]) -> Schema:
+    """Return a plain schema with `change` applied to each schema directly inside it."""
+    changed = dict(plain)
+    if "properties" in plain:
+        changed["properties"] = {name: change(field) for name, field in plain["properties"].items()}
+    if "items" in plain:
+        changed["items"] = change(plain["items"])
+    if "anyOf" in plain:
+        changed["anyOf"] = [change(branch) for branch in plain["anyOf"]]
+    return changed
 
 
 def _parsed(value: Any) -> Any:

@@ -18,8 +18,8 @@ async def contain_crash(ctx: ServerRequestContext[Any, Any], call_next: CallNext
     """Answer a request; log an unexpected exception and raise an error without its text instead.
 
     Raises:
-        MCPError: The request was refused, or its handler crashed.
-        ValidationError: The parameters of the request are invalid.
+        MCPError: the request was refused, or its handler crashed.
+        ValidationError: the parameters of the request are invalid.
     """
     try:
         return await call_next(ctx)

@@ -1,5 +1,7 @@
-"""Limits of the number and duration of requests that call the Runs API. `tool_calls` limits tool calls itself, because
-its refusals are results that the model reads."""
+"""Limits of the number and duration of requests that call the Runs API.
+
+`tool_calls` limits tool calls itself, because its refusals are results that the model reads.
+"""
 
 from typing import Any
 
@@ -28,7 +30,7 @@ class RequestLimit:
         """Answer a request, or refuse it.
 
         Raises:
-            MCPError: The limit is reached, or the API has not answered in time.
+            MCPError: the limit is reached, or the API has not answered in time.
         """
         if ctx.method not in LIMITED:
             return await call_next(ctx)

@@ -22,7 +22,7 @@ async def filter_secrets(ctx: Request, call_next: CallNext) -> HandlerResult:
     """Answer a request with the secrets in use replaced in its result or error.
 
     Raises:
-        MCPError: The request was refused.
+        MCPError: the request was refused.
     """
     runs = ctx.lifespan_context.runs
     try:

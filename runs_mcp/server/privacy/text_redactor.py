@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from typing_extensions import override
-
 from runs_mcp.server.privacy.personal_data import Pattern, pattern_of
 
 
@@ -68,10 +66,6 @@ class _Rule:
         self._pattern = pattern
         self._expression = _compile(pattern.expression)
         self._beginning = _compile(pattern.beginning)
-
-    @override
-    def __repr__(self) -> str:
-        return f"_Rule({self._pattern.name})"
 
     def redact(self, text: str) -> str:
         """Return `text` with every match replaced."""

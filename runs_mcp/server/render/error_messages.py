@@ -277,7 +277,8 @@ def _choice(schema: Mapping[str, Any], place: Sequence[int | str]) -> str:
 
 
 def _cause(error: RunsApiError) -> str:
-    quote = f' It says: "{error.api_message}".' if error.api_message else ""
+    said = error.api_message or ""
+    quote = f' It says: "{said}"{"" if said.endswith(".") else "."}' if said else ""
     details = f" Details: {_sentence(error.details)}" if error.details else ""
     return f"{_kind(error)}{quote}{details}"
 

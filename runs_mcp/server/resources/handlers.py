@@ -60,7 +60,7 @@ async def list_resources(files: Extension, ctx: Request, asked: PaginatedRequest
     The resources of `files` follow the runs of the first page.
 
     Raises:
-        MCPError: The cursor is invalid, or the API failed.
+        MCPError: the cursor is invalid, or the API failed.
     """
     offset, most = cursor.offset_of(asked), ctx.lifespan_context.config.server.listed_runs
     if offset >= most:
@@ -89,7 +89,7 @@ async def read_resource(
     """Answer `resources/read` with a run, a part or a piece of it, or a file of one of `extensions`.
 
     Raises:
-        MCPError: The resource does not exist, or the API failed.
+        MCPError: the resource does not exist, or the API failed.
     """
     if page := _find_file(extensions, asked.uri):
         contents = TextResourceContents(
@@ -120,7 +120,7 @@ async def _read(ctx: Request, uri: str) -> tuple[Run, Any]:
 
     Raises:
         ValueError: `uri` names nothing; the text says what exists instead.
-        RunsApiError: The API failed.
+        RunsApiError: the API failed.
     """
     if (found := _PART.match(uri)) is None and (found := _RUN.match(uri)) is None:
         shown = error_messages.mention(offered_tools(ctx), "list_runs", "; list_runs shows their ids")

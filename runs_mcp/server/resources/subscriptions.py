@@ -136,7 +136,7 @@ class Subscriptions:
         """Answer `resources/subscribe`.
 
         Raises:
-            MCPError: The URI is not a run's, there is no such run, the connection cannot be notified, or a limit is
+            MCPError: the URI is not a run's, there is no such run, the connection cannot be notified, or a limit is
                 reached.
         """
         session = self._session(ctx)
@@ -159,7 +159,7 @@ class Subscriptions:
         """Answer `logging/setLevel`.
 
         Raises:
-            MCPError: The connection cannot be notified.
+            MCPError: the connection cannot be notified.
         """
         self._session(ctx).log_level = asked.level
         return EmptyResult()

@@ -12,8 +12,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, PaginatedRequestParams, RequestParams
 
 from runs_mcp.server.context import Request
-from runs_mcp.server.offered_prompts import OfferedPrompts
 from runs_mcp.server.pages import cursor
+from runs_mcp.server.prompts.offered_prompts import OfferedPrompts
 
 if TYPE_CHECKING:
     from runs_mcp.server.skills.skill import Skill
@@ -78,7 +78,7 @@ class Skills(Extension):
         """Answer `skills/get`.
 
         Raises:
-            MCPError: There is no such skill.
+            MCPError: there is no such skill.
         """
         found = self.by_uri.get(asked.uri)
         if found is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import frontmatter
 
-from runs_mcp.server.prompts import PromptFile
+from runs_mcp.server.prompts.prompt_file import PromptFile
 
 MISSING_TOOLS = "A tool that you do not have was switched off for you; do without it."
 

@@ -60,7 +60,7 @@ class _Messages:
         """Return the next message.
 
         Raises:
-            EndOfStream: The input has ended.
+            EndOfStream: the input has ended.
         """
         if self._kept is not None:
             kept, self._kept = self._kept, None
@@ -131,7 +131,7 @@ class _Inbox(_Lent):
         """Return the next message.
 
         Raises:
-            EndOfStream: The connection has no further message.
+            EndOfStream: the connection has no further message.
         """
         item = await self._messages.receive()
         if request := _request(item):

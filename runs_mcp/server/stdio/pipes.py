@@ -49,7 +49,7 @@ class Outgoing:
         """Queue `message`, and wait until the client has read enough of the earlier messages.
 
         Raises:
-            ClosedResourceError: The stream is closed.
+            ClosedResourceError: the stream is closed.
         """
         if self._closed:
             raise anyio.ClosedResourceError
@@ -71,7 +71,7 @@ class Outgoing:
         """Write queued messages until the stream is closed and the queue is empty.
 
         Raises:
-            ConnectionError: The client is gone.
+            ConnectionError: the client is gone.
         """
         while self._lines or not self._closed:
             await self._ready.wait()

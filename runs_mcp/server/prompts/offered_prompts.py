@@ -24,7 +24,7 @@ from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.tools.tool_references import tool_names_in
 
 if TYPE_CHECKING:
-    from runs_mcp.server.prompts import PromptFile
+    from runs_mcp.server.prompts.prompt_file import PromptFile
 
 
 class OfferedPrompts:
@@ -35,12 +35,12 @@ class OfferedPrompts:
         """The prompts by name.
 
         Raises:
-            MCPError: A file is not a valid prompt.
+            MCPError: a file is not a valid prompt.
         """
-        from runs_mcp.server import prompts  # noqa: PLC0415 - YAML takes a tenth of the time of our own imports
+        from runs_mcp.server.prompts import prompt_file  # noqa: PLC0415 - YAML takes a tenth of the time of our imports
 
         try:
-            return {prompt.name: prompt for prompt in prompts.load(prompts.directory())}
+            return {prompt.name: prompt for prompt in prompt_file.load(prompt_file.directory())}
         except ConfigError as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from None
 
@@ -58,7 +58,7 @@ class OfferedPrompts:
         """Answer `prompts/get`; the text ends with the tools it names that the caller is not offered.
 
         Raises:
-            MCPError: There is no such prompt, or its arguments are wrong.
+            MCPError: there is no such prompt, or its arguments are wrong.
         """
         prompt = self.by_name.get(params.name)
         if prompt is None:

@@ -60,7 +60,7 @@ class PromptFile(BaseModel):
         """Return the text with its arguments filled in; an empty argument is replaced by its default.
 
         Raises:
-            MCPError: An argument is unknown, or a required argument is missing.
+            MCPError: an argument is unknown, or a required argument is missing.
         """
         values = {argument.name: argument.default for argument in self.arguments}
         if unknown := set(given) - set(values):
@@ -75,7 +75,7 @@ def load(folder: Traversable) -> Iterator[PromptFile]:
     """Yield every prompt in `folder`, by file name.
 
     Raises:
-        ConfigError: A file is not a valid prompt; the text says which, and why.
+        ConfigError: a file is not a valid prompt; the text says which, and why.
     """
     for file in sorted(folder.iterdir(), key=lambda path: path.name):
         if file.name.endswith(".md"):
@@ -85,7 +85,7 @@ def load(folder: Traversable) -> Iterator[PromptFile]:
 def directory() -> Traversable:
     """Return the folder of the prompt files: inside the installed package, or beside it in a checkout."""
     installed = files("runs_mcp") / "prompts"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "prompts"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "prompts"
 
 
 def _read(file: Traversable) -> PromptFile:

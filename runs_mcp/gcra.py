@@ -23,8 +23,10 @@ class RateLimiter(Protocol):
 
 
 class GcraLimiter:
-    """A limiter for the callers of this process. A caller may use the requests of a minute at once; they are refilled
-    steadily."""
+    """A limiter for the callers of this process.
+
+    A caller may use the requests of a minute at once; they are refilled steadily.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic, *, most: int = MAX_CALLERS) -> None:
         self._now = now

@@ -9,7 +9,7 @@ from mcp_types import INVALID_PARAMS, CompleteRequestParams, CompleteResult, Com
 
 from runs_mcp.api import RunsApiError, RunsClient
 from runs_mcp.server.context import Request
-from runs_mcp.server.offered_prompts import OfferedPrompts
+from runs_mcp.server.prompts.offered_prompts import OfferedPrompts
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.uris import PARTS
 from runs_mcp.server.tools import filter_values
@@ -32,7 +32,7 @@ class Completions:
         """Return the values that contain the typed text, starting with those that begin with it.
 
         Raises:
-            MCPError: The prompt or template does not exist.
+            MCPError: the prompt or template does not exist.
         """
         self._require_known(params)
         typed = params.argument.value.casefold()

@@ -1,0 +1,1 @@
+"""Prompts: the files that hold them, their handlers, and the completion of their arguments."""
