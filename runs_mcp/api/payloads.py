@@ -82,7 +82,7 @@ def parse_timestamp(sent: Any) -> datetime | None:
         if isinstance(sent, int | float):
             return since_epoch(sent)
         moment = datetime.fromisoformat(sent)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
 

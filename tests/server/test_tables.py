@@ -22,7 +22,7 @@ from runs_mcp.server.render import tables
     ],
 )
 def test_the_time_of_creation_is_shown_to_the_minute_in_utc(sent: object, shown: str) -> None:
-    assert tables.of_runs([Run({"created_at": sent})])[tables.CREATED] == [shown]
+    assert tables.of_runs([Run({"created_at": sent})])[tables.CREATED] == (shown,)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def offset_of(params: PaginatedRequestParams | None) -> int:
     """Return the offset of a list request; 0 without a cursor.
 
     Raises:
-        MCPError: The cursor was not issued by this server.
+        MCPError: the cursor was not issued by this server.
     """
     if params is None or params.cursor is None:
         return 0
@@ -38,7 +38,7 @@ def require_first_page(params: PaginatedRequestParams | None) -> None:
     """Reject every cursor, for a list that has a single page and therefore issues none.
 
     Raises:
-        MCPError: The request has a cursor.
+        MCPError: the request has a cursor.
     """
     if params is not None and params.cursor is not None:
         raise unknown()

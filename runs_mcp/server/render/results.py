@@ -184,7 +184,9 @@ def run_lines(run: Run, cut: Cut, *, tail: int | None = None) -> list[str]:
 
 def within(document: dict[str, Any], budget: int, run_id: str, *, tail: int | None = None) -> Cut:
     """Return the document of a run in about `budget` characters, after the large fields were cut to `tail`."""
-    last = keep_tail(document, DOCUMENTS, tail, run_id) if tail is not None else Cut(document, {})
+    if tail is None:
+        return fit(document, budget, run_id)
+    last = keep_tail(document, DOCUMENTS, tail, run_id)
     cut = fit(last.document, budget, run_id)
     return Cut(cut.document, last.fields | cut.fields)
 
@@ -224,7 +226,7 @@ def links_of(cut: Cut, run_id: str) -> list[ResourceLink]:
 
 def origin(call: Call, run: Run | None = None) -> str:
     """Return the edition and project that a result comes from, so that users notice a wrong project."""
-    named = run.project.label if run and run.project else None
+    named = project.label if run and (project := run.project) else None
     return services(call).origin(tables.cell(named)) if named else services(call).workspace
 
 

@@ -1,6 +1,6 @@
 """Lists of runs as tables, with the end of the list or the call that continues it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import empty_result_hints, results, tables
-from runs_mcp.server.render.cuts import Cut, fit
+from runs_mcp.server.render.cuts import fit
 from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.render.selection import Selection
 
@@ -28,45 +28,61 @@ CLOSED_FIND = "find is closed to the server's credential; a search with the same
 
 
 @dataclass(frozen=True, slots=True)
-class FittingRuns:
-    """The runs that a result has room for, and the row of each."""
+class Rows:
+    """The documents that a list shows of runs, each within its share of the characters of a result."""
 
     runs: Sequence[Run]
-    rows: Sequence[Cut]
+    documents: Sequence[dict[str, Any]]
+    cut: Collection[str]
+    """Names of the fields that were cut in some of the documents."""
 
     @classmethod
-    def of(cls, call: Call, runs: Sequence[Run], selection: Selection) -> Self:
-        """Take as many of `runs` as a result has room for, at least one.
-
-        Rows of selected fields take up to twice `server.max_result_chars` as JSON, which is longer than their table.
-        """
-        room = 2 * services(call).config.server.max_result_chars
-        rows = _found_rows(call, runs, selection)
-        for number, row in enumerate(rows):
-            room -= len(compact_json(row.document))
-            if room < 0:
-                shown = runs[: max(number, 1)]
-                return cls(shown, _found_rows(call, shown, selection))
-        return cls(runs, rows)
+    def of(cls, call: Call, runs: Sequence[Run], documents: Iterable[dict[str, Any]]) -> Self:
+        """Cut each of `documents` to its share."""
+        share = max(services(call).config.server.max_result_chars // max(len(runs), 1), SMALLEST_ROW_CHARS)
+        shown: list[dict[str, Any]] = []
+        fields: dict[str, str] = {}
+        for run, document in zip(runs, documents, strict=True):
+            if len(compact_json(document)) > share:
+                cut = fit(document, share, run.id)
+                shown.append(cut.document)
+                fields |= cut.fields
+            else:
+                shown.append(document)
+        return cls(runs, shown, fields)
 
 
 def page(call: Call, listed: Page, *, hint: str = "") -> CallToolResult:
     """Return a page of runs as a table; `hint` says how to find runs if the page is empty."""
     if not listed.runs:
         return _empty(call, listed.offset, hint)
-    rows = cut_rows(call, [(run.id, row_of(run)) for run in listed.runs])
+    rows = Rows.of(call, listed.runs, map(row_of, listed.runs))
     following: dict[str, Any] = {}
     if listed.more:
         following = {"next_offset": listed.next_offset, "next": results.same_call(call, offset=listed.next_offset)}
-    structured = {"runs": [row.document for row in rows], "offset": listed.offset, **following}
-    count = len(rows)
+    structured = {"runs": rows.documents, "offset": listed.offset, **following}
+    count = len(listed.runs)
     place = f"{listed.offset + 1} to {listed.offset + count}"
     head = f"{tables.counted(count, 'run')}, {place} ({results.origin(call)})"
     return list_result(call, [head, tables.table(tables.of_runs(listed.runs))], rows, structured)
 
 
+def fitting(call: Call, runs: Sequence[Run], selection: Selection) -> Rows:
+    """Return the rows that `find` shows of as many runs as a result has room for, at least one.
+
+    Rows of selected fields take up to twice `server.max_result_chars` as JSON, which is longer than their table.
+    """
+    room = 2 * services(call).config.server.max_result_chars
+    rows = _found_rows(call, runs, selection)
+    for number, document in enumerate(rows.documents):
+        room -= len(compact_json(document))
+        if room < 0:
+            return _found_rows(call, runs[: max(number, 1)], selection)
+    return rows
+
+
 def found(
-    call: Call, query: Mapping[str, Any], shown: FittingRuns, selection: Selection, *, left: int | None
+    call: Call, query: Mapping[str, Any], shown: Rows, selection: Selection, *, left: int | None
 ) -> CallToolResult:
     """Return the runs that `find` gave, with the selected fields.
 
@@ -86,7 +102,7 @@ def searched(
     call: Call,
     query: Mapping[str, Any],
     search: Mapping[str, Any],
-    shown: FittingRuns,
+    shown: Rows,
     selection: Selection,
     *,
     limit: int,
@@ -102,32 +118,28 @@ def searched(
     return _found(call, shown, selection, following, empty_result_hints.for_query(query))
 
 
-def _found(
-    call: Call, shown: FittingRuns, selection: Selection, following: Mapping[str, Any], hint: str
-) -> CallToolResult:
+def _found(call: Call, shown: Rows, selection: Selection, following: Mapping[str, Any], hint: str) -> CallToolResult:
     if not shown.runs:
         return _empty(call, 0, hint)
-    documents = [row.document for row in shown.rows]
-    columns = tables.of_fields(documents) if selection else tables.of_runs(shown.runs)
-    structured = {"runs": documents, **following}
+    columns = tables.of_fields(shown.documents) if selection else tables.of_runs(shown.runs)
+    structured = {"runs": shown.documents, **following}
     head = f"{tables.counted(len(shown.runs), 'run')} ({results.origin(call)})"
     notes = [following["note"]] if "note" in following else []
-    return list_result(call, [head, *notes, tables.table(columns)], shown.rows, structured)
+    return list_result(call, [head, *notes, tables.table(columns)], shown, structured)
 
 
-def _missing_fields(shown: FittingRuns, selection: Selection) -> str:
+def _missing_fields(shown: Rows, selection: Selection) -> str:
     """Return which selected fields, which no row has, are perhaps misspelt."""
-    present = {name for row in shown.rows for name in row.document}
+    present = {name for document in shown.documents for name in document}
     return empty_result_hints.unknown_fields(
         name for name in selection.included if name.partition(".")[0] not in present
     )
 
 
-def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> list[Cut]:
-    """Return the rows that `find` shows of `runs`, each cut to its share of the characters of a result."""
+def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> Rows:
     if selection:
-        return cut_rows(call, [(run.id, selection.apply(results.document_of(run))) for run in runs])
-    return cut_rows(call, [(run.id, row_of(run)) for run in runs])
+        return Rows.of(call, runs, (selection.apply(results.document_of(run)) for run in runs))
+    return Rows.of(call, runs, map(row_of, runs))
 
 
 def with_names(run: Run, names: NamesById) -> Run:
@@ -144,15 +156,9 @@ def row_of(run: Run) -> dict[str, Any]:
     """Return the fields of a run that a row of a list holds."""
     document = results.document_of(run, without=NOT_IN_LISTS)
     for name in REFERENCES:
-        if isinstance(reference := document.get(name), dict) and not reference.keys() <= IN_REFERENCES:
+        if isinstance(reference := document.get(name), dict) and not IN_REFERENCES.issuperset(reference):
             document[name] = {field: value for field, value in reference.items() if field in IN_REFERENCES}
     return document
-
-
-def cut_rows(call: Call, documents: Sequence[tuple[str, dict[str, Any]]]) -> list[Cut]:
-    """Return documents with the ids of their runs as rows, each cut to its share of the characters of a result."""
-    share = max(services(call).config.server.max_result_chars // max(len(documents), 1), SMALLEST_ROW_CHARS)
-    return [fit(document, share, run_id) for run_id, document in documents]
 
 
 def _continued(call: Call, query: Mapping[str, Any] | None, left: int) -> dict[str, Any]:
@@ -161,11 +167,11 @@ def _continued(call: Call, query: Mapping[str, Any] | None, left: int) -> dict[s
     return {"next_query": query, "next": results.same_call(call, query=query)}
 
 
-def list_result(call: Call, lines: Sequence[str], rows: Sequence[Cut], structured: dict[str, Any]) -> CallToolResult:
+def list_result(call: Call, lines: Sequence[str], rows: Rows, structured: dict[str, Any]) -> CallToolResult:
     """Return the table in `lines` with a note on fields that were cut, and the end of the list or the next call."""
-    fields = dict.fromkeys(tables.cell(name) for row in rows for name in row.fields)
-    note = f"Cut to fit: {', '.join(fields)}. The resource runs://{{run_id}} of a run has each field whole."
-    cut = {"cut": note} if fields else {}
+    names = dict.fromkeys(map(tables.cell, rows.cut))
+    note = f"Cut to fit: {', '.join(names)}. The resource runs://{{run_id}} of a run has each field whole."
+    cut = {"cut": note} if rows.cut else {}
     ending = f"More: {structured['next']}" if "next" in structured else structured.get("advice", tables.END)
     text = "\n".join([*lines, *cut.values(), ending])
     return results.answer(text, {**structured, **cut, "workspace": services(call).workspace})

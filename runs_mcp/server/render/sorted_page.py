@@ -11,6 +11,7 @@ from runs_mcp.server.aggregate.measures import observe
 from runs_mcp.server.aggregate.sorted_runs import LISTED_FIELDS, SortedRuns
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import results, run_lists, tables
+from runs_mcp.server.render.run_lists import Rows
 from runs_mcp.server.runs import own_tags
 
 NOT_COMPARED = "Not the end: matching runs that were not compared may follow."
@@ -21,10 +22,10 @@ def sorted_page(
 ) -> CallToolResult:
     """Return a page of runs as a table, in order; `hint` says how to find runs if none matches."""
     runs = [run_lists.with_names(run, names) for run in page.runs]
-    rows = run_lists.cut_rows(call, [(run.id, _document(run)) for run in runs])
+    rows = Rows.of(call, runs, map(_document, runs))
     next_offset = offset + len(runs)
     structured: dict[str, Any] = {
-        "runs": [row.document for row in rows],
+        "runs": rows.documents,
         "offset": offset,
         **({"next_offset": next_offset, "next": results.same_call(call, offset=next_offset)} if page.further else {}),
         "complete": page.complete,

@@ -13,6 +13,8 @@ from runs_mcp.server.runs import own_tags
 Columns = Mapping[str, Sequence[str]]
 """The text of each row, by the name of the column."""
 CREATED = "created (UTC)"
+OF_RUNS = ("id", "status", "interaction", "model", "environment", CREATED, "took", "tags", "parent", "error")
+"""The columns that tell runs apart."""
 MAX_CELL_CHARS = 160
 MAX_ERROR_CHARS = 80
 MOST_NAMED = 3
@@ -20,7 +22,7 @@ MS_PER_S = 1_000
 LONGEST_IN_SECONDS = 120
 END = "End of list."
 """The last line of a list that shows everything."""
-_UTC_MINUTE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})[0-9:.]*Z")
+_UTC_MINUTE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})[0-9:.]*(?:Z|\+00:00)")
 _PLAIN_CELL = re.compile(r"[!-{}~]++(?: [!-{}~]++)*+")
 """ASCII words between single spaces, without `|`: a cell that needs no change."""
 
@@ -49,19 +51,24 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def of_runs(runs: Sequence[Run]) -> Columns:
-    """Return the columns that tell runs apart."""
-    return {
-        "id": [run.id for run in runs],
-        "status": [run.status or "" for run in runs],
-        "interaction": [run.interaction_label for run in runs],
-        "model": [run.model_id or "" for run in runs],
-        "environment": [run.environment_label for run in runs],
-        CREATED: [_created(run) for run in runs],
-        "took": [duration(run.execution_time_ms) for run in runs],
-        "tags": [", ".join([tag for tag in run.tags if not own_tags.is_own(tag)]) for run in runs],
-        "parent": [run.parent or "" for run in runs],
-        "error": [cell(error.text, MAX_ERROR_CHARS) if (error := run.error) else "" for run in runs],
-    }
+    """Return the columns that tell runs apart, for at least one run."""
+    return dict(zip(OF_RUNS, zip(*map(_row, runs), strict=True), strict=True))
+
+
+def _row(run: Run) -> Sequence[str]:
+    """Return the text of each column of `OF_RUNS`."""
+    return (
+        run.id,
+        run.status or "",
+        run.interaction_label,
+        run.model_id or "",
+        run.environment_label,
+        _created(run),
+        duration(run.execution_time_ms),
+        ", ".join([tag for tag in run.tags if not own_tags.is_own(tag)]),
+        run.parent or "",
+        cell(error.text, MAX_ERROR_CHARS) if (error := run.error) else "",
+    )
 
 
 def of_fields(documents: Sequence[Mapping[str, Any]]) -> Columns:
@@ -74,7 +81,7 @@ def of_fields(documents: Sequence[Mapping[str, Any]]) -> Columns:
 
 def facts(run: Run) -> Mapping[str, str]:
     """Return the non-empty facts that distinguish a run from others, by name."""
-    return {name: cell(text) for name, [text] in of_runs([run]).items() if text}
+    return {name: cell(text) for name, text in zip(OF_RUNS, _row(run), strict=True) if text}
 
 
 def _created(run: Run) -> str:

@@ -8,14 +8,14 @@ PREFIX = "runs-mcp:"
 
 def is_own(tag: str) -> bool:
     """Return True if `tag` is reserved for the server, whatever its case and surrounding spaces."""
-    return tag.strip().casefold().startswith(PREFIX)
+    return ":" in tag and tag.strip().casefold().startswith(PREFIX)
 
 
 def require_free(tags: list[str]) -> list[str]:
     """Return `tags` if a caller may set them.
 
     Raises:
-        ValueError: A tag is reserved for the server.
+        ValueError: a tag is reserved for the server.
     """
     if reserved := next(filter(is_own, tags), None):
         raise ValueError(f"{reserved!r} is reserved: tags that begin with {PREFIX} are set by the server alone")

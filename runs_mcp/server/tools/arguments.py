@@ -48,7 +48,7 @@ def clean(
     argument that is not set.
 
     Raises:
-        UnknownArgumentError: The tool has no argument of some name.
+        UnknownArgumentError: the tool has no argument of some name.
     """
     properties, required = schema["properties"], schema.get("required", ())
     cleaned: dict[str, Any] = {}

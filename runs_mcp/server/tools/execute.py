@@ -167,10 +167,10 @@ async def _follow(call: Call, run: Run) -> RunStream:
     """Follow `run`; start it if it is not started, and the caller may and a person agrees.
 
     Raises:
-        ToolError: The caller may not start it.
+        ToolError: the caller may not start it.
         CreateLimitError: `server.create_limit` is reached.
-        NotConfirmedError: The user did not agree to start it.
-        InputRequiredError: The call has to be answered with the question.
+        NotConfirmedError: the user did not agree to start it.
+        InputRequiredError: the call has to be answered with the question.
     """
     server = services(call)
     starts = run.status == "created"

@@ -15,7 +15,7 @@ def with_iso_times(query: Mapping[str, Any]) -> dict[str, Any]:
     """Return a MongoDB filter in which the times are texts in ISO 8601, as the API compares them.
 
     Raises:
-        InvalidArgumentError: A value compared with a time names none. The API would find no run by it.
+        InvalidArgumentError: a value compared with a time names none. The API would find no run by it.
     """
     return {field: _condition(field, condition) for field, condition in query.items()}
 

@@ -37,7 +37,7 @@ async def of(runs: RunsClient, field: str, filters: Mapping[str, Any]) -> Filter
     Without filters, the environments and models of the project that no run has used are added, with a count of 0.
 
     Raises:
-        RunsApiError: The values cannot be read.
+        RunsApiError: the values cannot be read.
     """
     try:
         used = await runs.get_filter_options(field, **filters)

@@ -92,8 +92,8 @@ async def _send(call: Call, line: AbstractContextManager[None], change: Callable
     """Send `change` once, within the time of the call, and write its `line` of the audit log.
 
     Raises:
-        ToolError: There was no time left to send it, or the API has not answered in time.
-        RunsApiError: See the class; `outcome_unknown` tells whether the run may have been changed.
+        ToolError: there was no time left to send it, or the API has not answered in time.
+        RunsApiError: see the class; `outcome_unknown` tells whether the run may have been changed.
     """
     most_s = call.patience.wait_s
     if anyio.current_time() >= call.api_deadline:

@@ -56,7 +56,7 @@ class Operation:
         """Return the arguments of `given` that are set.
 
         Raises:
-            UnknownArgumentError: The tool has no argument of some name.
+            UnknownArgumentError: the tool has no argument of some name.
         """
         return arguments.clean(given, self.published.input_schema, self.free_text, self.nullable)
 
@@ -64,7 +64,7 @@ class Operation:
         """Call the function with arguments that `clean` returned.
 
         Raises:
-            UnfitArgumentsError: They do not fit its parameters.
+            UnfitArgumentsError: they do not fit its parameters.
         """
         return await self.function(call, **self._validated(cleaned))
 

@@ -18,7 +18,6 @@ from runs_mcp.server.params import MAX_PAGE, End, FoundLimit, Limit, Name, Offse
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
-from runs_mcp.server.render.run_lists import FittingRuns
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
 from runs_mcp.server.tools.filter_arguments import SearchArguments
@@ -83,7 +82,7 @@ async def find_runs(
     query = await server.names.ids_in(with_iso_times(query))
     page = await fetch_found(server.runs, server.search_pages, query, limit=most, select=selection.requested)
     names = {} if selection else server.names.remembered("interaction", "environment")
-    shown = FittingRuns.of(call, [run_lists.with_names(run, names) for run in page.runs], selection)
+    shown = run_lists.fitting(call, [run_lists.with_names(run, names) for run in page.runs], selection)
     left = len(page.runs) - len(shown.runs) + page.further
     if page.search is not None:
         return run_lists.searched(call, query, page.search, shown, selection, limit=most, left=left)
