@@ -91,13 +91,13 @@ async def test_a_count_of_nothing_names_a_misspelled_finish_reason(connect: Conn
     [
         pytest.param(
             {"status": "FAILED"},
-            "Runs may have no status FAILED; the known ones are created, processing, completed, failed.",
+            "Runs may have no status FAILED; known: created, processing, completed, failed.",
             id="case",
         ),
         pytest.param(
             {"$or": [{"status": {"$in": ["error"]}}, {"status": "FAILED"}]},
-            "Runs may have no status error; the known ones are created, processing, completed, failed. "
-            "Runs may have no status FAILED; the known ones are created, processing, completed, failed.",
+            "Runs may have no status error; known: created, processing, completed, failed. "
+            "Runs may have no status FAILED; known: created, processing, completed, failed.",
             id="statuses of other systems",
         ),
         pytest.param({"execution_time": {"$gt": "5000"}}, "execution_time holds numbers, not texts.", id="a number"),

@@ -390,9 +390,7 @@ async def test_where_find_is_closed_doubtful_names_are_named_as_elsewhere() -> N
     async with find_closed("composable", 403) as client:
         answer = await call(client, "find_runs", query={"status": "FAILED"})
         selected = await call(client, "find_runs", query={"status": "failed"}, limit=2, select=["status", "model"])
-    assert answer.text.endswith(
-        "Runs may have no status FAILED; the known ones are created, processing, completed, failed."
-    )
+    assert answer.text.endswith("Runs may have no status FAILED; known: created, processing, completed, failed.")
     assert selected.structured["note"].endswith("Runs may have no field model (did you mean modelId?).")
     assert selected.structured["note"] in selected.text
 

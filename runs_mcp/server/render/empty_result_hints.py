@@ -82,7 +82,7 @@ def _compared(condition: Any) -> Iterator[str]:
 def _doubt(field: str, value: str) -> str:
     """Return why no run may have the text `value` in `field`; empty if runs may well have it."""
     if field == "status" and value not in get_args(RunStatus):
-        return f"Runs may have no status {one_line(value)}; the known ones are {', '.join(get_args(RunStatus))}."
+        return f"Runs may have no status {one_line(value)}; known: {', '.join(get_args(RunStatus))}."
     if field in NUMBERS:
         return f"{field} holds numbers, not texts."
     return ""
