@@ -38,11 +38,13 @@ class RedisRequestKeys(OwnRequestKeys):
 
     @override
     async def find(self, key: str) -> KeyedRun | None:
-        """Return the run that `key` created within the last day."""
+        """Return the run that `key` created within the last day, or that this process remembers."""
         with skip_if_redis_fails("looking up a request key"):
             kept = await self._redis.get(f"{self._prefix}:created:{key}")
             request, _, run_id = str(kept or "").partition(" ")
-            return KeyedRun(run_id, request) if run_id else None
+            if run_id:
+                return KeyedRun(run_id, request)
+        # Redis fails, failed when the run was created, or has lost its data since.
         return await super().find(key)
 
     @override

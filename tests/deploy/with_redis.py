@@ -37,6 +37,7 @@ from runs_mcp.redis.stream_relay import RedisRelay
 from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError
 from runs_mcp.server.create.idempotent_create import LostCreateError, RequestKeyConflictError
 from runs_mcp.server.runs.run_stream import RunStream
+from runs_mcp.server.runs.shared_state import KeyedRun
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
@@ -265,6 +266,15 @@ async def test_an_error_of_a_create_with_a_request_key_arrives_unchanged(redis: 
                 async with request_keys.held("k"):
                     raise error
             assert raised.value is error
+
+
+async def test_a_replica_finds_the_run_of_a_request_key_itself_if_redis_has_lost_it(redis: Redis) -> None:
+    async with GuardedRedis.connect(redis.url) as client:
+        request_keys, run = RedisRequestKeys(client, "place"), KeyedRun("r1", "request")
+        await request_keys.keep("k", run)
+        assert await RedisRequestKeys(client, "place").find("k") == run
+        await client.flushall()
+        assert await request_keys.find("k") == run
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429])

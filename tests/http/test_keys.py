@@ -175,7 +175,7 @@ def test_the_file_keeps_its_owner_when_root_changes_it(
     keys.add(file, "ci", READ)
     owner = file.stat()
     monkeypatch.setattr(os, "geteuid", lambda: owner.st_uid + 1)
-    monkeypatch.setattr(os, "chown", lambda _, user, group: given.append((user, group)))
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
     keys.add(file, "other", READ)
     assert given == [(owner.st_uid, owner.st_gid)]
     assert f"belongs to user {owner.st_uid} and stays so" in caplog.text
@@ -190,8 +190,37 @@ def test_a_file_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytes
         raise PermissionError
 
     monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
-    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "fchown", refuse)
     with pytest.raises(ConfigError, match="Run this command as that user, or as root"):
         keys.add(file, "other", READ)
     assert file.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["keys.json"]
+
+
+def test_the_file_keeps_its_group_if_the_group_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of the file changes it, and the server reads it as a member of its group."""
+    file, given = tmp_path / "keys.json", list[tuple[int, int]]()
+    keys.add(file, "ci", READ)
+    of_file, group = os.stat, file.stat().st_gid
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
+    monkeypatch.setattr(os, "fstat", lambda descriptor: _in_group(of_file(descriptor), group + 1))
+    keys.add(file, "other", READ)
+    assert given == []  # mode 600: the group is of no use
+    file.chmod(0o640)
+    keys.add(file, "third", READ)
+    assert given == [(os.geteuid(), group)]
+
+
+def _in_group(status: os.stat_result, group: int) -> os.stat_result:
+    return os.stat_result((*status[:5], group, *status[6:]))
+
+
+def test_a_key_is_added_to_and_removed_from_the_file_that_a_link_names(tmp_path: Path) -> None:
+    """A server that names the file itself must learn of the change as well."""
+    file, link = tmp_path / "of-server" / "keys.json", tmp_path / "keys.json"
+    file.parent.mkdir()
+    link.symlink_to(file)
+    keys.add(link, "ci", READ)
+    assert [key.name for key in keys.read(file)] == ["ci"]
+    keys.remove(link, "ci")
+    assert (keys.read(file), link.is_symlink()) == ((), True)

@@ -1,17 +1,25 @@
 """Ids of JSON-RPC requests: each caller gets the answer to its own request, whatever ids the requests have."""
 
+import gc
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 from mcp.server.streamable_http import REQUEST_CANCELLED
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from runs_mcp.http.layers import message_ids
+from runs_mcp.http.layers.message import MessageReader, message_of
+from runs_mcp.http.layers.message_ids import MessageIds
 from tests import upstream
 from tests.http.callers import INITIALIZE, SESSION
 from tests.http.service import ACCEPT, MODERN, Running, configured, running
@@ -188,3 +196,84 @@ async def test_the_oldest_early_cancellation_is_forgotten_beyond_a_number(
     runs.ready["r1"].set()
     assert "result of r1" in str(await caller.get_run(1, "r1"))
     assert (await caller.get_run(2, "r2"))["error"]["code"] == REQUEST_CANCELLED
+
+
+async def test_cancellations_of_others_do_not_make_the_server_forget_those_of_a_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(message_ids, "MAX_EARLY", 1)
+    served = list[str]()
+
+    async def serving(scope: Scope, _: Receive, send: Send) -> None:
+        served.append(message_of(scope)["method"])
+        await Response(status_code=202)(scope, _, send)
+
+    callers = [httpx.ASGITransport(MessageReader(MessageIds(serving), 100_000))]
+    callers.append(httpx.ASGITransport(callers[0].app, client=("192.0.2.1", 1)))
+    cancellation = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(httpx.AsyncClient(transport=one, base_url="http://127.0.0.1"))
+            for one in callers
+        ]
+        await first.post("/mcp", json=cancellation, headers={SESSION: "s1"})
+        for number in range(3):
+            await second.post("/mcp", json=cancellation, headers={SESSION: f"t{number}"})
+        refused = await first.post("/mcp", json=request, headers={SESSION: "s1"})
+    assert refused.json()["error"]["code"] == REQUEST_CANCELLED
+    assert "tools/call" not in served
+
+
+async def test_a_refused_request_does_not_displace_a_request_in_progress() -> None:
+    """Anyone may name sessions that do not exist; the answers to such requests have no id."""
+    arrived, may_answer, cancelled = anyio.Event(), anyio.Event(), list[int | str]()
+
+    async def serving(scope: Scope, receive: Receive, send: Send) -> None:
+        message = json.loads((await receive())["body"])
+        if Headers(scope=scope)[SESSION] == "unknown":
+            await Response(status_code=404)(scope, receive, send)
+        elif message["method"] == "notifications/cancelled":
+            cancelled.append(message["params"]["requestId"])
+            await Response(status_code=202)(scope, receive, send)
+        else:
+            arrived.set()
+            await may_answer.wait()
+            await Response(f'{{"id":"{message["id"]}"}}')(scope, receive, send)
+
+    app = httpx.ASGITransport(MessageReader(MessageIds(serving, max_unanswered=2), 100_000))
+    request = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    cancellation = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    async with (
+        httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(partial(http.post, "/mcp", json=request, headers={SESSION: "known"}))
+        await arrived.wait()
+        for number in range(5):
+            await http.post("/mcp", json=request | {"id": number}, headers={SESSION: "unknown"})
+        await http.post("/mcp", json=cancellation, headers={SESSION: "known"})
+        may_answer.set()
+    [known] = cancelled
+    assert known != 1
+
+
+async def test_long_ids_are_not_remembered(at: Running) -> None:
+    """An id may be as long as a message, so a few thousand of them would fill the memory."""
+    app = httpx.ASGITransport(MessageReader(MessageIds(at.service.servers), 3_000_000))
+    headers = {**ACCEPT, SESSION: "unknown", "mcp-protocol-version": LEGACY}
+    async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:
+        tracemalloc.start()
+        try:
+            for number in range(5):
+                long_id = f"{number}{'x' * 1_000_000}"
+                request = {"jsonrpc": "2.0", "id": long_id, "method": "ping"}
+                assert (await http.post("/mcp", json=request, headers=headers)).status_code == 400
+                params = {"requestId": long_id}
+                cancellation = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+                assert (await http.post("/mcp", json=cancellation, headers=headers)).status_code == 404
+            gc.collect()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert kept < 4_000_000

@@ -1,12 +1,14 @@
 """Sessions, streams and subscriptions: limited for each caller, and ended when the caller's key is removed."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
+from mcp_types import PARSE_ERROR
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -134,6 +136,24 @@ async def test_a_subscription_to_thousands_of_resources_is_refused_before_any_is
         assert refused.status_code == 400
         said = "subscriptions/listen can name 100 resources, and this one names 10,000."
         assert refused.json() == {"jsonrpc": "2.0", "id": "listen", "error": {"code": -32602, "message": said}}
+        assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        pytest.param(lambda text: text.encode("utf-16"), id="UTF-16"),
+        pytest.param(lambda text: text.encode("utf-8-sig"), id="a byte order mark"),
+        pytest.param(lambda text: text.replace('"listen"', r'"\ud800"').encode(), id="half a surrogate pair"),
+        pytest.param(lambda text: f'{text[:-1]}, "x": {"[" * 300}{"]" * 300}}}'.encode(), id="deep nesting"),
+    ],
+)
+async def test_a_message_that_only_a_lenient_parser_reads_passes_no_limit(encode: Callable[[str], bytes]) -> None:
+    uris = [f"runs://r{number}" for number in range(200)]
+    async with upstream.serving({}) as api, running(configured(api)) as at:
+        headers = {**ACCEPT, **LISTEN, "content-type": "application/json"}
+        refused = await at.http.post(at.endpoint, content=encode(json.dumps(listening_to(uris))), headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, PARSE_ERROR)
         assert api.asked == []
 
 

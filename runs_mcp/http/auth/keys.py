@@ -97,6 +97,7 @@ def add(
     Raises:
         ConfigError: `name` has a key and `overlap_hours` is None, `name` is invalid, or the file cannot be used.
     """
+    file = file.resolve()
     with _locked(file):
         now = datetime.now(UTC)
         keys = [key for key in _read_if_exists(file) if key.is_valid(now)]
@@ -125,6 +126,7 @@ def remove(file: Path, name: str) -> None:
     Raises:
         ConfigError: `name` has no key, or the file cannot be used.
     """
+    file = file.resolve()
     with _locked(file):
         keys = read(file)
         kept = [key for key in keys if key.name != name]
@@ -162,41 +164,46 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def _write(file: Path, keys: Iterable[Key]) -> None:
-    """Replace the file atomically, so that a server never reads half of it. Owner and mode are kept."""
+    """Replace the file atomically, so that a server never reads half of it. Owner, group and mode are kept."""
     text = _KeysFile(keys=tuple(keys)).model_dump_json(indent=2)
-    temporary: Path | None = None
     try:
         # In the same folder, because a rename is atomic within a file system only; mkstemp creates it with mode 600.
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as replacement:
-            replacement.write(text + "\n")
-        _take_owner_and_mode(temporary, file)
-        temporary.replace(file)
-    except OSError as error:
-        if temporary:
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as replacement:
+                replacement.write(text + "\n")
+                _take_owner_and_mode(descriptor, file)
+            temporary.replace(file)
+        finally:
             temporary.unlink(missing_ok=True)
+    except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
 
 
-def _take_owner_and_mode(replacement: Path, file: Path) -> None:
-    """Give `replacement` the owner and mode of `file`; a new file is readable only by the owner of its folder.
+def _take_owner_and_mode(replacement: int, file: Path) -> None:
+    """Give `replacement`, a descriptor, the owner, the group and the mode of `file`.
 
-    A file written by root would otherwise be unreadable for the service and lock out all callers.
+    A new file is readable only by the owner of its folder. A file written by root would otherwise be unreadable for the
+    service and lock out all callers. A descriptor, since the owner of the folder could replace the file by a link.
 
     Raises:
-        ConfigError: the file belongs to another user, and the current user may not change its owner.
+        ConfigError: the file belongs to another user or group, and the current user may not change that.
     """
     if sys.platform == "win32":
         return
-    target = file.stat() if file.exists() else file.parent.stat()
-    owner = target.st_uid if file.exists() or os.geteuid() == 0 else os.geteuid()
-    if owner != os.geteuid():
-        log.warning("%s belongs to user %d and stays so; this is user %d", file, owner, os.geteuid())
+    exists, user, own_group = file.exists(), os.geteuid(), os.fstat(replacement).st_gid
+    target = file.stat() if exists else file.parent.stat()
+    owner = target.st_uid if exists or user == 0 else user
+    group_matters = owner != user or (exists and target.st_mode & stat.S_IRWXG)
+    group = target.st_gid if group_matters else own_group
+    if owner != user:
+        log.warning("%s belongs to user %d and stays so; this is user %d", file, owner, user)
+    if owner != user or group != own_group:
         try:
-            os.chown(replacement, owner, target.st_gid)
+            os.fchown(replacement, owner, group)
         except PermissionError:
-            replacement.unlink()
-            raise ConfigError(f"{file} belongs to user {owner}. Run this command as that user, or as root.") from None
-    if file.exists():
-        replacement.chmod(stat.S_IMODE(target.st_mode))
+            reason = f"{file} belongs to user {owner} and group {group}. Run this command as that user, or as root."
+            raise ConfigError(reason) from None
+    if exists:
+        os.fchmod(replacement, stat.S_IMODE(target.st_mode))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import anyio
-from mcp_types import INVALID_REQUEST
+from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from pydantic_core import from_json
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -19,8 +19,8 @@ KEY = "runs_mcp.http.message"
 class MessageReader:
     """Middleware that reads and parses the body of each POST for `message_of`.
 
-    It refuses large bodies with 413 and slow bodies with 408. Without the time limit, a caller that sends headers but
-    no body would occupy a request until it disconnects.
+    It refuses large bodies with 413, slow bodies with 408, and bodies that are not JSON with 400. Without the time
+    limit, a caller that sends headers but no body would occupy a request until it disconnects.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, *, read_s: float = READ_S) -> None:
@@ -47,7 +47,13 @@ class MessageReader:
             reason = f"The body of the request is larger than {self._max_bytes:,} bytes."
             await refuse(413, reason)(scope, receive, send)
             return
-        scope[KEY] = _parse(body)
+        try:
+            scope[KEY] = from_json(body)
+        except ValueError as error:
+            # Not left to the SDK: it reads messages of 2026-07-28 with `json.loads`, which accepts UTF-16, a byte order
+            # mark, halves of surrogate pairs and deep nesting. The limits would not see the message that it serves.
+            await refuse(400, f"The body of the request is not JSON: {error}", code=PARSE_ERROR)(scope, receive, send)
+            return
         await self._app(scope, replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
@@ -73,7 +79,7 @@ class MessageReader:
 
 
 def message_of(scope: Scope) -> Any:
-    """Return the message of a request; None if it has no body, or its body is not JSON."""
+    """Return the message of a request; None if it is no POST."""
     return scope.get(KEY)
 
 
@@ -112,10 +118,3 @@ def refuse(
         "error": {"code": code, "message": reason},
     }
     return JSONResponse(body, status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return from_json(body)
-    except ValueError:
-        return None  # the SDK refuses the body with the JSON-RPC error for malformed JSON

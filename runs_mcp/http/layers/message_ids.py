@@ -9,6 +9,7 @@ A request and its cancellation arrive on different connections, in any order. A 
 first is not executed: its caller has already given up.
 """
 
+from collections import defaultdict
 from collections.abc import Awaitable
 from itertools import count
 from secrets import token_hex
@@ -25,8 +26,12 @@ from runs_mcp.observability.caller_name import name_of
 MAX_UNANSWERED = 10_000
 """Maximum number of unanswered requests that can be cancelled by id, including those of disconnected callers."""
 MAX_EARLY = 1_000
-"""Maximum number of remembered cancellations of requests that have not arrived; the oldest is forgotten first."""
+"""Maximum number of remembered cancellations by a caller of requests that have not arrived. The oldest is forgotten."""
+MAX_KEY_CHARS = 500
+"""Maximum length of the id of a session and the id of a request together."""
+FIRST_ERROR = 400
 CANCELLED = "The request was cancelled before it arrived, and was not executed."
+TOO_LONG = f"The ids of a session and a request have more than {MAX_KEY_CHARS} characters."
 Key = tuple[str, type, int | str]
 """A session, the type of an id, and the id: `1` and `"1"` are different ids (JSON-RPC 2.0, section 4)."""
 
@@ -40,8 +45,8 @@ class MessageIds:
         self._prefix = token_hex(8)
         self._numbers = count()
         self._unanswered: dict[Key, str] = {}
-        self._cancelled_early: dict[tuple[str, Key], None] = {}
-        """The callers and keys of requests that were cancelled before they arrived. An ordered set."""
+        self._cancelled_early: defaultdict[str, dict[Key, None]] = defaultdict(dict)
+        """The requests that were cancelled before they arrived: an ordered set for each caller."""
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
@@ -58,6 +63,8 @@ class MessageIds:
             # In Python, `True` is an int. JSON-RPC allows no boolean id, and the SDK refuses it.
             case {"method": _, "id": int() | str() as chosen} if not isinstance(chosen, bool):
                 key = (session, type(chosen), chosen)
+                if _is_long(key):
+                    return refuse(400, TOO_LONG)(scope, receive, send)
                 if self._was_cancelled(name_of(scope), key):
                     return refuse(200, CANCELLED, code=REQUEST_CANCELLED, message=message)(scope, receive, send)
                 own = self._new_id(key)
@@ -69,16 +76,22 @@ class MessageIds:
         """Return the unique id of a request that is cancelled; if it has not arrived, remember the cancellation."""
         if known := self._unanswered.get(key):
             return known
-        self._cancelled_early[caller, key] = None
-        if len(self._cancelled_early) > MAX_EARLY:
-            del self._cancelled_early[next(iter(self._cancelled_early))]
+        if _is_long(key):
+            return key[-1]
+        early = self._cancelled_early[caller]
+        early[key] = None
+        if len(early) > MAX_EARLY:
+            del early[next(iter(early))]
         return key[-1]
 
     def _was_cancelled(self, caller: str, key: Key) -> bool:
         """Return True if the request was cancelled before it arrived, and forget the cancellation."""
-        if (caller, key) not in self._cancelled_early:
+        early = self._cancelled_early.get(caller, {})
+        if key not in early:
             return False
-        del self._cancelled_early[caller, key]
+        del early[key]
+        if not early:
+            del self._cancelled_early[caller]
         return True
 
     def _new_id(self, key: Key) -> str:
@@ -95,13 +108,21 @@ class MessageIds:
         before, after = b'"id":' + to_json(own), b'"id":' + to_json(key[-1])
 
         async def restored(message: Message) -> None:
-            if before in message.get("body", b""):
+            answers = before in message.get("body", b"")
+            if answers:
                 message = {**message, "body": message["body"].replace(before, after, 1)}
-                if self._unanswered.get(key) == own:
-                    del self._unanswered[key]
+            # A refusal, such as that of an unknown session, has no id.
+            if (answers or message.get("status", 0) >= FIRST_ERROR) and self._unanswered.get(key) == own:
+                del self._unanswered[key]
             await send(message)
 
         return restored
+
+
+def _is_long(key: Key) -> bool:
+    """Return True if the ids are too long to be remembered: they could fill the memory."""
+    session, _, message_id = key
+    return len(session) + len(str(message_id)) > MAX_KEY_CHARS
 
 
 def _rewritten(message: dict[str, Any], receive: Receive) -> Receive:
