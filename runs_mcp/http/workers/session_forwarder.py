@@ -4,6 +4,7 @@ A session of protocol 2025-11-25 lives in the worker that opened it, but the sys
 client to any worker. The id of a session therefore begins with the number of its worker.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Self
@@ -19,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runs_mcp.api import DefaultTransport
 from runs_mcp.config.addresses import LOOPBACK_ADDRESS
 from runs_mcp.http.layers.message import refuse
+
+log = logging.getLogger(__name__)
 
 SESSION_ID = MCP_SESSION_ID_HEADER.encode()
 SEPARATOR = b"."
@@ -95,6 +98,9 @@ class SessionForwarder:
             answer = StreamingResponse(response.aiter_raw(), response.status_code)
             answer.raw_headers = _of_message(response.headers.raw)
             await answer(scope, receive, send)
+        except httpx.HTTPError:
+            # uvicorn closes the connection of an answer without an end, so that the client notices.
+            log.warning("the process of a session ended during an answer")
         finally:
             await response.aclose()
 
