@@ -20,6 +20,7 @@ import anyio
 import httpx
 import httpx2
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitRequestParams, ElicitResult
@@ -287,3 +288,27 @@ async def test_a_worker_that_cannot_start_ends_the_service(
 
     with pytest.raises(ChildProcessError, match=f"A worker could not start: exit code {exit_code};"):
         await Supervisor(start, 2, WorkerMetrics(), hung_s=0.1).run(started)
+
+
+async def test_an_answer_that_breaks_off_with_its_worker_ends_incomplete_and_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def breaking(connection: SocketStream) -> None:
+        async with connection:
+            await connection.receive()
+            await connection.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
+
+    async with (
+        upstream.serving({}) as api,
+        http_client() as http,
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, breaking)
+        port = listener.extra(SocketAttribute.local_port)
+        async with worker(configured(api), 0, [0, port]) as url:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await Endpoint(url, http).post(PING, **{SESSION: "1.abc", "mcp-protocol-version": "2025-11-25"})
+        tasks.cancel_scope.cancel()
+    assert [record.exc_info for record in caplog.records if record.exc_info] == []
+    assert "the process of a session ended during an answer" in caplog.text

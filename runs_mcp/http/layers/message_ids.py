@@ -27,11 +27,11 @@ MAX_UNANSWERED = 10_000
 """Maximum number of unanswered requests that can be cancelled by id, including those of disconnected callers."""
 MAX_EARLY = 1_000
 """Maximum number of remembered cancellations by a caller of requests that have not arrived. The oldest is forgotten."""
-MAX_KEY_CHARS = 500
-"""Maximum length of the id of a session and the id of a request together."""
+MAX_ID_CHARS = 300
+"""Maximum length of the id of a session or request; longer ids could fill the memory."""
 FIRST_ERROR = 400
 CANCELLED = "The request was cancelled before it arrived, and was not executed."
-TOO_LONG = f"The ids of a session and a request have more than {MAX_KEY_CHARS} characters."
+TOO_LONG = f"The id of the request has more than {MAX_ID_CHARS} characters."
 Key = tuple[str, type, int | str]
 """A session, the type of an id, and the id: `1` and `"1"` are different ids (JSON-RPC 2.0, section 4)."""
 
@@ -52,8 +52,8 @@ class MessageIds:
         """Serve a request."""
         session = Headers(scope=scope).get(MCP_SESSION_ID_HEADER) if scope["type"] == "http" else None
         message = message_of(scope)
-        if session is None or not isinstance(message, dict):
-            return self._app(scope, receive, send)
+        if session is None or len(session) > MAX_ID_CHARS or not isinstance(message, dict):
+            return self._app(scope, receive, send)  # no session has such a long id
         match message:
             # A cancellation names the caller's id, which the SDK has never seen.
             case {"method": "notifications/cancelled", "params": {"requestId": int() | str() as cancelled}}:
@@ -63,7 +63,7 @@ class MessageIds:
             # In Python, `True` is an int. JSON-RPC allows no boolean id, and the SDK refuses it.
             case {"method": _, "id": int() | str() as chosen} if not isinstance(chosen, bool):
                 key = (session, type(chosen), chosen)
-                if _is_long(key):
+                if _is_long(chosen):
                     return refuse(400, TOO_LONG)(scope, receive, send)
                 if self._was_cancelled(name_of(scope), key):
                     return refuse(200, CANCELLED, code=REQUEST_CANCELLED, message=message)(scope, receive, send)
@@ -76,7 +76,7 @@ class MessageIds:
         """Return the unique id of a request that is cancelled; if it has not arrived, remember the cancellation."""
         if known := self._unanswered.get(key):
             return known
-        if _is_long(key):
+        if _is_long(key[-1]):
             return key[-1]
         early = self._cancelled_early[caller]
         early[key] = None
@@ -119,10 +119,8 @@ class MessageIds:
         return restored
 
 
-def _is_long(key: Key) -> bool:
-    """Return True if the ids are too long to be remembered: they could fill the memory."""
-    session, _, message_id = key
-    return len(session) + len(str(message_id)) > MAX_KEY_CHARS
+def _is_long(message_id: int | str) -> bool:
+    return len(str(message_id)) > MAX_ID_CHARS
 
 
 def _rewritten(message: dict[str, Any], receive: Receive) -> Receive:
