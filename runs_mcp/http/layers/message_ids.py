@@ -47,7 +47,7 @@ class MessageIds:
         """Serve a request."""
         session = Headers(scope=scope).get(MCP_SESSION_ID_HEADER) if scope["type"] == "http" else None
         message = message_of(scope)
-        if session is None or not isinstance(message, dict):
+        if session is None:
             return self._app(scope, receive, send)
         match message:
             # A cancellation names the caller's id, which the SDK has never seen.
