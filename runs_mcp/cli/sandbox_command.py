@@ -59,7 +59,7 @@ def sandbox(
         odd_interactions=odd_interactions,
         answers=_answers(closed),
     )
-    run(partial(_serve_alone, options, host=host, port=port), addresses=[f"{host}:{port} (--port)"])
+    run(partial(_serve_alone, options, host=host, port=port), address=f"{host}:{port}")
 
 
 def _answers(closed: Sequence[str]) -> Mapping[Operation, FixedAnswer]:
