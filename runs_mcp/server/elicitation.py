@@ -174,22 +174,28 @@ async def _refusal(call: Call, message: str, *, yes: str, no: str) -> Unanswered
     return answer if isinstance(answer, Unanswered) else Unanswered.DECLINED
 
 
-async def question_about(error: BaseException, call: Call, arguments: Mapping[str, Any]) -> Question | None:
-    """Return the question whose answer, as an argument, repairs the call that raised `error`; None if no answer does.
+async def choose(
+    error: UnclearNameError | MissingInteractionError, call: Call, arguments: Mapping[str, Any]
+) -> Mapping[str, str]:
+    """Return the argument that a person chooses to repair the call that raised `error`; empty if nothing is chosen.
 
     A name inside a MongoDB filter is no argument, so the error with the candidates is the answer.
+
+    Raises:
+        InputRequiredError: the call must return the question.
     """
     match error:
         case UnclearNameError(field=field, given=given, candidates=[_, *_] as candidates) if (
             str(arguments.get(field, "")).removeprefix(STORED) == given
         ):
             message = f"Several {field}s have the name {given}. Which {field} should be used?"
-            return Question(field, message, _labels(candidates))
-        case MissingInteractionError():
-            known = await services(call).names.known("interaction")
-            return Question("interaction", "Which interaction should be run?", _labels(known)) if known else None
+            question = Question(field, message, _labels(candidates))
+        case MissingInteractionError() if known := await services(call).names.known("interaction"):
+            question = Question("interaction", "Which interaction should be run?", _labels(known))
         case _:
-            return None
+            return {}
+    answer = await ask(call, question)
+    return {question.key: answer} if answer and not isinstance(answer, Unanswered) else {}
 
 
 async def ask(call: Call, question: Question) -> Answer:

@@ -26,8 +26,6 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
 from runs_mcp import __version__
-from runs_mcp.api import EDITIONS
-from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config, InteractionToolSettings
 from runs_mcp.server import ui
 from runs_mcp.server.calls_in_flight import CallsInFlight
@@ -43,7 +41,8 @@ from runs_mcp.server.middleware.request_limit import RequestLimit
 from runs_mcp.server.middleware.secret_filter import filter_secrets
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.permitted_tools import INSTRUCTIONS_WAIT_S
-from runs_mcp.server.permissions.scopes import READ, principal
+from runs_mcp.server.permissions.scopes import principal
+from runs_mcp.server.permissions.selected_tools import selected_tools
 from runs_mcp.server.prompts.completion import Completions
 from runs_mcp.server.prompts.offered_prompts import OfferedPrompts
 from runs_mcp.server.resources import handlers as resources
@@ -52,9 +51,7 @@ from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.skills import Skills
 from runs_mcp.server.tasks import Tasks
 from runs_mcp.server.tool_calls import ToolCalls, to_wire
-from runs_mcp.server.tools import MANAGE_OPERATIONS, OPERATIONS
-from runs_mcp.server.tools.edition_schema import fit_to_edition
-from runs_mcp.server.tools.operation import Operation, describe_filters
+from runs_mcp.server.tools.operation import Operation
 
 NAME = "runs-mcp"
 WEBSITE = "https://github.com/runs-mcp/runs-mcp"
@@ -131,7 +128,7 @@ def build_server(
         ConfigError: `server.tools` names a tool that does not exist, or `server.redact` has an invalid expression.
     """
     shared = shared or SharedState()
-    tools = selected(config) if operations is None else operations
+    tools = selected_tools(config) if operations is None else operations
     per_interaction = InteractionToolSettings() if config.server.read_only else config.server.interaction_tools
     of_interactions = InteractionTools(per_interaction)
     lifespan, in_flight = Lifespan(config, observers, shared, of_interactions, tools), CallsInFlight()
@@ -198,44 +195,6 @@ def _middleware(
         RequestLimit(config.server.max_calls, max_wait_s=config.streaming.max_wait_s),
         InitializeResponse(instructions_for, tools_change=tools_change),
     ]
-
-
-def selected(config: Config) -> Sequence[Operation]:
-    """Return the operations that `server.read_only`, `server.manage` and `server.tools` select.
-
-    Raises:
-        ConfigError: `server.tools` names a tool that does not exist, or the edition lacks the operations of
-            `server.manage`.
-    """
-    wanted = config.server.tools
-    operations = [*OPERATIONS, *_managing(config)]
-    names = [operation.name for operation in operations]
-    if unknown := set(wanted or ()).difference(names):
-        raise ConfigError(f"server.tools: no such tool: {', '.join(sorted(unknown))}. Known: {', '.join(names)}.")
-    chosen = [
-        operation
-        for operation in operations
-        if (wanted is None or operation.name in wanted) and not (config.server.read_only and operation.scope != READ)
-    ]
-    offered = {None, *(operation.name for operation in chosen)}
-    complete = [each if each.filters_as_in in offered else describe_filters(each) for each in chosen]
-    return [fit_to_edition(operation, config.api.edition) for operation in complete]
-
-
-def _managing(config: Config) -> Sequence[Operation]:
-    """Return the operations that `server.manage` adds.
-
-    Raises:
-        ConfigError: the edition lacks them.
-    """
-    if not config.server.manage:
-        return ()
-    if not EDITIONS[config.api.edition].changes_runs:
-        raise ConfigError(
-            f"server.manage: the edition {config.api.edition} has no operations that change or delete runs. Set "
-            "api.edition to vertesia, or server.manage to false."
-        )
-    return MANAGE_OPERATIONS
 
 
 def _discovery(

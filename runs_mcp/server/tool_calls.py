@@ -22,7 +22,8 @@ from pydantic_core import to_json
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.server import elicitation
 from runs_mcp.server.calls_in_flight import CallsInFlight
-from runs_mcp.server.context import Call, Request, has_left, patience_of_client
+from runs_mcp.server.context import Call, Request, has_left, patience_of_client, services
+from runs_mcp.server.create.run_request import MissingInteractionError
 from runs_mcp.server.interactions.interaction_tool import InteractionTool
 from runs_mcp.server.interactions.interaction_tools import InteractionTools
 from runs_mcp.server.pages import cursor
@@ -33,13 +34,15 @@ from runs_mcp.server.permissions.scopes import has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
-from runs_mcp.server.runs.name_resolver import NameLikeIdError
+from runs_mcp.server.runs.name_resolver import NameLikeIdError, UnclearNameError
 from runs_mcp.server.runs.shared_state import SingleUse
 from runs_mcp.server.tools import OPERATIONS
 from runs_mcp.server.tools.arguments import UnfitArgumentsError, UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 from runs_mcp.server.tools.tool_references import references, without_references
 
+AnyOperation = Operation | InteractionTool
+"""An operation of the API, or an interaction with a tool of its own."""
 ANSWER_S = 0.5
 """Seconds within which a call must return after it stops waiting for the API; then it is cancelled."""
 
@@ -113,29 +116,24 @@ class ToolCalls:
                 deadline=anyio.current_time() + patience.wait_s,
                 patience=patience,
             )
-            cut_off = ctx.lifespan_context.cut_off_creates
-            async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
-                with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
-                    return await _answer(operation, arguments, call)
-                cut_off.keep(call.started)
-                return results.failure(_cut_off(call, operation.scope))
+            return await _answer_in_time(operation, call)
 
     async def scope_of(self, name: str) -> Scope | None:
         """Return the scope that calls of a tool need; None if there is no such tool."""
         operation = await self._find(name)
         return operation.scope if operation else None
 
-    async def _find(self, name: str) -> Operation | InteractionTool | None:
+    async def _find(self, name: str) -> AnyOperation | None:
         return self._operations.get(name) or (await self._interaction_tools.current()).get(name)
 
-    async def _known(self) -> Mapping[str, Operation | InteractionTool]:
+    async def _known(self) -> Mapping[str, AnyOperation]:
         return {**self._operations, **await self._interaction_tools.current()}
 
-    def _described(self, tool: Operation | InteractionTool, missing: Collection[str]) -> Tool:
+    def _described(self, tool: AnyOperation, missing: Collection[str]) -> Tool:
         own = isinstance(tool, Operation)  # the description of an interaction tool belongs to its author
         return without_references(tool.published, missing) if own else tool.published
 
-    def _is_permitted(self, tool: Operation | InteractionTool, ctx: Request) -> bool:
+    def _is_permitted(self, tool: AnyOperation, ctx: Request) -> bool:
         operation = tool.name if tool.name in self._operations else "create_run"
         return operation in ctx.lifespan_context.permitted and has_scope(ctx, tool.scope)
 
@@ -148,38 +146,48 @@ class ToolCalls:
         return None
 
 
-async def _answer(
-    operation: Operation | InteractionTool, arguments: Mapping[str, Any], call: Call
-) -> CallToolResult | InputRequiredResult:
-    """Call a tool. Ask a question if its answer can repair the call, and explain any other failure."""
+async def _answer_in_time(operation: AnyOperation, call: Call) -> CallToolResult | InputRequiredResult:
+    """Return the answer to a call, or a message about its creates if the call does not end in time."""
+    ctx, cut_off = call.request_context, services(call).cut_off_creates
+    async with cut_off.kept(call.started, partial(has_left, ctx)), Progress(call):
+        with anyio.CancelScope(deadline=call.api_deadline + ANSWER_S):
+            return await _answer(operation, call)
+        cut_off.keep(call.started)
+        creates = [create for create in call.started.pending.values() if create.may_have_run]
+        offered, wait_s = offered_tools(ctx), call.patience.wait_s
+        return results.failure(error_messages.cut_off(wait_s, creates, scope=operation.scope, offered=offered))
+
+
+async def _answer(operation: AnyOperation, call: Call) -> CallToolResult | InputRequiredResult:
+    """Call a tool; a question, a refusal or another failure becomes a result."""
     try:
-        try:
-            return await operation.call(call, arguments)
-        except (MCPError, elicitation.InputRequiredError, elicitation.NotConfirmedError):
-            raise
-        except NameLikeIdError as error:
-            return await _answer(operation, {**arguments, **error.ids}, call)
-        except Exception as error:  # noqa: BLE001 - the border: every failure becomes a result, and crashes are logged
-            failed = error
-        question = await elicitation.question_about(failed, call, arguments)
-        answer = await elicitation.ask(call, question) if question else None
+        return await _call_repaired(operation, call)
+    except MCPError:
+        raise
     except elicitation.InputRequiredError as asked:
         return asked.result
     except elicitation.NotConfirmedError as refused:
         return results.failure(str(refused))
-    if question and answer and not isinstance(answer, elicitation.Unanswered):
-        return await _answer(operation, {**arguments, question.key: answer}, call)
-    if isinstance(failed, UnfitArgumentsError):
-        return results.failure(error_messages.invalid_arguments(failed.problems, operation.published.input_schema))
-    offered = offered_tools(call.request_context)
-    return results.failure(error_messages.explain(operation.name, failed, scope=operation.scope, offered=offered))
+    except UnfitArgumentsError as error:
+        return results.failure(error_messages.invalid_arguments(error.problems, operation.published.input_schema))
+    except Exception as error:  # noqa: BLE001 - the border: every failure becomes a result, and crashes are logged
+        offered = offered_tools(call.request_context)
+        return results.failure(error_messages.explain(operation.name, error, scope=operation.scope, offered=offered))
 
 
-def _cut_off(call: Call, scope: Scope) -> str:
-    """Return the answer to a call that has not returned in time."""
-    creates = [create for create in call.started.pending.values() if create.may_have_run]
-    offered = offered_tools(call.request_context)
-    return error_messages.cut_off(call.patience.wait_s, creates, scope=scope, offered=offered)
+async def _call_repaired(operation: AnyOperation, call: Call) -> CallToolResult:
+    """Call a tool, and again with other arguments while these repair its failure."""
+    arguments = call.arguments
+    while True:
+        try:
+            return await operation.call(call, arguments)
+        except NameLikeIdError as error:
+            repaired = error.ids
+        except (UnclearNameError, MissingInteractionError) as error:
+            repaired = await elicitation.choose(error, call, arguments)
+            if not repaired:
+                raise
+        arguments = {**arguments, **repaired}
 
 
 def to_wire(result: HandlerResult) -> HandlerResult:

@@ -28,10 +28,6 @@ class PythonFramework:
         """Return the version that is installed."""
         return self.requirement.rpartition("==")[2]
 
-    def install(self) -> Path:
-        """Install the framework if it is not, and return its interpreter."""
-        return python_with(self.requirement)
-
     @property
     def command(self) -> list[str]:
         """Return the command that starts the program; installs the framework if it is not."""
@@ -39,11 +35,11 @@ class PythonFramework:
 
     def program(self, name: str) -> list[str]:
         """Return the command that starts the module `name` in the environment of this framework."""
-        return [str(self.install()), "-m", f"tests.hosts.python.{name}"]
+        return [str(python_with(self.requirement)), "-m", f"tests.hosts.python.{name}"]
 
     def script(self, code: str) -> list[str]:
         """Return the command that runs code in the environment of this framework."""
-        return [str(self.install()), "-c", code]
+        return [str(python_with(self.requirement)), "-c", code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +52,6 @@ class NodeFramework:
     version: str
     outlasts_s: float = 10
 
-    def install(self) -> Path:
-        """Install the framework if it is not, and return its folder."""
-        return node.installed(f"framework-{self.name}", {self.package: self.version})
-
     @property
     def command(self) -> list[str]:
         """Return the command that starts the program; installs the framework if it is not."""
@@ -67,16 +59,19 @@ class NodeFramework:
 
     def program(self, name: str) -> list[str]:
         """Return the command that starts the program `name`, copied to where its imports are found."""
-        folder = self.install()
         for file in (ROOT / "tests" / "hosts" / "node").glob("*.mjs"):
-            (folder / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
-        return [str(node.BIN / "node"), str(folder / f"{name}.mjs")]
+            (self._folder / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+        return [str(node.BIN / "node"), str(self._folder / f"{name}.mjs")]
 
     def script(self, code: str) -> list[str]:
         """Return the command that runs code where the imports of this framework are found."""
-        file = self.install() / "script.mjs"
+        file = self._folder / "script.mjs"
         file.write_text(code, encoding="utf-8")
         return [str(node.BIN / "node"), str(file)]
+
+    @property
+    def _folder(self) -> Path:
+        return node.installed(f"framework-{self.name}", {self.package: self.version})
 
 
 Framework = PythonFramework | NodeFramework

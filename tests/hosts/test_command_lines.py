@@ -29,7 +29,7 @@ from tests.clients.processes import CLEAN, serving_http
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 TIMEOUT_S = 100
-ATTEMPTS = 5
+ATTEMPTS = 20
 """Maximum number of attempts with a host: Gemini CLI gives a server 5 s to start, and Qwen Code 10 s."""
 OFFLINE = {"COPILOT_OFFLINE": "true", "COPILOT_PROVIDER_BASE_URL": "http://127.0.0.1:9/v1"}
 """Lets Copilot CLI start a session without an account; it connects to servers before it needs the model."""
@@ -108,10 +108,6 @@ class Host:
     version: str
     check: Callable[[str, Path, Mapping[str, str]], None]
 
-    def install(self) -> Path:
-        """Install the host if it is not, and return its folder."""
-        return node.installed(self.client, {self.package: self.version})
-
 
 HOSTS = [
     Host("claude-code", "@anthropic-ai/claude-code", "2.1.328", listed("runs: .* Connected", "team: .* Connected")),
@@ -132,7 +128,7 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
 
 def machine(host: Host, home: Path) -> Machine:
     """Return a machine that has the host, and a user who trusts this folder."""
-    programs = host.install() / "node_modules" / ".bin"
+    programs = node.installed(host.client, {host.package: host.version}) / "node_modules" / ".bin"
     path = os.pathsep.join([str(programs), str(node.BIN), CLEAN["PATH"]])
     trust = {"GEMINI_CLI_TRUST_WORKSPACE": "true", "NO_COLOR": "1"}
     return Machine("linux", home, {**CLEAN, "HOME": str(home), "PATH": path, **trust})

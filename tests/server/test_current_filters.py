@@ -18,7 +18,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.sandbox import Sandbox, SandboxOptions, closed, running
 from runs_mcp.sandbox.sandbox_options import Operation
 from runs_mcp.server import build_server
-from runs_mcp.server.server import selected
+from runs_mcp.server.permissions.selected_tools import selected_tools
 from tests.calls import PATIENT, call
 from tests.contract.test_operations import MOST_TOKENS, MOST_TOKENS_A_TOOL, tokens
 from tests.sandbox.sandbox_client import create, signed_in
@@ -36,7 +36,7 @@ async def current(sandbox: Sandbox) -> AsyncIterator[Client]:
 
 @pytest.mark.parametrize("edition", ["composable", "vertesia"])
 def test_the_tools_of_each_edition_cost_few_tokens(edition: str) -> None:
-    tools = [one.published for one in selected(Config.model_validate({"api": {"edition": edition}}))]
+    tools = [one.published for one in selected_tools(Config.model_validate({"api": {"edition": edition}}))]
     assert tokens(tools) <= MOST_TOKENS
     assert max(tokens([tool]) for tool in tools) <= MOST_TOKENS_A_TOOL
 

@@ -8,8 +8,8 @@ from runs_mcp.cli.check.findings import Finding, check, failed, ok, warning
 from runs_mcp.config.load import file_in_use, load
 from runs_mcp.config.problems import CONFIG_VARIABLE
 from runs_mcp.config.settings import ENV_PREFIX
+from runs_mcp.server.permissions.selected_tools import selected_tools
 from runs_mcp.server.privacy.content_policy import content_policy
-from runs_mcp.server.server import selected
 
 
 @check("configuration")
@@ -27,7 +27,7 @@ async def configuration(state: Examination) -> Finding:
 async def tools(state: Examination) -> Finding:
     """Select the tools to offer; unknown names in `server.tools` fail."""
     settings = state.config.server
-    names = [operation.name for operation in selected(state.config)]
+    names = [operation.name for operation in selected_tools(state.config)]
     state.offered = names
     if not names:
         return failed("no tool is offered", "Name tools in server.tools that server.read_only allows.", offered=names)

@@ -17,8 +17,8 @@ from runs_mcp.cli.terminal.identity import TERMINAL
 from runs_mcp.cli.terminal.live_text import LiveText, call_tool
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
+from runs_mcp.server.permissions.selected_tools import selected_tools
 from runs_mcp.server.render import error_messages
-from runs_mcp.server.server import selected
 from runs_mcp.server.tools.arguments import UnknownArgumentError
 from runs_mcp.server.tools.operation import Operation
 
@@ -48,7 +48,7 @@ class ToolClient:
         """
         config = unhurried(config)
         connect(config.api)  # reports a missing credential as an error of the configuration
-        operations = {operation.name: operation for operation in selected(config)}
+        operations = {operation.name: operation for operation in selected_tools(config)}
         answer = ask if can_ask() else None
         server = build_server(config).mcp
         async with Client(server, client_info=TERMINAL, elicitation_callback=answer) as client:

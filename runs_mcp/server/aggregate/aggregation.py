@@ -1,19 +1,20 @@
 """Aggregation: one query about many runs, answered from facets or from a scan."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from runs_mcp.api import Edition, Run, RunsClient
+from runs_mcp.api import Edition, Run
 from runs_mcp.server.aggregate import facet_counts
 from runs_mcp.server.aggregate.filter_translation import with_search_filters
-from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, NamesById, fields_of
+from runs_mcp.server.aggregate.groups import TIMES, Dimension, Group, Groups, fields_of, named
 from runs_mcp.server.aggregate.list_prices import Costs, UnknownCostError, list_prices
 from runs_mcp.server.aggregate.measures import DURATIONS, TOKENS, Measure, Number, observe
-from runs_mcp.server.aggregate.run_scan import RunScan
+from runs_mcp.server.aggregate.run_scan import scan_runs
 from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
+from runs_mcp.server.context import Call, services
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +87,34 @@ class Aggregate:
     """The numbers of reported, estimated and missing costs; None if no cost was requested."""
 
 
-async def aggregate(
-    runs: RunsClient,
-    query: AggregateQuery,
-    *,
-    most: int,
-    deadline: float,
-    on_page: Callable[[str], Awaitable[None]],
-    names_of: Callable[[Sequence[Dimension]], Awaitable[NamesById]],
-) -> Aggregate:
+async def aggregate(call: Call, query: AggregateQuery) -> Aggregate:
     """Answer `query` from facets if they are enough, else from a scan.
-
-    Args:
-        runs: The client of the API.
-        query: The runs, groups and measures.
-        most: The number of runs after which a scan stops.
-        deadline: The time of anyio's clock at which a scan stops.
-        on_page: Receives the progress of a scan as text.
-        names_of: Returns the names of the values of dimensions, for pages that have ids alone.
 
     Raises:
         FindClosedError: `where` needs `find`, which is closed.
         UnknownCostError: only costs are requested, and no source has them.
         RunsApiError: the API failed.
     """
-    query = query.simplified(runs.edition)
-    facet = facet_counts.facet_for(runs, query.by, list(query.computed)) if not query.where else None
-    if facet:
-        counted = await facet_counts.count(runs, query.searched, query.by, facet)
-        if counted:
-            found = counted.total.runs
-            names = await names_of(query.by)
-            return _answer(query, counted, names, covered=found, complete=True, matching=found)
+    query = query.simplified(services(call).runs.edition)
+    return await _count(call, query) or await _scan(call, query)
+
+
+async def _count(call: Call, query: AggregateQuery) -> Aggregate | None:
+    """Return the answer from facets; None if they are not enough."""
+    runs = services(call).runs
+    facet = facet_counts.facet_for(runs, query.by, list(query.computed))
+    if query.where or not facet:
+        return None
+    groups = await facet_counts.count(runs, query.searched, query.by, facet)
+    if groups is None:
+        return None
+    found = groups.total.runs
+    return await _answer(call, query, groups, covered=found, complete=True, matching=found)
+
+
+async def _scan(call: Call, query: AggregateQuery) -> Aggregate:
+    """Return the answer from runs that are read."""
+    runs = services(call).runs
     groups = Groups(query.by)
     costs = Costs(await list_prices()) if "cost" in query.computed else None
     source, narrow = sources_of(runs, query.filters, query.where, list(dict.fromkeys(query.fields)))
@@ -126,28 +123,25 @@ async def aggregate(
     def take(run: Run) -> None:
         groups.add(run, observe(run, costs.of(run) if costs else None))
 
-    scan = RunScan(source, take, most, known, on_page, narrow)
-    await scan.run(query.span, deadline=deadline)
+    scan = await scan_runs(call, source, take, query.span, matching=known, narrow=narrow)
     if costs and costs.unknown and query.computed == {"cost"}:
         raise UnknownCostError
-    matching = scan.covered if scan.complete else None if query.where else known
-    names = await names_of(query.by)
-    return _answer(
+    return await _answer(
+        call,
         query,
         groups,
-        names,
         covered=scan.covered,
         complete=scan.complete,
-        matching=matching,
+        matching=scan.covered if scan.complete else None if query.where else known,
         oldest=scan.oldest,
         costs=costs,
     )
 
 
-def _answer(
+async def _answer(
+    call: Call,
     query: AggregateQuery,
     groups: Groups,
-    names: NamesById,
     *,
     covered: int,
     complete: bool,
@@ -155,6 +149,7 @@ def _answer(
     oldest: datetime | None = None,
     costs: Costs | None = None,
 ) -> Aggregate:
+    names = await services(call).names.by_id(*named(query.by))
     ranked = groups.report(query.measures, query.sort, names)
     return Aggregate(
         groups=ranked[-query.limit :] if query.in_time else ranked[: query.limit],  # the latest, or the first

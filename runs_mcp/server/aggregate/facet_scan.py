@@ -1,18 +1,19 @@
 """Facets counted by reading runs, where the API closes its own counts to the credential."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import MISSING
 
-from runs_mcp.api import REFUSALS, Bucket, Facets, Run, RunsClient
+from runs_mcp.api import REFUSALS, Bucket, Facets, Run
 from runs_mcp.server.aggregate.facet_counts import FACETS
-from runs_mcp.server.aggregate.groups import NAMED, READERS, Dimension, NamesById, fields_of
-from runs_mcp.server.aggregate.run_scan import RunScan
+from runs_mcp.server.aggregate.groups import NAMED, READERS, Dimension, NamesById, fields_of, named
+from runs_mcp.server.aggregate.run_scan import scan_runs
 from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
+from runs_mcp.server.context import Call, services
 
 DIMENSIONS: Mapping[str, Dimension] = {facet: dimension for dimension, facet in FACETS.items()}
 
@@ -27,46 +28,35 @@ class CountedFacets:
 
 
 async def count_facets(
-    runs: RunsClient,
-    facets: Sequence[str] | MISSING,
-    filters: Mapping[str, Any],
-    span: TimeSlice,
-    *,
-    most: int,
-    deadline: float,
-    on_page: Callable[[str], Awaitable[None]],
-    names_of: Callable[[Sequence[Dimension]], Awaitable[NamesById]],
+    call: Call, facets: Sequence[str] | MISSING, filters: Mapping[str, Any], span: TimeSlice
 ) -> CountedFacets:
     """Return the API's own counts, or where it refuses those, counts of the runs that are read.
 
     Args:
-        runs: The client of the API.
+        call: The call to answer.
         facets: Names of facets of the edition. Default: all of them.
         filters: Filters of a search, except times; unset filters are absent.
         span: The creation times of the runs.
-        most: The number of runs after which reading stops.
-        deadline: The time of anyio's clock at which reading stops.
-        on_page: Receives the progress of reading as text.
-        names_of: Returns the names of the values of dimensions, for runs that hold ids alone.
 
     Raises:
         InvalidArgumentError: the edition lacks a facet.
         RunsApiError: the API failed.
     """
+    server = services(call)
     try:
-        return CountedFacets(await runs.compute_facets(facets=facets, **filters, **span.filters))
+        return CountedFacets(await server.runs.compute_facets(facets=facets, **filters, **span.filters))
     except REFUSALS:
-        wanted = list(runs.edition.facets) if facets is MISSING else facets
+        wanted = list(server.runs.edition.facets) if facets is MISSING else facets
+    dimensions = [DIMENSIONS[name] for name in wanted]
     tallies = {name: _Tally(DIMENSIONS[name]) for name in wanted}
 
     def take(run: Run) -> None:
         for tally in tallies.values():
             tally.add(run)
 
-    source, _ = sources_of(runs, filters, {}, fields_of(DIMENSIONS[name] for name in wanted))
-    scan = RunScan(source, take, most, on_page=on_page)
-    await scan.run(span, deadline=deadline)
-    names = await names_of([DIMENSIONS[name] for name in wanted])
+    source, _ = sources_of(server.runs, filters, {}, fields_of(dimensions))
+    scan = await scan_runs(call, source, take, span)
+    names = await server.names.by_id(*named(dimensions))
     buckets = {name: tally.buckets(names) for name, tally in tallies.items()}
     if scan.complete:
         return CountedFacets(Facets(scan.covered, buckets))

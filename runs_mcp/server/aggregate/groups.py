@@ -1,7 +1,7 @@
 """Groups of runs by up to two dimensions, each with its tally."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from runs_mcp.api import Ref, Run
 from runs_mcp.server.aggregate.measures import FAILED, Measure, Number, Observation, Tally
 from runs_mcp.server.runs import own_tags
+from runs_mcp.server.runs.name_resolver import Named
 
 PROFILE: Literal["inference_profile"] = "inference_profile"
 Dimension = Literal[
@@ -25,7 +26,7 @@ Dimension = Literal[
     "day",
     "week",
 ]
-NAMED: Sequence[Literal["interaction", "environment"]] = ("interaction", "environment")
+NAMED: Sequence[Named] = ("interaction", "environment")
 """The dimensions whose values have an id and a name that the API can look up."""
 TIMES: frozenset[Dimension] = frozenset({"hour", "day", "week"})
 FIELDS: Mapping[Dimension, str] = {
@@ -132,6 +133,11 @@ class Groups:
             else name
             for value, name in named.items()
         }
+
+
+def named(dimensions: Collection[Dimension]) -> Sequence[Named]:
+    """Return those of the `dimensions` whose values have a name that the API can look up."""
+    return [dimension for dimension in NAMED if dimension in dimensions]
 
 
 def fields_of(dimensions: Iterable[Dimension]) -> list[str]:

@@ -10,6 +10,8 @@ from runs_mcp.api import Run, RunsApiError
 from runs_mcp.api.search_fallback import TICK
 from runs_mcp.server.aggregate.run_sources import SMALLEST_CAP, Narrow, Source
 from runs_mcp.server.aggregate.time_slices import TimeSlice
+from runs_mcp.server.context import Call, services
+from runs_mcp.server.progress import Progress
 
 AT_ONCE = 4
 """Pages that are read at the same time."""
@@ -111,6 +113,26 @@ class RunScan:
     def _progress(self) -> str:
         whole = f" of {self.matching:,}" if self.matching is not None else ""
         return f"{len(self._seen):,}{whole} runs"
+
+
+async def scan_runs(
+    call: Call,
+    source: Source,
+    take: Callable[[Run], None],
+    span: TimeSlice,
+    *,
+    matching: int | None = None,
+    narrow: Narrow | None = None,
+) -> RunScan:
+    """Return a scan of the runs created in `span`, which stops at `server.max_scan` runs or at the deadline of `call`.
+
+    Raises:
+        FindClosedError: see `RunScan.run`.
+        RunsApiError: see `RunScan.run`.
+    """
+    scan = RunScan(source, take, services(call).config.server.max_scan, matching, Progress.of(call).say, narrow)
+    await scan.run(span, deadline=call.scan_deadline)
+    return scan
 
 
 def _created(runs: Sequence[Run]) -> list[datetime]:

@@ -1,19 +1,19 @@
 """Sorted runs: the first few in an order that the API may not offer."""
 
 import heapq
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any, Literal
 
-from runs_mcp.api import Run, RunsClient
+from runs_mcp.api import Run
 from runs_mcp.server.aggregate import facet_counts
 from runs_mcp.server.aggregate.measures import observe
-from runs_mcp.server.aggregate.run_scan import RunScan
+from runs_mcp.server.aggregate.run_scan import scan_runs
 from runs_mcp.server.aggregate.run_sources import sources_of
 from runs_mcp.server.aggregate.time_slices import TimeSlice
-from runs_mcp.server.pages.page import Pages
+from runs_mcp.server.context import Call, services
 
 SortKey = Literal[
     "created_at",
@@ -54,46 +54,32 @@ class SortedRuns:
 
 
 async def sort_runs(
-    runs: RunsClient,
-    pages: Pages,
-    filters: Mapping[str, Any],
-    span: TimeSlice,
-    sort: SortKey,
-    *,
-    offset: int,
-    limit: int,
-    most: int,
-    deadline: float,
-    on_page: Callable[[str], Awaitable[None]],
+    call: Call, filters: Mapping[str, Any], span: TimeSlice, sort: SortKey, *, offset: int, limit: int
 ) -> SortedRuns:
     """Return the runs at `offset` of the order: sorted by the API if the edition can, else by a scan.
 
     Args:
-        runs: The client of the API.
-        pages: The pages of searches.
+        call: The call to answer.
         filters: Filters of a search, except times; unset filters are absent.
         span: The creation times of the runs.
         sort: The field to sort by, with `-` in front for descending order.
         offset: The number of runs to skip.
         limit: The most runs to return.
-        most: The number of runs after which a scan stops.
-        deadline: The time of anyio's clock at which a scan stops.
-        on_page: Receives the progress of a scan as text.
 
     Raises:
         RunsApiError: the API failed.
     """
     name, descending = sort.removeprefix("-"), sort.startswith("-")
-    searched = {**filters, **span.filters}
-    if runs.edition.search_options:
+    searched, server = {**filters, **span.filters}, services(call)
+    if server.runs.edition.search_options:
         field = f"{'-' if descending else ''}{API_FIELDS.get(name, name)}"
-        page = await pages.fetch(partial(runs.search_runs, sort=field, **searched), limit=limit, offset=offset)
+        search = partial(server.runs.search_runs, sort=field, **searched)
+        page = await server.search_pages.fetch(search, limit=limit, offset=offset)
         return SortedRuns(page.runs, page.more)
     first = FirstRuns(KEYS[name], offset + limit + 1, descending=descending)
-    known = await facet_counts.matching(runs, searched)
-    source, _ = sources_of(runs, filters, {}, LISTED_FIELDS)
-    scan = RunScan(source, first.add, most, known, on_page)
-    await scan.run(span, deadline=deadline)
+    known = await facet_counts.matching(server.runs, searched)
+    source, _ = sources_of(server.runs, filters, {}, LISTED_FIELDS)
+    scan = await scan_runs(call, source, first.add, span, matching=known)
     ordered = first.ordered()
     further = len(ordered) > offset + limit
     return SortedRuns(ordered[offset : offset + limit], further, scan.covered, scan.complete, known, first.without_key)

@@ -1,1 +1,1 @@
-"""Permissions: the scopes of callers, and the tools that the credential of the API allows."""
+"""Permissions: the tools that the settings, the credential of the API and the scopes of the caller allow."""

@@ -10,13 +10,12 @@ from runs_mcp.api import InvalidArgumentError
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.aggregation import AggregateQuery, aggregate
 from runs_mcp.server.aggregate.group_table import GROUPS, MOST_GROUPS, group_table
-from runs_mcp.server.aggregate.groups import NAMED, PROFILE, Dimension
+from runs_mcp.server.aggregate.groups import PROFILE, Dimension
 from runs_mcp.server.aggregate.measures import Measure
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import End, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
-from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints
 from runs_mcp.server.tools.filter_arguments import SearchArguments
 from runs_mcp.server.tools.filter_times import with_iso_times
@@ -81,14 +80,7 @@ async def aggregate_runs(
         sort=None if sort is MISSING else sort,
         limit=limit,
     )
-    answer = await aggregate(
-        server.runs,
-        query,
-        most=server.config.server.max_scan,
-        deadline=call.scan_deadline,
-        on_page=Progress.of(call).say,
-        names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
-    )
+    answer = await aggregate(call, query)
     return group_table(query, answer, server.workspace, hint="" if answer.covered else await _hint(call, query))
 
 

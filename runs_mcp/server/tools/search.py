@@ -8,7 +8,6 @@ from pydantic import MISSING, BeforeValidator, Field
 
 from runs_mcp.server import params
 from runs_mcp.server.aggregate.facet_scan import count_facets
-from runs_mcp.server.aggregate.groups import NAMED
 from runs_mcp.server.aggregate.sorted_runs import SortKey, sort_runs
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
@@ -16,7 +15,6 @@ from runs_mcp.server.pages import find_cursor
 from runs_mcp.server.pages.found_page import fetch_found
 from runs_mcp.server.params import MAX_PAGE, End, FoundLimit, Limit, Name, Offset, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
-from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import empty_result_hints, results, run_lists, value_counts
 from runs_mcp.server.render.selection import Selection
 from runs_mcp.server.render.sorted_page import sorted_page
@@ -106,16 +104,7 @@ async def compute_run_facets(
     reject_conditions_on_content(server.config.server, text=filtered_by.get("query", MISSING))
     span = TimeSlice.between(start, end)
     filters = await server.names.in_filters(filtered_by)
-    counted = await count_facets(
-        server.runs,
-        facets,
-        filters,
-        span,
-        most=server.config.server.max_scan,
-        deadline=call.scan_deadline,
-        on_page=Progress.of(call).say,
-        names_of=lambda by: server.names.by_id(*(dimension for dimension in NAMED if dimension in by)),
-    )
+    counted = await count_facets(call, facets, filters, span)
     hint = ""
     if counted.facets.are_empty:
         await server.names.check_ids(filters)
@@ -127,20 +116,9 @@ async def _sorted(
     call: Call, filters: dict[str, Any], span: TimeSlice, sort: SortKey, *, limit: int, offset: int
 ) -> CallToolResult:
     """Return a page of the runs in the order of `sort`."""
-    server = services(call)
-    page = await sort_runs(
-        server.runs,
-        server.search_pages,
-        filters,
-        span,
-        sort,
-        offset=offset,
-        limit=limit,
-        most=server.config.server.max_scan,
-        deadline=call.scan_deadline,
-        on_page=Progress.of(call).say,
-    )
+    names = services(call).names
+    page = await sort_runs(call, filters, span, sort, offset=offset, limit=limit)
     if not page.runs:
-        await server.names.check_ids(filters)
+        await names.check_ids(filters)
     hint = "" if offset or not page.is_empty else await empty_result_hints.for_search(call, {**filters, **span.filters})
-    return sorted_page(call, page, sort, offset, await server.names.by_id("interaction", "environment"), hint=hint)
+    return sorted_page(call, page, sort, offset, await names.by_id("interaction", "environment"), hint=hint)
