@@ -312,6 +312,24 @@ async def test_a_batch_is_resumed(platform: Platform, api: Upstream) -> None:
     assert api.count("POST /runs") == 3
 
 
+@pytest.mark.parametrize("like", [["a", "b"], ["b"]], ids=["among others", "alone"])
+async def test_a_repeat_gets_the_runs_although_an_earlier_run_cannot_be_read_again(
+    platform: Platform, like: list[str]
+) -> None:
+    """The call runs earlier runs again, and the second of them is deleted before the repeat."""
+    earlier = {"status": "completed", "interaction": {"id": "i", "name": "Review"}, "parameters": {"text": "Hi"}}
+    read_once = [reply({"id": "b", **earlier}), reply({"message": "Run not found"}, 404)]
+    replies = {**platform.replies, "GET /runs/a": reply({"id": "a", **earlier}), "GET /runs/b": read_once}
+    async with upstream.serving(replies) as api, connected(build_server(configured(api)).mcp) as client:
+        await cut_off(client, platform, len(like), like=like)
+        answer = await repeated(client, platform, like=like)
+    assert NOTE in answer.text
+    assert api.count("GET /runs/b") == 2
+    shown = answer.structured.get("runs", [answer.structured])
+    assert {one.get("id") for one in shown} == {f"r{number}" for number, _ in enumerate(like, start=1)}
+    assert api.count("POST /runs") == len(like)
+
+
 async def test_a_batch_is_resumed_beyond_the_create_limit(
     platform: Platform, api: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

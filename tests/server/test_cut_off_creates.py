@@ -1,5 +1,8 @@
 """The memory of calls that were cut off: its duration, its size, and its callers."""
 
+import math
+from collections.abc import Mapping
+
 import anyio
 import pytest
 
@@ -15,6 +18,14 @@ def started(request: str = "a") -> StartedCreates:
     return StartedCreates(request, {0: PendingCreate(CreateTags(None))})
 
 
+async def taken(creates: CutOffCreates, request: str = "a", until: float = math.inf) -> Mapping[int, PendingCreate]:
+    """Return the creates that a new call with `request` has taken over."""
+    call = StartedCreates()
+    await creates.take_over(call, request, until)
+    assert call.taken_over == bool(call.pending)
+    return call.pending
+
+
 async def stayed() -> bool:
     return False
 
@@ -28,10 +39,10 @@ async def test_a_call_is_remembered_for_some_seconds() -> None:
     creates = CutOffCreates(60, now=clock)
     creates.keep(started())
     clock.now += 59
-    assert await creates.take(StartedCreates("a"))
+    assert await taken(creates)
     creates.keep(started())
     clock.now += 60
-    assert not await creates.take(StartedCreates("a"))
+    assert not await taken(creates)
 
 
 async def test_each_call_is_repeated_once() -> None:
@@ -39,17 +50,16 @@ async def test_each_call_is_repeated_once() -> None:
     first, second = started(), started()
     creates.keep(first)
     creates.keep(second)
-    taken = [await creates.take(StartedCreates("a")) for _ in range(3)]
-    assert taken == [first.pending, second.pending, None]
-    assert not await creates.take(StartedCreates("b"))
+    assert [await taken(creates) for _ in range(3)] == [first.pending, second.pending, {}]
+    assert not await taken(creates, "b")
 
 
 async def test_the_oldest_are_forgotten_beyond_a_number() -> None:
     creates = CutOffCreates(60)
     for number in range(MOST + 1):
         creates.keep(started(str(number)))
-    assert not await creates.take(StartedCreates("0"))
-    assert await creates.take(StartedCreates("1"))
+    assert not await taken(creates, "0")
+    assert await taken(creates, "1")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +73,7 @@ async def test_the_oldest_are_forgotten_beyond_a_number() -> None:
 async def test_some_calls_are_not_remembered(repeat_s: float, call: StartedCreates) -> None:
     creates = CutOffCreates(repeat_s)
     creates.keep(call)
-    assert not await creates.take(StartedCreates("a"))
+    assert not await taken(creates)
 
 
 async def test_a_call_counts_as_cut_off_if_it_is_cancelled_or_its_client_has_left() -> None:
@@ -76,18 +86,18 @@ async def test_a_call_counts_as_cut_off_if_it_is_cancelled_or_its_client_has_lef
         async with creates.kept(started("cancelled"), stayed):
             scope.cancel()
             await anyio.lowlevel.checkpoint()
-    assert not await creates.take(StartedCreates("delivered"))
-    assert await creates.take(StartedCreates("left"))
-    assert await creates.take(StartedCreates("cancelled"))
+    assert not await taken(creates, "delivered")
+    assert await taken(creates, "left")
+    assert await taken(creates, "cancelled")
 
 
 async def test_a_call_that_goes_on_without_its_client_shares_its_creates() -> None:
     creates, call = CutOffCreates(60), started()
     async with creates.kept(call, left):
-        taken = await creates.take(StartedCreates("a"))
+        shared = await taken(creates)
         call.pending[1] = PendingCreate(CreateTags(None))
-    assert set(taken or ()) == {0, 1}
-    assert not await creates.take(StartedCreates("a"))
+    assert set(shared) == {0, 1}
+    assert not await taken(creates)
 
 
 async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off() -> None:
@@ -102,7 +112,7 @@ async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off()
         return True
 
     async def repeat() -> None:
-        assert not await creates.take(StartedCreates("a"))
+        assert not await taken(creates)
 
     async with anyio.create_task_group() as tasks, creates.kept(started(), left_after_the_answer):
         tasks.start_soon(repeat)
@@ -113,10 +123,10 @@ async def test_a_call_answered_while_its_connection_is_checked_was_not_cut_off()
 async def test_a_repeat_waits_for_a_cancellation_that_a_busy_server_delivers_late() -> None:
     """Each turn of a busy event loop takes longer than the minimum wait, and the cancellation takes several turns."""
     creates, call = CutOffCreates(60, settle_s=0), started()
-    taken: list[object] = []
+    repeats: list[object] = []
 
     async def repeat() -> None:
-        taken.append(await creates.take(StartedCreates("a")))
+        repeats.append(await taken(creates))
 
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
@@ -126,19 +136,19 @@ async def test_a_repeat_waits_for_a_cancellation_that_a_busy_server_delivers_lat
                     await anyio.lowlevel.checkpoint()
                 scope.cancel()
                 await anyio.lowlevel.checkpoint()
-    assert taken == [call.pending]
+    assert repeats == [call.pending]
 
 
 async def test_a_call_waits_for_its_cancellation_behind_its_repeat() -> None:
     """The repeat arrived first, and has sent nothing yet; the cancelled call arrives second."""
-    creates, late = CutOffCreates(60), StartedCreates("a")
+    creates, late = CutOffCreates(60), StartedCreates()
     reached = False
     async with creates.kept(StartedCreates("a"), stayed), anyio.create_task_group() as tasks:
 
         async def arrive_late() -> None:
             nonlocal reached
             async with creates.kept(late, stayed):
-                await creates.take(late)
+                await creates.take_over(late, "a")
                 reached = True
 
         tasks.start_soon(arrive_late)
@@ -150,23 +160,23 @@ async def test_a_call_waits_for_its_cancellation_behind_its_repeat() -> None:
 async def test_an_equal_call_that_goes_on_is_another_call() -> None:
     creates = CutOffCreates(60, settle_s=0)
     async with creates.kept(started(), stayed):
-        assert await creates.take(StartedCreates("a")) is None
+        assert not await taken(creates)
 
 
 async def test_a_repeat_does_not_wait_beyond_its_deadline() -> None:
     creates = CutOffCreates(60)
     async with creates.kept(started(), stayed):
-        assert await creates.take(StartedCreates("a"), until=anyio.current_time()) is None
+        assert not await taken(creates, until=anyio.current_time())
 
 
 async def test_a_call_abandoned_before_its_create_shares_it() -> None:
     creates, call = CutOffCreates(60), StartedCreates("a")
     async with creates.kept(call, left):
-        assert await creates.take(StartedCreates("a")) is call.pending
-        assert await creates.take(StartedCreates("a")) is None
+        assert await taken(creates) is call.pending
+        assert not await taken(creates)
 
 
 async def test_no_call_in_progress_is_repeated_if_repeats_are_switched_off() -> None:
     creates = CutOffCreates(0)
     async with creates.kept(started(), left):
-        assert await creates.take(StartedCreates("a")) is None
+        assert not await taken(creates)

@@ -16,6 +16,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import CreateLimitSettings
 from runs_mcp.server.create.create_limit import CreateLimit, OwnStartCounts
 from runs_mcp.server.create.idempotent_create import IdempotentCreate, RequestKeyConflictError
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.runs.shared_state import MAX_KEYS, KeyedRun, OwnRequestKeys
 from tests import upstream
 from tests.calls import call
@@ -25,7 +26,7 @@ from tests.upstream import Upstream
 
 pytestmark = pytest.mark.anyio
 
-REQUEST = {"interaction": "Review", "data": {"text": "a"}, "model": "gpt-4o"}
+REQUEST: dict[str, Any] = {"interaction": "Review", "data": {"text": "a"}, "model": "gpt-4o"}
 
 UNLIMITED = CreateLimit(CreateLimitSettings(), OwnStartCounts())
 
@@ -78,9 +79,9 @@ async def serving(platform: Platform) -> AsyncIterator[Upstream]:
 async def create(runs: RunsClient, *, caller: str | None = None, key: str = "k", **changes: Any) -> str:
     """Return the id of the run that a process without memory gets for a request."""
     creates = IdempotentCreate(runs, OwnRequestKeys(), UNLIMITED, tagging=True)
-    request = {**REQUEST, **changes}
+    request = RunRequest(tags=["mine"], **{**REQUEST, **changes})
     tags = await creates.tags_for(key, caller=caller, request=request)
-    return (await creates.create(tags, ["mine"], **request)).id
+    return (await creates.create(tags, request)).id
 
 
 async def test_the_same_request_gets_the_same_run_across_a_restart(connect: Connect) -> None:

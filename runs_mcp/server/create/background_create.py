@@ -5,13 +5,11 @@ out does not cancel it, and the run is followed, and thereby executed, in any ca
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from pydantic import MISSING
 
 from runs_mcp.api import Run, RunsApiError
 from runs_mcp.server.create.idempotent_create import (
@@ -20,6 +18,7 @@ from runs_mcp.server.create.idempotent_create import (
     RequestKeyConflictError,
     may_exist,
 )
+from runs_mcp.server.create.run_request import RunRequest
 from runs_mcp.server.runs.run_stream import RunStream
 
 log = logging.getLogger(__name__)
@@ -117,9 +116,7 @@ class BackgroundCreates:
         while self._pending:
             await next(iter(self._pending)).finished()
 
-    def start(
-        self, tags: CreateTags, follow: Follow, given_tags: Sequence[str] | MISSING, **request: Any
-    ) -> PendingCreate:
+    def start(self, tags: CreateTags, request: RunRequest, follow: Follow) -> PendingCreate:
         """Send a create request, or join the same request with the same key.
 
         Raises:
@@ -131,7 +128,7 @@ class BackgroundCreates:
             return earlier
         pending = PendingCreate(tags)
         self._pending.add(pending)
-        self._tasks.start_soon(self._run, pending, partial(self._creates.create, tags, given_tags, **request), follow)
+        self._tasks.start_soon(self._run, pending, partial(self._creates.create, tags, request), follow)
         return pending
 
     async def _run(self, pending: PendingCreate, create: Create, follow: Follow) -> None:

@@ -18,8 +18,9 @@ from runs_mcp.server.context import Call, client_name, services, session_or_addr
 from runs_mcp.server.create.background_create import NotSentError, PendingCreate
 from runs_mcp.server.create.create_limit import CreateLimitError
 from runs_mcp.server.create.idempotent_create import CreateTags, LostCreateError, start_of
-from runs_mcp.server.create.run_plan import PlannedRun
+from runs_mcp.server.create.run_plan import PlannedRun, Several
 from runs_mcp.server.create.run_request import RunRequest
+from runs_mcp.server.params import given
 from runs_mcp.server.permissions.scopes import CREATE, principal
 from runs_mcp.server.progress import Progress, heartbeats
 from runs_mcp.server.render import error_messages, results, tables
@@ -37,23 +38,16 @@ class Creation:
     call: Call
     planned: Sequence[PlannedRun]
     request_key: str | MISSING
-    stream: bool
 
-    async def take_over(self) -> None:
+    async def take_over(self, asked: RunRequest, several: Several) -> None:
         """Take over the creates of the same call, if it was cut off."""
-        if self.request_key is not MISSING:
-            return
-        started = self.call.started
-        started.request = self._request()
-        earlier = await services(self.call).cut_off_creates.take(started, self.call.deadline)
-        if earlier is not None:
-            started.pending, started.taken_over = earlier, bool(earlier)
+        if self.request_key is MISSING:
+            request = _fingerprint(self.call, asked, several)
+            await services(self.call).cut_off_creates.take_over(self.call.started, request, self.call.deadline)
 
     def answered(self, answer: CallToolResult) -> CallToolResult:
         """Return the answer that shows the runs, with a note if they are those of a call that was cut off."""
-        started = self.call.started
-        repeats, started.taken_over = started.taken_over, False
-        return results.repeated(answer) if repeats else answer
+        return results.repeated(answer) if self.call.started.answered() else answer
 
     async def permitted(self) -> "Creation":
         """Return this creation once the limit allows all new runs, and a person has confirmed them.
@@ -78,13 +72,13 @@ class Creation:
         """Return the creation in which the runs that are not started yet fail."""
         started = self.call.started.pending
         planned = [
-            run if _position(run) in started else replace(run, failure=run.failure or failure) for run in self.planned
+            run if run.number in started else replace(run, failure=run.failure or failure) for run in self.planned
         ]
         return replace(self, planned=planned)
 
     async def _permit(self) -> None:
         server, started = services(self.call), self.call.started.pending
-        wanted = [planned for planned in self.planned if not planned.failure and _position(planned) not in started]
+        wanted = [planned for planned in self.planned if not planned.failure and planned.number not in started]
         if server.create_limit.is_set:
             tags = [await self._tags(planned) for planned in wanted]
             await server.create_limit.require(sum([not await server.idempotent_create.knows(tag) for tag in tags]))
@@ -98,12 +92,9 @@ class Creation:
         """Return the only run of a call, and its follower unless it has ended.
 
         Raises:
-            ToolError: it cannot be created, for the reason that is known already.
             Exception: see `_create`.
         """
         [planned] = self.planned
-        if planned.failure:
-            raise ToolError(planned.failure)
         async with heartbeats(Progress.of(self.call), services(self.call).config.streaming):
             return await self._create(planned)
 
@@ -114,10 +105,8 @@ class Creation:
         following: dict[str, RunStream] = {}
 
         async def start(planned: PlannedRun) -> Run:
-            if planned.failure:
-                raise ToolError(planned.failure)
-            is_sent = _position(planned) in self.call.started.pending
-            if not is_sent and anyio.current_time() >= self.call.api_deadline:
+            is_settled = planned.failure or planned.number in self.call.started.pending
+            if not is_settled and anyio.current_time() >= self.call.api_deadline:
                 raise NotSentError(self.call.patience.wait_s)
             run, follower = await self._create(planned, limiter=executing)
             if follower:
@@ -137,21 +126,25 @@ class Creation:
         """Return the run of a request, and its follower unless it has ended; `limiter` is held while it executes.
 
         Raises:
+            ToolError: it cannot be created, for the reason that is known already.
             CreateContinuesError: the API has not answered in the time of the call.
             UnclearNameError: there is no such interaction.
             RunsApiError, LostCreateError, RequestKeyConflictError, CreateLimitError: see `IdempotentCreate.create`.
         """
         server, request, started = services(self.call), planned.request, self.call.started.pending
+        if planned.failure and planned.number not in started:
+            raise ToolError(planned.failure)
         tags = await self._tags(planned)
-        if earlier := started.get(_position(planned)):
+        # Checked directly before the create is sent: a call that was cut off and goes on may have sent it meanwhile.
+        if earlier := started.get(planned.number):
             return await self._again(planned, earlier)
 
         def follow(run: Run) -> RunStream | None:
-            on_start = start_of(run, request.sent) if self.stream and run.status == "created" else None
+            on_start = start_of(run, request) if request.stream and run.status == "created" else None
             return None if run.is_final else server.hub.follow(run, on_start=on_start, limiter=limiter)
 
-        pending = server.background_creates.start(tags, follow, request.tags, **request.sent, stream=self.stream)
-        started[_position(planned)] = pending
+        pending = server.background_creates.start(tags, request, follow)
+        started[planned.number] = pending
         try:
             return await self._outcome(pending)
         except NotFoundError:
@@ -180,7 +173,7 @@ class Creation:
         try:
             run, follower = await self._outcome(earlier)
         except (RunsApiError, LostCreateError):
-            self.call.started.pending.pop(_position(planned), None)  # the caller is told, and may create the run again
+            self.call.started.pending.pop(planned.number, None)  # the caller is told, and may create the run again
             raise
         if follower is None or follower.run or not follower.ended.is_set():
             return run, follower
@@ -195,24 +188,19 @@ class Creation:
     async def _outcome(self, pending: PendingCreate) -> tuple[Run, RunStream | None]:
         return await pending.outcome(self.call.api_deadline, seconds=self.call.patience.wait_s)
 
-    def _request(self) -> str:
-        """Return a hash of what the call asks for, and of the client that asks."""
-        ctx = self.call.request_context
-        asked = [{**planned.request.sent, "tags": planned.request.tags} for planned in self.planned]
-        given = [{name: value for name, value in arguments.items() if value is not MISSING} for arguments in asked]
-        who = [principal(ctx), session_or_address(ctx), client_name(ctx), self.call.name]
-        return sha256(json.dumps([who, given, self.stream], sort_keys=True).encode()).hexdigest()
-
     async def _tags(self, planned: PlannedRun) -> CreateTags:
         key, caller = self.request_key, principal(self.call.request_context)
-        if key is not MISSING and planned.number is not None:
+        if key is not MISSING and planned.number:
             key = f"{key}.{planned.number}"
-        return await services(self.call).idempotent_create.tags_for(key, caller=caller, request=planned.request.signed)
+        return await services(self.call).idempotent_create.tags_for(key, caller=caller, request=planned.request)
 
 
-def _position(planned: PlannedRun) -> int:
-    """Return the position of a run in its call, from 1; 0 for the only one."""
-    return planned.number or 0
+def _fingerprint(call: Call, asked: RunRequest, several: Several) -> str:
+    """Return a hash of the arguments of a call, without how long it waits, and of the client that makes it."""
+    ctx = call.request_context
+    who = [principal(ctx), session_or_address(ctx), client_name(ctx), call.name]
+    arguments = [asked.arguments, given(several.like), given(several.inputs), given(several.models)]
+    return sha256(json.dumps([who, arguments], sort_keys=True).encode()).hexdigest()
 
 
 def _facts(requests: Sequence[RunRequest]) -> list[str]:

@@ -29,7 +29,7 @@ HasLeft = Callable[[], Awaitable[bool]]
 
 @dataclass(slots=True, eq=False)
 class StartedCreates:
-    """The creates that a call has started."""
+    """The creates that a call has started. Two calls can share them, so that no run is created twice."""
 
     request: str = ""
     """Hash of the request and its client, which a repeat of the call shares. Empty: the call is never repeated."""
@@ -37,6 +37,11 @@ class StartedCreates:
     """The creates by the position of their runs in the call."""
     taken_over: bool = False
     """True if some of them are those of a call that was cut off, and no answer shows them yet."""
+
+    def answered(self) -> bool:
+        """Return True if the answer, which is ready, is the first to show creates of a call that was cut off."""
+        taken_over, self.taken_over = self.taken_over, False
+        return taken_over
 
 
 class CutOffCreates:
@@ -52,29 +57,30 @@ class CutOffCreates:
         self._going_on: dict[StartedCreates, HasLeft] = {}
         self._kept: list[tuple[float, StartedCreates]] = []
 
-    async def take(self, call: StartedCreates, until: float = math.inf) -> dict[int, PendingCreate] | None:
-        """Return the creates of the first call with the same request that was cut off, and forget that call.
+    async def take_over(self, call: StartedCreates, request: str, until: float = math.inf) -> None:
+        """Give `call` the creates of the first call with the same `request` that was cut off, and forget that call.
 
         While an equal call is in progress, wait for its cancellation, but not beyond `until`, a time of anyio's clock.
-        Creates that have failed without creating a run are left out. The dictionary remains that of the earlier call:
-        if that call goes on, the two share what either of them starts.
+        Creates that have failed without creating a run are left out. If the earlier call goes on, the two calls share
+        what either of them starts.
         """
         if not self._repeat_s:
-            return None
+            return
+        call.request = request
         earlier = {
             started: has_left
             for started, has_left in self._going_on.items()
-            if started.request == call.request and started is not call
+            if started.request == request and started is not call
         }
-        await self._settle(earlier, call.request, until)
-        found = self._find(call.request) or await self._abandoned(earlier)
+        await self._settle(earlier, request, until)
+        found = self._find(request) or await self._abandoned(earlier)
         if found is None:
-            return None
+            return
         self._kept = [entry for entry in self._kept if entry[1] is not found]
         found.request = ""
         for at in [at for at, create in found.pending.items() if not create.may_have_run]:
             del found.pending[at]
-        return found.pending
+        call.pending, call.taken_over = found.pending, bool(found.pending)
 
     async def _settle(self, earlier: Collection[StartedCreates], request: str, until: float) -> None:
         """Wait until a call with `request` is cut off, or all `earlier` calls have ended, but not for long."""

@@ -12,7 +12,7 @@ original was deleted, is recognised by its interaction and data. Where only copi
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,8 @@ from runs_mcp.api import (
 )
 from runs_mcp.observability.audit import record_start
 from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError
+from runs_mcp.server.create.run_request import RunRequest
+from runs_mcp.server.params import given
 from runs_mcp.server.runs import own_tags
 from runs_mcp.server.runs.shared_state import KeyedRun, RequestKeys
 from runs_mcp.server.runs.stream_hub import FollowingError
@@ -116,15 +118,13 @@ class IdempotentCreate:
         self._sleep = sleep
         self._now = now
 
-    async def tags_for(
-        self, request_key: str | MISSING, *, caller: str | None, request: Mapping[str, Any]
-    ) -> CreateTags:
+    async def tags_for(self, request_key: str | MISSING, *, caller: str | None, request: RunRequest) -> CreateTags:
         """Return the tags of a create.
 
         Args:
             request_key: The caller's key for the request, if it has one.
             caller: Identity of the caller within its profile; None over stdio.
-            request: What the caller asked for; its unset parts do not count.
+            request: The request to which the key is bound.
 
         Raises:
             CredentialError: the secret that signs the tags cannot be read.
@@ -132,11 +132,10 @@ class IdempotentCreate:
         if request_key is MISSING:
             return CreateTags(f"{own_tags.PREFIX}{uuid4().hex}" if self._tagging else None)
         key = f"{own_tags.PREFIX}key-{await self._runs.sign(_canonical(['request key', caller, request_key]))}"
-        asked = {name: value for name, value in request.items() if value is not MISSING}
-        fingerprint = await self._runs.sign(_canonical(["request", asked]))
+        fingerprint = await self._runs.sign(_canonical(["request", request.signed]))
         return CreateTags(key, fingerprint, await self._dated(key, fingerprint, int(self._now())))
 
-    async def create(self, tags: CreateTags, given_tags: Sequence[str] | MISSING, **request: Any) -> Run:
+    async def create(self, tags: CreateTags, request: RunRequest) -> Run:
         """Return the run that the request creates, or that an earlier request with the same key created.
 
         Raises:
@@ -147,9 +146,9 @@ class IdempotentCreate:
             RunsApiError: no run was created; or, for untagged runs, the outcome is unknown.
         """
         if tags.run is None or tags.request is None:
-            return await self._create(tags, given_tags, request)
+            return await self._create(tags, request)
         async with self._keys.held(tags.run):
-            run = await self._earlier(tags, request) or await self._create(tags, given_tags, request)
+            run = await self._earlier(tags, request) or await self._create(tags, request)
             await self._keys.keep(tags.run, KeyedRun(run.id, tags.request))
             return run
 
@@ -157,7 +156,7 @@ class IdempotentCreate:
         """Return True if a request with the same key is remembered, which need not be created again."""
         return tags.keyed and await self._keys.find(str(tags.run)) is not None
 
-    async def _earlier(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
+    async def _earlier(self, tags: CreateTags, request: RunRequest) -> Run | None:
         """Return the run that the key created before.
 
         Raises:
@@ -171,29 +170,29 @@ class IdempotentCreate:
                 return await self._runs.get_run(known.run_id, include_prompt=False)
         return await self._tagged(tags, request)
 
-    async def _create(self, tags: CreateTags, given: Sequence[str] | MISSING, request: Mapping[str, Any]) -> Run:
-        sent = [*([] if given is MISSING else given), *tags.all]
+    async def _create(self, tags: CreateTags, request: RunRequest) -> Run:
         taken = await self._limit.take()
         try:
-            run = await self._sent(tags, sent, request)
+            run = await self._sent(tags, request)
         except (RunsApiError, LostCreateError) as error:
             if not may_exist(error):
                 await self._limit.give_back(taken)
             raise
-        if run.status != "created" or not request.get("stream", True):  # any other run starts with its stream
+        if run.status != "created" or not request.stream:  # any other run starts with its stream
             start_of(run, request)()
         return run
 
-    async def _sent(self, tags: CreateTags, sent: Sequence[str], request: Mapping[str, Any]) -> Run:
+    async def _sent(self, tags: CreateTags, request: RunRequest) -> Run:
         """Return the run that the request creates; if the answer is lost, the run that carries its tag."""
         try:
-            return _with_id(await self._runs.create_run(tags=sent, **request))
+            all_tags = [*(given(request.tags) or []), *tags.all]
+            return _with_id(await self._runs.create_run(tags=all_tags, **request.sent))
         except RunsApiError as error:
             if tags.run is None or not error.outcome_unknown:
                 raise
             return await self._found_again(tags, error, request)
 
-    async def _found_again(self, tags: CreateTags, lost: RunsApiError, request: Mapping[str, Any]) -> Run:
+    async def _found_again(self, tags: CreateTags, lost: RunsApiError, request: RunRequest) -> Run:
         searched = False
         for seconds in SEARCH_AFTER_S:
             await self._sleep(seconds)
@@ -206,7 +205,7 @@ class IdempotentCreate:
                 searched = False
         raise LostCreateError(str(tags.run), lost, searched=searched and not _may_appear_later(lost))
 
-    async def _tagged(self, tags: CreateTags, request: Mapping[str, Any]) -> Run | None:
+    async def _tagged(self, tags: CreateTags, request: RunRequest) -> Run | None:
         """Return the run that `request` created with `tags`, whole.
 
         Raises:
@@ -301,9 +300,9 @@ def _may_appear_later(lost: RunsApiError) -> bool:
     return accepted or isinstance(lost, ApiTimeoutError) or lost.status == HTTPStatus.GATEWAY_TIMEOUT
 
 
-def _fits(run: Run, request: Mapping[str, Any]) -> bool:
+def _fits(run: Run, request: RunRequest) -> bool:
     """Return False if `run` executes another interaction than `request`, or on other data; True if it does not tell."""
-    wanted, data = str(request["interaction"]).partition("@")[0], request.get("data")
+    wanted, data = str(request.interaction).partition("@")[0], request.data
     if run.interaction and run.interaction.id != wanted:
         known = run.interaction.id if _ID.fullmatch(wanted) else run.interaction.name
         if known and known.casefold() != wanted.casefold():
@@ -311,14 +310,11 @@ def _fits(run: Run, request: Mapping[str, Any]) -> bool:
     return not isinstance(data, dict) or not isinstance(run.parameters, dict) or data.items() <= run.parameters.items()
 
 
-def start_of(run: Run, request: Mapping[str, Any]) -> Callable[[], None]:
-    """Return what records in the audit log that `run` was started; `request` is its create, if that is known."""
-    interaction, model = request.get("interaction"), request.get("model")
-    if interaction is None and run.interaction:
-        interaction = run.interaction.label
-    return partial(
-        record_start, run.id, interaction=interaction, model=model if isinstance(model, str) else run.model_id
-    )
+def start_of(run: Run, request: RunRequest | None = None) -> Callable[[], None]:
+    """Return a function that logs for the audit that `run`, which `request` created, was started."""
+    request = request or RunRequest()
+    interaction = given(request.interaction) or (run.interaction.label if run.interaction else None)
+    return partial(record_start, run.id, interaction=interaction, model=given(request.model) or run.model_id)
 
 
 def _canonical(value: Any) -> str:

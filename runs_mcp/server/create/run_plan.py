@@ -23,8 +23,8 @@ class PlannedRun:
     label: str
     """The name by which the caller knows it: `input 3`, the id of the earlier run, a model; empty for a single run."""
     request: RunRequest
-    number: int | None = None
-    """Position in the batch, from 1; None for the only run of a call."""
+    number: int = 0
+    """Position in the batch, from 1; 0 for the only run of a call."""
     failure: str = ""
     """The reason why it cannot be created, for a model."""
 
@@ -48,13 +48,13 @@ class Several:
         return self.like is not MISSING and len(self.like) > 1
 
 
-def require_consistent(given: RunRequest, several: Several, *, stream: bool, bounded: bool) -> None:
+def require_consistent(given: RunRequest, several: Several, *, bounded: bool) -> None:
     """Raise if the arguments of a call contradict each other; `bounded` is True if it asks for an answer within a time.
 
     Raises:
         InvalidArgumentError: they do.
     """
-    inputs, models = several.inputs is not MISSING, several.models is not MISSING
+    inputs, models, stream = several.inputs is not MISSING, several.models is not MISSING, given.stream
     contradictions = {
         "`wait`: false and `wait_s` need `stream`: true": bounded and not stream,
         "`inputs` replaces `data`, and needs `stream`: true": inputs and (given.data is not MISSING or not stream),
@@ -93,11 +93,11 @@ async def _repeated(call: Call, given: RunRequest, run_ids: Sequence[str]) -> li
     asks = [(run_id, partial(read, run_id, include_prompt=False)) for run_id in run_ids]
     async with heartbeats(Progress.of(call), server.config.streaming):
         earlier = await batch.each(call, asks)
-    numbers = range(1, len(earlier) + 1) if len(earlier) > 1 else [None]
+    numbers = range(1, len(earlier) + 1) if len(earlier) > 1 else [0]
     return [_repeat(given, run, number) for run, number in zip(earlier, numbers, strict=True)]
 
 
-def _repeat(given: RunRequest, earlier: Outcome, number: int | None) -> PlannedRun:
+def _repeat(given: RunRequest, earlier: Outcome, number: int) -> PlannedRun:
     if earlier.run is None:
         return PlannedRun(earlier.label, given, number, f"{earlier.failure} {error_messages.NO_RUN}")
     try:

@@ -39,6 +39,8 @@ class RunRequest:
     result_schema: Mapping[str, Any] | MISSING | None = MISSING
     """None: no schema, not even that of the interaction."""
     tags: Sequence[str] | MISSING = MISSING
+    stream: bool = True
+    """False: the API answers when the run has ended."""
     shown_interaction: str = ""
     """Name of the interaction for people, where `interaction` is an id."""
     data_of: str = ""
@@ -47,7 +49,12 @@ class RunRequest:
     @property
     def signed(self) -> dict[str, Any]:
         """The parts to which a `request_key` is bound, as the caller wrote them."""
-        return self._parts("environment_id", "tags", *SHOWN)
+        return self._parts("environment_id", "tags", "stream", *SHOWN)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the call, as the caller wrote them."""
+        return self._parts("environment_id", *SHOWN)
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -69,7 +76,7 @@ class RunRequest:
             NotRepeatableError: the run lacks its interaction or its parameters.
         """
         request = _request_of(run)
-        changes = {name: value for name, value in self._parts(*SHOWN).items() if value is not MISSING}
+        changes = self._parts(*SHOWN)
         if self.interaction is not MISSING:
             changes["shown_interaction"] = ""
         if self.data is not MISSING:
@@ -86,7 +93,9 @@ class RunRequest:
         return repeated
 
     def _parts(self, *without: str) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in (field.name for field in fields(self)) if name not in without}
+        """Return the fields that are set."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in without}
+        return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def _request_of(run: Run) -> RunRequest:

@@ -110,16 +110,17 @@ async def create_run(
         interaction_tag=interaction_tag,
         tags=tags,
         result_schema=result_schema,
+        stream=stream,
     )
     several = Several(like, inputs, models)
     seconds = seconds_to_wait(wait=wait, wait_s=wait_s)
-    require_consistent(asked, several, stream=stream, bounded=seconds < math.inf)
+    require_consistent(asked, several, bounded=seconds < math.inf)
     environment_id = await services(call).names.id_of("environment", environment, must_exist=False)
     planned = await plan(call, replace(asked, environment_id=environment_id), several)
     if dry_run:
         return await dry_runs.preview(call, planned)
-    creation = Creation(call, planned, request_key, stream=stream)
-    await creation.take_over()
+    creation = Creation(call, planned, request_key)
+    await creation.take_over(asked, several)
     creation = await creation.permitted()
     until = call.until(seconds)
     if several.is_batch:
@@ -185,7 +186,7 @@ async def _follow(call: Call, run: Run) -> RunStream:
     if joined := server.hub.find(run.id):  # another call has begun to follow it in the meantime
         await server.create_limit.give_back(taken)
         return joined
-    return server.hub.follow(run, on_start=start_of(run, {}) if starts else None)
+    return server.hub.follow(run, on_start=start_of(run) if starts else None)
 
 
 def _answer_batch(call: Call, several: Several, created: Sequence[Outcome]) -> CallToolResult:
