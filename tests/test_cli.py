@@ -124,7 +124,7 @@ def test_a_port_in_use_is_named_in_a_single_line(tmp_path: Path, command: list[s
         finished = start_command(*command, "--port", str(port), cwd=tmp_path)
     assert finished.returncode == FAILED
     *_, last = finished.stderr.splitlines()
-    assert last.startswith(f"Error: Address already in use: 127.0.0.1:{port} (--port). ")
+    assert last.startswith(f"Error: Cannot serve on 127.0.0.1:{port} (--port): Address already in use. ")
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def test_check_begins_with_the_verdict_and_its_remedy(tmp_path: Path) -> None:
     assert finished.returncode == FAILED
     verdict, blank, *_ = finished.stdout.splitlines()
     cause = "Not ready: 127.0.0.1 port 9 refuses connections."
-    assert verdict == f"{cause} To fix it: Start the API there, or correct the port. {NETWORK}"
+    assert verdict == f"{cause} Start the API there, or correct the port. {NETWORK}"
     assert blank == ""
     assert re.findall(r"^[✗!–✓] (\w+)", finished.stdout, re.MULTILINE) == ["secret"]  # noqa: RUF001 - as printed
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from docs.generate.settings import sections
 from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.load import PATHS, load
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
@@ -124,6 +125,18 @@ def test_every_setting_that_is_a_path_starts_at_the_file(tmp_path: Path) -> None
     assert config.api.auth.file == tmp_path / "secret"
 
 
+def test_a_tilde_in_a_path_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    written(tmp_path, {"api": {"auth": {"file": "~/secret"}}, "server": auth(kind="bearer", keys_file="~/keys.json")})
+    monkeypatch.setenv("RUNS_MCP_CONFIG", "~/settings.json")
+    config = load()
+    assert config.api.auth.file == tmp_path / "secret"
+    assert config.server.http.auth == BearerAuthSettings(kind="bearer", keys_file=tmp_path / "keys.json")
+    monkeypatch.setenv("RUNS_MCP_API__AUTH__FILE", "~/another")
+    assert load(Path("~/settings.json")).api.auth.file == tmp_path / "another"
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -133,6 +146,8 @@ def test_every_setting_that_is_a_path_starts_at_the_file(tmp_path: Path) -> None
             {"api": {"auth": {"token": "x"}}}, "api.auth.token: unknown key. Valid: command, env", id="no key"
         ),
         pytest.param({"streaming": {"max_wait_s": 0}}, "streaming.max_wait_s: Input should be", id="range"),
+        pytest.param({"streaming": []}, "streaming: Input should be a JSON object", id="no object"),
+        pytest.param({"server": {"tools": 1}}, "server.tools: Input should be a list: JSON such as", id="no list"),
         pytest.param({"api": {"auth": {"env": "A", "file": "b"}}}, "(not env and file)", id="two sources"),
         pytest.param({"server": {"http": {"metrics": "9464"}}}, "an address and a port such as", id="no address"),
         pytest.param({"server": {"http": {"metrics": "a:x"}}}, "an address and a port such as", id="no port"),

@@ -31,6 +31,7 @@ from runs_mcp.api.run_config import run_config
 from runs_mcp.api.search_fallback import is_in_searches, search_for, select_fields
 from runs_mcp.api.stream import Event
 from runs_mcp.config.api_settings import ApiSettings
+from runs_mcp.config.validation_messages import plain_message
 
 RUN = "/runs/{run_id}"
 TAG_HEADER = "x-interaction-tag"
@@ -451,7 +452,7 @@ def _settings(base_url: str | None, token: str | None, api_key: str | None, edit
         return ApiSettings.model_validate(drop_unset(base_url=base_url, edition=edition, auth=auth))
     except ValidationError as error:
         problems = [
-            ": ".join([*map(str, problem["loc"]), problem["msg"].removeprefix("Value error, ")])
+            ": ".join([*map(str, problem["loc"]), plain_message(problem)])
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     raise InvalidArgumentError("; ".join(problems))

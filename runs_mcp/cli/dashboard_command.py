@@ -41,7 +41,7 @@ def dashboard(*, config_file: Path | None, port: int, run_id: str | None, browse
     """
     config = load_config(config_file)
     work = partial(_show, port=port, run_id=run_id, browser=browser)
-    run_with_config(work, config, sandbox=sandbox, addresses=[f"127.0.0.1:{port} (--port)"])
+    run_with_config(work, config, sandbox=sandbox, address=f"127.0.0.1:{port}")
 
 
 async def _show(config: Config, *, port: int, run_id: str | None, browser: bool) -> None:

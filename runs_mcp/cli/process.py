@@ -2,7 +2,7 @@
 
 import errno
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import click
@@ -21,10 +21,10 @@ class UsageProblem(click.ClickException):
     exit_code = USAGE
 
 
-def run(work: Callable[[], Awaitable[None]], *, addresses: Sequence[str] = ()) -> None:
+def run(work: Callable[[], Awaitable[None]], *, address: str = "") -> None:
     """Run `work` in an event loop, and turn a known error into a message and an exit code.
 
-    `addresses` are the addresses that `work` listens on. The message names them if one of them is in use.
+    `address` is the address that `work` listens on. The message names it if it is in use; without it, the error does.
 
     Raises:
         click.ClickException: a known error; an unknown error is raised unchanged.
@@ -35,11 +35,11 @@ def run(work: Callable[[], Awaitable[None]], *, addresses: Sequence[str] = ()) -
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)  # without click's "Aborted!": stopping a server with Ctrl+C is not an error
     except Exception as error:  # noqa: BLE001 - unknown errors are raised again
-        raise _translate(_innermost(error), addresses) from None
+        raise _translate(_innermost(error), address) from None
 
 
 def run_with_config(
-    work: Callable[[Config], Awaitable[None]], config: Config, *, sandbox: bool, addresses: Sequence[str] = ()
+    work: Callable[[Config], Awaitable[None]], config: Config, *, sandbox: bool, address: str = ""
 ) -> None:
     """Run `work` with `config`, which is changed to use a new sandbox if `sandbox` is true.
 
@@ -50,7 +50,7 @@ def run_with_config(
         from runs_mcp.cli.sandbox_api import run_with_sandbox  # noqa: PLC0415 - takes 110 ms; an account needs none
 
         work = partial(run_with_sandbox, work)
-    run(partial(work, config), addresses=addresses)
+    run(partial(work, config), address=address)
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -60,19 +60,17 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _translate(error: BaseException, addresses: Sequence[str]) -> BaseException:
+def _translate(error: BaseException, address: str) -> BaseException:
     match error:
         case CredentialError():
-            return UsageProblem(f"{error}. Correct it, or add --sandbox, which needs no credential.")
+            return UsageProblem(f"{error}. Set or correct it, or add --sandbox, which needs no credential.")
         case SetupError():
             return UsageProblem(f"{error}.")
         case ConfigError():
             return UsageProblem(str(error))
-        case OSError(errno=errno.EADDRINUSE) if addresses:
-            return click.ClickException(
-                f"Address already in use: {' or '.join(addresses)}. "
-                "Stop the program that listens there, or choose another port."
-            )
+        case OSError(errno=errno.EADDRINUSE):
+            problem = f"Cannot serve on {address} (--port): Address already in use" if address else error.strerror
+            return click.ClickException(f"{problem}. Stop the program that listens there, or choose another port.")
         case OSError():
             return click.ClickException(f"{error.strerror or error}.")
         case _:

@@ -8,6 +8,7 @@ from typing import Literal, cast
 import click
 
 from runs_mcp.cli.process import run
+from runs_mcp.config.api_settings import expand_home
 from runs_mcp.observability import logs
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, closed_operations, serve
 from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation
@@ -51,7 +52,7 @@ def sandbox(
     """
     logs.configure("info")
     options = SandboxOptions(
-        data=data,
+        data=data and expand_home(data),
         seed_runs=runs,
         seed=seed,
         # click types a choice as `str`.
@@ -59,7 +60,7 @@ def sandbox(
         odd_interactions=odd_interactions,
         answers=_answers(closed),
     )
-    run(partial(_serve_alone, options, host=host, port=port), addresses=[f"{host}:{port} (--port)"])
+    run(partial(_serve_alone, options, host=host, port=port), address=f"{host}:{port}")
 
 
 def _answers(closed: Sequence[str]) -> Mapping[Operation, FixedAnswer]:

@@ -59,7 +59,6 @@ def serve(
         serve_config,
         config,
         sandbox=sandbox or (or_sandbox and not config.api.auth.is_set),
-        addresses=_addresses(config, host, port) if http else (),
     )
 
 
@@ -92,8 +91,3 @@ async def serve_http(config: Config, *, host: str, port: int, workers: int) -> N
     from runs_mcp.http.workers import shared_port  # noqa: PLC0415 - a single process needs no supervisor
 
     await shared_port.serve(config, host=host, port=port, workers=workers)
-
-
-def _addresses(config: Config, host: str, port: int) -> list[str]:
-    metrics = config.server.http.metrics
-    return [f"{host}:{port} (--port)", *([f"{metrics} (server.http.metrics)"] if metrics else [])]

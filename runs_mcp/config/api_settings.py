@@ -5,10 +5,30 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from runs_mcp.config.addresses import http_url, is_unencrypted
 
+
+def expand_home(path: Path) -> Path:
+    """Return `path` with a leading `~` replaced by the home folder; unchanged if that folder is unknown."""
+    try:
+        return path.expanduser()
+    except RuntimeError:  # `~name` of a user that does not exist
+        return path
+
+
+FilePath = Annotated[Path, AfterValidator(expand_home)]
+"""A setting that is the path of a file."""
 AnyCase = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
 """Marker of a setting with lower-case values, which accepts any case."""
 
@@ -39,7 +59,7 @@ class AuthSettings(Section):
         description="The secret itself. Prefer `env`, `file` or `command`: configuration files get copied.",
     )
     env: str | None = Field(default=None, description="Name of an environment variable that holds the secret.")
-    file: Path | None = Field(default=None, description="A file that holds the secret; reloaded when it changes.")
+    file: FilePath | None = Field(default=None, description="A file that holds the secret; reloaded when it changes.")
     command: str | None = Field(
         default=None,
         description="A command that prints the secret, e.g. `op read op://vault/runs/token`; run without a shell.",

@@ -1,12 +1,11 @@
 """Settings of `serve --http`: authentication of callers and limits."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from runs_mcp.config.addresses import host_and_port, is_http, is_unencrypted
-from runs_mcp.config.api_settings import AnyCase, Section
+from runs_mcp.config.api_settings import AnyCase, FilePath, Section
 
 Scope = Literal["runs:read", "runs:create", "runs:manage"]
 """Permissions of callers of the HTTP endpoint: to read runs, to execute interactions, and to change and delete runs."""
@@ -22,7 +21,7 @@ class BearerAuthSettings(Section):
     """Callers authenticate with a key created by `runs-mcp keys add`."""
 
     kind: Literal["bearer"]
-    keys_file: Path = Field(
+    keys_file: FilePath = Field(
         description="File in which `runs-mcp keys` stores the hashes of the keys; reloaded when it changes.",
     )
 
@@ -47,7 +46,7 @@ class JwtAuthSettings(Section):
         default=None,
         description="URL of the issuer's JSON Web Key Set. Set either this or `jwks_file`.",
     )
-    jwks_file: Path | None = Field(
+    jwks_file: FilePath | None = Field(
         default=None,
         description="A file with the issuer's JSON Web Key Set; each key needs a `kid`. Reloaded when it changes.",
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from runs_mcp.config.api_settings import expand_home
 from runs_mcp.config.problems import CONFIG_VARIABLE, ConfigError, describe, reject_unknown_variables
 from runs_mcp.config.settings import Config
 
@@ -27,7 +28,7 @@ def load(path: Path | None = None) -> Config:
     """Return the configuration from a file and the environment; variables override the file.
 
     The file is `path`, else `$RUNS_MCP_CONFIG`, else `./config.json` if that exists. Relative paths in the file are
-    relative to its folder.
+    relative to its folder, and `~` is the home folder.
 
     Raises:
         ConfigError: the file cannot be read or is not JSON, a key or variable is unknown, or a value is invalid.
@@ -43,10 +44,8 @@ def load(path: Path | None = None) -> Config:
 
 def file_in_use(path: Path | None = None) -> Path | None:
     """Return the file that `load` reads; None if `./config.json` does not exist and no other file is given."""
-    if path:
-        return path
-    if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named)
+    if named := path or os.environ.get(CONFIG_VARIABLE):
+        return expand_home(Path(named))
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
@@ -85,4 +84,4 @@ def _resolve(settings: Any, path: Sequence[str], file: Path) -> None:
         if rest:
             _resolve(settings[name], rest, file)
         elif isinstance(settings[name], str) and settings[name]:
-            settings[name] = file.absolute().parent / settings[name]
+            settings[name] = file.absolute().parent / expand_home(Path(settings[name]))

@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from runs_mcp.config.settings import ENV_PREFIX, Config
+from runs_mcp.config.validation_messages import plain_message
 
 CONFIG_VARIABLE = "RUNS_MCP_CONFIG"
 SERVICE_LINK = re.compile(rf"{ENV_PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)=.*|PORT=\w+://.*|PORT_\d+_\w+=.*)")
@@ -18,9 +19,6 @@ SERVICE_LINK = re.compile(rf"{ENV_PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)=.*|P
 
 https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 """
-NO_OBJECT = ("dict_type", "model_type", "model_attributes_type")
-"""Error types of pydantic for a value that is not an object."""
-
 SIMILAR_KEY = 0.75
 """Similarity from which a key is a misspelling; `token` is none of `token_url`, so its error lists the keys instead."""
 
@@ -64,15 +62,13 @@ def describe(error: ValidationError, file: Path | None, environ: Mapping[str, st
     """Yield a line for each problem, beginning with the variable or the file and key that cause it."""
     for problem in error.errors(include_url=False, include_input=False):
         path, known = _locate(problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        message = plain_message(problem)
         if problem["type"] == "extra_forbidden":
             message = f"unknown key.{_nearest(path[-1], known, cutoff=SIMILAR_KEY)}"
         elif problem["type"].startswith("union_tag"):
             message = f"kind must be one of {', '.join(sorted(known))}"
         elif problem["type"] == "tuple_type":
-            message = 'Input should be a list: JSON such as ["a", "b"], or a,b in a variable'
-        elif problem["type"] in NO_OBJECT:
-            message = "Input should be a JSON object"
+            message += ': JSON such as ["a", "b"], or a,b in a variable'
         elif problem["type"] == "missing":
             message = "this setting is required"
         yield ": ".join([*_origin(path, file, environ), message])

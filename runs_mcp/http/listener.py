@@ -70,6 +70,6 @@ def metrics_served(serve_metrics: ServeMetrics | None, address: tuple[str, int] 
         try:
             host, port = serving.enter_context(serve_metrics(*address))
         except OSError as error:
-            raise with_address(error, *address) from None
+            raise with_address(error, *address, setting="server.http.metrics") from None
         log.info("serving metrics at %s/metrics", url_of(host, port))
         yield

@@ -34,8 +34,8 @@ def duplicated(sockets: Sequence[socket]) -> list[socket]:
     return [listener.dup() for listener in sockets for _ in range(ACCEPTED_AT_ONCE)]
 
 
-def with_address(error: OSError, host: str, port: int) -> OSError:
-    """Return `error` with the address in its message."""
+def with_address(error: OSError, host: str, port: int, *, setting: str = "--port") -> OSError:
+    """Return `error` with the address, and the option or setting that names it, in its message."""
     # The errors of `getaddrinfo`, such as an unknown host, have negative numbers of their own.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-    return OSError(error.errno, f"Cannot serve on {host}:{port}: {reason}")
+    return OSError(error.errno, f"Cannot serve on {host}:{port} ({setting}): {reason}")

@@ -35,6 +35,7 @@ async def test_list_prices_estimate_unreported_costs() -> None:
     assert estimated == pytest.approx(0.0035)
     assert (unknown, unused) == (None, None)
     assert (costs.reported, costs.estimated, costs.unpriced) == (0, 1, 1)
+    assert costs.unpriced_note == "1 could not be priced: the installed genai-prices does not know their models"
     assert not costs.unknown
 
 
@@ -48,6 +49,7 @@ async def test_without_prices_reported_costs_are_still_summed() -> None:
     costs = Costs(None)
     reported = {"modelId": "gpt-4o", "token_use": {**USE, "provider_cost_usd": 0.25}}
     assert costs_of(costs, [reported, {"modelId": "gpt-4o", "token_use": USE}]) == [0.25, None]
+    assert costs.unpriced_note.startswith("no cost is reported for 1; to estimate it at list prices, install the extra")
     assert not costs.unknown
 
 

@@ -161,7 +161,7 @@ async def test_a_second_service_at_the_port_is_refused(service: Started, tmp_pat
         "serve", "--http", "--workers", "2", "--port", port, "--config", service.config_file, cwd=tmp_path
     )
     assert refused.returncode == 1
-    assert f"Address already in use: {LOOPBACK}:{port} (--port)" in refused.stderr
+    assert f"Cannot serve on {LOOPBACK}:{port} (--port): Address already in use" in refused.stderr
 
 
 async def test_no_secret_is_in_the_command_line_or_environment_of_a_process(service: Started) -> None:

@@ -85,6 +85,8 @@ class Tool:
     arguments: Settings
     replies: Replies = field(default_factory=dict)
     settings: Settings = field(default_factory=dict)
+    before: Settings | None = None
+    """The arguments of an earlier call of the tool."""
 
     async def says(self, folder: Path) -> str:
         """The answer, or what the protocol says in its place."""
@@ -93,10 +95,39 @@ class Tool:
             given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, "max_retries": 0}
             config = Config.model_validate({**self.settings, "api": {**given, **self.settings.get("api", {})}})
             async with Client(build_server(config).mcp, client_info=PATIENT) as client:
+                if self.before is not None:
+                    await call(client, self.name, **self.before)
                 try:
                     return (await call(client, self.name, **self.arguments)).text
                 except MCPError as error:
                     return str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A create whose call is cancelled while the API creates the run, and is then repeated."""
+
+    async def says(self, folder: Path) -> str:
+        """Return the answer to the repeated call."""
+        del folder
+        sent, released = anyio.Event(), anyio.Event()
+
+        async def create(request: StarletteRequest) -> Response:
+            sent.set()
+            await released.wait()
+            return await reply({"id": "r1", "status": "completed"})(request)
+
+        async with (
+            upstream.serving({"POST /runs": create, "GET /runs/r1": reply({"id": "r1", "status": "completed"})}) as api,
+            Client(build_server(configured(api)).mcp, client_info=PATIENT) as client,
+        ):
+            create_run = partial(call, client, "create_run", interaction="66a1f0c2e4b0a1b2c3d40001")
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(create_run)
+                await sent.wait()
+                callers.cancel_scope.cancel()
+            released.set()
+            return (await create_run()).text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,18 @@ from starlette.responses import HTMLResponse, Response
 
 from runs_mcp.server.create import idempotent_create
 from tests.docs.documents import tokens
-from tests.docs.provoked_errors import Check, EndedWorker, Full, Provoked, Request, Taken, Terminal, Tool, Untrusted
+from tests.docs.provoked_errors import (
+    Check,
+    CutOff,
+    EndedWorker,
+    Full,
+    Provoked,
+    Request,
+    Taken,
+    Terminal,
+    Tool,
+    Untrusted,
+)
 from tests.upstream import events, reply
 
 pytestmark = pytest.mark.anyio
@@ -25,6 +36,8 @@ BEARER = {"Authorization": "Bearer KEY"}
 OPEN = {"http": {"auth": {"kind": "none"}}}
 EXPIRED = jwt.encode({"exp": datetime.now(UTC) - timedelta(days=1)}, "a" * 32)
 CREATE = {"interaction": "66a1f0c2e4b0a1b2c3d40001"}
+KEYED = {**CREATE, "request_key": "k"}
+IMPATIENT = {"streaming": {"max_wait_s": 0.05}}
 MANAGED = {"api": {"edition": "vertesia"}, "server": {"manage": True}}
 CREATED = {"id": "r1", "status": "created"}
 ENVIRONMENTS = [{"id": "e1", "name": "Staging", "count": 1}, {"id": "e2", "name": "Staging", "count": 2}]
@@ -33,6 +46,12 @@ ENVIRONMENTS = [{"id": "e1", "name": "Staging", "count": 1}, {"id": "e2", "name"
 async def lost(_: StarletteRequest) -> Response:
     """The connection breaks before there is an answer."""
     raise ConnectionAbortedError
+
+
+async def hang(_: StarletteRequest) -> Response:
+    """Never answer."""
+    await anyio.sleep_forever()
+    raise AssertionError
 
 
 async def login(_: StarletteRequest) -> Response:
@@ -55,7 +74,7 @@ HOW: dict[str, Provoked] = {
     "A symbolic link leads to …, which is outside …": Terminal("ln -s /tmp .cursor; runs-mcp install cursor --sandbox"),
     "Warning: … may not pass $… to the server": Terminal("runs-mcp install cursor --no-start", {}, TOKEN),
     "The entry is in place, but the server does not answer …: …": Terminal("runs-mcp install cursor", {}, TOKEN),
-    "Address already in use: …. Stop the program that listens there, or choose another port.": Taken(
+    "Cannot serve on …: Address already in use. Stop the program that listens there, or choose another port.": Taken(
         "runs-mcp serve --sandbox --http"
     ),
     "--host …: server.http.auth.kind is none, which serves loopback only (127.0.0.1).": Terminal(
@@ -141,6 +160,12 @@ HOW: dict[str, Provoked] = {
     "The Runs API did not answer in time (…).": Tool(
         "list_runs", {}, {"GET /runs": events(anyio.Event())}, {"api": {"timeout_s": 0.05}}
     ),
+    "The connection to the Runs API broke (…).": Tool("list_runs", {}, {"GET /runs": events(None)}),
+    "The Runs API has not answered within … s.": Tool("list_runs", {}, {"GET /runs": hang}, IMPATIENT),
+    "The Runs API answered with status …": listing(302),
+    "The answer of the Runs API is above … bytes (api.max_response_bytes); ask for less": Tool(
+        "list_runs", {}, {"GET /runs": reply(["x" * 100_000])}, {"api": {"max_response_bytes": 100_000}}
+    ),
     "The certificate of the Runs API is not trusted, so nothing was sent to it.": Untrusted(
         lambda api: Tool("list_runs", {}, settings={"api": api})
     ),
@@ -153,6 +178,19 @@ HOW: dict[str, Provoked] = {
     ),
     "No run has its tag …, so none was created. Create it again if you still want it.": Tool(
         "create_run", CREATE, {"POST /runs": lost, "GET /runs": reply([])}
+    ),
+    (
+        "The same call was cut off before its answer arrived. "
+        "This answer shows the runs of that call; no new run was created."
+    ): CutOff(),
+    "The create request continues in the background, and its run will be executed. Do not create it again": Tool(
+        "create_run", CREATE, {"POST /runs": hang}, IMPATIENT
+    ),
+    "This request_key was used for a different request (…): use another key.": Tool(
+        "create_run", {**KEYED, "data": {"n": 2}}, {"POST /runs": hang, "GET /runs": reply([])}, IMPATIENT, KEYED
+    ),
+    "The server is answering … calls already (server.max_calls).": Tool(
+        "create_run", CREATE, {"POST /runs": hang}, {**IMPATIENT, "server": {"max_calls": 1}}, CREATE
     ),
     "It is not known whether a run was created.": Tool(
         "create_run", CREATE, {"POST /runs": lost, "GET /runs": reply({}, 500)}
@@ -190,7 +228,10 @@ HOW: dict[str, Provoked] = {
         {"GET /runs/r1": reply({"id": "r1", "status": "completed", "result": "x" * 5_000})},
         {"server": {"max_result_chars": 1_000}},
     ),
+    "400 The body of the request is not JSON: …": Request(BEARER, body=b"{"),
+    "400 The body of the request must be one JSON-RPC 2.0 message": Request(BEARER, body=b"{}"),
     "401 Authentication is required": Request(),
+    "401 The Authorization header needs `Bearer ` before the key or JWT": Request({"Authorization": "KEY"}),
     "401 The token is expired, revoked, or was not issued for this server": Request({"Authorization": "Bearer x"}),
     "403 Needed: runs:read": Request(BEARER, scopes=("runs:create",)),
     "403 No profile of this server matches this caller; its operator can add a profile": Request(

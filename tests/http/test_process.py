@@ -71,13 +71,24 @@ async def test_a_port_in_use_is_named() -> None:
     async with upstream.serving({}) as api:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            with pytest.raises(OSError, match=f"Cannot serve on 127.0.0.1:{port}: Address already in use"):
+            with pytest.raises(
+                OSError, match=rf"Cannot serve on 127\.0\.0\.1:{port} \(--port\): Address already in use"
+            ):
                 await serve(configured(api), host="127.0.0.1", port=port)
+
+
+async def test_an_address_of_metrics_in_use_is_named_with_its_setting() -> None:
+    async with upstream.serving({}) as api:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            named = rf"127\.0\.0\.1:{port} \(server\.http\.metrics\): Address already in use"
+            with pytest.raises(OSError, match=named):
+                await serve(configured(api, metrics=f"127.0.0.1:{port}"), host="127.0.0.1", port=0)
 
 
 async def test_a_host_that_does_not_resolve_is_named() -> None:
     error = with_address(socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "nosuch.example", 8000)
-    assert str(error.strerror) == "Cannot serve on nosuch.example:8000: Name or service not known"
+    assert str(error.strerror) == "Cannot serve on nosuch.example:8000 (--port): Name or service not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,7 +153,10 @@ CREATE INDEX by_status ON runs (status, kind, tag_set);
 """The tables of files without a version, with some of their columns."""
 
 
-def test_the_tables_of_an_old_file_are_rebuilt_from_its_documents(tmp_path: Path) -> None:
+def test_the_tables_of_an_old_file_are_rebuilt_from_its_documents(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     file = tmp_path / "runs.db"
     old = sqlite3.connect(file)
     old.executescript(OLD_TABLES)
@@ -170,3 +173,4 @@ def test_the_tables_of_an_old_file_are_rebuilt_from_its_documents(tmp_path: Path
         assert [run["id"] for run in store.page(only, limit=10)] == ["r1"]
         assert [count.id for count in store.breakdown(Filters()).counts("tag")] == ["a"]
         store.close()
+    assert caplog.text.count("rebuilding the tables of a file of another version") == 1

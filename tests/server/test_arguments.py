@@ -36,7 +36,7 @@ NOT_AN_ID = "not a run id (up to 200 letters, digits and the characters - _ . : 
         pytest.param("stream_run", {"run_id": "r#1"}, "run_id", NOT_AN_ID, id="id with a fragment"),
         pytest.param("search_runs", {"start": "yesterdayish"}, "start", "neither an ISO 8601", id="malformed date"),
         pytest.param("search_runs", {"end": "2026-13-45"}, "end", "neither an ISO 8601", id="impossible date"),
-        pytest.param("find_runs", {"query": "status"}, "query", "valid dictionary", id="filter that is no object"),
+        pytest.param("find_runs", {"query": "status"}, "query", "be a JSON object", id="filter that is no object"),
         pytest.param("find_runs", {}, "query", "Field required", id="no filter"),
         *(
             pytest.param(tool, {"parent": none}, "parent", "list_runs(parent=false)", id=f"no parent, {tool}, {none}")
@@ -46,7 +46,7 @@ NOT_AN_ID = "not a run id (up to 200 letters, digits and the characters - _ . : 
         pytest.param("compute_run_facets", {"facets": ["colour"]}, "facets", "'models'", id="unknown facet"),
         pytest.param("compute_run_facets", {"facets": ["finish_reason"]}, "facets", "composable", id="other edition"),
         pytest.param("get_run_filter_options", {"field": "../x"}, "field", "match pattern", id="field that is a path"),
-        pytest.param("create_run", {"interaction": "i", "data": "x"}, "data", "valid dictionary", id="data as text"),
+        pytest.param("create_run", {"interaction": "i", "data": "x"}, "data", "be a JSON object", id="data as text"),
         pytest.param(
             "create_run",
             {"interaction": "i", "wait": False, "stream": False},

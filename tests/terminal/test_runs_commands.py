@@ -166,6 +166,10 @@ def test_an_interrupted_command_names_the_command_that_continues(
     [
         pytest.param(["list", "--status", "lost"], USAGE, "'lost' is not one of", id="not a choice"),
         pytest.param(["list", "--limit", "101"], USAGE, "101 is not in the range", id="out of range"),
+        pytest.param(["create"], USAGE, "name the interaction to run", id="no interaction"),
+        pytest.param(
+            ["create", "X", "--like", "r1", "--like", "r2", "--no-stream"], USAGE, "needs `stream`", id="at odds"
+        ),
         pytest.param(["get"], USAGE, "Missing argument 'RUN_IDS", id="no run"),
         pytest.param(["search", "--start", "soon"], USAGE, "neither an ISO 8601 date", id="not a time"),
         pytest.param(["list", "--json", "--jsonl"], USAGE, "give one of them", id="two forms"),
@@ -190,17 +194,19 @@ def test_an_error_is_a_message_on_standard_error(runs: Runs, arguments: list[str
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "arguments", "says"),
+    ("setting", "value", "arguments", "code", "says"),
     [
-        ("READ_ONLY", "true", ["create", "AlwaysFails"], "create_run is not offered"),
-        ("TOOLS", '["get_run"]', ["list"], "list_runs is not offered"),
-        ("CONFIRM_CREATE", "true", ["create", "AlwaysFails"], "a person confirms each new run"),
-        ("CONTENT", "none", ["search", "words"], "content"),
+        ("READ_ONLY", "true", ["create", "AlwaysFails"], FAILED, "create_run is not offered"),
+        ("TOOLS", '["get_run"]', ["list"], FAILED, "list_runs is not offered"),
+        ("CONFIRM_CREATE", "true", ["create", "AlwaysFails"], FAILED, "a person confirms each new run"),
+        ("CONTENT", "none", ["search", "words"], USAGE, "content"),
     ],
 )
-def test_settings_apply_as_in_the_server(runs: Runs, setting: str, value: str, arguments: list[str], says: str) -> None:
+def test_settings_apply_as_in_the_server(
+    runs: Runs, setting: str, value: str, arguments: list[str], code: int, says: str
+) -> None:
     finished = runs(*arguments, **{f"RUNS_MCP_SERVER__{setting}": value})
-    assert finished.returncode == FAILED
+    assert finished.returncode == code
     assert says in finished.stderr
 
 

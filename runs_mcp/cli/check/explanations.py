@@ -34,9 +34,8 @@ def explain(error: Exception, state: Examination) -> Finding:
         case ConfigError():
             return failed(str(error), "Correct that setting; `runs-mcp config-schema` describes them all.")
         case CredentialError():
-            return failed(
-                str(error), "Correct it, or use another source in api.auth: exactly one of value, env, file, command."
-            )
+            sources = "exactly one of value, env, file, command"
+            return failed(str(error), f"Set or correct it, or use another source in api.auth: {sources}.")
         case RunsApiError():
             return failed(describe(error), _remedy(error, state))
         case MCPError():

@@ -51,7 +51,7 @@ def verdict(findings: Findings) -> str:
     finding = findings[cause]
     end = "" if finding.text.endswith((".", "?")) else "."
     text = f"{click.style('Not ready', fg='red', bold=True)}: {finding.text}{end}"
-    return f"{text} To fix it: {finding.fix}" if finding.fix else text
+    return f"{text} {finding.fix}" if finding.fix else text
 
 
 def _lines(listed: Findings, width: int) -> Iterator[str]:

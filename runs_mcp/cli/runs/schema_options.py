@@ -9,6 +9,8 @@ from typing import Any
 import click
 from typing_extensions import override
 
+from runs_mcp.config.api_settings import expand_home
+
 Schema = Mapping[str, Any]
 RENAMED = {"config": "run-config"}
 """Options whose parameter has the name of another option: `--config` is the configuration file."""
@@ -133,4 +135,4 @@ def _content(value: str) -> str:
         return value
     if value == "@-":
         return sys.stdin.read()
-    return Path(value[1:]).read_text(encoding="utf-8")
+    return expand_home(Path(value[1:])).read_text(encoding="utf-8")

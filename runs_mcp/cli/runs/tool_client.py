@@ -58,7 +58,7 @@ class ToolClient:
         """Return the structured result of a call; its progress is shown, as text of a run if it `is_text`.
 
         Raises:
-            UsageProblem: the arguments do not fit the tool.
+            UsageProblem: the arguments do not fit the tool, or the configuration does not allow them.
             click.ClickException: the tool is not offered, or the call failed.
         """
         self._check(tool, arguments)

@@ -13,8 +13,10 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from runs_mcp.cli.process import UsageProblem
 from runs_mcp.cli.terminal.console import is_live
 from runs_mcp.observability.masking import show_hidden
+from runs_mcp.server.render.error_messages import NOTHING_SENT
 
 SHOWN_LINES = 12
 """Lines of the text that stay visible while it grows."""
@@ -80,10 +82,13 @@ async def call_tool(client: Client, tool: str, arguments: Mapping[str, Any], pro
     """Return the structured result of a call, and draw its progress meanwhile.
 
     Raises:
+        UsageProblem: the arguments or the configuration do not allow the call.
         click.ClickException: the call failed.
     """
     with progress.shown():
         result = await client.call_tool(tool, dict(arguments), progress_callback=progress)
     if result.is_error:
-        raise click.ClickException("\n".join(block.text for block in result.content if isinstance(block, TextContent)))
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        # A result carries no exit code. Only refusals of arguments and settings end with this sentence.
+        raise UsageProblem(text) if text.endswith(NOTHING_SENT) else click.ClickException(text)
     return dict(result.structured_content or {})

@@ -20,6 +20,8 @@ from runs_mcp.server.permissions.scopes import KEY, Caller
 
 log = logging.getLogger(__name__)
 
+NO_BEARER = "The Authorization header needs `Bearer ` before the key or JWT"
+
 
 def require_authentication(app: ASGIApp, config: Config, verifier: TokenVerifier) -> ASGIApp:
     """Return `app` restricted to callers that `verifier` accepts; `caller_of` returns the caller of a request."""
@@ -66,8 +68,12 @@ class Admission:
         return None
 
     def _unknown(self, scope: Scope) -> Response:
-        if "authorization" not in HTTPConnection(scope).headers:
+        credential = HTTPConnection(scope).headers.get("authorization")
+        if credential is None:
             return _refuse(401, "unauthorized", "Authentication is required", self._challenge.missing())
+        if not credential.lower().startswith("bearer "):
+            log.info("a caller was refused: the Authorization header does not begin with Bearer")
+            return _refuse(401, "unauthorized", NO_BEARER, self._challenge.missing())
         # The reason is in the log alone: an attacker must not learn which part of a token is wrong.
         description = "The token is expired, revoked, or was not issued for this server"
         return _refuse(401, "invalid_token", description, self._challenge.invalid(description))

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.validation_messages import plain_message
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def read(file: Path) -> Sequence[Key]:
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}; `runs-mcp keys add` creates it.") from None
     except ValidationError as error:
-        raise ConfigError(f"{file} is not a file of `runs-mcp keys`: {error.errors()[0]['msg']}.") from None
+        raise ConfigError(f"{file} is not a file of `runs-mcp keys`: {plain_message(error.errors()[0])}.") from None
 
 
 def by_hash(file: Path) -> Mapping[str, Key]:

@@ -68,8 +68,7 @@ class Revocation:
 
 def _is_stream(scope: Scope) -> bool:
     """Return True for a request that is open until its client leaves: a session's stream, or a subscription."""
-    message = message_of(scope)
-    return scope["method"] == "GET" or (isinstance(message, dict) and message.get("method") == "subscriptions/listen")
+    return scope["method"] == "GET" or message_of(scope).get("method") == "subscriptions/listen"
 
 
 async def _end(send: Send, *, started: bool) -> None:

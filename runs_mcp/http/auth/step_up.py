@@ -3,7 +3,8 @@
 Protocol 2026-07-28, "Scope Challenge Handling". In older sessions the tool answers with a message.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types import INVALID_REQUEST
@@ -43,10 +44,10 @@ class StepUp:
         await refusal(scope, receive, send)
 
 
-def _called_tool(scope: Scope, message: object) -> str:
+def _called_tool(scope: Scope, message: Mapping[str, Any]) -> str:
     """Return the name of the tool that a request of protocol 2026-07-28 or newer calls; empty for other requests."""
     modern = Headers(scope=scope).get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
-    if not modern or not isinstance(message, dict) or message.get("method") != "tools/call":
+    if not modern or message.get("method") != "tools/call":
         return ""
     name = params_of(message).get("name")
     return name if isinstance(name, str) else ""

@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from starlette.responses import JSONResponse
@@ -134,9 +135,9 @@ class Counted:
             del self.counter[self.name]  # names include addresses of clients, so the counter would grow without bound
 
 
-def _listened_uris(message: object) -> list[object]:
+def _listened_uris(message: Mapping[str, Any]) -> list[object]:
     """Return the resources that a `subscriptions/listen` names."""
-    if not isinstance(message, dict) or message.get("method") != "subscriptions/listen":
+    if message.get("method") != "subscriptions/listen":
         return []
     notifications = params_of(message).get("notifications")
     uris = notifications.get("resourceSubscriptions") if isinstance(notifications, dict) else None

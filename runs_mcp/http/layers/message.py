@@ -1,9 +1,11 @@
 """The JSON-RPC message of a request, read within limits and parsed once for all layers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
-from mcp_types import INVALID_REQUEST, PARSE_ERROR
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
+from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -14,13 +16,17 @@ READ_S = 20.0
 """Seconds that a caller has to send the body of a request."""
 KEY = "runs_mcp.http.message"
 """Key of the message in the ASGI scope of a request."""
+NO_MESSAGE = (
+    "The body of the request must be one JSON-RPC 2.0 message, e.g. "
+    '{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}. Batches are not supported.'
+)
 
 
 class MessageReader:
     """Middleware that reads and parses the body of each POST for `message_of`.
 
-    It refuses large bodies with 413, slow bodies with 408, and bodies that are not JSON with 400. Without the time
-    limit, a caller that sends headers but no body would occupy a request until it disconnects.
+    It refuses large bodies with 413, slow bodies with 408, and bodies that are not a JSON-RPC message with 400. Without
+    the time limit, a caller that sends headers but no body would occupy a request until it disconnects.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, *, read_s: float = READ_S) -> None:
@@ -47,12 +53,8 @@ class MessageReader:
             reason = f"The body of the request is larger than {self._max_bytes:,} bytes."
             await refuse(413, reason)(scope, receive, send)
             return
-        try:
-            scope[KEY] = from_json(body)
-        except ValueError as error:
-            # Not left to the SDK: it reads messages of 2026-07-28 with `json.loads`, which accepts UTF-16, a byte order
-            # mark, halves of surrogate pairs and deep nesting. The limits would not see the message that it serves.
-            await refuse(400, f"The body of the request is not JSON: {error}", code=PARSE_ERROR)(scope, receive, send)
+        if refusal := _store_message(scope, body):
+            await refusal(scope, receive, send)
             return
         await self._app(scope, replay(body, receive), send)
 
@@ -78,19 +80,20 @@ class MessageReader:
         return bytes(body)
 
 
-def message_of(scope: Scope) -> Any:
-    """Return the message of a request; None if it is no POST."""
-    return scope.get(KEY)
+def message_of(scope: Scope) -> dict[str, Any]:
+    """Return the message of a POST; empty for other requests."""
+    message: dict[str, Any] = scope.get(KEY, {})
+    return message
 
 
-def is_request(message: Any) -> bool:
-    """Return true for a message that needs a response, which includes malformed messages and batches."""
-    return not isinstance(message, dict) or ("id" in message and "method" in message)
+def is_request(message: Mapping[str, Any]) -> bool:
+    """Return true for a message that needs a response."""
+    return "id" in message and "method" in message
 
 
-def params_of(message: Any) -> dict[str, Any]:
-    """Return the parameters of a message; empty if they are missing or malformed."""
-    params = message.get("params") if isinstance(message, dict) else None
+def params_of(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a message; empty if it has none."""
+    params = message.get("params")
     return params if isinstance(params, dict) else {}
 
 
@@ -112,9 +115,27 @@ def refuse(
     An underscore in the name of a header becomes a hyphen.
     """
     message_id = message.get("id") if isinstance(message, dict) else None
+    is_id = isinstance(message_id, int | str) and not isinstance(message_id, bool)
     body = {
         "jsonrpc": "2.0",
-        "id": message_id if isinstance(message_id, int | str) else None,
+        "id": message_id if is_id else None,
         "error": {"code": code, "message": reason},
     }
     return JSONResponse(body, status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def _store_message(scope: Scope, body: bytes) -> JSONResponse | None:
+    """Store the message of a request in its scope; return a refusal if the body is not a message."""
+    try:
+        message = from_json(body)
+    except ValueError as error:
+        # Not left to the SDK: it reads messages of 2026-07-28 with `json.loads`, which accepts UTF-16, byte order marks,
+        # halves of surrogate pairs and deep nesting. The limits would not see the message that it serves.
+        return refuse(400, f"The body of the request is not JSON: {error}.", code=PARSE_ERROR)
+    try:
+        jsonrpc_message_adapter.validate_python(message, by_name=False)
+    except ValidationError:
+        # The SDK would open a session, and answer with the error of each type of message.
+        return refuse(400, NO_MESSAGE, message=message)
+    scope[KEY] = message
+    return None

@@ -52,8 +52,8 @@ class MessageIds:
         """Serve a request."""
         session = Headers(scope=scope).get(MCP_SESSION_ID_HEADER) if scope["type"] == "http" else None
         message = message_of(scope)
-        if session is None or len(session) > MAX_ID_CHARS or not isinstance(message, dict):
-            return self._app(scope, receive, send)  # no session has such a long id
+        if session is None or len(session) > MAX_ID_CHARS:  # no session has such a long id
+            return self._app(scope, receive, send)
         match message:
             # A cancellation names the caller's id, which the SDK has never seen.
             case {"method": "notifications/cancelled", "params": {"requestId": int() | str() as cancelled}}:

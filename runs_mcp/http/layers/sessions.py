@@ -59,8 +59,7 @@ class Sessions:
         session_id = Headers(scope=scope).get(MCP_SESSION_ID_HEADER) if scope["type"] == "http" else None
         if session_id in self._open:
             return self._use(session_id, scope, receive, send)
-        message = message_of(scope)
-        if session_id is None and isinstance(message, dict) and message.get("method") == "initialize":
+        if session_id is None and message_of(scope).get("method") == "initialize":
             return self._initialize(scope, receive, send)
         return self._app(scope, receive, send)
 

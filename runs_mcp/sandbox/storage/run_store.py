@@ -1,6 +1,7 @@
 """The runs of the sandbox in SQLite."""
 
 import json
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ from runs_mcp.sandbox.storage.run_filters import (
     select,
 )
 from runs_mcp.sandbox.storage.run_schema import COLUMNS, KIND_COLUMNS, LISTED, dump
+
+log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
@@ -298,6 +301,8 @@ class RunStore:
                 return
             for statement in run_schema.TABLES:
                 self._database.execute(statement)
+            if self._database.execute("SELECT EXISTS (SELECT 1 FROM documents)").fetchone()[0]:
+                log.info("rebuilding the tables of a file of another version; a million runs take about two minutes")
             numbers: dict[Hashable, int] = {}
             for row, document in self._database.execute("SELECT run, document FROM documents ORDER BY run"):
                 self._database.execute(INSERT_RUN, [row, *self._columns(from_json(document), numbers)])

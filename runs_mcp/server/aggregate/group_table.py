@@ -135,8 +135,7 @@ def _notes(query: AggregateQuery, answer: Aggregate) -> list[str]:
         notes.append(UNKNOWN_COST)
     elif costs := answer.costs:
         estimate = f", of {costs.estimated:,} runs estimated at list prices" if costs.estimated else ""
-        unpriced = f"; {costs.unpriced:,} could not be priced" if costs.unpriced else ""
-        notes.append(f"cost is in US dollars{estimate}{unpriced}.")
+        notes.append("; ".join(filter(None, [f"cost is in US dollars{estimate}", costs.unpriced_note])) + ".")
     ambiguous = {label: group.ids[name] for group in answer.groups for name, label in group.by.items() if "…" in label}
     notes += [f"{tables.cell(label)} is {value}." for label, value in ambiguous.items() if value]
     told = " ".join(filter(None, notes))

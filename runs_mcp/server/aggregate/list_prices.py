@@ -11,10 +11,8 @@ from runs_mcp.api import Run
 Price = Callable[[str], tuple[float, float] | None]
 """Returns the list price of a model in US dollars per prompt token and per result token; None if it has none."""
 PRICED_TOKENS = 1_000
-UNKNOWN_COST = (
-    "The Runs API reports no cost for these runs. To estimate it at list prices, install the extra on the server's "
-    "machine (`pip install 'runs-mcp[prices]'`) and restart it."
-)
+INSTALL = "install the extra on the server's machine (`pip install 'runs-mcp[prices]'`) and restart it"
+UNKNOWN_COST = f"The Runs API reports no cost for these runs. To estimate it at list prices, {INSTALL}."
 
 
 class UnknownCostError(Exception):
@@ -54,6 +52,15 @@ class Costs:
     def unknown(self) -> bool:
         """True if no cost is known, since list prices would be needed and are not installed."""
         return self.price is None and self.unpriced > 0 and not self.reported
+
+    @property
+    def unpriced_note(self) -> str:
+        """The number of runs without a cost, and how to get one; empty if all have one."""
+        if not self.unpriced:
+            return ""
+        if self.price is None:
+            return f"no cost is reported for {self.unpriced:,}; to estimate it at list prices, {INSTALL}"
+        return f"{self.unpriced:,} could not be priced: the installed genai-prices does not know their models"
 
     def _price(self, model: str | None) -> tuple[float, float] | None:
         if self.price is None or model is None:

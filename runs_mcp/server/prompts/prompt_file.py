@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from yaml import YAMLError
 
 from runs_mcp.config.problems import ConfigError
+from runs_mcp.config.validation_messages import plain_message
 from runs_mcp.observability.masking import one_line
 
 
@@ -97,4 +98,4 @@ def _read(file: Traversable) -> PromptFile:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = "".join(f"{part}: " for part in problem["loc"])
-        raise ConfigError(f"{file.name} is no prompt: {where}{problem['msg'].removeprefix('Value error, ')}.") from None
+        raise ConfigError(f"{file.name} is no prompt: {where}{plain_message(problem)}.") from None

@@ -26,6 +26,7 @@ from runs_mcp.api import (
     UnavailableError,
 )
 from runs_mcp.config.http_settings import Scope
+from runs_mcp.config.validation_messages import plain_message
 from runs_mcp.server.aggregate.list_prices import UnknownCostError
 from runs_mcp.server.create.background_create import CreateContinuesError, NotSentError, PendingCreate
 from runs_mcp.server.create.create_limit import CreateLimitError
@@ -258,7 +259,7 @@ def invalid_arguments(error: ValidationError, schema: Mapping[str, Any]) -> str:
         named = problem["loc"][:-1] if problem["loc"][-1:] == (0,) else problem["loc"]
         location = ".".join(map(str, named))
         choice = _choice(schema, problem["loc"]) if problem["type"] == "literal_error" else ""
-        reason = choice or problem["msg"].removeprefix("Value error, ")
+        reason = choice or plain_message(problem)
         given = problem["input"]
         got = (
             f" (got {given!r})"
