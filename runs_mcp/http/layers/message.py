@@ -129,8 +129,8 @@ def _store_message(scope: Scope, body: bytes) -> JSONResponse | None:
     try:
         message = from_json(body)
     except ValueError as error:
-        # Not left to the SDK: it reads messages of 2026-07-28 with `json.loads`, which accepts UTF-16, byte order marks,
-        # halves of surrogate pairs and deep nesting. The limits would not see the message that it serves.
+        # Not left to the SDK, which reads messages of 2026-07-28 with `json.loads`. That accepts UTF-16, a byte order
+        # mark, halves of surrogate pairs and deep nesting. The limits would not see the message that it serves.
         return refuse(400, f"The body of the request is not JSON: {error}.", code=PARSE_ERROR)
     try:
         jsonrpc_message_adapter.validate_python(message, by_name=False)
