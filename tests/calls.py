@@ -39,6 +39,11 @@ class Notifications:
 
 async def call(client: Client, tool: str, *, progress: Any = None, **arguments: Any) -> Answer:
     """Return the answer of `tool`; `progress` is a progress callback, such as `Notifications`."""
+    return await call_with(client, tool, arguments, progress=progress)
+
+
+async def call_with(client: Client, tool: str, arguments: dict[str, Any], *, progress: Any = None) -> Answer:
+    """Return the answer of `tool` to arguments of any name."""
     result = await client.call_tool(tool, arguments, progress_callback=progress)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     return Answer(text, result.structured_content or {}, bool(result.is_error), result)

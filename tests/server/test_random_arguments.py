@@ -11,7 +11,7 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
-from tests.calls import PATIENT, call
+from tests.calls import PATIENT, call_with
 from tests.server.test_arguments import NOBODY
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,7 @@ async def test_any_arguments_get_a_readable_answer(one: tuple[str, dict[str, Any
     tool, arguments = one
     # No server listens there, so valid arguments are answered by a failure to connect.
     async with Client(build_server(Config(api=ApiSettings.model_validate(NOBODY))).mcp, client_info=PATIENT) as client:
-        answer = await call(client, tool, **arguments)
+        answer = await call_with(client, tool, arguments)
     one_by_one = answer.text.split("\n")[0]  # several runs at once fail one by one
     assert answer.failed or "without a run" in one_by_one or "not read" in one_by_one or "0 runs compared" in one_by_one
     assert "inside the server" not in answer.text
