@@ -6,9 +6,8 @@ from math import isfinite
 from typing import Any
 
 from runs_mcp.api.errors import InvalidArgumentError
-from runs_mcp.api.payloads import format_timestamp, parse_timestamp
+from runs_mcp.api.payloads import MS_PER_S, format_timestamp, parse_timestamp
 
-MS_PER_S = 1_000
 WITHOUT_PLAIN_FORM = frozenset(
     "$binary $uuid $timestamp $minKey $maxKey $undefined $symbol $code $scope $dbPointer".split()
 )

@@ -8,7 +8,7 @@ from typing import Literal, cast
 import click
 
 from runs_mcp.cli.process import run
-from runs_mcp.config.api_settings import expand_home
+from runs_mcp.config.paths import expand_home
 from runs_mcp.observability import logs
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, closed_operations, serve
 from runs_mcp.sandbox.sandbox_options import FixedAnswer, Operation

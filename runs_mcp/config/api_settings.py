@@ -2,33 +2,13 @@
 
 import os
 import shlex
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from runs_mcp.config.addresses import http_url, is_unencrypted
+from runs_mcp.config.paths import FilePath
 
-
-def expand_home(path: Path) -> Path:
-    """Return `path` with a leading `~` replaced by the home folder; unchanged if that folder is unknown."""
-    try:
-        return path.expanduser()
-    except RuntimeError:  # `~name` of a user that does not exist
-        return path
-
-
-FilePath = Annotated[Path, AfterValidator(expand_home)]
-"""A setting that is the path of a file."""
 AnyCase = BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value)
 """Marker of a setting with lower-case values, which accepts any case."""
 

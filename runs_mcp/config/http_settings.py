@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from runs_mcp.config.addresses import host_and_port, is_http, is_unencrypted
-from runs_mcp.config.api_settings import AnyCase, FilePath, Section
+from runs_mcp.config.api_settings import AnyCase, Section
+from runs_mcp.config.paths import FilePath
 
 Scope = Literal["runs:read", "runs:create", "runs:manage"]
 """Permissions of callers of the HTTP endpoint: to read runs, to execute interactions, and to change and delete runs."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runs_mcp.config.api_settings import expand_home
+from runs_mcp.config.paths import expand_home
 from runs_mcp.config.problems import CONFIG_VARIABLE, ConfigError, describe, reject_unknown_variables
 from runs_mcp.config.settings import Config
 

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from subprocess import DEVNULL, PIPE
 
@@ -29,27 +29,35 @@ async def http_process(
     arguments: Sequence[str] = SERVE, environment: Mapping[str, str] = CLEAN
 ) -> AsyncIterator[tuple[str, Process]]:
     """Run a server over HTTP for the duration of the block; yield its URL and its process."""
-    command = [sys.executable, *arguments, "--http", "--port", "0"]
-    async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE, env=environment) as process:
-        assert process.stderr
-        try:
-            yield await printed_url(process.stderr, SERVING), process
-        finally:
-            if process.returncode is None:
-                process.terminate()
+    async with (
+        await anyio.open_process(
+            [sys.executable, *arguments, "--http", "--port", "0"], stdout=PIPE, stderr=PIPE, env=environment
+        ) as process,
+        _announced(process, SERVING, Process.terminate) as url,
+    ):
+        yield url, process
 
 
 @asynccontextmanager
 async def sandbox_process(*options: str) -> AsyncIterator[tuple[str, Process]]:
     """Yield the URL and the process of the `sandbox` command; kill the process at the end."""
     command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", "0", *options]
-    async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=CLEAN) as process:
-        assert process.stderr
-        try:
-            yield await printed_url(process.stderr, SANDBOX), process
-        finally:
-            if process.returncode is None:
-                process.kill()
+    async with (
+        await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=CLEAN) as process,
+        _announced(process, SANDBOX, Process.kill) as url,
+    ):
+        yield url, process
+
+
+@asynccontextmanager
+async def _announced(process: Process, pattern: re.Pattern[str], stop: Callable[[Process], None]) -> AsyncIterator[str]:
+    """Yield the URL that a process prints on its standard error; `stop` it at the end if it still runs."""
+    assert process.stderr
+    try:
+        yield await printed_url(process.stderr, pattern)
+    finally:
+        if process.returncode is None:
+            stop(process)
 
 
 async def printed_url(output: ByteReceiveStream, pattern: re.Pattern[str]) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from runs_mcp.api.payloads import MS_PER_S
 from runs_mcp.cli.demo.inspector import SERVE_SANDBOX
 from runs_mcp.cli.install.launcher import launcher, typed
 from runs_mcp.cli.terminal.console import terminal_console
@@ -30,7 +31,6 @@ WIDEST = 110
 """Columns of a line at most: longer lines are hard to read."""
 INDENT = 2
 PAUSE_S = 1.6
-MS_PER_S = 1_000
 SERVER = StdioServerParameters(
     command=sys.executable,
     args=list(SERVE_SANDBOX),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from typing_extensions import override
 
-from runs_mcp.config.api_settings import expand_home
+from runs_mcp.config.paths import expand_home
 
 Schema = Mapping[str, Any]
 RENAMED = {"config": "run-config"}

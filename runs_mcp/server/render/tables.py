@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from runs_mcp.api import Run
+from runs_mcp.api.payloads import MS_PER_S
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.runs import own_tags
 
@@ -18,7 +19,6 @@ OF_RUNS = ("id", "status", "interaction", "model", "environment", CREATED, "took
 MAX_CELL_CHARS = 160
 MAX_ERROR_CHARS = 80
 MOST_NAMED = 3
-MS_PER_S = 1_000
 LONGEST_IN_SECONDS = 120
 END = "End of list."
 """The last line of a list that shows everything."""
