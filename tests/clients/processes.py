@@ -33,7 +33,7 @@ async def http_process(
         await anyio.open_process(
             [sys.executable, *arguments, "--http", "--port", "0"], stdout=PIPE, stderr=PIPE, env=environment
         ) as process,
-        _announced(process, SERVING, Process.terminate) as url,
+        _announced(process, SERVING, process.terminate) as url,
     ):
         yield url, process
 
@@ -44,20 +44,20 @@ async def sandbox_process(*options: str) -> AsyncIterator[tuple[str, Process]]:
     command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", "0", *options]
     async with (
         await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=CLEAN) as process,
-        _announced(process, SANDBOX, Process.kill) as url,
+        _announced(process, SANDBOX, process.kill) as url,
     ):
         yield url, process
 
 
 @asynccontextmanager
-async def _announced(process: Process, pattern: re.Pattern[str], stop: Callable[[Process], None]) -> AsyncIterator[str]:
+async def _announced(process: Process, pattern: re.Pattern[str], stop: Callable[[], None]) -> AsyncIterator[str]:
     """Yield the URL that a process prints on its standard error; `stop` it at the end if it still runs."""
     assert process.stderr
     try:
         yield await printed_url(process.stderr, pattern)
     finally:
         if process.returncode is None:
-            stop(process)
+            stop()
 
 
 async def printed_url(output: ByteReceiveStream, pattern: re.Pattern[str]) -> str:
