@@ -5,7 +5,7 @@ compares the last eighth with the second; the first eighth warms up.
 """
 
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from benchmarks import report
 from benchmarks.driver import LEGACY, MIB, MODERN, Measurement, Usage
 from benchmarks.peers import OURS, Environment, Place, Server, fixed_api, inherited, start_server
 from benchmarks.speed import CALLS as FIXED
+from benchmarks.speed import TRANSPORTS
 from runs_mcp.sandbox import DEMO_KEY
 from runs_mcp.sandbox.content import samples
 from runs_mcp.sandbox.storage.run_store import RunStore
@@ -109,11 +110,11 @@ class Slice:
     files: int
 
 
-async def by_calls(calls: int) -> str:
+async def by_calls(calls: int, over: Collection[str]) -> str:
     """Measure the cost of calls and the memory of the server as the number of calls grows."""
-    slices: dict[Place, list[Slice]] = {place: [] for place in PLACES}
+    slices: dict[Place, list[Slice]] = {place: [] for place in PLACES if place.over in over}
     async with fixed_api() as environment, AsyncExitStack() as stack:
-        servers = {place: await stack.enter_async_context(start_server(place, environment)) for place in PLACES}
+        servers = {place: await stack.enter_async_context(start_server(place, environment)) for place in slices}
         for number in range(SLICES):
             report.progress(f"calls, slice {number + 1} of {SLICES}")
             for place, server in servers.items():
@@ -149,20 +150,27 @@ def _ratio(early: float, late: float, digits: int) -> Sequence[str]:
     return [f"{early:.{digits}f}", f"{late:.{digits}f} ({late / early:.2f})"]
 
 
-async def measure_tables(*, runs: Sequence[int], calls: int, rounds: int, seconds: float) -> str:
+async def measure_tables(*, runs: Sequence[int], calls: int, over: Collection[str], rounds: int, seconds: float) -> str:
     """Return the tables, in Markdown."""
-    return "\n\n".join([await by_runs(runs, rounds, seconds), await by_calls(calls)])
+    return "\n\n".join([await by_runs(runs, rounds, seconds), await by_calls(calls, over)])
 
 
 @click.command()
 @click.option("--runs", multiple=True, type=int, default=RUNS, show_default=True, help="Runs in the sandbox.")
 @click.option("--calls", default=50_000, show_default=True, help="Calls over each transport.")
+@click.option(
+    "--over",
+    multiple=True,
+    type=click.Choice(TRANSPORTS),
+    default=TRANSPORTS,
+    help="Transport of the calls; can be repeated.",
+)
 @click.option("--rounds", default=3, show_default=True, help="Rounds for each number of runs.")
 @click.option("--seconds", default=1.0, show_default=True, help="Duration of a round.")
 @report.write_option
-def main(*, runs: Sequence[int], calls: int, rounds: int, seconds: float, write: bool) -> None:
+def main(*, runs: Sequence[int], calls: int, over: Collection[str], rounds: int, seconds: float, write: bool) -> None:
     """Measure whether the cost of calls grows."""
-    run = partial(measure_tables, runs=runs, calls=calls, rounds=rounds, seconds=seconds)
+    run = partial(measure_tables, runs=runs, calls=calls, over=over, rounds=rounds, seconds=seconds)
     report.publish("growth", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 
