@@ -88,8 +88,8 @@ class ServerSettings(Section):
     confirm_create: bool = Field(
         default=False,
         description=(
-            "Ask a person, by elicitation, to confirm each call that creates or starts runs. Clients without elicitation "
-            "cannot make such calls."
+            "Ask a person, by elicitation, to confirm each call that creates or starts runs. Clients without "
+            "elicitation cannot make such calls."
         ),
     )
     create_limit: CreateLimitSettings = CreateLimitSettings()

@@ -24,7 +24,7 @@ delivered, and on a busy server each takes a tenth of a second or more."""
 MAX_SETTLE_S = 3.0
 """Maximum seconds of the wait, however busy the server is."""
 HasLeft = Callable[[], Awaitable[bool]]
-"""Tells if the client of a call has closed the connection on which it waits for the answer."""
+"""Returns True once the client of a call has closed the connection on which it waits for the answer."""
 
 
 @dataclass(slots=True, eq=False)
