@@ -91,7 +91,7 @@ def _task(ctx: Request, run: Run) -> dict[str, Any]:
     created = run.created_at or datetime.now(UTC)
     return {
         "taskId": run.id,
-        # A failed run is a completed task whose result describes the failure; `failed` is for requests without a result.
+        # A failed run is a completed task with a result; `failed` is for requests that produce no result.
         "status": "completed" if run.is_final else "working",
         "statusMessage": _message(ctx, run),
         "createdAt": created.isoformat(),

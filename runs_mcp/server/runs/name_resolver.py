@@ -175,7 +175,7 @@ class NameResolver:
         matches = _exact(given, directory.options)
         if not matches:
             similar = _similar(given, directory.options)
-            # Something that no run has used may have the exact name.
+            # An interaction or environment that no run has used may have the exact name.
             if similar or not must_exist:
                 directory = await self._catalogue_or(directory, field, within_s=within_s)
             matches = _exact(given, directory.options) or [*similar, *_similar(given, directory.options)]
