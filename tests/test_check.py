@@ -216,7 +216,7 @@ async def test_operations_that_others_replace_are_only_warned_of(folder: Path, e
     for name, replacement in REPLACEMENTS.items():
         assert found[name].facts == {"replaced_by": replacement.tool}
         assert "internal" in found[name].text
-        assert (found[name].fix or "").startswith(f"{replacement.tool} replaces it: ")
+        assert (found[name].fix or "").startswith(f"{replacement.tool} replaces {name}: ")
     assert "4 in a reduced form" in report.verdict(found)
     assert report.exit_code(found) == 0
 

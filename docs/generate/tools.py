@@ -36,7 +36,7 @@ EXAMPLES = {
     "list_runs": [Example("Values that all rows share are printed once:", {"interaction": "AlwaysFails", "limit": 2})],
     "get_run": [
         Example("Two of the large fields:", {"run_id": SAMPLE_RUN, "include": ["parameters", "result"]}),
-        Example("Several runs, each with its own outcome:", {"run_ids": [SAMPLE_RUN, "nope"], "include": []}),
+        Example("Several runs, each with its own outcome:", {"run_ids": [SAMPLE_RUN, "nope"], "include": ["result"]}),
     ],
     "get_run_filter_options": [Example("Two environments with the same name:", {"field": "environment"})],
     "create_run": [

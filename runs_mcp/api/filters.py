@@ -1,4 +1,4 @@
-"""Arguments of the operations, and the query or body that each edition wants for them."""
+"""Arguments of the operations, and the query or body in which each edition expects them."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -101,38 +101,38 @@ class Run:
 
     @property
     def environment(self) -> Ref | None:
-        """The environment in which it was executed."""
+        """The environment in which the run was executed."""
         return Ref.read(self.raw.get("environment"))
 
     @property
     def account(self) -> Ref | None:
-        """The account that pays for it."""
+        """The account that pays for the run."""
         return Ref.read(self.raw.get("account"))
 
     @property
     def inference_profile(self) -> Ref | None:
-        """The inference profile that it was created with, by its name if it has no id."""
+        """The inference profile that the run was created with; the name is the id of a profile without an id."""
         profile = Ref.read(self.raw.get("inference_profile"))
         return Ref(profile.name, profile.name) if profile and profile.id is None else profile
 
     @property
     def project(self) -> Ref | None:
-        """The project that it belongs to."""
+        """The project that the run belongs to."""
         return Ref.read(self.raw.get("project"))
 
     @property
     def model_id(self) -> str | None:
-        """The model that executed it."""
+        """Id of the model that executed the run."""
         return read_text(self.raw.get("modelId"))
 
     @property
     def created_at(self) -> datetime | None:
-        """The time of its creation, in UTC."""
+        """The time of creation, in UTC."""
         return parse_timestamp(self.raw.get("created_at"))
 
     @property
     def updated_at(self) -> datetime | None:
-        """The time of its last change, in UTC."""
+        """The time of the last change, in UTC."""
         return parse_timestamp(self.raw.get("updated_at"))
 
     @property
@@ -142,18 +142,18 @@ class Run:
 
     @property
     def parent(self) -> str | None:
-        """Id of the run that it is part of."""
+        """Id of the parent run."""
         sent = self.raw.get("parent")
         return read_text(_id(sent) if isinstance(sent, dict) else sent)
 
     @property
     def error(self) -> RunError | None:
-        """The reason why it failed."""
+        """The reason why the run failed."""
         return RunError.read(self.raw.get("error"))
 
     @property
     def token_use(self) -> TokenUse | None:
-        """The tokens that it used; None if the API sent none."""
+        """The tokens that the run used; None if the API sent none."""
         sent = self.raw.get("token_use")
         if not isinstance(sent, dict):
             return None
@@ -252,7 +252,7 @@ class Facets:
 
     @property
     def are_empty(self) -> bool:
-        """No run was counted; a `total` that is None tells nothing about that."""
+        """True if no run was counted, also if the API sent no `total`."""
         return not self.total and not any(self.buckets.values())
 
 

@@ -1,4 +1,4 @@
-"""The `config` of a create: settings of a run, where and as each edition wants them."""
+"""The `config` of a create: settings of a run, in the place and form that each edition expects."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -120,7 +120,9 @@ class ApiSettings(Section):
         default=32,
         ge=1,
         le=100,
-        description="Maximum number of concurrent requests, not counting streams; further requests wait.",
+        description=(
+            "Maximum number of concurrent requests, without streams and blocking creates; further requests wait."
+        ),
     )
     max_response_bytes: int = Field(
         default=67_108_864,

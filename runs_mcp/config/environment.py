@@ -29,5 +29,5 @@ class EnvironmentSource(EnvSettingsSource):
 def _is_list(field: FieldInfo | None) -> bool:
     if field is None:
         return False
-    # Settings with lists are tuples, because the configuration is frozen; an optional list is a union with one.
+    # Settings with lists are tuples, because the configuration is frozen; an optional list is a union with a tuple.
     return any(get_origin(option) is tuple for option in (field.annotation, *get_args(field.annotation)))

@@ -88,7 +88,8 @@ class ServerSettings(Section):
     confirm_create: bool = Field(
         default=False,
         description=(
-            "Ask a person to confirm each `create_run`, by elicitation. Clients without elicitation cannot create runs."
+            "Ask a person, by elicitation, to confirm each call that creates or starts runs. Clients without "
+            "elicitation cannot make such calls."
         ),
     )
     create_limit: CreateLimitSettings = CreateLimitSettings()
@@ -119,16 +120,16 @@ class ServerSettings(Section):
         default=500,
         ge=1,
         description=(
-            "Maximum number of runs in `resources/list`, newest first. Some clients read every page; every run can be "
-            "read by its id."
+            "Maximum number of runs in `resources/list`, most recently updated first. Some clients read every page; "
+            "every run can be read by its id."
         ),
     )
     max_result_chars: int = Field(
         default=20_000,
         ge=1_000,
         description=(
-            "Maximum length of a result of `get_run`, in characters; longer fields are truncated and linked as "
-            "resources."
+            "Approximate maximum length of the runs in a result, in characters; longer fields are cut, and can be read "
+            "whole as resources."
         ),
     )
     max_scan: int = Field(

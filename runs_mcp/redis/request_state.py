@@ -17,7 +17,7 @@ MOST_KEYS = 5
 
 
 class SharedKeyCodec:
-    """A codec that seals state with the key in Redis, or with a key of this replica until the former is fetched."""
+    """A codec that seals state with the key in Redis, or with a key of this replica until that key is fetched."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis

@@ -55,7 +55,7 @@ class Tasks(Extension):
     async def intercept_tool_call(
         self, params: CallToolRequestParams, ctx: Request, call_next: CallNext
     ) -> HandlerResult:
-        """Replace the result of a call that was accepted as a task by the task."""
+        """Return the task in place of the result of a call that was accepted as a task."""
         del params
         result = await call_next(ctx)
         if isinstance(result, CallToolResult) and (run_id := (result.meta or {}).get(results.RUN_OF_TASK)):
@@ -91,7 +91,7 @@ def _task(ctx: Request, run: Run) -> dict[str, Any]:
     created = run.created_at or datetime.now(UTC)
     return {
         "taskId": run.id,
-        # A failed run is a completed task whose result is an error; `failed` is for requests that produce no result.
+        # A failed run is a completed task with a result; `failed` is for requests that produce no result.
         "status": "completed" if run.is_final else "working",
         "statusMessage": _message(ctx, run),
         "createdAt": created.isoformat(),

@@ -1,7 +1,8 @@
-"""Every setting, variable and tool that the documents name is one there is."""
+"""Every setting, variable, tool and module that the documents name exists."""
 
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,9 @@ def tools(document: Path) -> set[str]:
 @pytest.mark.parametrize(("named", "there"), [(settings, SETTINGS), (variables, VARIABLES), (tools, TOOLS)])
 def test_names_in_documents_exist(document: Path, named: Callable[[Path], set[str]], there: set[str]) -> None:
     assert named(document) <= there
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_modules_that_documents_run_exist(document: Path) -> None:
+    modules = set(re.findall(r"python3? -m ([\w.]*\w)", (ROOT / document).read_text(encoding="utf-8")))
+    assert [module for module in sorted(modules) if find_spec(module) is None] == []

@@ -176,7 +176,7 @@ HOW: dict[str, Provoked] = {
         {"POST /runs": reply(CREATED), "GET /runs/r1/stream": events(anyio.Event())},
         {"streaming": {"max_wait_s": 0.05}},
     ),
-    "No run has its tag …, so none was created. Create it again if you still want it.": Tool(
+    "No run has the tag …, so no run was created. Create the run again if you still want it.": Tool(
         "create_run", CREATE, {"POST /runs": lost, "GET /runs": reply([])}
     ),
     (

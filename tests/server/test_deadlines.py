@@ -251,7 +251,7 @@ async def test_a_call_that_is_cut_off_names_its_creates_and_its_repeat_returns_t
             answer = await call(client, "create_run", interaction="i", **arguments)
             assert answer.failed
             assert "No run was created." not in answer.text
-            assert f"Do not create them again: {advice}" in answer.text
+            assert f"Do not create it again: {advice}" in answer.text
             create.go.set()
             answer = await call(client, "create_run", interaction="i", **arguments)
     assert answer.structured["id"] == "r1"

@@ -67,7 +67,7 @@ async def test_without_a_run_with_the_tag_the_error_states_that_none_was_created
     async with upstream.serving({CREATE: lost, LIST: reply([])}) as api, connect(configured(api)) as client:
         answer = await call(client, "create_run", interaction="i")
         assert answer.failed
-        assert "so none was created. Create it again if you still want it." in answer.text
+        assert "so no run was created. Create the run again if you still want it." in answer.text
         assert api.count(CREATE) == 1
 
 

@@ -221,7 +221,10 @@ async def test_a_change_of_unknown_outcome_is_sent_once_reported_and_logged(
             updated = await call(client, "update_run", run_ids=["r1"], add_tags=["x"])
             deleted = await call(client, "delete_runs", run_ids=["r1"])
         for one in (updated, deleted):
-            assert "It is not known whether this run was changed. Do not repeat it before get_run shows" in one.text
+            assert (
+                "It is not known whether this run was changed. Before you repeat the change, read the run with get_run."
+                in one.text
+            )
             assert "Nothing was changed" not in one.text
         assert (api.count("PUT /runs/r1"), api.count("DELETE /runs/r1")) == (1, 1)
     assert audited(caplog) == [

@@ -67,7 +67,7 @@ def test_an_error_mentions_only_tools_that_are_offered(error: Exception, scope: 
 def test_a_call_that_was_cut_off_mentions_only_tools_that_are_offered() -> None:
     creates = [PendingCreate(CreateTags(None))]
     assert "list_runs(limit=1)" in error_messages.cut_off(4, creates, scope=CREATE)
-    assert error_messages.cut_off(4, creates, scope=CREATE, offered=()).endswith("Do not create them again.")
+    assert error_messages.cut_off(4, creates, scope=CREATE, offered=()).endswith("Do not create it again.")
 
 
 def test_a_refusal_of_a_filter_names_the_alternatives_that_are_offered() -> None:

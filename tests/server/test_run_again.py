@@ -242,7 +242,7 @@ async def repeated(client: Client, **arguments: Any) -> tuple[Answer, Answer]:
         pytest.param(GOOD | {"id": "old", "parameters": None}, "has no parameters", id="parameters forgotten"),
         pytest.param(
             {"id": "old", "status": "failed", "parameters": {"text": "a"}},
-            "Run old does not tell its interaction: it was deleted, or may not be read. Pass `interaction`.",
+            "Run old names no interaction: it was deleted, or may not be read. Pass `interaction`.",
             id="interaction gone from the run",
         ),
     ],

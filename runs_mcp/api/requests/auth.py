@@ -27,7 +27,7 @@ ExchangeKey = Callable[[str], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Facts about a credential that do not reveal it. None: its token does not tell."""
+    """Facts about a credential that do not reveal the credential. None: the token does not contain the fact."""
 
     issued_at: datetime | None = None
     expires_at: datetime | None = None

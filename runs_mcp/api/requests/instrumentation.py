@@ -14,7 +14,7 @@ TOKEN_EXCHANGE = "(token exchange)"  # noqa: S105 - the name of an operation
 
 @dataclass(slots=True)
 class Exchange:
-    """One request, and the status of its answer."""
+    """One request, and the status of its response."""
 
     method: str
     template: str
@@ -23,7 +23,7 @@ class Exchange:
     headers: MutableMapping[str, str] = field(default_factory=dict)
     """Headers that an observer adds to the request."""
     status: int | None = None
-    """HTTP status; None until the answer begins, and for ever if none comes."""
+    """HTTP status; None until the response begins, or if no response arrives."""
 
 
 Observe = Callable[[Exchange], AbstractContextManager[object]]

@@ -127,7 +127,7 @@ class SecretSource:
 
 
 def find_flaw(secret: str) -> str | None:
-    """Return the reason why no header can hold `secret`, or why it is not the secret itself; None if it looks right."""
+    """Return the reason why no header can hold `secret`, or why it is not the secret itself; None without a flaw."""
     if not secret:
         return "the secret is empty"
     if secret[0] == "\ufeff":

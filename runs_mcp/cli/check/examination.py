@@ -54,7 +54,7 @@ class Hop:
 
 @dataclass(slots=True)
 class Examination:
-    """The state of `check`. A check stores values that later checks need; those run only if it succeeded."""
+    """The state of `check`. A check stores values that later checks need; they run only if that check succeeded."""
 
     config_file: Path | None
     resources: AsyncExitStack

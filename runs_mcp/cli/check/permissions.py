@@ -185,7 +185,10 @@ def _refused(tool: str, error: RunsApiError, state: Examination) -> Finding:
     if replacement is None or replacement.tool not in state.allowed:
         return _unusable(tool, error, state)
     text = f"not allowed for this credential. {describe(error)}"
-    fix = f"{replacement.tool} replaces it: {replacement.effect}. Grant it to {state.source} if that is not enough."
+    fix = (
+        f"{replacement.tool} replaces {tool}: {replacement.effect}. "
+        f"Grant the permission to {state.source} if that is not enough."
+    )
     return warning(text, fix, replaced_by=replacement.tool)
 
 

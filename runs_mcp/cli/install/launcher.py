@@ -24,7 +24,7 @@ class Launcher:
 
 
 def origin() -> str:
-    """Return the requirement that installs this runs-mcp with uv or pip: its name, with a URL if it had one."""
+    """Return the requirement that installs this runs-mcp with uv or pip: its name, and the URL of its source if any."""
     recorded = distribution(NAME).read_text("direct_url.json")
     if recorded is None:
         return NAME

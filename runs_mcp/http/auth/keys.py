@@ -21,7 +21,7 @@ from runs_mcp.config.validation_messages import plain_message
 
 log = logging.getLogger(__name__)
 
-PREFIX = "rmk_"  # lets `masking` and secret scanners recognize keys
+PREFIX = "rmk_"  # lets `masking` and secret scanners recognise keys
 RANDOM_BYTES = 32
 
 

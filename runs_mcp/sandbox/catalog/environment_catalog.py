@@ -21,7 +21,7 @@ class Environment:
     enabled_models: Sequence[Document] = ()
     """The models that runs may use."""
     allowed_projects: Sequence[str] = ()
-    """The only projects that may use it; empty for all."""
+    """The only projects that may use the environment; empty: all."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Its `description`, `endpoint_url`, `apiKey`, `apikey_hint`, `config` and `settings`, if it has them."""
     sample_models: Sequence[str] = ()

@@ -9,7 +9,7 @@ MAX_ITEMS = 100
 
 
 def example_of(schema: Any, number: int = 1, *, name: str = "text", depth: int = 0) -> Any:
-    """Return the example with this number of the values that fit `schema`; examples with other numbers differ.
+    """Return a value that fits `schema`; another `number` gives another value if the schema allows several.
 
     `pattern`, `allOf` and references are not followed, so that a schema of a caller costs no time.
     """

@@ -51,7 +51,7 @@ INDEXES = (
     "CREATE INDEX by_kind ON runs (kind, tag_set, created_at)",
     "CREATE INDEX by_creation ON runs (created_at)",
 )
-# WAL lets a second process read while this process writes; NORMAL can lose the last runs in a power failure, no more.
+# WAL lets a second process read while this process writes. A power failure can lose the last runs, because of NORMAL.
 PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
 COLUMNS = ("id", "parent", "object", "created_by", "created_at", "updated_at")
 KIND_COLUMNS = (

@@ -31,7 +31,7 @@ def facet_for(runs: RunsClient, by: Sequence[Dimension], measures: Sequence[Meas
 
 
 async def matching(runs: RunsClient, filters: Mapping[str, Any]) -> int | None:
-    """Return the number of runs that match; None if the API does not tell."""
+    """Return the number of runs that match; None if the API does not report it."""
     try:
         return (await runs.compute_facets(facets=["status"], **filters)).total
     except REFUSALS:

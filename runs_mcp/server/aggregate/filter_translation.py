@@ -17,7 +17,7 @@ Filters = Mapping[str, Any]
 
 
 def mongo_filter(filters: Filters) -> dict[str, Any] | None:
-    """Return the MongoDB filter that selects the same runs, creation times aside; None if no filter does."""
+    """Return the MongoDB filter that selects the same runs, without the creation times; None if no filter does."""
     query: dict[str, Any] = {}
     for name, value in filters.items():
         if value is MISSING:

@@ -49,7 +49,7 @@ class SortedRuns:
 
     @property
     def is_empty(self) -> bool:
-        """True if no run matches, as far as the page can tell."""
+        """True if it is certain that no run matches."""
         return self.complete and not self.runs and not self.without_key
 
 
@@ -86,7 +86,7 @@ async def sort_runs(
 
 
 class FirstRuns:
-    """The first runs of an order, out of any number that are added one by one."""
+    """The first runs of an order, among any number of runs that are added one by one."""
 
     def __init__(self, key: Callable[[Run], float | None], size: int, *, descending: bool) -> None:
         self._key = key

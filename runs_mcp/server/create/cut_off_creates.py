@@ -24,7 +24,7 @@ delivered, and on a busy server each takes a tenth of a second or more."""
 MAX_SETTLE_S = 3.0
 """Maximum seconds of the wait, however busy the server is."""
 HasLeft = Callable[[], Awaitable[bool]]
-"""Tells if the client of a call has closed the connection on which it waits for the answer."""
+"""Returns True once the client of a call has closed the connection on which it waits for the answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -96,9 +96,12 @@ class CutOffCreates:
         return next((started for _, started in self._kept if started.request == request), None)
 
     async def _abandoned(self, earlier: Mapping[StartedCreates, HasLeft]) -> StartedCreates | None:
-        """Return the first call that goes on although its client has closed the connection, as before 2026-07-28."""
+        """Return the first call that goes on although its client has closed the connection.
+
+        Before 2026-07-28, closing the connection does not cancel a call.
+        """
         for started, has_left in earlier.items():
-            # Checked after the connection: that of a call which was answered meanwhile has ended as well.
+            # Checked again after the connection: a call that was answered in the meantime has lost its connection, too.
             if started.request and await has_left() and started.request and started in self._going_on:
                 return started
         return None

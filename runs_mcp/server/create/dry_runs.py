@@ -28,8 +28,8 @@ from runs_mcp.server.runs.name_resolver import UnclearNameError, is_in_code
 async def preview(call: Call, planned: Sequence[PlannedRun]) -> CallToolResult:
     """Return the version, environment and model that each run would use, and whether its data fits the input.
 
-    `GET /interactions/resolve/{interaction}` tells the former; where it is closed, the catalogue of interactions does
-    as far as it goes.
+    `GET /interactions/resolve/{interaction}` returns the version, environment and model. Where this operation is
+    closed, they come from the catalogue of interactions, as far as the catalogue has them.
     """
     server = services(call)
     found: dict[int, Preview] = {}
@@ -87,7 +87,7 @@ def _listed(listing: Listing | None, request: RunRequest) -> Interaction | None:
 async def _resolved(
     call: Call, request: RunRequest, listed: Interaction | None, listing: Listing | None
 ) -> Resolution | None:
-    """Return what the API says that a run of `request` would use; None if the API does not tell.
+    """Return what a run of `request` would use; None if the API does not resolve interactions.
 
     Raises:
         NotFoundError: there is no such interaction, or no such version of it.

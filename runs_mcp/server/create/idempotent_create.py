@@ -301,7 +301,7 @@ def _may_appear_later(lost: RunsApiError) -> bool:
 
 
 def _fits(run: Run, request: RunRequest) -> bool:
-    """Return False if `run` executes another interaction than `request`, or on other data; True if it does not tell."""
+    """Return False if `run` executes another interaction than `request`, or on other data; True if that is unknown."""
     wanted, data = str(request.interaction).partition("@")[0], request.data
     if run.interaction and run.interaction.id != wanted:
         known = run.interaction.id if _ID.fullmatch(wanted) else run.interaction.name

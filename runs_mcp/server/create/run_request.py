@@ -84,7 +84,7 @@ class RunRequest:
         repeated = replace(request, **changes)
         if repeated.interaction is MISSING:
             raise NotRepeatableError(
-                f"Run {run.id} does not tell its interaction: it was deleted, or may not be read. Pass `interaction`."
+                f"Run {run.id} names no interaction: it was deleted, or may not be read. Pass `interaction`."
             )
         if repeated.data is MISSING:
             raise NotRepeatableError(
@@ -99,7 +99,7 @@ class RunRequest:
 
 
 def _request_of(run: Run) -> RunRequest:
-    """Return the request that created `run`, as far as the run tells it."""
+    """Return the request that created `run`, as far as the run contains it."""
     recorded = run.raw.get("config")
     config = dict(recorded) if isinstance(recorded, Mapping) else {}
     environment, model = config.pop("environment", None), config.pop("model", None)

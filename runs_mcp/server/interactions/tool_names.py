@@ -9,7 +9,7 @@ from collections.abc import Sequence
 PREFIX = "run_"
 LONGEST = 64
 MARK = 6
-"""Characters of the hash that tells apart what would have the same name."""
+"""Characters of the hash in names that would otherwise be the same."""
 
 
 def tool_names(endpoints: Sequence[str]) -> list[str]:

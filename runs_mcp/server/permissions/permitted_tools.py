@@ -35,7 +35,7 @@ class PermittedTools:
 
     def __init__(self, runs: RunsClient, auth: AuthSettings) -> None:
         self._runs = runs
-        # A command may ask a person for a password, which is for the first call to do.
+        # A command may ask a person for a password, which only a call may cause, not the start.
         self._readable = auth.command is None
         self._read = anyio.Event()
         self._started = anyio.current_time()

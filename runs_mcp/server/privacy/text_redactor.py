@@ -108,7 +108,7 @@ class _Stage:
         self._rule = rule
         self._pending = b""
         self._position = 0
-        """Position in `pending` of the first byte to return. The byte before it tells whether a word begins there."""
+        """Position in `pending` of the first byte to return. The byte before shows whether a word begins there."""
 
     def feed(self, piece: str) -> str:
         """Return what is certain after `piece`."""

@@ -56,7 +56,7 @@ def for_query(query: Mapping[str, Any]) -> str:
 
 
 def unknown_fields(names: Iterable[str]) -> str:
-    """Return which of the fields `names` are perhaps misspelt."""
+    """Return which of the fields `names` are perhaps misspelled."""
     unknown = {name: _nearest_field(name) for name in names if name not in FIELDS}
     likely = [f"{one_line(name)} (did you mean {near}?)" for name, near in unknown.items() if near]
     return f"Runs may have no field {', '.join(likely)}." if likely else ""

@@ -100,7 +100,7 @@ def _explain_create(
     """Return the meaning of an error that only the tools that execute runs raise."""
     match error:
         case LostCreateError(searched=True, tag=tag, cause=cause):
-            found = f"No run has its tag {tag}, so none was created. Create it again if you still want it."
+            found = f"No run has the tag {tag}, so no run was created. Create the run again if you still want it."
             return f"{_cause(cause)} {found}"
         case LostCreateError(tag=tag, cause=cause):
             advice = mention(
@@ -156,7 +156,7 @@ def cut_off(seconds: float, creates: Sequence[PendingCreate], *, scope: Scope = 
         return change_unanswered(seconds, offered)
     if not creates:
         return no_answer(seconds, scope=scope)
-    number = "a run" if len(creates) == 1 else f"up to {len(creates)} runs"
+    number, them = ("a run", "it") if len(creates) == 1 else (f"up to {len(creates)} runs", "them")
     known = [create.run_id for create in creates if create.run_id]
     named = f" (so far {', '.join(known)})" if known else ""
     if creates[0].tags.keyed:
@@ -164,8 +164,8 @@ def cut_off(seconds: float, creates: Sequence[PendingCreate], *, scope: Scope = 
     else:
         advice = mention(offered, "list_runs", f": list_runs(limit={len(creates)}) shows the newest runs")
     return (
-        f"The call was cut off after {seconds:g} s. It has created {number}{named}, or still creates them in the "
-        f"background. Do not create them again{advice}."
+        f"The call was cut off after {seconds:g} s. It has created {number}{named}, or still creates {them} in the "
+        f"background. Do not create {them} again{advice}."
     )
 
 
@@ -312,8 +312,8 @@ def _unknown_effect(scope: Scope, offered: Offered) -> str:
     if scope == READ:
         return ""
     if scope == MANAGE:
-        seen = mention(offered, "get_run", "get_run shows the run as it is now", "a person has checked the run")
-        return f"It is not known whether this run was changed. Do not repeat it before {seen}."
+        seen = mention(offered, "get_run", "read the run with get_run", "have a person check the run")
+        return f"It is not known whether this run was changed. Before you repeat the change, {seen}."
     newest = mention(offered, "list_runs", "call list_runs(limit=5), which shows", "have a person check")
     return f"It is not known whether a run was created. Before you create it again, {newest} the newest runs."
 

@@ -86,7 +86,7 @@ def found(
 ) -> CallToolResult:
     """Return the runs that `find` gave, with the selected fields.
 
-    At least `left` more match `query`; None if the API did not tell.
+    At least `left` more match `query`; None if that is unknown.
     """
     following: dict[str, Any] = {}
     if left is None:
@@ -129,7 +129,7 @@ def _found(call: Call, shown: Rows, selection: Selection, following: Mapping[str
 
 
 def _missing_fields(shown: Rows, selection: Selection) -> str:
-    """Return which selected fields, which no row has, are perhaps misspelt."""
+    """Return which of the selected fields that no row has are perhaps misspelled."""
     present = {name for document in shown.documents for name in document}
     return empty_result_hints.unknown_fields(
         name for name in selection.included if name.partition(".")[0] not in present

@@ -17,7 +17,7 @@ Named = Literal["interaction", "environment"]
 
 REMEMBERED_S = 60.0
 REREAD_S = 2.0
-"""Seconds after which names are read again for a name that is not among them; a misspelt name may be repeated."""
+"""Seconds after which names are read again for a name that is not among them; a misspelled name may be repeated."""
 MOST_CANDIDATES = 8
 NEWEST_RUNS = 100
 STORED = "oid:"
@@ -175,7 +175,7 @@ class NameResolver:
         matches = _exact(given, directory.options)
         if not matches:
             similar = _similar(given, directory.options)
-            # Something that no run has used may have the exact name.
+            # An interaction or environment that no run has used may have the exact name.
             if similar or not must_exist:
                 directory = await self._catalogue_or(directory, field, within_s=within_s)
             matches = _exact(given, directory.options) or [*similar, *_similar(given, directory.options)]
@@ -185,7 +185,7 @@ class NameResolver:
         """Return the id of a version of an interaction, such as `Review@3`. Each version has its own id.
 
         Raises:
-            UnclearNameError: the API does not tell the id.
+            UnclearNameError: the API does not return the id.
         """
         try:
             resolved = await self._runs.catalog.resolve_interaction(given)

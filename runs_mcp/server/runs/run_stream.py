@@ -68,7 +68,7 @@ class RunStream:
             self.join(0, text)
 
     def streamed_run(self, note: str) -> Run | None:
-        """Return the run that a closed stream has told, with a `note`; None if the stream was not closed."""
+        """Return the run that a closed stream describes, with a `note`; None if the stream was not closed."""
         if self.closed is None:
             return None
         data = self.closed.data

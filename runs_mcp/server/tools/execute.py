@@ -165,7 +165,7 @@ async def stream_run(
 
 
 async def _follow(call: Call, run: Run) -> RunStream:
-    """Follow `run`; start it if it is not started, and the caller may and a person agrees.
+    """Follow `run`. Start the run first if it has not started, provided that the caller may and a person agrees.
 
     Raises:
         ToolError: the caller may not start it.

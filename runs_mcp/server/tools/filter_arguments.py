@@ -108,7 +108,7 @@ class SearchArguments(TypedDict, total=False):
 
 
 def unwrapped(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `arguments` with each list of one value replaced by the value, as hints and older editions want it."""
+    """Return `arguments` with each list of one value replaced by the value, which hints and older editions need."""
     return {
         name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in arguments.items()
     }

@@ -46,7 +46,7 @@ def _matches(interaction: Interaction, query: str | MISSING, tag: str | MISSING)
 
 
 async def _resolved(call: Call, interaction: str) -> Resolution | None:
-    """Return what a run would use; None where the API does not tell."""
+    """Return what a run would use; None where the API does not resolve interactions."""
     try:
         return await services(call).runs.catalog.resolve_interaction(interaction)
     except RunsApiError:

@@ -1,4 +1,4 @@
-"""An operation of the Runs API as a tool: a typed function, and what a client is told about it."""
+"""An operation of the Runs API as a tool: a typed function, and its description for clients."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
