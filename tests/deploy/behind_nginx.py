@@ -14,10 +14,10 @@ import pytest
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
-from tests import upstream
+from tests import ROOT, upstream
 from tests.calls import Notifications, call
 from tests.http.service import Endpoint, Running, configured, connected, running
-from tests.ports import ROOT, free_ports, listening
+from tests.ports import free_ports, wait_for_server
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +49,7 @@ async def nginx(folder: Path, urls: Sequence[str]) -> AsyncIterator[str]:
     command = ["nginx", "-c", str(file), "-g", "daemon off; user root;"]
     async with await anyio.open_process(command, stdout=DEVNULL, stderr=None) as process:
         try:
-            await listening(port)
+            await wait_for_server(port)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

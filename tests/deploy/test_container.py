@@ -15,9 +15,10 @@ import pytest
 import yaml
 from anyio.abc import Process
 
+from tests import ROOT
 from tests.calls import Notifications, call
 from tests.http.service import Endpoint, connected
-from tests.ports import ROOT, free_ports
+from tests.ports import free_ports
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
