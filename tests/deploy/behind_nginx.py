@@ -96,7 +96,7 @@ async def test_each_chunk_comes_through_before_the_next_is_written(tmp_path: Pat
     async with (
         upstream.serving(replies) as api,
         proxied(api, tmp_path) as at,
-        connected(at, mode, authorization=at.bearer[0]) as client,
+        connected(at, mode, {"authorization": at.bearer[0]}) as client,
     ):
         answer = await call(client, "create_run", interaction="i", progress=progress)
     assert not answer.failed
@@ -109,7 +109,7 @@ async def test_callers_are_spread_over_the_replicas_and_each_stays_with_its_repl
             assert (await at.ask("tools/list", authorization=bearer)).status_code == 200
         assert all(answered(replica) for replica in at.replicas)
         for bearer in at.bearer[:3]:
-            async with connected(at, "legacy", authorization=bearer) as client:
+            async with connected(at, "legacy", {"authorization": bearer}) as client:
                 for _ in range(3):
                     assert not (await call(client, "list_runs")).failed
 

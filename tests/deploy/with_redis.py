@@ -478,7 +478,7 @@ async def test_profiles_share_nothing(redis: Redis, tmp_path: Path) -> None:
         made = []
         async with running(config) as at:
             for caller in bearer.values():
-                async with connected(at, "auto", authorization=caller) as client:
+                async with connected(at, "auto", {"authorization": caller}) as client:
                     made.append((await call(client, "create_run", interaction="i", request_key="k")).structured["id"])
     assert made == ["a", "b"]
 

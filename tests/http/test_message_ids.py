@@ -21,13 +21,10 @@ from runs_mcp.http.layers import message_ids
 from runs_mcp.http.layers.message import MessageReader, message_of
 from runs_mcp.http.layers.message_ids import MessageIds
 from tests import upstream
-from tests.http.callers import INITIALIZE, SESSION
-from tests.http.service import ACCEPT, MODERN, Running, configured, running
+from tests.http.service import ACCEPT, INITIALIZE, LEGACY, MODERN, SESSION, Running, configured, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
-
-LEGACY = "2025-11-25"
 
 
 class SlowRuns:
