@@ -35,8 +35,8 @@ META = {
 class Clock:
     """A clock that stands still until a test sets `now`."""
 
-    def __init__(self) -> None:
-        self.now = 1_000.0
+    def __init__(self, now: float = 1_000) -> None:
+        self.now = now
 
     def __call__(self) -> float:
         return self.now

@@ -59,7 +59,7 @@ async def test_a_request_has_a_line_with_caller_operation_and_outcome(
     process: tuple[Endpoint, Log], callers: dict[str, str], mode: str
 ) -> None:
     at, log = process
-    headers = {"authorization": f"Bearer {callers['ci']}", "x-request-id": f"ticket-{mode}"}
+    headers = {**bearer(callers["ci"]), "x-request-id": f"ticket-{mode}"}
     async with connected(at, mode, headers) as client:
         await call(client, "list_runs", tag="private words")
         line = await log.line(f"ticket-{mode}", tool="list_runs")
@@ -101,7 +101,7 @@ async def test_every_line_logged_during_a_request_carries_its_id(
     process: tuple[Endpoint, Log], callers: dict[str, str]
 ) -> None:
     at, log = process
-    headers = {"authorization": f"Bearer {callers['stranger']}", "x-request-id": "t-403"}
+    headers = {**bearer(callers["stranger"]), "x-request-id": "t-403"}
     assert (await at.ask("tools/list", **headers)).status_code == 403
     line = await log.line("t-403", logger="runs_mcp.http.auth.admission")
     assert line["event"] == "a caller was refused: no profile matches stranger"
@@ -109,7 +109,7 @@ async def test_every_line_logged_during_a_request_carries_its_id(
 
 async def test_each_started_run_has_an_audit_line(process: tuple[Endpoint, Log], callers: dict[str, str]) -> None:
     at, log = process
-    headers = {"authorization": f"Bearer {callers['writer']}", "x-request-id": "t-create"}
+    headers = {**bearer(callers["writer"]), "x-request-id": "t-create"}
     async with connected(at, "auto", headers) as client:
         answer = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 1, "delay_ms": 1})
         started = await log.line("t-create", event="run started")

@@ -14,7 +14,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.service import configured, connected, running
+from tests.http.service import bearer, configured, connected, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
@@ -34,7 +34,7 @@ def key(tmp_path: Path) -> str:
 @pytest.fixture
 def headers(key: str) -> dict[str, str]:
     """Return the headers that a caller's browser sends."""
-    return {"authorization": f"Bearer {key}", "origin": ORIGIN, "x-request-id": "ticket-1"}
+    return {**bearer(key), "origin": ORIGIN, "x-request-id": "ticket-1"}
 
 
 def everything(api: Upstream, folder: Path) -> Config:
