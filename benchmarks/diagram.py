@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.structure import PACKAGE, ROOT, Source
+from benchmarks.structure import PACKAGE, Source
+from tests import ROOT
 
 DEPTH = 2
 """Levels of packages that have a box of their own; the packages inside are listed in the box."""

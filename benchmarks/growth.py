@@ -26,7 +26,7 @@ from benchmarks.speed import TRANSPORTS
 from runs_mcp.sandbox import DEMO_KEY
 from runs_mcp.sandbox.content import samples
 from runs_mcp.sandbox.storage.run_store import RunStore
-from tests.ports import LOOPBACK, free_ports, listening
+from tests.ports import LOOPBACK, free_ports, wait_for_server
 
 NEWEST = "66a1f0c2e4b0a1b2c3d4ffff"
 PLACES = (Place(OURS, "stdio", LEGACY), Place(OURS, "HTTP", LEGACY), Place(OURS, "HTTP", MODERN))
@@ -54,7 +54,7 @@ async def sandbox(runs: int) -> AsyncIterator[tuple[Environment, Usage]]:
         command = [sys.executable, "-m", "runs_mcp", "sandbox", "--port", str(port), "--data", str(file)]
         async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL) as process:
             try:
-                await listening(port)
+                await wait_for_server(port)
                 environment = {
                     **inherited(),
                     "RUNS_MCP_API__BASE_URL": f"http://{LOOPBACK}:{port}/api/v1",

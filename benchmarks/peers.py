@@ -16,7 +16,7 @@ from benchmarks import endpoint, pipes
 from benchmarks.driver import LEGACY, MODERN, Era, Measurement, Session, Usage
 from tests.clients import node
 from tests.clients.interpreter import python_with
-from tests.ports import LOOPBACK, free_ports, listening
+from tests.ports import LOOPBACK, free_ports, wait_for_server
 
 HERE = Path(__file__).parent
 SERVERS = HERE / "servers"
@@ -148,7 +148,7 @@ async def serving(peer: Peer, environment: Environment) -> AsyncIterator[tuple[i
         command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, env=environment
     ) as process:
         try:
-            await listening(port)
+            await wait_for_server(port)
             yield port, process
         finally:
             process.kill()

@@ -1,11 +1,12 @@
 """Tables of benchmarks: printed, and written between the markers of docs/benchmarks.md."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import click
 
-FILE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+from tests import ROOT
+
+FILE = ROOT / "docs" / "benchmarks.md"
 write_option = click.option("--write", is_flag=True, help="Write the tables into docs/benchmarks.md.")
 
 

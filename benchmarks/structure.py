@@ -19,8 +19,8 @@ from pathlib import Path
 import click
 
 from benchmarks import report, style
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = "runs_mcp"
 SOURCES = (PACKAGE, "tests", "evals", "benchmarks", "docs")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "prompts/*.md", "evals/*.md")

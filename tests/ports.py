@@ -1,12 +1,9 @@
-"""Free ports of this machine, and the folder of the project."""
+"""Ports of this machine."""
 
 import socket
-from pathlib import Path
 
 import anyio
 
-ROOT = Path(__file__).parents[1]
-"""The project."""
 LOOPBACK = "127.0.0.1"
 START_S = 30
 
@@ -21,7 +18,7 @@ def free_ports(count: int) -> list[int]:
             listener.close()
 
 
-async def listening(port: int) -> None:
+async def wait_for_server(port: int) -> None:
     """Wait until a server listens at `port`.
 
     Raises:

@@ -28,7 +28,7 @@ from runs_mcp.cli.check.runner import CHECKS, examine
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
 from runs_mcp.sandbox.access import EXECUTE_ONLY_KEY
 from runs_mcp.server.tools import OPERATIONS as TOOLS
-from tests import upstream
+from tests import ROOT, upstream
 from tests.clients.processes import CLEAN
 from tests.upstream import TOKEN, Replies, Reply, reply
 
@@ -62,7 +62,7 @@ GOOD: Replies = {
     "GET /runs/000000000000000000000000/stream": reply({"error": "Not Found", "status": 404}, 404),
 }
 Found = Mapping[str, Finding]
-PAGE = (Path(__file__).parents[1] / "docs" / "check.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
 
 
 def until(name: str) -> Sequence[Check]:
@@ -435,7 +435,7 @@ async def test_an_unresponsive_api_is_reported(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def listening(behave: Callable[[SocketStream], Awaitable[object]]) -> AsyncIterator[int]:
+async def tcp_server(behave: Callable[[SocketStream], Awaitable[object]]) -> AsyncIterator[int]:
     """Yield the port of a server with the given behaviour."""
 
     async def serve(connection: SocketStream) -> None:
@@ -474,7 +474,7 @@ async def test_no_credential_is_sent_to_an_untrusted_certificate(
     if trusted:
         authority.cert_pem.write_to_path(folder / "ca.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
-    async with listening(shake_hands if identity else greet) as port:
+    async with tcp_server(shake_hands if identity else greet) as port:
         found = await examined(folder, {"api": {"base_url": f"https://127.0.0.1:{port}", "auth": {"value": TOKEN}}})
     assert failures(found) == {failing}
     assert says in found[failing].text
@@ -510,7 +510,7 @@ async def test_a_proxy_is_named_without_its_password_and_a_foreign_host_noticed(
             assert request.startswith(b"GET http://api.vertesia.io/api/v1/runs")
             await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
 
-    async with listening(answer) as port:
+    async with tcp_server(answer) as port:
         monkeypatch.setenv("HTTP_PROXY", f"http://user:proxy-password@127.0.0.1:{port}")
         found = await examined(folder, {"api": api}, WITHOUT_OPERATIONS)
     assert not failures(found)

@@ -14,8 +14,9 @@ from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.load import PATHS, load
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
+from tests import ROOT
 
-EXAMPLE = Path(__file__).parents[1] / "config.example.json"
+EXAMPLE = ROOT / "config.example.json"
 KEYS = {"kind": "bearer", "keys_file": "keys.json"}
 TOKENS = {"kind": "jwt", "issuer": "https://a.b", "resource_url": "https://c.d/mcp", "jwks_url": "https://a.b/jwks"}
 ANOTHER = {"base_url": "https://runs.example.com/api/v1"}

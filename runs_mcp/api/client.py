@@ -108,11 +108,10 @@ class RunsClient:
         """The operations on interactions and environments."""
 
     async def __aenter__(self) -> Self:
-        await self._requester.__aenter__()
         return self
 
-    async def __aexit__(self, *error: object) -> None:
-        await self._requester.__aexit__(*error)
+    async def __aexit__(self, *_: object) -> None:
+        await self._requester.aclose()
 
     @property
     def edition(self) -> Edition:

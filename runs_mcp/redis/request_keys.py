@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 import anyio
 from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
-from typing_extensions import override
 
 from runs_mcp.redis.connection import skip_if_redis_fails
 from runs_mcp.server.runs.shared_state import KeyedRun, OwnRequestKeys
@@ -20,23 +19,21 @@ TRY_S = 0.05
 LEAVING_S = 2.0
 
 
-class RedisRequestKeys(OwnRequestKeys):
+class RedisRequestKeys:
     """A lock for each key, and the runs that keys created within the last day."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:
-        super().__init__()
         self._redis = redis
         self._prefix = prefix
+        self._own = OwnRequestKeys()
 
-    @override
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[None]:
         """Hold `key` for the duration of the block, after all other calls in all replicas have released it."""
         lock = self._redis.lock(f"{self._prefix}:creating:{key}", timeout=LOCK_S, sleep=TRY_S, thread_local=False)
-        async with super().held(key), _locked(lock):
+        async with self._own.held(key), _locked(lock):
             yield
 
-    @override
     async def find(self, key: str) -> KeyedRun | None:
         """Return the run that `key` created within the last day, or that this process remembers."""
         with skip_if_redis_fails("looking up a request key"):
@@ -45,12 +42,11 @@ class RedisRequestKeys(OwnRequestKeys):
             if run_id:
                 return KeyedRun(run_id, request)
         # Redis fails, failed when the run was created, or has lost its data since.
-        return await super().find(key)
+        return await self._own.find(key)
 
-    @override
     async def keep(self, key: str, run: KeyedRun) -> None:
         """Remember for a day the run that `key` created."""
-        await super().keep(key, run)  # in this process too, in case Redis fails before the next `find`
+        await self._own.keep(key, run)  # in this process too, in case Redis fails before the next `find`
         with skip_if_redis_fails("keeping a request key"):
             await self._redis.set(f"{self._prefix}:created:{key}", f"{run.request} {run.run_id}", ex=KEPT_S)
 

@@ -1,7 +1,6 @@
 """Counts of started runs shared by replicas: the runs that all of them start count together."""
 
 from redis.asyncio import Redis
-from typing_extensions import override
 
 from runs_mcp.config.settings import CreateLimitSettings
 from runs_mcp.redis.connection import skip_if_redis_fails
@@ -27,15 +26,14 @@ return minute
 """
 
 
-class RedisStartCounts(OwnStartCounts):
+class RedisStartCounts:
     """Counts in Redis; while Redis fails, those of this replica alone."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:
-        super().__init__()
         self._redis = redis
         self._key = f"{prefix}:started"
+        self._own = OwnStartCounts()
 
-    @override
     async def take(self, limit: CreateLimitSettings) -> int | None:
         """Count a run in Redis, and in this replica too, in case Redis fails later."""
         with skip_if_redis_fails("counting a started run"):
@@ -45,24 +43,21 @@ class RedisStartCounts(OwnStartCounts):
                 return None
             minute = int(taken)
             # If Redis has lost its data, this replica still knows the runs that it started.
-            if any(window.left(self._counts, minute) < 1 for window in windows(limit)):
-                await self._redis.hincrby(self._key, str(minute), -1)
-                return None
-            self._counts[minute] += 1
-            return minute
-        return await super().take(limit)
+            if self._own.count(limit, minute):
+                return minute
+            await self._redis.hincrby(self._key, str(minute), -1)
+            return None
+        return await self._own.take(limit)
 
-    @override
     async def give_back(self, minute: int) -> None:
         """Take back a count of `minute`."""
-        await super().give_back(minute)
+        await self._own.give_back(minute)
         with skip_if_redis_fails("giving back the count of a run"):
             await self._redis.hincrby(self._key, str(minute), -1)
 
-    @override
     async def read(self) -> tuple[int, Counts]:
         """Return the current minute, and the counts of all replicas; or of this replica, where they are higher."""
-        own_minute, own = await super().read()
+        own_minute, own = await self._own.read()
         with skip_if_redis_fails("reading the counts of started runs"):
             seconds, _ = await self._redis.time()
             shared = await self._redis.hgetall(self._key)

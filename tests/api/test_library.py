@@ -14,9 +14,10 @@ import pytest
 from runs_mcp import api
 from runs_mcp.api import DefaultTransport, InvalidArgumentError, RunsClient, SetupError, connect
 from runs_mcp.sandbox import DEMO_KEY, Sandbox
+from tests import ROOT
 from tests.api import typed_user_code
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "library.md"
+DOCUMENT = ROOT / "docs" / "library.md"
 OPERATIONS = [
     "list_runs",
     "get_run",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
 import httpx2
 import pytest
 from mcp.client import Client
@@ -30,14 +29,13 @@ from runs_mcp.server.server import build_server
 from tests import upstream
 from tests.calls import Answer, call
 from tests.clients.processes import CLEAN
-from tests.http.callers import INITIALIZE, JSON, SESSION, calling
-from tests.http.service import Clock, running
+from tests.http import service
+from tests.http.service import Clock, bearer, running
 from tests.http_client import sdk_http_client
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
 CREATE = {"interaction": "i", "data": {"text": "Hi"}}
-CLIENT = Implementation(name="patient", version="1")
 NOTE = "The same call was cut off"
 
 
@@ -152,21 +150,20 @@ async def test_a_repeat_after_a_timeout_gets_the_run(mode: str, platform: Platfo
 async def test_a_repeat_after_a_lost_connection_gets_the_run(platform: Platform, api: Upstream) -> None:
     """In 2025-11-25 a call goes on although the connection that waits for its answer is closed."""
     asked = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "create_run", "arguments": CREATE}}
-    async with running(configured(api)) as at, httpx.AsyncClient(headers=JSON, timeout=30) as http:
-        url = at.endpoint
-        http.headers[SESSION] = (await http.post(url, json=INITIALIZE)).headers[SESSION]
+    async with running(configured(api)) as at:
+        session = await at.open_session()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: http.post(url, json=asked))
+            tasks.start_soon(lambda: at.post(asked, **session))
             await platform.arrived[1].wait()
             tasks.cancel_scope.cancel()
         answers: list[str] = []
 
         async def repeat() -> None:
-            answers.append((await http.post(url, json={**asked, "id": 8})).text)
+            answers.append((await at.post({**asked, "id": 8}, **session)).text)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(repeat)
-            await http.post(url, json={"jsonrpc": "2.0", "id": 9, "method": "tools/list"})
+            await at.post({"jsonrpc": "2.0", "id": 9, "method": "tools/list"}, **session)
             platform.answering.set()
     assert NOTE in answers[0]
     assert "text of r1" in answers[0]
@@ -186,17 +183,17 @@ async def test_a_repeat_gets_the_run_whatever_arrives_first(
     messages = {"the call": asked, "the cancellation": cancellation, "the repeat": {**asked, "id": 8}}
     order = sorted(messages, key=lambda name: name != first_to_arrive)
     answers: dict[str, str] = {}
-    async with running(configured(api)) as at, httpx.AsyncClient(headers=JSON, timeout=30) as http:
-        http.headers[SESSION] = (await http.post(at.endpoint, json=INITIALIZE)).headers[SESSION]
+    async with running(configured(api)) as at:
+        session = await at.open_session()
 
         async def send(name: str) -> None:
-            answers[name] = (await http.post(at.endpoint, json=messages[name])).text
+            answers[name] = (await at.post(messages[name], **session)).text
 
         async with anyio.create_task_group() as tasks:
             for name in order:
                 tasks.start_soon(send, name)
                 # Answered after the message was read.
-                await http.post(at.endpoint, json={"jsonrpc": "2.0", "id": f"after {name}", "method": "tools/list"})
+                await at.post({"jsonrpc": "2.0", "id": f"after {name}", "method": "tools/list"}, **session)
             platform.answering.set()
     assert "text of r1" in answers["the repeat"]
     assert api.count("POST /runs") == 1
@@ -259,8 +256,8 @@ async def test_a_repeat_by_another_caller_creates_a_run_and_leaves_the_first_to_
     http = {"auth": {"kind": "bearer", "keys_file": file}}
     async with (
         running(configured(api, http=http)) as at,
-        calling(at.endpoint, tokens[0], client_info=CLIENT) as first,
-        calling(at.endpoint, tokens[1], client_info=CLIENT) as second,
+        service.connected(at, headers=bearer(tokens[0])) as first,
+        service.connected(at, headers=bearer(tokens[1])) as second,
     ):
         await cut_off(first, platform)
         assert (await repeated(second, platform)).structured["id"] == "r2"

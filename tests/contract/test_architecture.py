@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks import diagram, structure
+from tests import ROOT
 
-PACKAGE = structure.ROOT / structure.PACKAGE
-DOCUMENT = (structure.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PACKAGE = ROOT / structure.PACKAGE
+DOCUMENT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 TABLE = DOCUMENT.partition("## Where to change what")[2].partition("## Decisions")[0]
 ROW = re.compile(r"^\| (?P<change>[^|`]+) \| (?P<places>[^|]*`[^|]+) \|$", re.MULTILINE)
 
@@ -25,7 +26,7 @@ def places() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("change", "place"), [*places()])
 def test_every_place_in_the_table_exists(change: str, place: str) -> None:
-    assert [*PACKAGE.glob(place)] or [*structure.ROOT.glob(place)], f"{change}: {place}"
+    assert [*PACKAGE.glob(place)] or [*ROOT.glob(place)], f"{change}: {place}"
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,6 @@ def test_the_table_names_a_place_for_every_common_change(subject: str) -> None:
 
 
 def test_the_drawing_has_a_box_for_every_package() -> None:
-    drawn = diagram.draw(structure.ROOT)
+    drawn = diagram.draw(ROOT)
     for folder in (path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()):
         assert f"runs_mcp.{folder.name}: " in drawn

@@ -12,11 +12,11 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp.server.tools import OPERATIONS
-from tests import upstream
+from tests import ROOT, upstream
 from tests.calls import PATIENT, call
 from tests.clients import node
 from tests.clients.processes import CLEAN
-from tests.contract.conftest import BIN, CODE, EXAMPLE, PROMPTS, ROOT
+from tests.contract.conftest import BIN, CODE, EXAMPLE, PROMPTS
 from tests.upstream import reply
 
 pytestmark = pytest.mark.anyio

@@ -12,9 +12,10 @@ from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp import __version__
 from runs_mcp.server.tools import OPERATIONS
+from tests import ROOT
 from tests.calls import PATIENT
 from tests.clients.processes import CLEAN
-from tests.contract.conftest import BIN, ROOT
+from tests.contract.conftest import BIN
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

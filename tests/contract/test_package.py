@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import CODE, EXAMPLE, PROMPTS, ROOT
+from tests import ROOT
+from tests.contract.conftest import CODE, EXAMPLE, PROMPTS
 
 
 @pytest.mark.slow

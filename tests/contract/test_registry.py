@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from runs_mcp import __version__
 from runs_mcp.config.load import load
-from tests.contract.conftest import ROOT
+from tests import ROOT
 
 Text = Annotated[str, Field(min_length=1, max_length=100)]
 

@@ -1,11 +1,10 @@
 """One version, in `runs_mcp/__init__.py`: whatever else states it says the same."""
 
 import re
-from pathlib import Path
 
 from runs_mcp import __version__
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
 
 

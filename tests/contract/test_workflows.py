@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 GITHUB = ROOT / ".github"
 TOOLS = Path(sys.executable).parent
 SCHEMAS = {

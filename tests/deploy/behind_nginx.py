@@ -14,10 +14,10 @@ import pytest
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
-from tests import upstream
+from tests import ROOT, upstream
 from tests.calls import Notifications, call
 from tests.http.service import Endpoint, Running, configured, connected, running
-from tests.ports import ROOT, free_ports, listening
+from tests.ports import free_ports, wait_for_server
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +49,7 @@ async def nginx(folder: Path, urls: Sequence[str]) -> AsyncIterator[str]:
     command = ["nginx", "-c", str(file), "-g", "daemon off; user root;"]
     async with await anyio.open_process(command, stdout=DEVNULL, stderr=None) as process:
         try:
-            await listening(port)
+            await wait_for_server(port)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -96,7 +96,7 @@ async def test_each_chunk_comes_through_before_the_next_is_written(tmp_path: Pat
     async with (
         upstream.serving(replies) as api,
         proxied(api, tmp_path) as at,
-        connected(at, mode, authorization=at.bearer[0]) as client,
+        connected(at, mode, {"authorization": at.bearer[0]}) as client,
     ):
         answer = await call(client, "create_run", interaction="i", progress=progress)
     assert not answer.failed
@@ -109,7 +109,7 @@ async def test_callers_are_spread_over_the_replicas_and_each_stays_with_its_repl
             assert (await at.ask("tools/list", authorization=bearer)).status_code == 200
         assert all(answered(replica) for replica in at.replicas)
         for bearer in at.bearer[:3]:
-            async with connected(at, "legacy", authorization=bearer) as client:
+            async with connected(at, "legacy", {"authorization": bearer}) as client:
                 for _ in range(3):
                     assert not (await call(client, "list_runs")).failed
 

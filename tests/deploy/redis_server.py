@@ -9,7 +9,7 @@ from subprocess import DEVNULL
 import anyio
 from anyio.abc import Process
 
-from tests.ports import LOOPBACK, free_ports, listening
+from tests.ports import LOOPBACK, free_ports, wait_for_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ async def redis_server(folder: Path, *options: str, port: int | None = None) -> 
     command = ["redis-server", "--port", str(port), "--bind", LOOPBACK, "--save", "", "--dir", str(folder), *options]
     async with await anyio.open_process(command, stdin=DEVNULL, stdout=DEVNULL, stderr=None) as process:
         try:
-            await listening(port)
+            await wait_for_server(port)
             yield Redis(f"redis://{LOOPBACK}:{port}/0", process)
         finally:
             if process.returncode is None:

@@ -19,7 +19,7 @@ from tests.calls import Answer, call
 from tests.clients.processes import CLEAN, http_process
 from tests.deploy.behind_nginx import nginx
 from tests.deploy.redis_server import redis_server
-from tests.http.service import Endpoint, connected
+from tests.http.service import Endpoint, bearer, connected
 from tests.sandbox.sandbox_client import signed_in
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +52,7 @@ class Agent:
             self.tries += 1
             self.text = ""
             try:
-                async with connected(at, self.mode, authorization=f"Bearer agent-{self.number}") as client:
+                async with connected(at, self.mode, bearer(f"agent-{self.number}")) as client:
                     self.answer = await call(
                         client,
                         "create_run",

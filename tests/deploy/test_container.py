@@ -15,9 +15,10 @@ import pytest
 import yaml
 from anyio.abc import Process
 
+from tests import ROOT
 from tests.calls import Notifications, call
-from tests.http.service import Endpoint, connected
-from tests.ports import ROOT, free_ports
+from tests.http.service import Endpoint, bearer, connected
+from tests.ports import free_ports
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -102,7 +103,7 @@ async def test_the_compose_services_are_healthy_and_serve_a_caller_with_a_key(tm
         assert (await at.get("/readyz")).json() == {"status": "ready"}
         assert (await at.ask("tools/list")).status_code == 401
         progress = Notifications()
-        async with connected(at, "auto", authorization=f"Bearer {key}") as client:
+        async with connected(at, "auto", bearer(key)) as client:
             slow = {"interaction": "SlowWriter", "data": {"chunks": 5, "delay_ms": 1}}
             run = await call(client, "create_run", progress=progress, **slow)
         assert progress.text == run.structured["result"]

@@ -9,7 +9,7 @@ import yaml
 
 from runs_mcp.config.load import load
 from runs_mcp.http.layers.health import LIVE, READY
-from tests.ports import ROOT
+from tests import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ import pytest
 
 from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.load import load
-from tests.ports import ROOT
+from tests import ROOT
 
 UNIT = (ROOT / "deploy" / "runs-mcp.service").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")

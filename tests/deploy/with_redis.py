@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp.shared.subscriptions import ResourceUpdated
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types import CLIENT_CAPABILITIES_META_KEY
 from pydantic import SecretStr
 from redis.asyncio import Redis as Client
 from starlette.requests import Request
@@ -41,7 +41,7 @@ from runs_mcp.server.runs.shared_state import KeyedRun
 from tests import upstream
 from tests.calls import Answer, Notifications, call
 from tests.deploy.redis_server import Redis, redis_server
-from tests.http.service import MODERN, Running, configured, connected, running
+from tests.http.service import META, MODERN, Running, bearer, configured, connected, running
 from tests.ports import free_ports
 from tests.ui.conftest import admitted
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
@@ -453,11 +453,7 @@ async def test_replicas_agree_on_a_new_key_for_questions_after_redis_has_lost_it
 
 async def asked(at: Running, **answers: Any) -> dict[str, Any]:
     """Send a create that must be confirmed, and return the answer. A real client would ask the same replica again."""
-    meta = {
-        PROTOCOL_VERSION_META_KEY: MODERN,
-        CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}},
-        CLIENT_INFO_META_KEY: {"name": "by hand", "version": "1"},
-    }
+    meta = {**META, CLIENT_CAPABILITIES_META_KEY: {"elicitation": {"form": {}}}}
     params = {"name": "create_run", "arguments": {"interaction": "i"}, "_meta": meta, **answers}
     headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "create_run"}
     answer = await at.post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, **headers)
@@ -469,16 +465,16 @@ async def asked(at: Running, **answers: Any) -> dict[str, Any]:
 async def test_profiles_share_nothing(redis: Redis, tmp_path: Path) -> None:
     replies: Replies = {CREATE: [reply({**DONE, "id": "a"}), reply({**DONE, "id": "b"})], "GET /runs": reply([])}
     file = tmp_path / "keys.json"
-    bearer = {name: f"Bearer {keys.add(file, name, ('runs:read', 'runs:create'))}" for name in ("one", "other")}
+    caller_keys = {name: keys.add(file, name, ("runs:read", "runs:create")) for name in ("one", "other")}
     async with upstream.serving(replies) as api:
         auth = BearerAuthSettings(kind="bearer", keys_file=file)
         config = sharing(api, redis.url, auth=auth).model_copy(
-            update={"profiles": {name: ProfileSettings(callers=(name,)) for name in bearer}}
+            update={"profiles": {name: ProfileSettings(callers=(name,)) for name in caller_keys}}
         )
         made = []
         async with running(config) as at:
-            for caller in bearer.values():
-                async with connected(at, "auto", authorization=caller) as client:
+            for key in caller_keys.values():
+                async with connected(at, "auto", bearer(key)) as client:
                     made.append((await call(client, "create_run", interaction="i", request_key="k")).structured["id"])
     assert made == ["a", "b"]
 

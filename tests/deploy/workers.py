@@ -21,7 +21,6 @@ from tests.calls import Answer, call
 from tests.clients.processes import http_process
 from tests.command_line import configuration, start_command
 from tests.deploy.redis_server import redis_server
-from tests.http.callers import INITIALIZE, PING, SESSION
 from tests.http.service import Endpoint, connected
 from tests.http_client import http_client
 from tests.ports import LOOPBACK, free_ports
@@ -104,9 +103,8 @@ async def test_all_workers_serve_clients_of_both_eras(service: Started) -> None:
 
 
 async def test_a_session_is_served_over_every_connection(service: Started) -> None:
-    opened = await service.post(INITIALIZE)
-    session = {SESSION: opened.headers[SESSION], "mcp-protocol-version": "2025-11-25", "connection": "close"}
-    statuses = [(await service.post(PING, **session)).status_code for _ in range(AGENTS)]
+    session = await service.open_session()
+    statuses = [(await service.ping(**session, connection="close")).status_code for _ in range(AGENTS)]
     assert statuses == [200] * AGENTS
 
 
@@ -138,12 +136,11 @@ async def test_a_stop_answers_the_calls_in_flight_and_ends_every_process(service
 
 
 async def test_a_worker_that_was_killed_is_replaced_and_its_clients_open_new_sessions(service: Started) -> None:
-    opened = [(await service.post(INITIALIZE, connection="close")).headers[SESSION] for _ in range(AGENTS)]
+    sessions = [await service.open_session(connection="close") for _ in range(AGENTS)]
     service.workers[0].kill()
     await service.until("runs_mcp_worker_restarts_total", lambda sums: sums == {"": 1})
     await service.until("runs_mcp_workers", lambda sums: sums == {"": WORKERS})
-    sessions = [{SESSION: session, "mcp-protocol-version": "2025-11-25"} for session in opened]
-    statuses = {(await service.post(PING, **session)).status_code for session in sessions}
+    statuses = {(await service.ping(**session)).status_code for session in sessions}
     assert statuses == {200, 404}
     async with connected(service, "legacy") as client:
         assert not (await call(client, "list_runs", limit=1)).failed

@@ -8,8 +8,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from runs_mcp.sandbox import DEMO_KEY, running
+from tests import ROOT
 from tests.clients.processes import CLEAN
-from tests.docs.documents import ROOT
 from tests.docs.machine import Machine
 
 EXAMPLE = (ROOT / "config.example.json").read_text(encoding="utf-8")

@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from runs_mcp.config.settings import Config
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 GUIDES = [Path("README.md"), *sorted(file.relative_to(ROOT) for file in ROOT.glob("docs/*.md"))]
 """Documents for users: all of their commands and configurations are run."""
 DOCUMENTS = [*GUIDES, *map(Path, ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "evals/README.md"))]

@@ -15,8 +15,9 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from runs_mcp.server.tools import OPERATIONS
+from tests import ROOT
 from tests.calls import PATIENT
-from tests.docs.documents import ROOT, SERVERS
+from tests.docs.documents import SERVERS
 
 BIN = Path(sys.executable).parent
 SECRET = "…"

@@ -32,8 +32,7 @@ from tests import upstream
 from tests.calls import PATIENT, call
 from tests.clients.processes import CLEAN
 from tests.docs.machine import BIN
-from tests.http.callers import INITIALIZE, SESSION
-from tests.http.service import ACCEPT, Endpoint, configured, running
+from tests.http.service import ACCEPT, INITIALIZE, SESSION, Endpoint, configured, running
 from tests.http.test_workers import worker
 from tests.http_client import http_client
 from tests.ports import free_ports

@@ -13,9 +13,10 @@ import click
 import pytest
 
 from runs_mcp.cli.main import main
+from tests import ROOT
 from tests.clients.processes import CLEAN
 from tests.docs.conftest import EXAMPLE, NewMachine
-from tests.docs.documents import GUIDES, ROOT, Block, Span, blocks, code, each, is_ours
+from tests.docs.documents import GUIDES, Block, Span, blocks, code, each, is_ours
 from tests.docs.machine import BIN, added
 
 

@@ -6,7 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.docs.documents import DOCUMENTS, ROOT, anchors, code, links
+from tests import ROOT
+from tests.docs.documents import DOCUMENTS, anchors, code, links
 
 A_PATH = re.compile(r"(?:\.ci|\.github|benchmarks|deploy|docs|evals|prompts|runs_mcp|tests)/[\w./*-]*")
 

@@ -11,7 +11,8 @@ from docs.generate.settings import paths
 from runs_mcp.config.problems import CONFIG_VARIABLE
 from runs_mcp.config.settings import ENV_PREFIX
 from runs_mcp.server.tools import OPERATIONS
-from tests.docs.documents import DOCUMENTS, ROOT, code
+from tests import ROOT
+from tests.docs.documents import DOCUMENTS, code
 
 SETTINGS = {path.replace("*", "NAME") for path in paths()}
 VARIABLES = {CONFIG_VARIABLE} | {ENV_PREFIX + path.replace(".", "__").upper() for path in SETTINGS}

@@ -11,7 +11,6 @@ import pytest
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import HTMLResponse, Response
 
-from runs_mcp.server.create import idempotent_create
 from tests.docs.documents import tokens
 from tests.docs.provoked_errors import (
     Check,
@@ -270,12 +269,8 @@ def pattern(text: str) -> str:
     return f"{status}.*{re.escape(said)}".replace("…", ".+")
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idempotent_create, "SEARCH_AFTER_S", (0, 0))
-
-
 @pytest.mark.parametrize("text", HOW)
+@pytest.mark.usefixtures("quick_polls")
 @pytest.mark.slow
 async def test_quoted_errors_occur(text: str, tmp_path: Path) -> None:
     said = " ".join((await HOW[text].says(tmp_path)).split())

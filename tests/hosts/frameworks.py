@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests import ROOT
 from tests.clients import node
 from tests.clients.interpreter import python_with
-from tests.ports import ROOT
 
 Transport = Literal["stdio", "http"]
 TRANSPORTS: tuple[Transport, ...] = ("stdio", "http")

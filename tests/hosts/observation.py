@@ -18,9 +18,9 @@ from runs_mcp.config.api_settings import ApiSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.sandbox import DEMO_KEY, Sandbox, SandboxOptions, running
+from tests import ROOT
 from tests.clients.processes import CLEAN
 from tests.hosts.frameworks import TRANSPORTS, Framework, Transport
-from tests.ports import ROOT
 from tests.upstream import listening
 
 CHUNK_S = 0.5

@@ -10,9 +10,9 @@ import pytest
 from mcp.client import Client
 
 from runs_mcp.server.tools import OPERATIONS
+from tests import ROOT
 from tests.hosts.frameworks import find
 from tests.hosts.observation import ENVIRONMENT
-from tests.ports import ROOT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 KEYWORDS = "type description enum default examples format pattern minimum maximum".split()

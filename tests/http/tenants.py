@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
-from tests.http.callers import serving
+from tests.http.service import Endpoint, running
 from tests.upstream import CLOSE, Replies, Reply, Upstream, chunk, events
 from tests.upstream import serving as upstream
 
@@ -91,7 +91,7 @@ class Tenant:
 class Service:
     """An endpoint, and the tenants that it serves."""
 
-    url: str
+    at: Endpoint
     acme: Tenant
     globex: Tenant
     keys_file: Path
@@ -118,7 +118,7 @@ async def two_tenants(folder: Path, **profiles: Settings) -> AsyncIterator[Servi
                 "profiles": {each.name: {**profile(each), **profiles.get(each.name, {})} for each in (acme, globex)},
             }
         )
-        yield Service(await stack.enter_async_context(serving(config)), acme, globex, file)
+        yield Service(await stack.enter_async_context(running(config)), acme, globex, file)
 
 
 def profile(tenant: Tenant) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from runs_mcp.http.auth import keys
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVE, http_process
-from tests.http.service import Endpoint, connected
+from tests.http.service import Endpoint, bearer, connected
 from tests.http_client import http_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -59,8 +59,8 @@ async def test_a_request_has_a_line_with_caller_operation_and_outcome(
     process: tuple[Endpoint, Log], callers: dict[str, str], mode: str
 ) -> None:
     at, log = process
-    headers = {"authorization": f"Bearer {callers['ci']}", "x-request-id": f"ticket-{mode}"}
-    async with connected(at, mode, **headers) as client:
+    headers = {**bearer(callers["ci"]), "x-request-id": f"ticket-{mode}"}
+    async with connected(at, mode, headers) as client:
         await call(client, "list_runs", tag="private words")
         line = await log.line(f"ticket-{mode}", tool="list_runs")
         # `trace_id` appears once another test of this process has set a provider of traces, which the client then uses.
@@ -78,7 +78,7 @@ async def test_a_failed_call_names_its_request(
     process: tuple[Endpoint, Log], callers: dict[str, str], mode: str
 ) -> None:
     at, log = process
-    async with connected(at, mode, authorization=f"Bearer {callers['ci']}") as client:
+    async with connected(at, mode, bearer(callers["ci"])) as client:
         refused = await call(client, "get_run", run_id="../x")
         assert refused.failed
         request_id = refused.text.rpartition("(Request ")[2].removesuffix(".)")
@@ -101,7 +101,7 @@ async def test_every_line_logged_during_a_request_carries_its_id(
     process: tuple[Endpoint, Log], callers: dict[str, str]
 ) -> None:
     at, log = process
-    headers = {"authorization": f"Bearer {callers['stranger']}", "x-request-id": "t-403"}
+    headers = {**bearer(callers["stranger"]), "x-request-id": "t-403"}
     assert (await at.ask("tools/list", **headers)).status_code == 403
     line = await log.line("t-403", logger="runs_mcp.http.auth.admission")
     assert line["event"] == "a caller was refused: no profile matches stranger"
@@ -109,8 +109,8 @@ async def test_every_line_logged_during_a_request_carries_its_id(
 
 async def test_each_started_run_has_an_audit_line(process: tuple[Endpoint, Log], callers: dict[str, str]) -> None:
     at, log = process
-    headers = {"authorization": f"Bearer {callers['writer']}", "x-request-id": "t-create"}
-    async with connected(at, "auto", **headers) as client:
+    headers = {**bearer(callers["writer"]), "x-request-id": "t-create"}
+    async with connected(at, "auto", headers) as client:
         answer = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 1, "delay_ms": 1})
         started = await log.line("t-create", event="run started")
     assert (started["logger"], started["run_id"]) == ("runs_mcp.observability.audit", answer.structured["id"])

@@ -12,11 +12,12 @@ from mcp_types import ElicitResult, InputRequiredResult, InputResponses
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
-from runs_mcp.http.app import build_service
+from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth import keys
 from tests.calls import call
 from tests.clients.processes import SERVE, http_process
-from tests.http.callers import asked, calling, opened, serving
+from tests.http.service import ACCEPT, PING, Endpoint, bearer, connected, running
+from tests.http_client import http_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
@@ -38,15 +39,15 @@ def guarded(config: Config, keys_file: Path) -> Config:
 
 async def test_a_caller_with_a_key_is_served(guarded: Config, keys_file: Path, mode: str) -> None:
     key = keys.add(keys_file, "ci", READ)
-    async with serving(guarded) as url, calling(url, key, mode) as client:
+    async with running(guarded) as at, connected(at, mode, bearer(key)) as client:
         assert client.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
         assert len((await call(client, "list_runs", limit=3)).structured["runs"]) == 3
 
 
 async def test_a_request_without_a_key_is_a_401(guarded: Config, keys_file: Path) -> None:
     keys.add(keys_file, "ci", READ)
-    async with serving(guarded) as url:
-        refused = await asked(url)
+    async with running(guarded) as at:
+        refused = await at.ping()
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"] == 'Bearer scope="runs:create runs:read"'
         assert refused.json() == {"error": "unauthorized", "error_description": "Authentication is required"}
@@ -64,8 +65,8 @@ async def test_a_request_without_a_key_is_a_401(guarded: Config, keys_file: Path
 async def test_an_invalid_key_is_a_401(guarded: Config, keys_file: Path, credentials: str) -> None:
     key = keys.add(keys_file, "ci", READ)
     presented = credentials.format(key=key, hash=keys.hashed(key))
-    async with serving(guarded) as url:
-        refused = await asked(url, authorization=presented)
+    async with running(guarded) as at:
+        refused = await at.ping(authorization=presented)
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"].startswith('Bearer error="invalid_token", error_description="')
 
@@ -76,8 +77,8 @@ async def test_a_key_without_its_scheme_is_a_401_that_names_the_scheme(
 ) -> None:
     key = keys.add(keys_file, "ci", READ)
     with caplog.at_level("INFO"):
-        async with serving(guarded) as url:
-            refused = await asked(url, authorization=credentials.format(key=key))
+        async with running(guarded) as at:
+            refused = await at.ping(authorization=credentials.format(key=key))
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"] == 'Bearer scope="runs:create runs:read"'
     assert refused.json()["error_description"] == "The Authorization header needs `Bearer ` before the key or JWT"
@@ -87,36 +88,36 @@ async def test_a_key_without_its_scheme_is_a_401_that_names_the_scheme(
 
 async def test_a_key_in_the_url_is_ignored(guarded: Config, keys_file: Path) -> None:
     key = keys.add(keys_file, "ci", READ)
-    async with serving(guarded) as url:
-        assert (await asked(f"{url}?access_token={key}")).status_code == 401
+    async with running(guarded) as at:
+        assert (await at.http.post(f"{at.endpoint}?access_token={key}", json=PING, headers=ACCEPT)).status_code == 401
 
 
 async def test_keys_can_be_added_and_removed_while_the_server_runs(guarded: Config, keys_file: Path, mode: str) -> None:
     first = keys.add(keys_file, "first", READ)
-    async with serving(guarded) as url, calling(url, first, mode) as client:
+    async with running(guarded) as at, connected(at, mode, bearer(first)) as client:
         second = keys.add(keys_file, "second", READ)
-        async with calling(url, second, mode) as another:
+        async with connected(at, mode, bearer(second)) as another:
             assert not (await call(another, "list_runs")).failed
         keys.remove(keys_file, "first")
         with pytest.raises(MCPError):
             await call(client, "list_runs")
-        assert (await asked(url, first)).status_code == 401
+        assert (await at.ping(**bearer(first))).status_code == 401
         keys.add(keys_file, "first", READ)
-        assert (await asked(url, first)).status_code == 401, "a new key of the same name is another key"
+        assert (await at.ping(**bearer(first))).status_code == 401, "a new key of the same name is another key"
 
 
 async def test_no_caller_is_served_while_the_keys_file_is_unreadable(guarded: Config, keys_file: Path) -> None:
     key = keys.add(keys_file, "ci", READ)
     file = anyio.Path(keys_file)
     good = await file.read_bytes()
-    async with serving(guarded) as url:
+    async with running(guarded) as at:
         for bad in (b"{", b'{"keys": [{"name": "ci"}]}', b"[]"):
             await file.write_bytes(bad)
-            assert (await asked(url, key)).status_code == 401
+            assert (await at.ping(**bearer(key))).status_code == 401
         await file.unlink()
-        assert (await asked(url, key)).status_code == 401
+        assert (await at.ping(**bearer(key))).status_code == 401
         await file.write_bytes(good)
-        async with calling(url, key) as client:
+        async with connected(at, headers=bearer(key)) as client:
             assert not (await call(client, "list_runs")).failed
 
 
@@ -124,30 +125,30 @@ async def test_a_key_is_valid_until_it_expires(guarded: Config, keys_file: Path)
     key = keys.add(keys_file, "ci", READ, days=1)
     [kept] = keys.read(keys_file)
     assert kept.expires == kept.created + timedelta(days=1)
-    async with serving(guarded) as url:
-        async with calling(url, key) as client:
+    async with running(guarded) as at:
+        async with connected(at, headers=bearer(key)) as client:
             assert not (await call(client, "list_runs")).failed
         over = kept.model_copy(update={"expires": datetime.now(UTC)}).model_dump(mode="json")
         await anyio.Path(keys_file).write_text(json.dumps({"keys": [over]}), encoding="utf-8")
-        assert (await asked(url, key)).status_code == 401
+        assert (await at.ping(**bearer(key))).status_code == 401
 
 
 async def test_an_old_key_stays_valid_during_an_overlap(guarded: Config, keys_file: Path) -> None:
     old = keys.add(keys_file, "ci", READ)
     new = keys.add(keys_file, "ci", READ, overlap_hours=24)
-    async with serving(guarded) as url:
+    async with running(guarded) as at:
         for key in (old, new):
-            async with calling(url, key) as client:
+            async with connected(at, headers=bearer(key)) as client:
                 assert not (await call(client, "list_runs")).failed
 
 
 async def test_a_session_belongs_to_its_caller(guarded: Config, keys_file: Path) -> None:
     own, other = (keys.add(keys_file, name, READ) for name in ("own", "other"))
-    async with serving(guarded) as url:
-        session = await opened(url, own)
-        assert (await asked(url, own, session)).status_code == 200
-        assert (await asked(url, other, session)).status_code == 404
-        assert (await asked(url, own, session)).status_code == 200
+    async with running(guarded) as at:
+        session = await at.open_session(**bearer(own))
+        assert (await at.ping(**session | bearer(own))).status_code == 200
+        assert (await at.ping(**session | bearer(other))).status_code == 404
+        assert (await at.ping(**session | bearer(own))).status_code == 200
 
 
 async def test_a_question_can_be_answered_only_by_its_caller(guarded: Config, keys_file: Path) -> None:
@@ -160,9 +161,9 @@ async def test_a_question_can_be_answered_only_by_its_caller(guarded: Config, ke
         raise AssertionError("the question is answered below")
 
     async with (
-        serving(asking) as url,
-        calling(url, own, elicitation_callback=nobody) as one,
-        calling(url, other, elicitation_callback=nobody) as another,
+        running(asking) as at,
+        connected(at, "auto", bearer(own), elicitation_callback=nobody) as one,
+        connected(at, "auto", bearer(other), elicitation_callback=nobody) as another,
     ):
         asked_for = await one.session.call_tool("create_run", create, allow_input_required=True)
         assert isinstance(asked_for, InputRequiredResult)
@@ -184,8 +185,9 @@ async def test_with_keys_other_machines_may_be_served(keys_file: Path) -> None:
     settings = {"server": {"http": {"auth": {"kind": "bearer", "keys_file": str(keys_file)}}}}
     file = keys_file.with_name("config.json")
     file.write_text(json.dumps(settings), encoding="utf-8")
-    async with http_process((*SERVE, "--config", str(file), "--host", "0.0.0.0")) as (everywhere, _):
-        url = everywhere.replace("0.0.0.0", "127.0.0.1")
-        assert (await asked(url)).status_code == 401
-        async with calling(url, key) as client:
+    command = (*SERVE, "--config", str(file), "--host", "0.0.0.0")
+    async with http_process(command) as (everywhere, _), http_client() as http:
+        at = Endpoint(everywhere.replace("0.0.0.0", "127.0.0.1").removesuffix(PATH), http)
+        assert (await at.ping()).status_code == 401
+        async with connected(at, headers=bearer(key)) as client:
             assert not (await call(client, "list_runs")).failed

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx2
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -22,6 +22,7 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from runs_mcp.config.http_settings import JwtAuthSettings
 from runs_mcp.config.problems import ConfigError
@@ -35,19 +36,8 @@ from runs_mcp.http.layers.message import MessageReader
 from runs_mcp.http.layers.sessions import Sessions
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import PATIENT, call
-from tests.http.callers import (
-    JSON,
-    LISTEN,
-    SESSION,
-    asked,
-    calling,
-    followed,
-    listening_to,
-    opened,
-    serving,
-    serving_at,
-)
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
+from tests.http.service import ACCEPT, Clock, Endpoint, bearer, connected, running
 from tests.http_client import sdk_http_client
 from tests.upstream import listening
 
@@ -71,15 +61,15 @@ def configured(config: Config, tokens_of: Issuer, /, **auth: Any) -> Config:
 
 
 @pytest.fixture
-async def url(config: Config, issuer: Issuer) -> AsyncIterator[str]:
+async def at(config: Config, issuer: Issuer) -> AsyncIterator[Endpoint]:
     """An endpoint that wants tokens."""
-    async with serving(configured(config, issuer)) as started:
+    async with running(configured(config, issuer)) as started:
         yield started
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_a_caller_with_a_token_is_served(url: str, issuer: Issuer, mode: str, algorithm: str) -> None:
-    async with calling(url, issuer.token(algorithm), mode) as client:
+async def test_a_caller_with_a_token_is_served(at: Endpoint, issuer: Issuer, mode: str, algorithm: str) -> None:
+    async with connected(at, mode, bearer(issuer.token(algorithm))) as client:
         assert len((await call(client, "list_runs", limit=3)).structured["runs"]) == 3
 
 
@@ -93,9 +83,9 @@ async def test_a_caller_with_a_token_is_served(url: str, issuer: Issuer, mode: s
         pytest.param({"scope": None, "scp": READ}, id="scopes as a text, in scp"),
     ],
 )
-async def test_variants_of_issuers_are_accepted(url: str, issuer: Issuer, claims: dict[str, Any]) -> None:
+async def test_variants_of_issuers_are_accepted(at: Endpoint, issuer: Issuer, claims: dict[str, Any]) -> None:
     now = {name: claim() if callable(claim) else claim for name, claim in claims.items()}
-    async with calling(url, issuer.token(**now)) as client:
+    async with connected(at, headers=bearer(issuer.token(**now))) as client:
         assert not (await call(client, "list_runs")).failed
 
 
@@ -155,40 +145,35 @@ BAD: dict[str, Callable[[Issuer], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_any_other_token_is_a_401(url: str, issuer: Issuer, name: str) -> None:
-    refused = await asked(url, BAD[name](issuer))
+async def test_any_other_token_is_a_401(at: Endpoint, issuer: Issuer, name: str) -> None:
+    refused = await at.ping(**bearer(BAD[name](issuer)))
     assert refused.status_code == 401
     challenge = refused.headers["www-authenticate"]
     assert challenge.startswith('Bearer error="invalid_token", error_description="')
     assert challenge.endswith(f'scope="runs:create runs:read", resource_metadata="{METADATA}"')
 
 
-async def test_a_request_without_a_token_is_a_401_with_the_metadata_url(url: str) -> None:
-    refused = await asked(url)
+async def test_a_request_without_a_token_is_a_401_with_the_metadata_url(at: Endpoint) -> None:
+    refused = await at.ping()
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"] == (
         f'Bearer scope="runs:create runs:read", resource_metadata="{METADATA}"'
     )
-    metadata = await fetched(url.removesuffix(PATH) + "/.well-known/oauth-protected-resource/mcp")
+    metadata = (await at.get("/.well-known/oauth-protected-resource/mcp")).json()
     assert metadata["resource"] == RESOURCE
     assert metadata["scopes_supported"] == ["runs:read", "runs:create"]
     assert metadata["bearer_methods_supported"] == ["header"]
 
 
-async def fetched(url: str) -> Any:
-    async with sdk_http_client() as http:
-        return (await http.get(url)).raise_for_status().json()
-
-
-async def test_the_endpoint_answers_to_its_public_name(url: str, issuer: Issuer) -> None:
-    token = issuer.token()
-    assert (await asked(url, token, host="evil.example")).status_code == 421
-    assert (await asked(url, token, host="runs.example.com")).status_code == (await asked(url, token)).status_code
+async def test_the_endpoint_answers_to_its_public_name(at: Endpoint, issuer: Issuer) -> None:
+    token = bearer(issuer.token())
+    assert (await at.ping(**token, host="evil.example")).status_code == 421
+    assert (await at.ping(**token, host="runs.example.com")).status_code == (await at.ping(**token)).status_code
 
 
 async def test_the_issuer_is_named_as_its_tokens_spell_it(config: Config, issuer: Issuer) -> None:
-    async with serving(configured(config, issuer, issuer="https://issuer.example.com")) as url:
-        metadata = await fetched(url.removesuffix(PATH) + "/.well-known/oauth-protected-resource/mcp")
+    async with running(configured(config, issuer, issuer="https://issuer.example.com")) as at:
+        metadata = (await at.get("/.well-known/oauth-protected-resource/mcp")).json()
     assert metadata["authorization_servers"] == ["https://issuer.example.com"], "no slash was added"
 
 
@@ -204,8 +189,8 @@ async def test_the_issuer_is_named_as_its_tokens_spell_it(config: Config, issuer
 async def test_a_token_without_a_scope_is_a_403_that_names_the_scope(
     config: Config, issuer: Issuer, settings: dict[str, Any], scope: str | None, wanted: str
 ) -> None:
-    async with serving(configured(config, issuer, **settings)) as url:
-        refused = await asked(url, issuer.token(scope=scope))
+    async with running(configured(config, issuer, **settings)) as at:
+        refused = await at.ping(**bearer(issuer.token(scope=scope)))
     assert refused.status_code == 403
     assert refused.headers["www-authenticate"].startswith('Bearer error="insufficient_scope", ')
     assert f'scope="{wanted}", resource_metadata="{METADATA}"' in refused.headers["www-authenticate"]
@@ -213,35 +198,29 @@ async def test_a_token_without_a_scope_is_a_403_that_names_the_scope(
 
 async def test_default_scopes_apply_to_issuers_without_scopes(config: Config, issuer: Issuer) -> None:
     granting = configured(config, issuer, granted_scopes=["runs:read"])
-    async with serving(granting) as url, calling(url, issuer.token(scope=None)) as client:
+    async with running(granting) as at, connected(at, headers=bearer(issuer.token(scope=None))) as client:
         assert not (await call(client, "list_runs")).failed
 
 
-async def test_a_session_belongs_to_its_subject_and_not_to_its_client(url: str, issuer: Issuer) -> None:
+async def test_a_session_belongs_to_its_subject_and_not_to_its_client(at: Endpoint, issuer: Issuer) -> None:
     alice, bob = (issuer.token(sub=sub, client_id="editor") for sub in ("alice", "bob"))
-    session = await opened(url, alice)
-    assert (await asked(url, bob, session)).status_code == 404
-    assert (await asked(url, issuer.token(sub="alice", client_id="editor"), session)).status_code == 200
+    session = await at.open_session(**bearer(alice))
+    assert (await at.ping(**session | bearer(bob))).status_code == 404
+    assert (await at.ping(**session | bearer(issuer.token(sub="alice", client_id="editor")))).status_code == 200
 
 
 async def test_streams_end_when_their_token_expires_and_the_session_continues_with_the_next_token(
     config: Config, issuer: Issuer
 ) -> None:
-    async with serving(configured(config, issuer, leeway_s=30)) as url, sdk_http_client() as http:
-        expiring = issuer.token(exp=int(time.time()) - 27)
-        session = await opened(url, expiring)
-        mine = {**JSON, "authorization": f"Bearer {expiring}"}
-        requests = [
-            http.build_request("GET", url, headers={**mine, SESSION: session, "mcp-protocol-version": "2025-11-25"}),
-            http.build_request("POST", url, json=listening_to(["runs://r1"]), headers={**mine, **LISTEN}),
-        ]
-        streams = [await http.send(request, stream=True) for request in requests]
-        assert [stream.status_code for stream in streams] == [200, 200]
+    async with running(configured(config, issuer, leeway_s=30)) as at:
+        expiring = bearer(issuer.token(exp=int(time.time()) - 27))
+        session = await at.open_session(**expiring)
+        streams = await at.open_streams(session, **expiring)
         with anyio.fail_after(15):
             for stream in streams:
                 await stream.aread()
-        assert (await asked(url, expiring, session)).status_code == 401
-        assert (await asked(url, issuer.token(), session)).status_code == 200
+        assert (await at.ping(**session)).status_code == 401
+        assert (await at.ping(**session | bearer(issuer.token()))).status_code == 200
 
 
 async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a_while(
@@ -253,15 +232,16 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
     servers = build_service(config, host="127.0.0.1").servers
     sessions = Sessions(servers)
     revocation = Revocation(MessageReader(sessions, 100_000), verifier, sessions, check_s=0.05, renewal_s=0)
-    http = httpx2.ASGITransport(require_authentication(revocation, guarded, verifier))
-    expiring = issuer.token(exp=int(time.time()) - 28)
-    async with servers.running(), anyio.create_task_group() as tasks:
+    app = httpx.ASGITransport(require_authentication(revocation, guarded, verifier))
+    expiring, valid = bearer(issuer.token(exp=int(time.time()) - 28)), bearer(issuer.token())
+    async with servers.running(), httpx.AsyncClient(transport=app) as http, anyio.create_task_group() as tasks:
+        at = Endpoint(RESOURCE.removesuffix(PATH), http)
         tasks.start_soon(revocation.watch)
-        forgotten, continued = [await opened(RESOURCE, expiring, http) for _ in range(2)]
-        assert (await asked(RESOURCE, issuer.token(), continued, http)).status_code == 200
+        forgotten, continued = [await at.open_session(**expiring) for _ in range(2)]
+        assert (await at.ping(**continued | valid)).status_code == 200
         with anyio.fail_after(15):  # the stream of a session ends once the session is closed
-            await followed(RESOURCE, expiring, forgotten, http)
-        statuses = [(await asked(RESOURCE, issuer.token(), one, http)).status_code for one in (forgotten, continued)]
+            await at.get(PATH, **ACCEPT, **forgotten)
+        statuses = [(await at.ping(**session | valid)).status_code for session in (forgotten, continued)]
         tasks.cancel_scope.cancel()
     assert statuses == [404, 200]
 
@@ -289,21 +269,24 @@ class Memory(TokenStorage):
 
 
 async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer: Issuer, mode: str) -> None:
-    async with serving_at(lambda url: configured(config, issuer, resource_url=url)) as url:
-        provider = ClientCredentialsOAuthProvider(url, Memory(), "agent", "secret", issuer=issuer.url)
+    def build(url: str) -> ASGIApp:
+        return build_service(configured(config, issuer, resource_url=url + PATH), host="127.0.0.1").app
+
+    async with listening(build, lifespan="on") as url:
+        provider = ClientCredentialsOAuthProvider(url + PATH, Memory(), "agent", "secret", issuer=issuer.url)
         async with (
             sdk_http_client(auth=provider) as http,
-            Client(streamable_http_client(url, http_client=http), mode=mode, client_info=PATIENT) as client,
+            Client(streamable_http_client(url + PATH, http_client=http), mode=mode, client_info=PATIENT) as client,
         ):
             assert len((await client.list_tools()).tools) == len(OPERATIONS)
 
 
-async def test_new_keys_of_the_issuer_are_found_when_first_used(url: str, issuer: Issuer) -> None:
+async def test_new_keys_of_the_issuer_are_found_when_first_used(at: Endpoint, issuer: Issuer) -> None:
     old = issuer.token()
-    assert (await asked(url, old)).status_code != 401
+    assert (await at.ping(**bearer(old))).status_code != 401
     issuer.rotate()
-    assert (await asked(url, issuer.token())).status_code != 401
-    assert (await asked(url, old)).status_code == 401
+    assert (await at.ping(**bearer(issuer.token()))).status_code != 401
+    assert (await at.ping(**bearer(old))).status_code == 401
 
 
 async def test_keys_in_a_file_are_read_again_when_they_change(config: Config, issuer: Issuer, tmp_path: Path) -> None:
@@ -314,29 +297,19 @@ async def test_keys_in_a_file_are_read_again_when_they_change(config: Config, is
     with pytest.raises(ConfigError, match="holds no JSON Web Key Set"):
         build_service(configured(config, issuer, jwks_file=str(file)), host="127.0.0.1")
     await file.write_text(json.dumps(issuer.jwks))
-    async with serving(configured(config, issuer, jwks_file=str(file))) as url:
-        assert (await asked(url, issuer.token())).status_code != 401
+    async with running(configured(config, issuer, jwks_file=str(file))) as at:
+        assert (await at.ping(**bearer(issuer.token()))).status_code != 401
         issuer.rotate()
-        assert (await asked(url, issuer.token())).status_code == 401
+        assert (await at.ping(**bearer(issuer.token()))).status_code == 401
         await file.write_text(json.dumps(issuer.jwks))
-        assert (await asked(url, issuer.token())).status_code != 401
+        assert (await at.ping(**bearer(issuer.token()))).status_code != 401
 
 
 async def test_while_keys_cannot_be_fetched_callers_get_a_503_with_retry_after(config: Config, issuer: Issuer) -> None:
-    async with serving(configured(config, issuer, jwks_url="http://127.0.0.1:9/jwks")) as url:
-        refused = await asked(url, issuer.token())
+    async with running(configured(config, issuer, jwks_url="http://127.0.0.1:9/jwks")) as at:
+        refused = await at.ping(**bearer(issuer.token()))
     assert refused.status_code == 503, "a 401 would have clients throw good tokens away"
     assert refused.headers["retry-after"] == str(PAUSE_S)
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -372,7 +345,7 @@ async def test_keys_are_refetched_after_a_while_and_used_for_an_hour_if_that_fai
     own.down = True
     assert await keys.find(kid)
     assert own.fetches == 2
-    clock.now = USABLE_S + 1
+    clock.now += USABLE_S - FRESH_S
     with pytest.raises(KeysUnavailableError):
         await keys.find(kid)
     own.down = False
@@ -386,9 +359,9 @@ async def test_a_symmetric_key_among_the_issuers_is_never_used(config: Config, i
     shared = {"kty": "oct", "kid": "shared", "k": base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")}
     file = anyio.Path(tmp_path / "jwks.json")
     await file.write_text(json.dumps({"keys": [shared, *issuer.jwks["keys"]]}))
-    async with serving(configured(config, issuer, jwks_file=str(file))) as url:
+    async with running(configured(config, issuer, jwks_file=str(file))) as at:
         token = jwt.encode(issuer.claims(), secret, "HS256", {"kid": "shared"})
-        assert (await asked(url, token)).status_code == 401
+        assert (await at.ping(**bearer(token))).status_code == 401
 
 
 async def test_a_key_set_that_is_too_large_is_not_read_to_its_end() -> None:

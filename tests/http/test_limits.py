@@ -13,7 +13,7 @@ from runs_mcp.gcra import GcraLimiter
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.service import Clock, Running, configured, connected, running
+from tests.http.service import Clock, Running, bearer, configured, connected, running
 from tests.upstream import CLOSE, chunk, events, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -79,15 +79,15 @@ async def test_named_callers_have_separate_rates_and_profiles_their_own_limits(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "keys.json"
-    bearer = {name: {"authorization": f"Bearer {keys.add(file, name, ('runs:read',))}"} for name in ("a", "b", "acme")}
+    caller = {name: bearer(keys.add(file, name, ("runs:read",))) for name in ("a", "b", "acme")}
     auth = BearerAuthSettings(kind="bearer", keys_file=file)
     profiles = {"acme": ProfileSettings(callers=("acme",), rate_limit=3)}
     async with upstream.serving({}) as api:
         config = configured(api, rate_limit=1, auth=auth, without_profile="serve")
         async with running(config.model_copy(update={"profiles": profiles}), now=Clock()) as at:
-            assert await statuses(at, 2, **bearer["a"]) == [200, 429]
-            assert await statuses(at, 2, **bearer["b"]) == [200, 429]
-            assert await statuses(at, 4, **bearer["acme"]) == [200, 200, 200, 429]
+            assert await statuses(at, 2, **caller["a"]) == [200, 429]
+            assert await statuses(at, 2, **caller["b"]) == [200, 429]
+            assert await statuses(at, 4, **caller["acme"]) == [200, 200, 200, 429]
 
 
 async def test_the_number_of_rate_buckets_is_bounded() -> None:

@@ -3,7 +3,7 @@
 import gc
 import json
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -21,13 +21,10 @@ from runs_mcp.http.layers import message_ids
 from runs_mcp.http.layers.message import MessageReader, message_of
 from runs_mcp.http.layers.message_ids import MessageIds
 from tests import upstream
-from tests.http.callers import INITIALIZE, SESSION
-from tests.http.service import ACCEPT, MODERN, Running, configured, running
+from tests.http.service import ACCEPT, LEGACY, META, MODERN, SESSION, Running, configured, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
-
-LEGACY = "2025-11-25"
 
 
 class SlowRuns:
@@ -51,29 +48,25 @@ class SlowRuns:
 class Caller:
     """Sends tool calls by hand, with ids that clients should not choose."""
 
-    def __init__(self, at: Running, era: str, session: str | None) -> None:
+    def __init__(self, at: Running, era: str, session: Mapping[str, str]) -> None:
         self._at = at
         self._era = era
-        self._session = {SESSION: session} if session else {}
+        self._session = session
 
     async def get_run(self, message_id: Any, run_id: str) -> dict[str, Any]:
         """Return the answer to a call of `get_run`."""
-        headers = {**ACCEPT, **self._session, "mcp-protocol-version": self._era}
+        headers = {"mcp-protocol-version": self._era, **self._session}
         params: dict[str, Any] = {"name": "get_run", "arguments": {"run_id": run_id}}
         if self._era == MODERN:
             headers |= {"mcp-method": "tools/call", "mcp-name": "get_run"}
-            params["_meta"] = {
-                "io.modelcontextprotocol/protocolVersion": MODERN,
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }
+            params["_meta"] = META
         message = {"jsonrpc": "2.0", "id": message_id, "method": "tools/call", "params": params}
-        answer = await self._at.http.post(self._at.endpoint, json=message, headers=headers)
-        return answered(answer)
+        return answered(await self._at.post(message, **headers))
 
     async def cancel(self, message_id: Any) -> None:
         """Cancel a call."""
         message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": message_id}}
-        headers = {**self._session, "mcp-protocol-version": self._era}
+        headers = {"mcp-protocol-version": self._era, **self._session}
         assert (await self._at.post(message, **headers)).status_code == 202
 
 
@@ -84,12 +77,11 @@ def answered(answer: httpx.Response) -> dict[str, Any]:
     return message
 
 
-async def open_session(at: Running) -> str:
-    """Return the id of a new session."""
-    session = (await at.post(INITIALIZE)).headers[SESSION]
-    told = {SESSION: session, "mcp-protocol-version": LEGACY}
-    await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **told)
-    return str(session)
+async def open_session(at: Running) -> dict[str, str]:
+    """Open a session, and return the headers of its requests."""
+    session = await at.open_session()
+    await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
+    return session
 
 
 @pytest.fixture
@@ -108,7 +100,7 @@ async def at(runs: SlowRuns) -> AsyncIterator[Running]:
 @pytest.fixture(params=[LEGACY, MODERN])
 async def caller(request: pytest.FixtureRequest, at: Running) -> Caller:
     """A caller of either era; all its calls are in one session, if the era has sessions."""
-    return Caller(at, request.param, await open_session(at) if request.param == LEGACY else None)
+    return Caller(at, request.param, await open_session(at) if request.param == LEGACY else {})
 
 
 @pytest.mark.parametrize(

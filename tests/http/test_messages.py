@@ -6,8 +6,7 @@ import pytest
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 
 from tests import upstream
-from tests.http.callers import SESSION
-from tests.http.service import ACCEPT, MODERN, configured, running
+from tests.http.service import ACCEPT, MODERN, SESSION, configured, running
 
 pytestmark = pytest.mark.anyio
 

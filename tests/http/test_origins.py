@@ -9,20 +9,19 @@ import pytest
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.app import build_service
 from tests import upstream
-from tests.http.service import ACCEPT, MODERN, Running, configured, running
+from tests.http.service import ACCEPT, INITIALIZE, LEGACY, MODERN, Running, configured, running
 
 pytestmark = pytest.mark.anyio
 
 HOSTS = ("Runs.example.com:*", "plain.example.com", "secure.example.com:443", "*.apps.example.com", "[2001:db8:0::1]")
 ORIGINS = ("https://chat.example.com", "http://localhost:*")
-HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
 
 
 async def opened(at: Running, era: str, **headers: str) -> httpx.Response:
     """Return the response to a first request of either era."""
     if era == MODERN:
         return await at.ask("server/discover", **headers)
-    return await at.post({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}, **headers)
+    return await at.post(INITIALIZE, **headers)
 
 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0"], scope="module")
@@ -34,7 +33,7 @@ async def guarded(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
             yield at
 
 
-@pytest.mark.parametrize("era", ["2025-11-25", MODERN])
+@pytest.mark.parametrize("era", [LEGACY, MODERN])
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -123,21 +122,18 @@ async def test_a_pattern_that_cannot_work_is_rejected_at_start(settings: dict[st
 
 
 async def test_a_slash_after_the_path_changes_nothing(guarded: Running) -> None:
-    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
-    assert (await guarded.http.post(f"{guarded.endpoint}/", json=message, headers=ACCEPT)).status_code == 200
+    assert (await guarded.http.post(f"{guarded.endpoint}/", json=INITIALIZE, headers=ACCEPT)).status_code == 200
 
 
 @pytest.mark.parametrize("accept", [[], [("accept", "")]], ids=["missing", "empty"])
 async def test_a_request_without_accept_takes_both_media_types(guarded: Running, accept: list[tuple[str, str]]) -> None:
-    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
-    request = guarded.http.build_request("POST", guarded.endpoint, json=message)
+    request = guarded.http.build_request("POST", guarded.endpoint, json=INITIALIZE)
     del request.headers["accept"]
     request.headers.update(accept)
     assert (await guarded.http.send(request)).status_code == 200
 
 
 async def test_a_client_that_tries_to_resume_a_stream_gets_a_new_stream(guarded: Running) -> None:
-    session = (await opened(guarded, "2025-11-25")).headers["mcp-session-id"]
-    headers = {**ACCEPT, "mcp-session-id": session, "last-event-id": "7"}
+    headers = {**ACCEPT, **await guarded.open_session(), "last-event-id": "7"}
     async with guarded.http.stream("GET", guarded.endpoint, headers=headers) as stream:
         assert (stream.status_code, stream.headers["content-type"].split(";")[0]) == (200, "text/event-stream")

@@ -14,15 +14,11 @@ from runs_mcp.server.runs.shared_state import SharedState
 from runs_mcp.server.server import RunsServer, build_server
 from runs_mcp.server.tools.operation import operation
 from tests import upstream
-from tests.http.service import ACCEPT, MODERN, Endpoint, configured
+from tests.http.service import META, MODERN, Endpoint, configured
 from tests.http_client import http_client
 from tests.upstream import listening
 
 pytestmark = pytest.mark.anyio
-META = {
-    "io.modelcontextprotocol/protocolVersion": MODERN,
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
 
 
 @operation("GET /regions", title="Region", output={"type": "object"})
@@ -48,7 +44,5 @@ async def test_a_header_must_have_the_value_of_its_argument(headers: dict[str, s
             routing = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "show_region"}
             params = {"name": "show_region", "arguments": {"region": "eu"}, "_meta": META}
             message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-            answer = await http.post(
-                Endpoint(url, http).endpoint, json=message, headers={**ACCEPT, **routing, **headers}
-            )
+            answer = await Endpoint(url, http).post(message, **routing, **headers)
     assert answer.status_code == status, answer.text

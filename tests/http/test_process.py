@@ -39,7 +39,7 @@ from tests.clients.processes import CLEAN, http_process
 from tests.command_line import USAGE, configuration, run_command
 from tests.http.service import configured
 from tests.http_client import http_client
-from tests.ports import free_ports, listening
+from tests.ports import free_ports, wait_for_server
 from tests.upstream import chunk
 
 pytestmark = pytest.mark.anyio
@@ -158,7 +158,7 @@ async def test_a_connection_without_a_complete_request_is_closed(monkeypatch: py
         port = chosen.getsockname()[1]
     async with upstream.serving({}) as api, anyio.create_task_group() as tasks:
         tasks.start_soon(partial(serve, configured(api), host="127.0.0.1", port=port))
-        await listening(port)
+        await wait_for_server(port)
         async with await anyio.connect_tcp("127.0.0.1", port) as half_open:
             await half_open.send(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             with anyio.fail_after(10), pytest.raises(anyio.EndOfStream):

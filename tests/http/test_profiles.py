@@ -11,12 +11,12 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.auth.provider import AccessToken
 from mcp.shared.exceptions import MCPError
-from mcp_types import PromptReference
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PromptReference
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runs_mcp.cli.sandbox_api import run_with_sandbox
 from runs_mcp.config.settings import Config
-from runs_mcp.http.app import PATH, build_service
+from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
 from runs_mcp.http.auth.admission import identify_caller
 from runs_mcp.server.permissions.scopes import Caller, caller_of
@@ -24,8 +24,9 @@ from runs_mcp.server.tasks import EXTENSION
 from runs_mcp.server.tools import OPERATIONS
 from tests.calls import Notifications, call
 from tests.command_line import USAGE, configuration, run_command
-from tests.http.callers import JSON, asked, calling, opened, presenting, serving
+from tests.http.service import META, MODERN, Endpoint, bearer, connected, running
 from tests.http.tenants import Service, Tenant, two_tenants
+from tests.http_client import http_client, sdk_http_client
 from tests.server.test_subscriptions import Subscriber
 from tests.upstream import listening
 
@@ -70,7 +71,10 @@ async def everything(client: Client) -> str:
 
 async def test_each_caller_is_served_from_the_api_of_their_profile_alone(service: Service, mode: str) -> None:
     acme, globex = service.tenants
-    async with calling(service.url, acme.key, mode) as one, calling(service.url, globex.key, mode) as other:
+    async with (
+        connected(service.at, mode, bearer(acme.key)) as one,
+        connected(service.at, mode, bearer(globex.key)) as other,
+    ):
         said = {acme.name: await everything(one), globex.name: await everything(other)}
     for tenant, stranger in ((acme, globex), (globex, acme)):
         assert f"words of {tenant.name}" in said[tenant.name]
@@ -92,8 +96,8 @@ async def test_concurrent_calls_get_the_data_of_their_own_profile(service: Servi
 
     acme, globex = service.tenants
     async with (
-        calling(service.url, acme.key, mode) as one,
-        calling(service.url, globex.key, mode) as other,
+        connected(service.at, mode, bearer(acme.key)) as one,
+        connected(service.at, mode, bearer(globex.key)) as other,
         anyio.create_task_group() as tasks,
     ):
         for _ in range(20):
@@ -106,7 +110,7 @@ async def test_runs_with_the_same_id_and_key_are_separate_per_profile(service: S
     answers: dict[str, str] = {}
 
     async def create(tenant: Tenant) -> None:
-        async with calling(service.url, tenant.key, mode) as client:
+        async with connected(service.at, mode, bearer(tenant.key)) as client:
             progress = Notifications()
             answer = await call(client, "create_run", progress=progress, request_key="same", **CREATE)
             assert answer.structured["result"] == progress.text
@@ -135,40 +139,34 @@ async def test_a_change_of_a_run_is_notified_to_its_tenant_alone(service: Servic
 @asynccontextmanager
 async def subscribed(service: Service, tenant: Tenant, mode: str) -> AsyncIterator[Subscriber]:
     """Yield a tenant's client that is subscribed to the run `slow`."""
-    async with presenting(tenant.key) as http:
-        subscriber = Subscriber(streamable_http_client(service.url, http_client=http), mode)
+    async with sdk_http_client(headers=bearer(tenant.key)) as http:
+        subscriber = Subscriber(streamable_http_client(service.at.endpoint, http_client=http), mode)
         async with subscriber.client, subscriber.subscribed("runs://slow"):
             yield subscriber
         subscriber.close()
 
 
 async def test_tasks_are_visible_only_to_their_tenant(service: Service) -> None:
-    prefix = "io.modelcontextprotocol"
-    meta = {
-        f"{prefix}/protocolVersion": "2026-07-28",
-        f"{prefix}/clientInfo": {"name": "test", "version": "1"},
-        f"{prefix}/clientCapabilities": {"extensions": {EXTENSION: {}}},
-    }
+    meta = {**META, CLIENT_CAPABILITIES_META_KEY: {"extensions": {EXTENSION: {}}}}
     request = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "r1", "_meta": meta}}
-    headers = {**JSON, "mcp-protocol-version": "2026-07-28", "mcp-method": "tasks/get", "mcp-name": "r1"}
+    headers = {"mcp-protocol-version": MODERN, "mcp-method": "tasks/get", "mcp-name": "r1"}
     for tenant in service.tenants:
-        async with presenting(tenant.key) as http:
-            answer = await http.post(service.url, json=request, headers=headers)
+        answer = await service.at.post(request, **headers, **bearer(tenant.key))
         assert f"words of {tenant.name}" in answer.text
 
 
 async def test_sessions_are_usable_only_by_their_tenant(service: Service) -> None:
-    session = await opened(service.url, service.acme.key)
-    assert (await asked(service.url, service.acme.key, session)).status_code == 200
-    assert (await asked(service.url, service.globex.key, session)).status_code == 404
+    session = await service.at.open_session(**bearer(service.acme.key))
+    assert (await service.at.ping(**session | bearer(service.acme.key))).status_code == 200
+    assert (await service.at.ping(**session | bearer(service.globex.key))).status_code == 404
 
 
 async def test_a_profile_selects_the_tools(tmp_path: Path, mode: str) -> None:
     async with two_tenants(tmp_path, acme={"read_only": True}, globex={"tools": ["get_run", "create_run"]}) as service:
-        async with calling(service.url, service.acme.key, mode) as client:
+        async with connected(service.at, mode, bearer(service.acme.key)) as client:
             offered = {tool.name for tool in (await client.list_tools()).tools}
             assert offered == {one.name for one in OPERATIONS} - {"create_run"}
-        async with calling(service.url, service.globex.key, mode) as client:
+        async with connected(service.at, mode, bearer(service.globex.key)) as client:
             assert {tool.name for tool in (await client.list_tools()).tools} == {"get_run", "create_run"}
             with pytest.raises(MCPError, match="Unknown tool: 'list_runs'"):
                 await call(client, "list_runs")
@@ -176,7 +174,7 @@ async def test_a_profile_selects_the_tools(tmp_path: Path, mode: str) -> None:
 
 async def test_callers_without_a_profile_are_refused(service: Service) -> None:
     stranger = keys.add(service.keys_file, "stranger", ["runs:read"])
-    refused = await asked(service.url, stranger)
+    refused = await service.at.ping(**bearer(stranger))
     assert refused.status_code == 403
     assert refused.json()["error"] == "access_denied"
     assert "No profile of this server matches this caller" in refused.json()["error_description"]
@@ -190,10 +188,10 @@ async def test_callers_without_a_profile_can_be_served_with_the_base_settings(
     http = {"auth": {"kind": "bearer", "keys_file": file}, "without_profile": "serve"}
     profiles = {"few": {"callers": ["known"], "tools": ["get_run"]}}
     settings = Config.model_validate({**dict(config), "server": {"http": http}, "profiles": profiles})
-    async with serving(settings) as url:
-        async with calling(url, stranger, mode) as client:
+    async with running(settings) as at:
+        async with connected(at, mode, bearer(stranger)) as client:
             assert not (await call(client, "list_runs")).failed
-        async with calling(url, known, mode) as client:
+        async with connected(at, mode, bearer(known)) as client:
             assert [tool.name for tool in (await client.list_tools()).tools] == ["get_run"]
 
 
@@ -277,7 +275,8 @@ async def test_outer_middleware_can_read_the_caller(config: Config, tmp_path: Pa
 
         return noting
 
-    async with listening(build, lifespan="on") as url:
-        await asked(url + PATH)
-        await asked(url + PATH, key)
+    async with listening(build, lifespan="on") as url, http_client() as http:
+        at = Endpoint(url, http)
+        await at.ping()
+        await at.ping(**bearer(key))
     assert seen == [None, Caller("ci", frozenset({"runs:read"}))]

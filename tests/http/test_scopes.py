@@ -19,9 +19,7 @@ from runs_mcp.server import build_server
 from runs_mcp.server.tools import OPERATIONS
 from tests import upstream
 from tests.calls import PATIENT, Notifications, call
-from tests.http.callers import calling, serving
-from tests.http.service import Endpoint
-from tests.http_client import http_client
+from tests.http.service import Endpoint, bearer, connected, running
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
@@ -33,7 +31,7 @@ ALL = {one.name for one in OPERATIONS}
 class Service:
     """An endpoint, and the keys of two callers."""
 
-    url: str
+    at: Endpoint
     reader: str
     creator: str
 
@@ -45,8 +43,8 @@ async def served(config: Config, folder: Path, **server: Any) -> AsyncIterator[S
     reader = keys.add(file, "reader", ["runs:read"])
     creator = keys.add(file, "creator", ["runs:read", "runs:create"])
     auth = {"kind": "bearer", "keys_file": file}
-    async with serving(Config.model_validate({**dict(config), "server": {"http": {"auth": auth}, **server}})) as url:
-        yield Service(url, reader, creator)
+    async with running(Config.model_validate({**dict(config), "server": {"http": {"auth": auth}, **server}})) as at:
+        yield Service(at, reader, creator)
 
 
 @pytest.fixture
@@ -66,17 +64,17 @@ async def managing(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Service]:
 
 
 async def test_tools_outside_the_scopes_of_a_caller_are_not_listed(service: Service, mode: str) -> None:
-    async with calling(service.url, service.reader, mode) as reader:
+    async with connected(service.at, mode, bearer(service.reader)) as reader:
         assert {tool.name for tool in (await reader.list_tools()).tools} == ALL - {"create_run"}
         assert "create_run" not in (reader.instructions or "")
         assert "list_runs" in (reader.instructions or "")
-    async with calling(service.url, service.creator, mode) as creator:
+    async with connected(service.at, mode, bearer(service.creator)) as creator:
         assert {tool.name for tool in (await creator.list_tools()).tools} == ALL
         assert "create_run" in (creator.instructions or "")
 
 
 async def test_a_call_in_a_session_is_refused_with_the_missing_scope(service: Service) -> None:
-    async with calling(service.url, service.reader, "legacy") as reader:
+    async with connected(service.at, "legacy", bearer(service.reader)) as reader:
         answer = await call(reader, "create_run", interaction="SummarizeText", tags=["by-the-reader"])
         assert answer.failed
         assert answer.text.startswith(
@@ -87,10 +85,8 @@ async def test_a_call_in_a_session_is_refused_with_the_missing_scope(service: Se
 
 
 async def test_a_call_without_its_scope_is_answered_403_with_the_scopes_to_ask_for(service: Service) -> None:
-    async with http_client() as http:
-        at = Endpoint(service.url.removesuffix("/mcp"), http)
-        refused = await at.ask("tools/call", name="create_run", authorization=f"Bearer {service.reader}")
-        allowed = await at.ask("tools/call", name="list_runs", authorization=f"Bearer {service.reader}")
+    refused = await service.at.ask("tools/call", name="create_run", **bearer(service.reader))
+    allowed = await service.at.ask("tools/call", name="list_runs", **bearer(service.reader))
     assert refused.status_code == 403
     assert refused.headers["www-authenticate"] == (
         'Bearer error="insufficient_scope", error_description="Needed: runs:create", scope="runs:create runs:read"'
@@ -115,17 +111,15 @@ async def test_a_call_without_its_scope_is_answered_403_with_the_scopes_to_ask_f
 async def test_only_the_tools_of_the_server_ask_for_scopes(
     managing: Service, tool: str, status: int, scope: str | None
 ) -> None:
-    async with http_client() as http:
-        at = Endpoint(managing.url.removesuffix("/mcp"), http)
-        answer = await at.ask("tools/call", name=tool, authorization=f"Bearer {managing.reader}")
+    answer = await managing.at.ask("tools/call", name=tool, **bearer(managing.reader))
     assert answer.status_code == status
     assert re.findall('scope="(.*)"', answer.headers.get("www-authenticate", "")) == ([scope] if scope else [])
 
 
 async def test_a_reader_follows_the_runs_of_others(service: Service, mode: str) -> None:
     async with (
-        calling(service.url, service.creator, mode) as creator,
-        calling(service.url, service.reader, mode) as reader,
+        connected(service.at, mode, bearer(service.creator)) as creator,
+        connected(service.at, mode, bearer(service.reader)) as reader,
     ):
         slowly = {"interaction": "SlowWriter", "data": {"chunks": 20, "delay_ms": 20}}
         run_id = (await call(creator, "create_run", wait=False, **slowly)).structured["id"]
@@ -144,8 +138,8 @@ async def test_following_a_created_run_does_not_start_it_for_a_reader(tmp_path: 
     async with (
         upstream.serving(waiting_to_be_started()) as api,
         served(Config(api=api.api), tmp_path) as service,
-        calling(service.url, service.reader, mode) as reader,
-        calling(service.url, service.creator, mode) as creator,
+        connected(service.at, mode, bearer(service.reader)) as reader,
+        connected(service.at, mode, bearer(service.creator)) as creator,
     ):
         await expect_not_started(reader, api)
         assert (await call(creator, "stream_run", run_id="r1")).structured["status"] == "completed"

@@ -19,12 +19,14 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from runs_mcp.http.app import PATH
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import call
 from tests.clients.processes import CLEAN, SERVING
-from tests.http.callers import asked, calling
 from tests.http.issuer import RESOURCE, issuing
+from tests.http.service import Endpoint, bearer, connected
+from tests.http_client import http_client
 from tests.upstream import Replies
 
 pytestmark = pytest.mark.anyio
@@ -108,15 +110,17 @@ async def test_no_credential_is_emitted_or_forwarded(tmp_path: Path, mode: str, 
         async with (
             await anyio.open_process(command, stdout=DEVNULL, stderr=PIPE, env=CLEAN) as process,
             anyio.create_task_group() as tasks,
+            http_client() as http,
         ):
             server = Server(process)
             tasks.start_soon(server.read_log)
             await server.ready()
-            for token in (None, callers.bad, callers.good + "x"):
-                refused = await asked(server.url, token)
+            at = Endpoint(server.url.removesuffix(PATH), http)
+            for credential in ({}, bearer(callers.bad), bearer(callers.good + "x")):
+                refused = await at.ping(**credential)
                 assert refused.status_code == 401
                 emitted += [refused.text, str(refused.headers)]
-            async with calling(server.url, callers.good, mode) as client:
+            async with connected(at, mode, bearer(callers.good)) as client:
                 emitted += [(await call(client, "list_runs")).result.model_dump_json() for _ in range(3)]
                 with pytest.raises(MCPError) as failed:
                     await client.read_resource("runs://r1")

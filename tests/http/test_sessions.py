@@ -19,50 +19,48 @@ from runs_mcp.http.layers.message import MessageReader
 from runs_mcp.http.layers.sessions import Sessions
 from runs_mcp.server.resources import subscriptions
 from tests import upstream
-from tests.http.callers import INITIALIZE, LISTEN, SESSION, listening_to
-from tests.http.service import ACCEPT, Clock, Running, configured, running
+from tests.http.service import (
+    ACCEPT,
+    INITIALIZE,
+    LEGACY,
+    LISTEN,
+    PING,
+    SESSION,
+    Clock,
+    Running,
+    bearer,
+    configured,
+    listening_to,
+    running,
+)
 from tests.upstream import reply
 
 pytestmark = pytest.mark.anyio
 
-LEGACY = "2025-11-25"
 ENDED_S = 10
 
 
 @asynccontextmanager
 async def with_key(folder: Path) -> AsyncIterator[tuple[Running, dict[str, str]]]:
     file = folder / "keys.json"
-    bearer = {"authorization": f"Bearer {keys.add(file, 'ci', ['runs:read'])}"}
+    key = bearer(keys.add(file, "ci", ["runs:read"]))
     replies = {"GET /runs/r1": reply({"id": "r1", "status": "processing"})}
     auth = BearerAuthSettings(kind="bearer", keys_file=file)
     async with upstream.serving(replies) as api, running(configured(api, auth=auth)) as at:
-        yield at, bearer
-
-
-async def open_session(at: Running, **headers: str) -> dict[str, str]:
-    session = (await at.post(INITIALIZE, **headers)).headers[SESSION]
-    return {SESSION: session, "mcp-protocol-version": LEGACY, **headers}
+        yield at, key
 
 
 async def test_removing_a_key_ends_its_streams_subscriptions_and_sessions(tmp_path: Path) -> None:
-    async with with_key(tmp_path) as (at, bearer):
-        session = await open_session(at, **bearer)
-        requests = [
-            at.http.build_request("GET", at.endpoint, headers={**ACCEPT, **session}),
-            at.http.build_request(
-                "POST", at.endpoint, json=listening_to(["runs://r1"]), headers={**ACCEPT, **LISTEN, **bearer}
-            ),
-        ]
-        streams = [await at.http.send(request, stream=True) for request in requests]
-        assert [stream.status_code for stream in streams] == [200, 200]
+    async with with_key(tmp_path) as (at, key):
+        session = await at.open_session(**key)
+        streams = await at.open_streams(session, **key)
         keys.remove(tmp_path / "keys.json", "ci")
         with anyio.fail_after(ENDED_S):
             for stream in streams:
                 await stream.aread()
         # The same name with another key is another caller: the session must be gone, not only out of reach.
-        renewed = {"authorization": f"Bearer {keys.add(tmp_path / 'keys.json', 'ci', ['runs:read'])}"}
-        again = await at.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, **{**session, **renewed})
-        assert again.status_code == 404
+        renewed = bearer(keys.add(tmp_path / "keys.json", "ci", ["runs:read"]))
+        assert (await at.ping(**session | renewed)).status_code == 404
 
 
 async def test_a_caller_with_too_many_sessions_loses_the_least_recently_used() -> None:
@@ -126,13 +124,13 @@ async def test_a_session_that_its_caller_closes_meanwhile_is_skipped() -> None:
 
 async def ping(http: httpx.AsyncClient, session: str) -> httpx.Response:
     headers = {**ACCEPT, SESSION: session, "mcp-protocol-version": LEGACY}
-    return await http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers=headers)
+    return await http.post("/mcp", json=PING, headers=headers)
 
 
 async def test_a_subscription_to_thousands_of_resources_is_refused_before_any_is_polled() -> None:
     async with upstream.serving({}) as api, running(configured(api)) as at:
         uris = [f"runs://r{number}" for number in range(10_000)]
-        refused = await at.http.post(at.endpoint, json=listening_to(uris), headers={**ACCEPT, **LISTEN})
+        refused = await at.post(listening_to(uris), **LISTEN)
         assert refused.status_code == 400
         said = "subscriptions/listen can name 100 resources, and this one names 10,000."
         assert refused.json() == {"jsonrpc": "2.0", "id": "listen", "error": {"code": -32602, "message": said}}
@@ -163,7 +161,7 @@ async def test_each_resource_of_a_subscription_counts_in_the_rate_limit() -> Non
     async with upstream.serving({}) as api, running(configured(api, rate_limit=60), now=Clock()) as at:
         assert (await at.ask("tools/list")).status_code == 200
         uris = [f"runs://r{number}" for number in range(60)]
-        refused = await at.http.post(at.endpoint, json=listening_to(uris), headers={**ACCEPT, **LISTEN})
+        refused = await at.post(listening_to(uris), **LISTEN)
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
 
 
@@ -187,8 +185,8 @@ async def test_requests_with_too_many_or_too_large_headers_are_refused(headers: 
 
 async def test_a_client_can_subscribe_once_it_has_sent_initialized(tmp_path: Path) -> None:
     subscribe = {"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": "runs://r1"}}
-    async with with_key(tmp_path) as (at, bearer):
-        session = await open_session(at, **bearer)
+    async with with_key(tmp_path) as (at, key):
+        session = await at.open_session(**key)
         early = await at.post(subscribe, **session)
         await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
         afterwards = await at.post(subscribe, **session)
@@ -205,8 +203,8 @@ async def test_a_repeated_initialized_gives_no_further_subscriptions(
         request = {"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": uri}}
         return (await at.post(request, **session)).text
 
-    async with with_key(tmp_path) as (at, bearer):
-        session = await open_session(at, **bearer)
+    async with with_key(tmp_path) as (at, key):
+        session = await at.open_session(**key)
         for uri in ("runs://r1", "runs://r1/result"):
             await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
             assert '"result":{}' in await subscribe(uri)

@@ -9,11 +9,9 @@ import pytest
 
 from runs_mcp.config.settings import Config
 from tests.calls import call
-from tests.http.callers import calling, serving
 from tests.http.issuer import BOTH, READ, RESOURCE, Issuer, issuing
-from tests.http.service import Endpoint
+from tests.http.service import Endpoint, bearer, connected, running
 from tests.http.tenants import Tenant, profile
-from tests.http_client import http_client
 from tests.upstream import serving as upstream
 
 pytestmark = pytest.mark.anyio
@@ -25,17 +23,14 @@ CREATE = {"interaction": "Review", "data": {"text": "x"}, "wait": False}
 class Service:
     """An endpoint for the callers of two organisations, each with a profile; that of globex is read-only."""
 
-    url: str
+    at: Endpoint
     issuer: Issuer
     acme: Tenant
     globex: Tenant
 
     async def refusal(self, tool: str, *, org: str, scope: str = READ) -> tuple[int, str]:
         """Return the status of a call in 2026-07-28, and the challenge."""
-        async with http_client() as http:
-            at = Endpoint(self.url.removesuffix("/mcp"), http)
-            token = self.issuer.token(org=org, scope=scope)
-            answer = await at.ask("tools/call", name=tool, authorization=f"Bearer {token}")
+        answer = await self.at.ask("tools/call", name=tool, **bearer(self.issuer.token(org=org, scope=scope)))
         return answer.status_code, answer.headers.get("www-authenticate", "")
 
 
@@ -53,7 +48,7 @@ async def service() -> AsyncIterator[Service]:
                 "profiles": {"acme": of_organisation(acme), "globex": {**of_organisation(globex), "read_only": True}},
             }
         )
-        yield Service(await stack.enter_async_context(serving(config)), issuer, acme, globex)
+        yield Service(await stack.enter_async_context(running(config)), issuer, acme, globex)
 
 
 def of_organisation(tenant: Tenant) -> dict[str, Any]:
@@ -72,7 +67,7 @@ async def test_a_call_without_its_scope_names_the_scope_to_request(service: Serv
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_the_call_with_the_requested_scope_runs_in_the_profile_of_the_caller(service: Service, mode: str) -> None:
-    async with calling(service.url, service.issuer.token(org="acme", scope=BOTH), mode) as client:
+    async with connected(service.at, mode, bearer(service.issuer.token(org="acme", scope=BOTH))) as client:
         created = await call(client, "create_run", **CREATE)
     assert created.structured["id"] == "new"
     assert len(service.acme.created) == 1
@@ -89,7 +84,7 @@ async def test_a_caller_of_no_profile_asks_for_no_scope(service: Service) -> Non
 
 
 async def test_a_session_without_the_scope_returns_a_message(service: Service) -> None:
-    async with calling(service.url, service.issuer.token(org="acme"), "legacy") as client:
+    async with connected(service.at, "legacy", bearer(service.issuer.token(org="acme"))) as client:
         assert "create_run" not in {tool.name for tool in (await client.list_tools()).tools}
         refused = await call(client, "create_run", **CREATE)
     assert refused.failed

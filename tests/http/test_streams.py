@@ -14,7 +14,7 @@ from runs_mcp.config.settings import Config
 from runs_mcp.http.auth import keys
 from tests import upstream
 from tests.calls import Notifications, call
-from tests.http.service import configured, connected, running
+from tests.http.service import bearer, configured, connected, running
 from tests.server.test_cancellation import PROMISED_S, Endless
 from tests.upstream import CLOSE, Upstream, chunk, events, reply
 
@@ -34,7 +34,7 @@ def key(tmp_path: Path) -> str:
 @pytest.fixture
 def headers(key: str) -> dict[str, str]:
     """Return the headers that a caller's browser sends."""
-    return {"authorization": f"Bearer {key}", "origin": ORIGIN, "x-request-id": "ticket-1"}
+    return {**bearer(key), "origin": ORIGIN, "x-request-id": "ticket-1"}
 
 
 def everything(api: Upstream, folder: Path) -> Config:
@@ -65,7 +65,7 @@ async def test_each_chunk_arrives_before_the_next_is_written(
     async with (
         upstream.serving(replies) as api,
         running(everything(api, tmp_path)) as at,
-        connected(at, mode, **headers) as client,
+        connected(at, mode, headers) as client,
     ):
         answer = await call(client, "create_run", interaction="i", progress=progress)
     assert not answer.failed
@@ -81,7 +81,7 @@ async def test_a_call_that_is_cancelled_closes_its_connection_to_the_api_within_
     async with (
         upstream.serving({"GET /runs": endless}) as api,
         running(everything(api, tmp_path)) as at,
-        connected(at, mode, **headers) as client,
+        connected(at, mode, headers) as client,
     ):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(call, client, "list_runs")
@@ -117,7 +117,7 @@ async def test_requests_to_the_api_carry_the_id_of_the_mcp_request(
     async with (
         upstream.serving({"GET /runs": listen}) as api,
         running(everything(api, tmp_path)) as at,
-        connected(at, mode, **headers) as client,
+        connected(at, mode, headers) as client,
     ):
         await call(client, "list_runs")
     assert heard == ["ticket-1"]

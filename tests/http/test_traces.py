@@ -70,7 +70,7 @@ async def test_a_client_that_traces_itself_is_the_parent(exporter: InMemorySpanE
     async with (
         upstream.serving({"GET /runs": reply([])}) as api,
         running(configured(api)) as at,
-        connected(at, mode, traceparent=TRACEPARENT) as client,
+        connected(at, mode, {"traceparent": TRACEPARENT}) as client,
     ):
         await call(client, "list_runs")
     [asked], [called], [sent] = (

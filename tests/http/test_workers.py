@@ -39,8 +39,7 @@ from runs_mcp.observability.logs import FIELDS
 from tests import upstream
 from tests.calls import PATIENT, Notifications, call
 from tests.command_line import WITH_TOKEN, run_command
-from tests.http.callers import INITIALIZE, PING, SESSION
-from tests.http.service import ACCEPT, Endpoint, configured
+from tests.http.service import ACCEPT, LEGACY, PING, SESSION, Endpoint, bearer, configured
 from tests.http_client import WITHOUT_AUTHORITIES, http_client
 from tests.ports import free_ports
 from tests.upstream import CLOSE, Replies, chunk, events, reply
@@ -148,12 +147,6 @@ async def test_a_question_can_be_answered_through_another_worker() -> None:
     assert [answer.failed for answer in answers] == [False, False]
 
 
-async def session_of_first(workers: Sequence[Endpoint], **headers: str) -> dict[str, str]:
-    """Open a session that the first worker holds, and return the headers of its requests."""
-    opened = await workers[0].post(INITIALIZE, **headers)
-    return {SESSION: opened.headers[SESSION], "mcp-protocol-version": "2025-11-25", **headers}
-
-
 @pytest.mark.usefixtures("quick_polls")
 async def test_the_stream_of_a_session_can_be_read_at_another_worker() -> None:
     statuses = chain(repeat("processing", 3), repeat("completed"))
@@ -163,7 +156,7 @@ async def test_the_stream_of_a_session_can_be_read_at_another_worker() -> None:
 
     subscribe = {"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": {"uri": "runs://r1"}}
     async with upstream.serving({"GET /runs/r1": run}) as api, two_workers(configured(api)) as workers:
-        session = await session_of_first(workers)
+        session = await workers[0].open_session()
         await workers[1].post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
         async with workers[1].http.stream("GET", workers[1].endpoint, headers={**ACCEPT, **session}) as stream:
             await workers[0].post(subscribe, **session)
@@ -182,10 +175,10 @@ async def first_data(stream: httpx.Response) -> str:
 
 async def test_a_session_ends_at_all_workers() -> None:
     async with upstream.serving({}) as api, two_workers(configured(api)) as workers:
-        session = await session_of_first(workers)
-        before = [(await worker.post(PING, **session)).status_code for worker in workers]
+        session = await workers[0].open_session()
+        before = [(await worker.ping(**session)).status_code for worker in workers]
         ended = await workers[1].http.delete(workers[1].endpoint, headers={**ACCEPT, **session})
-        after = [(await worker.post(PING, **session)).status_code for worker in workers]
+        after = [(await worker.ping(**session)).status_code for worker in workers]
     assert (before, ended.status_code, after) == ([200, 200], 200, [404, 404])
 
 
@@ -198,7 +191,7 @@ async def test_a_session_ends_at_all_workers() -> None:
 )
 async def test_an_unknown_session_is_not_found(session: str) -> None:
     async with upstream.serving({}) as api, two_workers(configured(api)) as workers:
-        headers = {**ACCEPT, "mcp-protocol-version": "2025-11-25", SESSION: session}
+        headers = {**ACCEPT, "mcp-protocol-version": LEGACY, SESSION: session}
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         statuses = {(await worker.http.post(worker.endpoint, json=PING, headers=raw)).status_code for worker in workers}
     assert statuses == {404}
@@ -206,21 +199,21 @@ async def test_an_unknown_session_is_not_found(session: str) -> None:
 
 async def test_forwarded_requests_are_authenticated_by_the_worker_of_their_session(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
-    own, other = [{"authorization": f"Bearer {keys.add(file, name, ['runs:read'])}"} for name in ("own", "other")]
+    own, other = [bearer(keys.add(file, name, ["runs:read"])) for name in ("own", "other")]
     auth = BearerAuthSettings(kind="bearer", keys_file=file)
     async with upstream.serving({}) as api, two_workers(configured(api, auth=auth)) as workers:
-        session = await session_of_first(workers, **own)
-        asked = [{**session, **credential} for credential in (own, other, {"authorization": "Bearer rmk_no"})]
-        statuses = [(await workers[1].post(PING, **headers)).status_code for headers in asked]
+        session = await workers[0].open_session(**own)
+        asked = [{**session, **credential} for credential in (own, other, bearer("rmk_no"))]
+        statuses = [(await workers[1].ping(**headers)).status_code for headers in asked]
     assert statuses == [200, 404, 401]
 
 
 async def test_each_request_is_logged_once_with_the_address_of_its_client(caplog: pytest.LogCaptureFixture) -> None:
     async with upstream.serving({}) as api, two_workers(configured(api)) as workers:
-        session = await session_of_first(workers)
+        session = await workers[0].open_session()
         caplog.clear()
         caplog.set_level("INFO", "runs_mcp.observability.access_log")
-        await workers[1].post(PING, **session, **{"x-forwarded-for": "203.0.113.9"})
+        await workers[1].ping(**session, **{"x-forwarded-for": "203.0.113.9"})
     fields = [record.__dict__[FIELDS] for record in caplog.records if record.message == "request"]
     assert [line["caller"] for line in fields] == ["203.0.113.9"]
 
@@ -228,7 +221,7 @@ async def test_each_request_is_logged_once_with_the_address_of_its_client(caplog
 async def test_a_request_of_a_session_whose_worker_is_gone_is_refused_and_not_repeated() -> None:
     [port] = free_ports(1)
     async with upstream.serving({}) as api, http_client() as http, worker(configured(api), 0, [0, port]) as url:
-        refused = await Endpoint(url, http).post(PING, **{SESSION: "1.abc", "mcp-protocol-version": "2025-11-25"})
+        refused = await Endpoint(url, http).ping(**{SESSION: "1.abc", "mcp-protocol-version": LEGACY})
     assert refused.status_code == 502
     assert "may have had an effect" in refused.json()["error"]["message"]
 
@@ -244,7 +237,7 @@ async def test_a_call_that_was_cut_off_at_a_worker_gets_its_run_at_another() -> 
     params = {"name": "create_run", "arguments": {"interaction": "i"}}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     async with upstream.serving({**RUN, "POST /runs": create}) as api, two_workers(configured(api)) as workers:
-        session = await session_of_first(workers)
+        session = await workers[0].open_session()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(workers[1].post, message, **session))
             await asked.wait()
@@ -308,7 +301,7 @@ async def test_an_answer_that_breaks_off_with_its_worker_ends_incomplete_and_wit
         port = listener.extra(SocketAttribute.local_port)
         async with worker(configured(api), 0, [0, port]) as url:
             with pytest.raises(httpx.RemoteProtocolError):
-                await Endpoint(url, http).post(PING, **{SESSION: "1.abc", "mcp-protocol-version": "2025-11-25"})
+                await Endpoint(url, http).ping(**{SESSION: "1.abc", "mcp-protocol-version": LEGACY})
         tasks.cancel_scope.cancel()
     assert [record.exc_info for record in caplog.records if record.exc_info] == []
     assert "the process of a session ended during an answer" in caplog.text

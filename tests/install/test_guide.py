@@ -10,8 +10,8 @@ import pytest
 
 from docs.generate.install_guide import NAME, SERVER, guide, table
 from docs.generate.install_links import LINKS, OWN_SCHEMES, Link
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONFIGURATION = {"command": "uvx", "args": ["runs-mcp", "serve", "--sandbox"]}
 
 

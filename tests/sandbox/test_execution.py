@@ -11,6 +11,7 @@ import pytest
 
 from runs_mcp.sandbox import SandboxOptions
 from runs_mcp.sandbox.content.demo_environments import ENVIRONMENTS
+from tests import ROOT
 from tests.sandbox.sandbox_client import chunks, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -235,8 +236,7 @@ async def main():
 
 anyio.run(main)
 """
-    root = Path(__file__).parents[2]
-    async with await anyio.open_process([sys.executable, "-c", script], cwd=root) as process:
+    async with await anyio.open_process([sys.executable, "-c", script], cwd=ROOT) as process:
         assert process.stdout
         run_id = (await process.stdout.receive()).decode().strip()
         process.kill()

@@ -16,6 +16,7 @@ from runs_mcp.server.create.create_limit import CreateLimit, CreateLimitError, O
 from runs_mcp.server.render import error_messages
 from tests import upstream
 from tests.calls import PATIENT, call
+from tests.http.service import Clock
 from tests.server.test_elicitation import Person, asking
 from tests.server.test_streaming import configured
 from tests.upstream import CLOSE, Replies, Upstream, chunk, events, reply
@@ -35,17 +36,6 @@ def limited(config: Config, **limit: int) -> Config:
 async def serving(config: Config, **limit: int) -> AsyncIterator[Client]:
     async with Client(build_server(limited(config, **limit)).mcp, client_info=PATIENT) as client:
         yield client
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> float:
-        """Return the time in seconds since the epoch."""
-        return self.now
 
 
 async def test_beyond_the_limit_a_create_is_refused_with_the_time_when_it_is_possible(config: Config) -> None:
@@ -168,7 +158,7 @@ async def test_only_a_followed_run_that_starts_counts_toward_the_limit() -> None
 
 
 async def test_the_time_of_the_next_create_is_exact() -> None:
-    clock = Clock()
+    clock = Clock(NOON)
     limit = CreateLimit(CreateLimitSettings(per_hour=2, per_day=3), OwnStartCounts(clock))
     await limit.take()
     clock.now += 35 * 60
@@ -188,7 +178,7 @@ async def test_the_time_of_the_next_create_is_exact() -> None:
 
 @given(waits=st.lists(st.integers(0, 2_000), max_size=60))
 async def test_no_hour_ever_holds_more_than_the_limit(waits: list[int]) -> None:
-    clock, started = Clock(), []
+    clock, started = Clock(NOON), []
     limit = CreateLimit(CreateLimitSettings(per_hour=3), OwnStartCounts(clock))
     for wait in waits:
         clock.now += wait

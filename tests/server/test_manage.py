@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
-import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from mcp.client import Client
@@ -33,8 +32,7 @@ from runs_mcp.server.runs.own_tags import PREFIX
 from runs_mcp.server.tools import MANAGE_OPERATIONS
 from tests import upstream
 from tests.calls import PATIENT, call
-from tests.http.callers import calling, serving
-from tests.http.service import Endpoint
+from tests.http.service import bearer, connected, running
 from tests.server.test_elicitation import Person, asking
 from tests.upstream import reply
 
@@ -266,25 +264,23 @@ async def test_a_caller_needs_the_scope_to_manage(managed: Config, tmp_path: Pat
     creator = keys.add(file, "creator", ["runs:read", "runs:create"])
     manager = keys.add(file, "manager", ["runs:read", "runs:manage"])
     auth = {"kind": "bearer", "keys_file": file}
-    async with serving(configured(managed.api, http={"auth": auth})) as url:
-        async with calling(url, creator, mode) as client:
+    async with running(configured(managed.api, http={"auth": auth})) as at:
+        async with connected(at, mode, bearer(creator)) as client:
             offered = {tool.name for tool in (await client.list_tools()).tools}
             assert "create_run" in offered
             assert not offered & MANAGED
-        async with calling(url, creator, "legacy") as client:
+        async with connected(at, "legacy", bearer(creator)) as client:
             refused = await call(client, "delete_runs", run_ids=[run_id])
             assert refused.text.startswith(
                 "delete_runs needs the scope runs:manage, which this caller does not have. Nothing was sent. Nothing "
                 "was changed. "
             )
-        async with calling(url, manager, mode) as client:
+        async with connected(at, mode, bearer(manager)) as client:
             offered = {tool.name for tool in (await client.list_tools()).tools}
             assert "create_run" not in offered
             assert offered >= MANAGED
             assert not (await call(client, "delete_runs", run_ids=[run_id])).failed
-        async with httpx.AsyncClient() as http:
-            at = Endpoint(url.removesuffix("/mcp"), http)
-            challenged = await at.ask("tools/call", name="delete_runs", authorization=f"Bearer {creator}")
+        challenged = await at.ask("tools/call", name="delete_runs", **bearer(creator))
         assert challenged.status_code == 403
         assert 'scope="runs:create runs:manage runs:read"' in challenged.headers["www-authenticate"]
 

@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, ConsoleMessage, Frame, FrameLocator, Page
 
+from tests import ROOT
 from tests.clients import node
 
-ARTEFACTS = Path(__file__).parents[2] / "test-artifacts"
+ARTEFACTS = ROOT / "test-artifacts"
 AXE = "axe-core"
 
 

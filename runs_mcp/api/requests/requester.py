@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import anyio
@@ -72,7 +72,7 @@ class Answer:
 
 
 class Requester:
-    """Sends requests to one API with one credential. An async context manager."""
+    """Sends requests to one API with one credential."""
 
     def __init__(
         self,
@@ -108,10 +108,8 @@ class Requester:
         self._slots = anyio.Semaphore(settings.max_concurrent, fast_acquire=True)
         self._closed = False
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
+    async def aclose(self) -> None:
+        """Close the connections; further calls are refused."""
         self._closed = True
         await self._transport.aclose()
 

@@ -14,6 +14,7 @@ from subprocess import DEVNULL, CalledProcessError
 import anyio
 from pydantic import SecretStr
 
+from runs_mcp import files
 from runs_mcp.api.errors import CredentialError
 from runs_mcp.config.api_settings import AuthSettings
 
@@ -84,8 +85,7 @@ class SecretSource:
 
     def _read_file(self, file: Path) -> str:
         try:
-            status = file.stat()
-            state = (status.st_mtime_ns, status.st_size, status.st_ino)
+            state = files.state(file)
             if self._secret is None or state != self._file_state:
                 self._secret, self._file_state = self._checked(self._decoded(file.read_bytes())), state
                 if open_to_others(file):

@@ -5,13 +5,15 @@ import json
 import os
 import re
 import stat
-import tempfile
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from runs_mcp import files
 from runs_mcp.cli.install import jsonc
 from runs_mcp.cli.install.clients import Client
 from runs_mcp.cli.install.formats import JSON, Entry
@@ -120,7 +122,7 @@ def write(change: Change) -> Path | None:
     file.parent.mkdir(parents=True, exist_ok=True)
     status = file.stat() if change.before is not None else None
     backup = back_up(change.file)
-    _replace(file, change.after, status)
+    files.replace(file, change.after, partial(_take_permissions, status))
     return backup
 
 
@@ -135,7 +137,7 @@ def back_up(file: Path) -> Path | None:
         return None
     names = (f"{file.name}{BACKUP}{number}" for number in chain([""], count(2)))
     backup = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
-    _replace(backup, text, file.stat())
+    files.replace(backup, text, partial(_take_permissions, file.stat()))
     return backup
 
 
@@ -153,22 +155,13 @@ def _split_mark(text: str) -> tuple[str, str]:
     return (BYTE_ORDER_MARK, text[1:]) if text.startswith(BYTE_ORDER_MARK) else ("", text)
 
 
-def _replace(file: Path, text: str, like: os.stat_result | None) -> None:
-    """Write a file beside `file` and rename it: with the permissions and owner of `like`, else private to the user."""
-    handle, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        if like:
-            Path(written).chmod(stat.S_IMODE(like.st_mode))
-            if hasattr(os, "chown") and os.geteuid() == 0:
-                os.chown(written, like.st_uid, like.st_gid)
-        Path(written).replace(file)
-    except BaseException:
-        Path(written).unlink()
-        raise
+def _take_permissions(like: os.stat_result | None, replacement: int) -> None:
+    """Give `replacement`, a descriptor, the permissions and owner of `like`; a new file is private to the user."""
+    if like is None or sys.platform == "win32":
+        return
+    os.fchmod(replacement, stat.S_IMODE(like.st_mode))
+    if os.geteuid() == 0:
+        os.fchown(replacement, like.st_uid, like.st_gid)
 
 
 def _refuse_another_kind(name: str, held: Any, entry: Entry) -> None:

@@ -6,15 +6,16 @@ import os
 import secrets
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from runs_mcp import files
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.validation_messages import plain_message
@@ -165,24 +166,15 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def _write(file: Path, keys: Iterable[Key]) -> None:
-    """Replace the file atomically, so that a server never reads half of it. Owner, group and mode are kept."""
+    """Replace the file. Owner, group and mode are kept."""
     text = _KeysFile(keys=tuple(keys)).model_dump_json(indent=2)
     try:
-        # In the same folder, because a rename is atomic within a file system only; mkstemp creates it with mode 600.
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as replacement:
-                replacement.write(text + "\n")
-                _take_owner_and_mode(descriptor, file)
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        files.replace(file, text + "\n", partial(_take_owner_and_mode, file))
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
 
 
-def _take_owner_and_mode(replacement: int, file: Path) -> None:
+def _take_owner_and_mode(file: Path, replacement: int) -> None:
     """Give `replacement`, a descriptor, the owner, the group and the mode of `file`.
 
     A new file is readable only by the owner of its folder. A file written by root would otherwise be unreadable for the

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from runs_mcp import files
 from runs_mcp.config.problems import ConfigError
 
 log = logging.getLogger(__name__)
@@ -24,12 +25,12 @@ class ReloadedFile(Generic[Content]):
         self._file = file
         self._read = read
         self._empty = empty
-        self._state = _state(file)
+        self._state = files.state(file)
         self._content = read(file)
 
     def current(self) -> Content:
         """Return the content, reloaded if the file has changed."""
-        state = _state(self._file)
+        state = files.state(self._file)
         if state != self._state:
             self._state = state
             try:
@@ -38,13 +39,3 @@ class ReloadedFile(Generic[Content]):
                 log.warning("%s No caller is admitted until the file can be read.", error)
                 self._content = self._empty
         return self._content
-
-
-def _state(file: Path) -> tuple[int, int, int] | None:
-    """Return a value that differs after each change of `file`; None if the file does not exist."""
-    # The inode as well: a file can be replaced by one of equal size within the resolution of the modification time.
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -7,9 +7,9 @@ client to any worker. The id of a session therefore begins with the number of it
 import logging
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import Self
 
 import httpx
+from anyio.abc import AsyncResource
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp_types import INTERNAL_ERROR
 from starlette.datastructures import Headers
@@ -34,7 +34,7 @@ UNANSWERED = "The process that holds the session did not answer. The request may
 Header = tuple[bytes, bytes]
 
 
-class SessionForwarder:
+class SessionForwarder(AsyncResource):
     """An application that serves the sessions of this worker, and forwards requests of other sessions to their worker.
 
     The worker that holds the session authenticates, limits, counts and logs the request.
@@ -47,11 +47,7 @@ class SessionForwarder:
         self._ports = ports
         self._transport = DefaultTransport()
 
-    async def __aenter__(self) -> Self:
-        """Return the application."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def aclose(self) -> None:
         """Close the connections to other workers."""
         await self._transport.aclose()
 

@@ -54,11 +54,15 @@ class OwnStartCounts:
 
     async def take(self, limit: CreateLimitSettings) -> int | None:
         """Count a run, as the protocol says."""
-        minute, counts = await OwnStartCounts.read(self)
-        if any(window.left(counts, minute) < 1 for window in windows(limit)):
-            return None
+        minute, _ = await self.read()
+        return minute if self.count(limit, minute) else None
+
+    def count(self, limit: CreateLimitSettings, minute: int) -> bool:
+        """Count a run in `minute`; return False if the limit is reached."""
+        if any(window.left(self._counts, minute) < 1 for window in windows(limit)):
+            return False
         self._counts[minute] += 1
-        return minute
+        return True
 
     async def give_back(self, minute: int) -> None:
         """Take back a count of `minute`."""

@@ -6,9 +6,9 @@ same streams, with the same services.
 """
 
 from collections.abc import Mapping
-from typing import Self
 
 import anyio
+from anyio.abc import AsyncResource, ObjectReceiveStream, ObjectSendStream
 from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
@@ -104,7 +104,7 @@ class _Messages:
                 await self._answered.wait()
 
 
-class _Lent:
+class _Lent(AsyncResource):
     """A stream that stays open for the next connection when the SDK closes it."""
 
     def __init__(self, messages: _Messages) -> None:
@@ -113,14 +113,8 @@ class _Lent:
     async def aclose(self) -> None:
         """Do nothing."""
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-
-class _Inbox(_Lent):
+class _Inbox(_Lent, ObjectReceiveStream[SessionMessage | Exception]):
     """The messages of a connection, up to its end or to an `initialize` after it began in the modern era."""
 
     def __init__(self, messages: _Messages) -> None:
@@ -142,17 +136,8 @@ class _Inbox(_Lent):
                 self._modern = request.method != "initialize" and _has_envelope(request)
         return item
 
-    def __aiter__(self) -> Self:
-        return self
 
-    async def __anext__(self) -> SessionMessage | Exception:
-        try:
-            return await self.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-
-
-class _Outbox(_Lent):
+class _Outbox(_Lent, ObjectSendStream[SessionMessage]):
     """The messages sent by a connection."""
 
     async def send(self, item: SessionMessage) -> None:

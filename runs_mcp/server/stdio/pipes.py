@@ -11,11 +11,10 @@ import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Self
 
 import anyio
 import orjson
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.abc import ObjectSendStream
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp_types import (
@@ -35,7 +34,7 @@ MOST_UNREAD = 1_000
 """Maximum number of responses that wait for the client to read them before its further messages are not read."""
 
 
-class Outgoing:
+class Outgoing(ObjectSendStream[SessionMessage]):
     """The messages to the client. Messages that are queued during a write are written together by the next write."""
 
     def __init__(self) -> None:
@@ -87,15 +86,9 @@ class Outgoing:
         self._closed = True
         self._ready.set()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
 
 Reading = AsyncIterator[SessionMessage | Exception]
-Writing = Outgoing | MemoryObjectSendStream[SessionMessage]
+Writing = ObjectSendStream[SessionMessage]
 
 
 @asynccontextmanager
