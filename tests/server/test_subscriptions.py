@@ -159,6 +159,19 @@ async def test_the_end_of_a_connection_ends_its_subscriptions() -> None:
     assert "runs://r1" not in session
 
 
+async def test_a_client_may_unsubscribe_before_the_api_has_answered_the_first_poll() -> None:
+    async with serving({"GET /runs/r1": hang}) as upstream, connect(upstream.api) as runs:
+        async with anyio.create_task_group() as tasks, anyio.create_task_group() as connection:
+            hub = StreamHub(runs, tasks, OwnRelay(), stall_s=30)
+            session = Session(RunPollers(runs, hub, tasks, InMemorySubscriptionBus(), OwnPollTurns()), connection)
+            async with anyio.create_task_group() as requests:
+                requests.start_soon(session.subscribe, "r1", "runs://r1")
+                while not upstream.asked:
+                    await anyio.lowlevel.checkpoint()
+                session.unsubscribe("runs://r1")
+    assert "runs://r1" not in session
+
+
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "runs://", "runs://a/b/c", "runs://../x", "runs://nowhere"])
 async def test_only_runs_can_be_subscribed_to(config: Config, uri: str) -> None:
     async with Client(build_server(config).mcp, mode="legacy", client_info=PATIENT) as client:
@@ -187,12 +200,13 @@ async def test_the_subscriptions_of_a_connection_and_of_a_caller_are_limited(mon
         await second.subscribe_resource("runs://r3")
 
 
+async def hang(_: Request) -> Response:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
 async def test_a_subscription_begins_although_the_api_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_poller, "LONGEST_FIRST_POLL_S", 0.1)
-
-    async def hang(_: Request) -> Response:
-        await anyio.sleep_forever()
-        raise AssertionError
 
     names = [f"r{number}" for number in range(20)]
     async with (
