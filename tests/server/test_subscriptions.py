@@ -160,15 +160,19 @@ async def test_the_end_of_a_connection_ends_its_subscriptions() -> None:
 
 
 async def test_a_client_may_unsubscribe_before_the_api_has_answered_the_first_poll() -> None:
-    async with serving({"GET /runs/r1": hang}) as upstream, connect(upstream.api) as runs:
-        async with anyio.create_task_group() as tasks, anyio.create_task_group() as connection:
-            hub = StreamHub(runs, tasks, OwnRelay(), stall_s=30)
-            session = Session(RunPollers(runs, hub, tasks, InMemorySubscriptionBus(), OwnPollTurns()), connection)
-            async with anyio.create_task_group() as requests:
-                requests.start_soon(session.subscribe, "r1", "runs://r1")
-                while not upstream.asked:
-                    await anyio.lowlevel.checkpoint()
-                session.unsubscribe("runs://r1")
+    async with (
+        serving({"GET /runs/r1": hang}) as upstream,
+        connect(upstream.api) as runs,
+        anyio.create_task_group() as tasks,
+        anyio.create_task_group() as connection,
+    ):
+        hub = StreamHub(runs, tasks, OwnRelay(), stall_s=30)
+        session = Session(RunPollers(runs, hub, tasks, InMemorySubscriptionBus(), OwnPollTurns()), connection)
+        async with anyio.create_task_group() as requests:
+            requests.start_soon(session.subscribe, "r1", "runs://r1")
+            while not upstream.asked:
+                await anyio.lowlevel.checkpoint()
+            session.unsubscribe("runs://r1")
     assert "runs://r1" not in session
 
 
