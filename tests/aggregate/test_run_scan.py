@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from runs_mcp.api import Run, UnavailableError
 from runs_mcp.api.search_fallback import TICK
-from runs_mcp.server.aggregate.run_scan import RunScan
+from runs_mcp.server.aggregate.run_scan import AT_ONCE, RunScan
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +168,23 @@ async def test_a_failed_page_fails_the_scan() -> None:
 
     with pytest.raises(UnavailableError, match="gone"):
         await RunScan(failing, lambda _: None, 10).run(TimeSlice(), deadline=anyio.current_time() + 5)
+
+
+async def test_a_failed_page_fails_the_scan_although_the_pages_beside_it_are_slow() -> None:
+    api = FakeRuns(list(range(0, 50_000, 100)), 100)
+    beside: list[TimeSlice] = []
+
+    async def partly_stuck(span: TimeSlice) -> list[Run]:
+        if api.pages == 0:
+            return await api.page(span)
+        beside.append(span)
+        if len(beside) == AT_ONCE:
+            raise UnavailableError("gone")
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    with anyio.fail_after(5), pytest.raises(UnavailableError, match="gone"):
+        await RunScan(partly_stuck, lambda _: None, 10_000).run(TimeSlice(), deadline=anyio.current_time() + 600)
 
 
 async def test_a_scan_reports_the_read_and_the_matching_runs() -> None:
