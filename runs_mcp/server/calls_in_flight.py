@@ -24,7 +24,8 @@ class CallsInFlight:
     async def idle(self) -> None:
         """Wait until every call has been answered."""
         while self.count:
-            self._idle = anyio.Event()
+            if self._idle.is_set():
+                self._idle = anyio.Event()
             await self._idle.wait()
 
 

@@ -34,9 +34,9 @@ class Progress:
     """
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        self._call: Call | None = call
+        """None after the call, since the tasks of the runs that it follows keep this object in their context."""
         self._count = 0
-        self._over = False
         self._last_sent: float | None = None
         self._token: Token[Progress]
 
@@ -55,12 +55,12 @@ class Progress:
             if kind is None and self._last_sent is not None:
                 await anyio.sleep_until(self._last_sent + SETTLE_S)
         finally:
-            self._over = True
+            self._call = None
             _CURRENT.reset(self._token)
 
     async def say(self, message: str | None = None) -> None:
         """Send `message`, or a heartbeat without a message, so that concatenated messages are exactly the text."""
-        if self._over:
+        if self._call is None:
             return
         self._count += 1
         request = self._call.request_context
@@ -70,8 +70,7 @@ class Progress:
 
     async def log(self, level: LoggingLevel, text: str) -> None:
         """Send `text` as a log message, if the client has requested messages of this `level`."""
-        wanted = self._call.log_level
-        if self._over or wanted is None or LEVELS.index(level) < LEVELS.index(wanted):
+        if self._call is None or (wanted := self._call.log_level) is None or LEVELS.index(level) < LEVELS.index(wanted):
             return
         request = self._call.request_context
         params = LoggingMessageNotificationParams(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from runs_mcp.api import Run, UnavailableError
-from runs_mcp.server.aggregate.run_scan import RunScan
+from runs_mcp.api.search_fallback import TICK
+from runs_mcp.server.aggregate.run_scan import AT_ONCE, RunScan
 from runs_mcp.server.aggregate.time_slices import TimeSlice
 
 pytestmark = pytest.mark.anyio
@@ -50,10 +51,12 @@ class FakeRuns:
         return [Run({"id": one, "created_at": self.runs[one].isoformat()}) for one in inside[: self.cap]]
 
 
-async def scanned(api: FakeRuns, *, matching: int | None = None, most: int = 50_000) -> tuple[list[str], RunScan]:
+async def scanned(
+    api: FakeRuns, *, matching: int | None = None, most: int = 50_000, end: datetime | None = None
+) -> tuple[list[str], RunScan]:
     taken: list[str] = []
     scan = RunScan(api.page, lambda run: taken.append(run.id), most, matching)
-    await scan.run(TimeSlice(), deadline=anyio.current_time() + 30)
+    await scan.run(TimeSlice(end=end), deadline=anyio.current_time() + 30)
     return taken, scan
 
 
@@ -106,6 +109,25 @@ async def test_more_simultaneous_runs_than_a_page_holds_leave_the_scan_incomplet
     assert (len(taken), scan.complete) == (20, False)
 
 
+async def test_a_period_may_end_in_the_last_year_of_the_calendar() -> None:
+    taken, scan = await scanned(FakeRuns(list(range(0, 5_000, 100)), 20), end=datetime(9999, 12, 31, tzinfo=UTC))
+    assert (len(taken), scan.complete) == (50, True)
+
+
+@pytest.mark.parametrize("after_ms", [0, 0.4], ids=["at the end", "within the tick of the end"])
+async def test_an_api_that_counts_the_end_of_a_slice_in_leaves_the_scan_incomplete(after_ms: float) -> None:
+    api = FakeRuns([], 20)
+    for _ in range(50):
+        api.create(NOW + timedelta(milliseconds=after_ms))
+
+    async def inclusive(span: TimeSlice) -> list[Run]:
+        return await api.page(TimeSlice(span.start, span.end and span.end + TICK))
+
+    scan = RunScan(inclusive, lambda _: None, 10_000)
+    await scan.run(TimeSlice(end=NOW), deadline=anyio.current_time() + 30)
+    assert (scan.covered, scan.complete) == (20, False)
+
+
 async def test_an_api_that_ignores_times_leaves_the_scan_incomplete() -> None:
     api = FakeRuns(list(range(0, 50_000, 100)), 100)
 
@@ -146,6 +168,23 @@ async def test_a_failed_page_fails_the_scan() -> None:
 
     with pytest.raises(UnavailableError, match="gone"):
         await RunScan(failing, lambda _: None, 10).run(TimeSlice(), deadline=anyio.current_time() + 5)
+
+
+async def test_a_failed_page_fails_the_scan_although_the_pages_beside_it_are_slow() -> None:
+    api = FakeRuns(list(range(0, 50_000, 100)), 100)
+    beside: list[TimeSlice] = []
+
+    async def partly_stuck(span: TimeSlice) -> list[Run]:
+        if api.pages == 0:
+            return await api.page(span)
+        beside.append(span)
+        if len(beside) == AT_ONCE:
+            raise UnavailableError("gone")
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    with anyio.fail_after(5), pytest.raises(UnavailableError, match="gone"):
+        await RunScan(partly_stuck, lambda _: None, 10_000).run(TimeSlice(), deadline=anyio.current_time() + 600)
 
 
 async def test_a_scan_reports_the_read_and_the_matching_runs() -> None:

@@ -275,17 +275,35 @@ async def test_a_token_that_no_header_can_hold_is_not_sent(router: respx.MockRou
     assert len(router.calls) == 1
 
 
+def counting(folder: Path) -> dict[str, str]:
+    """A command whose secret is the number of times that it has run."""
+    counter, script = folder / "counter", folder / "token.sh"
+    script.write_text(f"echo x >> {counter}; wc -l < {counter}", encoding="utf-8")
+    return {"command": f"sh {script}"}
+
+
 async def test_a_command_is_run_again_when_its_token_is_refused(
     router: respx.MockRouter, open_client: Open, tmp_path: Path
 ) -> None:
-    counter = tmp_path / "counter"
-    script = tmp_path / "token.sh"
-    script.write_text(f"echo x >> {counter}; wc -l < {counter}", encoding="utf-8")
     tokens: list[str] = []
     router.get(path__regex="/runs/r1$").mock(side_effect=refusing_first(tokens))
-    async with open_client(auth={"command": f"sh {script}"}) as client:
+    async with open_client(auth=counting(tmp_path)) as client:
         await client.get_run("r1")
     assert tokens == ["1", "2"]
+
+
+async def test_a_command_is_run_once_for_concurrent_requests_and_once_for_their_refusals(
+    router: respx.MockRouter, open_client: Open, tmp_path: Path
+) -> None:
+    def judge(request: httpx.Request) -> httpx.Response:
+        old = request.headers["authorization"] == "Bearer 1"
+        return httpx.Response(401) if old else httpx.Response(200, json=RUN)
+
+    runs = router.get(path__regex="/runs/r1$").mock(side_effect=judge)
+    async with open_client(auth=counting(tmp_path)) as client, anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(client.get_run, "r1")
+    assert {call.request.headers["authorization"] for call in runs.calls} == {"Bearer 1", "Bearer 2"}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config, ServerSettings
 from runs_mcp.server import build_server, patience, tasks, tool_calls
+from runs_mcp.server.calls_in_flight import CallsInFlight
 from runs_mcp.server.middleware import request_limit
 from runs_mcp.server.patience import Patience
 from runs_mcp.server.prompts import completion
@@ -356,3 +357,13 @@ async def test_a_create_whose_task_cannot_be_read_answers_with_its_run() -> None
             answer = await call(client, "create_run", interaction="i")
     assert answer.structured["id"] == "r1"
     assert "Accepted and running; do not create it again." in answer.text
+
+
+async def test_everyone_who_waits_until_no_call_is_in_flight_is_woken() -> None:
+    calls = CallsInFlight()
+    with anyio.fail_after(GUARD_S):
+        async with anyio.create_task_group() as waiting:
+            with calls:
+                waiting.start_soon(calls.idle)
+                waiting.start_soon(calls.idle)
+                await anyio.wait_all_tasks_blocked()

@@ -1,5 +1,6 @@
 """Creating and following runs: what arrives as progress, and what is left behind."""
 
+import gc
 from itertools import pairwise
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from mcp.client import Client
 
 from runs_mcp.config.settings import Config, StreamingSettings
+from runs_mcp.server.context import Call
 from runs_mcp.server.progress import pause_s
 from tests import upstream
 from tests.calls import Notifications, call
@@ -146,6 +148,19 @@ async def test_wait_false_answers_at_once_and_the_run_is_still_executed(client: 
     assert "do not create it again" in created.text
     followed = await call(client, "stream_run", run_id=created.structured["id"])
     assert followed.structured["status"] == "completed"
+
+
+async def test_a_run_that_is_followed_keeps_nothing_of_the_call_that_created_it(connect: Connect) -> None:
+    data, ended = {"text": "as long as the call"}, anyio.Event()
+    replies: Replies = {RUN: reply(CREATED), STREAM: events(chunk("Hello"), ended, CLOSE), GET: reply(DONE)}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        await call(client, "create_run", interaction="i", data=data, wait=False)
+        while not api.count(STREAM):
+            await anyio.lowlevel.checkpoint()
+        gc.collect()
+        kept = [one for one in gc.get_objects() if isinstance(one, Call) and one.arguments.get("data") == data]
+        ended.set()
+    assert kept == []
 
 
 async def test_stream_run_joins_from_the_first_chunk_without_a_second_stream(connect: Connect) -> None:

@@ -15,13 +15,14 @@ from mcp_types import PromptsCapability, ResourcesCapability, ResourceUpdatedNot
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runs_mcp.api import connect
+from runs_mcp.api import Run, connect
 from runs_mcp.config.settings import Config
 from runs_mcp.server import build_server
 from runs_mcp.server.resources import subscriptions
 from runs_mcp.server.resources.subscriptions import Session
 from runs_mcp.server.runs import run_poller
 from runs_mcp.server.runs.run_poller import RunPollers
+from runs_mcp.server.runs.run_stream import RunStream
 from runs_mcp.server.runs.shared_state import OwnPollTurns, OwnRelay
 from runs_mcp.server.runs.stream_hub import StreamHub
 from tests.calls import PATIENT, call
@@ -159,6 +160,23 @@ async def test_the_end_of_a_connection_ends_its_subscriptions() -> None:
     assert "runs://r1" not in session
 
 
+async def test_a_client_may_unsubscribe_before_the_api_has_answered_the_first_poll() -> None:
+    async with (
+        serving({"GET /runs/r1": hang}) as upstream,
+        connect(upstream.api) as runs,
+        anyio.create_task_group() as tasks,
+        anyio.create_task_group() as connection,
+    ):
+        hub = StreamHub(runs, tasks, OwnRelay(), stall_s=30)
+        session = Session(RunPollers(runs, hub, tasks, InMemorySubscriptionBus(), OwnPollTurns()), connection)
+        async with anyio.create_task_group() as requests:
+            requests.start_soon(session.subscribe, "r1", "runs://r1")
+            while not upstream.asked:
+                await anyio.lowlevel.checkpoint()
+            session.unsubscribe("runs://r1")
+    assert "runs://r1" not in session
+
+
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "runs://", "runs://a/b/c", "runs://../x", "runs://nowhere"])
 async def test_only_runs_can_be_subscribed_to(config: Config, uri: str) -> None:
     async with Client(build_server(config).mcp, mode="legacy", client_info=PATIENT) as client:
@@ -187,12 +205,53 @@ async def test_the_subscriptions_of_a_connection_and_of_a_caller_are_limited(mon
         await second.subscribe_resource("runs://r3")
 
 
+class SlowToLeave(OwnRelay):
+    """A relay that takes until `left` to pass on the end of a run."""
+
+    def __init__(self) -> None:
+        self.left = anyio.Event()
+
+    @asynccontextmanager
+    async def leading(self, follower: RunStream) -> AsyncIterator[None]:
+        yield
+        await self.left.wait()
+
+
+async def test_a_run_is_polled_at_intervals_after_its_follower_has_given_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pause in ("FIRST_POLL_S", "LONGEST_POLL_S"):
+        monkeypatch.setattr(run_poller, pause, 3_600)
+    processing, asked_by_hub = reply({"id": "r1", "status": "processing"}), anyio.Event()
+
+    async def to_hub(request: Request) -> Response:
+        await asked_by_hub.wait()
+        return await processing(request)
+
+    relay = SlowToLeave()
+    async with (
+        serving({"GET /runs/r1": [to_hub, processing], "GET /runs/r2": processing}) as upstream,
+        connect(upstream.api) as runs,
+        anyio.create_task_group() as tasks,
+    ):
+        hub = StreamHub(runs, tasks, relay, stall_s=30)
+        follower = hub.follow(Run({"id": "r1"}))
+        while not upstream.asked:
+            await anyio.lowlevel.checkpoint()
+        async with RunPollers(runs, hub, tasks, InMemorySubscriptionBus(), OwnPollTurns()).polling({"runs://r1": "r1"}):
+            asked_by_hub.set()
+            await follower.ended.wait()
+            for _ in range(20):
+                await runs.get_run("r2")
+            assert upstream.count("GET /runs/r1") == 3  # by the hub, at the start, and at the end of the follower
+        relay.left.set()
+
+
+async def hang(_: Request) -> Response:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
 async def test_a_subscription_begins_although_the_api_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_poller, "LONGEST_FIRST_POLL_S", 0.1)
-
-    async def hang(_: Request) -> Response:
-        await anyio.sleep_forever()
-        raise AssertionError
 
     names = [f"r{number}" for number in range(20)]
     async with (

@@ -67,8 +67,6 @@ class Tokens:
             RunsApiError: the exchange of the API key failed; `during_exchange` is set.
         """
         secret = await self._read()
-        if self._kind == "token":
-            return secret
         if (good := self._good(secret)) is not None:
             return good
         async with self._lock:
@@ -82,12 +80,12 @@ class Tokens:
             RunsApiError: the exchange of the API key failed; `during_exchange` is set.
         """
         async with self._lock:
-            secret = await self._read(again=True)
-            if self._kind == "token":
-                return secret
             # Another request may have renewed the token while this request waited for the lock.
-            newer = self._token if self._token != refused else None
-            return newer or await self._renew(secret)
+            newer = self._good(await self._read())
+            if newer is not None and newer != refused:
+                return newer
+            secret = await self._read(again=True)
+            return secret if self._kind == "token" else await self._renew(secret)
 
     async def sign(self, text: str) -> str:
         """Return the HMAC-SHA256 of `text` by the configured secret, as its first 32 hex digits.
@@ -116,7 +114,9 @@ class Tokens:
         )
 
     def _good(self, secret: str) -> str | None:
-        """Return the current token, if it belongs to `secret` and is not about to expire."""
+        """Return the token for `secret`, if there is one and it is not about to expire."""
+        if self._kind == "token":
+            return secret
         if self._token is None or secret != self._exchanged_secret:
             return None
         if self._expires is not None and self._expires - REFRESH_BEFORE_S <= self._now():

@@ -32,6 +32,7 @@ class SecretSource:
         self._settings = settings
         self._file_state: tuple[int, int, int] | None = None
         self._secret: str | None = None
+        self._running = anyio.Lock()
         self._checked_last: tuple[str, str] | None = None
 
     @property
@@ -59,16 +60,19 @@ class SecretSource:
             raise CredentialError(f"{self.name}: the command is empty")
 
     async def read(self, *, again: bool = False) -> str:
-        """Return the secret. A file is read when it changed; a command runs once, and once more if `again`.
+        """Return the secret. A file is read when it changed; a command runs once for all callers, and again if `again`.
 
         Raises:
             CredentialError: the secret is missing or malformed.
         """
         if self._settings.command is None:
             return self._read_in_process()
-        if self._secret is None or again:
-            self._secret = self._checked(await self._run(self._settings.command))
-        return self._secret
+        if self._secret is not None and not again:
+            return self._secret
+        async with self._running:
+            if self._secret is None or again:
+                self._secret = self._checked(await self._run(self._settings.command))
+            return self._secret
 
     def _read_in_process(self) -> str:
         match self._settings:

@@ -67,16 +67,18 @@ class RunScan:
         spans = [self._waiting.pop() for _ in range(min(AT_ONCE, len(self._waiting)))]
         async with anyio.create_task_group() as tasks:
             for span in spans:
-                tasks.start_soon(self._read, span)
+                tasks.start_soon(self._read, span, tasks.cancel_scope)
         if self._failure:
             raise self._failure
 
-    async def _read(self, span: TimeSlice) -> None:
+    async def _read(self, span: TimeSlice, reading: anyio.CancelScope) -> None:
+        """Read a page; if that fails, cancel `reading`, the scope of the other pages."""
         try:
             page = await self.source(span)
             await self._hand_on(self._unseen(page))
         except RunsApiError as error:
             self._failure = error
+            reading.cancel()
             return
         created = _created(page)
         if self.on_page:

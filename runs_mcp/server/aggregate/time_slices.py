@@ -73,7 +73,7 @@ class TimeSlice:
         start = oldest if self.start is None else self.start
         inner = list(_inner_edges(start, end, paged=end - oldest))
         equal = min(ceil(MARGIN**2 * further / len(created)), MOST_EQUAL)
-        older = _older_edges(oldest, (end - oldest) / MARGIN, equal) if self.start is None else []
+        older = _older_edges(oldest, max((end - oldest) / MARGIN, TICK), equal) if self.start is None else []
         if not inner and not older:
             return []
         edges = [self.start, *older, *inner, self.end]
@@ -94,7 +94,7 @@ def _inner_edges(start: datetime, end: datetime, *, paged: timedelta) -> Iterato
 def _older_edges(oldest: datetime, span: timedelta, equal: int) -> list[datetime]:
     """Return edges before `oldest` and itself, ascending: `equal` of them at distances of `span`, then doubling."""
     edges = [_to_tick(oldest)]
-    while edges[-1] - span > EARLIEST:
+    while edges[-1] - EARLIEST > span:
         edges.append(_to_tick(edges[-1] - span))
         if len(edges) > equal:
             span *= 2

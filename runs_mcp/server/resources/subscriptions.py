@@ -72,11 +72,15 @@ class Session:
             scope.cancel()
 
     async def _poll(self, run_id: str, uri: str, scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+        begun = False
         try:
             with scope:
                 async with self._pollers.polling({uri: run_id}):
+                    begun = True
                     task_status.started()
                     await anyio.sleep_forever()
+            if not begun:  # the client has unsubscribed before
+                task_status.started()
         finally:
             if self._subscribed.get(uri) is scope:
                 del self._subscribed[uri]

@@ -106,7 +106,7 @@ class RunPollers:
     async def _until_next_poll(self, run_id: str, pause: float) -> bool:
         """Wait for `pause` seconds, or until the follower of the run ends; return True in the second case."""
         with anyio.move_on_after(pause):
-            if follower := self._hub.find(run_id):
+            if (follower := self._hub.find(run_id)) and not follower.ended.is_set():
                 await follower.ended.wait()
                 return True
             await anyio.sleep(pause)
