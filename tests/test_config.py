@@ -67,6 +67,7 @@ def test_a_variable_that_is_empty_is_not_set(tmp_path: Path, monkeypatch: pytest
     ("auth", "kind"),
     [
         pytest.param({"value": "sk-1"}, "api_key", id="a key"),
+        pytest.param({"value": "pk-1"}, "api_key", id="a public key"),
         pytest.param({"value": "eyJ.x.y"}, "token", id="a token"),
         pytest.param({"value": "sk-1", "kind": "token"}, "token", id="as it was said"),
         pytest.param({"env": "sk-1"}, "token", id="the name of a variable"),

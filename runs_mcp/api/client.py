@@ -56,8 +56,8 @@ def connect(
         settings: Every setting, including timeouts in seconds and limits; replaces the next four arguments.
         base_url: URL up to and including `/api/v1`. Default: the URL of the edition.
         token: A JWT, sent as it is.
-        api_key: A key that begins with `sk-`; it is exchanged for JWTs, which are renewed in time. Without a token
-            and a key, the variable `COMPOSABLE_TOKEN` holds a token.
+        api_key: A key that begins with `sk-` or `pk-`; it is exchanged for JWTs, which are renewed in time. Without a
+            token and a key, the variable `COMPOSABLE_TOKEN` holds a token.
         edition: Contract of the API: `composable` (the reference document, the default) or `vertesia` (today's
             platform).
         transport: Carries the requests, e.g. `httpx.MockTransport`. It must send each request at most once. Default:

@@ -71,6 +71,8 @@ CURRENT_SEARCH_FILTERS = frozenset(
     {"exclude_tags", "finish_reason", "created_by", "is_root", "run_ids", "workflow_run_ids"}
 )
 """Filters of a search that only the current contract has."""
+EXCLUSIVE = frozenset({"is_root", "parent"})
+"""Filters of a search that exclude each other."""
 REPEATABLE = ("status", "model", "tag")
 """Filters of a list that take several values in the current contract."""
 
@@ -93,12 +95,14 @@ def search_query(edition: Edition, filters: SearchFilters) -> dict[str, Any]:
     """Return the `query` of a search or facets body.
 
     Raises:
-        InvalidArgumentError: the edition lacks a filter.
+        InvalidArgumentError: the edition lacks a filter, or two filters exclude each other.
     """
     given = drop_unset(**filters)
     unknown = [] if edition.current_filters else [name for name in given if name in CURRENT_SEARCH_FILTERS]
     if unknown:
         raise InvalidArgumentError(f"The {edition.name} edition has no filter {', '.join(unknown)}")
+    if given.keys() >= EXCLUSIVE:
+        raise InvalidArgumentError("Give either `is_root` or `parent`")
     return {name: format_timestamp(value) if isinstance(value, datetime) else value for name, value in given.items()}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import MISSING
 
 from runs_mcp.api.editions import Edition
+from runs_mcp.api.filters import EXCLUSIVE
 from runs_mcp.api.payloads import format_timestamp, parse_timestamp
 
 Search = dict[str, Any]
@@ -37,7 +38,7 @@ def search_for(edition: Edition, query: Mapping[str, Any]) -> Search | None:
         if translated is None or translated.keys() & search.keys():
             return None
         search |= translated
-    return search
+    return None if search.keys() >= EXCLUSIVE else search
 
 
 def select_fields(document: Mapping[str, Any], select: Sequence[str] | MISSING) -> dict[str, Any]:

@@ -24,14 +24,18 @@ class Section(BaseModel):
     )
 
 
+KEY_PREFIXES = ("sk-", "pk-")
+"""The beginnings of API keys: secret ones, and public ones, which may only execute interactions."""
+
+
 class AuthSettings(Section):
     """The source of the credential for the Runs API: exactly one of `value`, `env`, `file`, `command`."""
 
     kind: Annotated[Literal["token", "api_key"], AnyCase] = Field(
         default="token",
         description=(
-            "`token`: a JWT, sent unchanged. `api_key`: an `sk-` key, exchanged for JWTs that are renewed before they "
-            "expire. If unset, a `value` that begins with `sk-` is treated as an API key."
+            "`token`: a JWT, sent unchanged. `api_key`: an `sk-` or `pk-` key, exchanged for JWTs that are renewed "
+            "before they expire. If unset, a `value` that begins with `sk-` or `pk-` is treated as an API key."
         ),
     )
     value: SecretStr | None = Field(
@@ -57,8 +61,8 @@ class AuthSettings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _keys_begin_with_sk(cls, settings: Any) -> Any:
-        if isinstance(settings, dict) and str(settings.get("value")).startswith("sk-"):
+    def _keys_have_a_prefix(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and str(settings.get("value")).startswith(KEY_PREFIXES):
             return {"kind": "api_key", **settings}
         return settings
 

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 from mcp.server.context import ServerRequestContext
 from mcp_types import ElicitResult, LoggingLevel
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS, is_version_at_least
 
 from runs_mcp.api import RunsClient
 from runs_mcp.config.http_settings import Scope
@@ -107,6 +107,11 @@ class Call:
     def modern(self) -> bool:
         """True if the client speaks 2026-07-28 or later, which has no requests from server to client."""
         return self.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+    @property
+    def takes_links(self) -> bool:
+        """True if the client's version of the protocol has resource links; clients of older ones reject the result."""
+        return is_version_at_least(self.request_context.protocol_version, "2025-06-18")
 
 
 def client_name(ctx: Request) -> str:

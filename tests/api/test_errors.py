@@ -180,13 +180,30 @@ def test_every_exception_of_httpx_becomes_an_error_with_its_name_alone(kind: Any
     assert kind.__name__ in str(mapped)
 
 
-async def test_a_failed_create_that_names_its_run_gives_that_run(router: respx.MockRouter, open_client: Open) -> None:
-    failed = {"id": "r1", "status": "failed", "error": {"code": "c", "message": "m"}}
-    router.post(path__regex="/runs$").mock(return_value=httpx.Response(500, json=failed))
-    router.get(path__regex="/runs/r1$").mock(return_value=httpx.Response(200, json={**failed, "prompt": "p"}))
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param({"id": "r1", "status": "failed", "error": {"code": "c", "message": "m"}}, id="a run"),
+        pytest.param({"id": "65f0c0c0c0c0c0c0c0c0c0c1", "error": "The model refused"}, id="an error with an id"),
+    ],
+)
+async def test_a_failed_create_that_names_its_run_gives_that_run(
+    router: respx.MockRouter, open_client: Open, refusal: dict[str, Any]
+) -> None:
+    whole = {"id": refusal["id"], "status": "failed", "prompt": "p"}
+    router.post(path__regex="/runs$").mock(return_value=httpx.Response(500, json=refusal))
+    router.get(path__regex=f"/runs/{refusal['id']}$").mock(return_value=httpx.Response(200, json=whole))
     async with open_client() as client:
         run = await client.create_run(interaction="i1")
-    assert run.raw == {**failed, "prompt": "p"}
+    assert run.raw == whole
+
+
+async def test_the_id_that_a_gateway_gives_its_error_is_no_run(router: respx.MockRouter, open_client: Open) -> None:
+    router.post(path__regex="/runs$").mock(return_value=httpx.Response(502, json={"id": "req-1", "message": "m"}))
+    async with open_client() as client:
+        with pytest.raises(UnavailableError) as failed:
+            await client.create_run(interaction="i1")
+    assert failed.value.run_id is None
 
 
 async def test_a_traceback_shows_the_words_of_the_api(router: respx.MockRouter, open_client: Open) -> None:

@@ -50,6 +50,7 @@ async def test_where_find_is_closed_a_search_replaces_it(
         pytest.param("vertesia", {"created_at": {"$gte": "2026-01-01T00:00:00.0005Z"}}, id="below the precision"),
         pytest.param("vertesia", {"created_at": {"$lte": "9999-12-31T23:59:59.999Z"}}, id="up to the last time"),
         pytest.param("vertesia", {"$and": [{"status": "failed"}, {"status": "created"}]}, id="a field twice"),
+        pytest.param("vertesia", {"$and": [{"parent": None}, {"parent": "r1"}]}, id="filters that exclude each other"),
         pytest.param("vertesia", {"$or": [{"status": "failed"}]}, id="a choice"),
         pytest.param("composable", {"_id": "r1"}, id="a filter of the other edition"),
     ],

@@ -331,6 +331,14 @@ async def test_an_edition_without_a_filter_refuses_it(open_client: Open) -> None
             await client.search_runs(status="failed", run_ids=["r1"], finish_reason=MISSING, is_root=False)
 
 
+async def test_runs_without_a_parent_are_not_searched_together_with_a_parent(open_client: Open) -> None:
+    async with open_client(edition="vertesia") as client:
+        with pytest.raises(InvalidArgumentError, match="either `is_root` or `parent`"):
+            await client.search_runs(is_root=True, parent=["r1"])
+        with pytest.raises(InvalidArgumentError, match="either `is_root` or `parent`"):
+            await client.compute_facets(is_root=True, parent=["r1"])
+
+
 @pytest.mark.parametrize(
     ("config", "sent"),
     [

@@ -21,6 +21,7 @@ from runs_mcp.server.resources import subscriptions
 from tests import upstream
 from tests.http.service import (
     ACCEPT,
+    HELLO,
     INITIALIZE,
     LEGACY,
     LISTEN,
@@ -211,3 +212,29 @@ async def test_a_repeated_initialized_gives_no_further_subscriptions(
         await at.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, **session)
         refused = await subscribe("runs://r1/prompt")
     assert "This connection has 2 subscriptions" in refused
+
+
+@pytest.mark.parametrize(
+    ("version", "kinds"),
+    [
+        ("2024-11-05", ["text"]),
+        ("2025-03-26", ["text"]),
+        ("2025-06-18", ["text", "resource_link"]),
+        (LEGACY, ["text", "resource_link"]),
+    ],
+)
+async def test_results_link_resources_where_the_version_of_the_session_has_links(
+    version: str, kinds: list[str]
+) -> None:
+    replies = {"GET /runs/r1": reply({"id": "r1", "status": "completed", "prompt": "x" * 50_000})}
+    get_run = {"name": "get_run", "arguments": {"run_id": "r1"}}
+    get_runs = {"name": "get_run", "arguments": {"run_ids": ["r1"]}}
+    hello = {**INITIALIZE, "params": {**HELLO, "protocolVersion": version}}
+    async with upstream.serving(replies) as api, running(configured(api)) as at:
+        session = {SESSION: (await at.post(hello)).headers[SESSION], "mcp-protocol-version": version}
+        for call in (get_run, get_runs):
+            response = await at.post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}, **session)
+            [message] = [line for line in response.text.splitlines() if line.startswith("data: {")]
+            content = json.loads(message.removeprefix("data: "))["result"]["content"]
+            assert [block["type"] for block in content] == kinds
+            assert "runs://r1/prompt" in content[0]["text"]

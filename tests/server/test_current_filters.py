@@ -161,6 +161,15 @@ async def test_the_current_edition_searches_by_its_filters(current: Client) -> N
     assert all(tag not in run["tags"] for run in without.structured["runs"])
 
 
+async def test_a_condition_on_the_parent_is_counted_together_with_a_filter_by_parents(current: Client) -> None:
+    some_parent: dict[str, Any] = {"parent": {"$ne": None}}
+    [child] = (await call(current, "find_runs", query=some_parent, limit=1)).structured["runs"]
+    expected = await call(current, "aggregate_runs", parent=[child["parent"]])
+    counted = await call(current, "aggregate_runs", parent=[child["parent"]], where=some_parent)
+    assert not counted.failed, counted.text
+    assert counted.structured["total"] == expected.structured["total"]
+
+
 async def test_is_root_false_selects_all_runs_as_a_filter_that_is_not_set(current: Client) -> None:
     unset = await call(current, "search_runs", limit=100)
     false = await call(current, "search_runs", limit=100, is_root=False)

@@ -1,4 +1,4 @@
-"""Reading runs: comparing them, the end of long fields, and numbers that JavaScript cannot hold."""
+"""Reading runs: comparisons, the end of long fields, numbers that JavaScript cannot hold, and values of fields."""
 
 import json
 import re
@@ -175,3 +175,12 @@ async def test_lists_and_groups_have_the_error_of_a_run_in_any_form(connect: Con
         groups = await call(client, "aggregate_runs", by="error", measures=["runs", "median_ms"])
     assert "\nr1 | it broke\nr2 | 7\n" in table.text
     assert {group["by"]["error"] for group in groups.structured["groups"]} == {"none", "7"}
+
+
+@pytest.mark.parametrize("field", ["finish_reason", "workflow.run_id", "inference-profile"])
+async def test_the_values_of_any_field_of_runs_can_be_listed(connect: Connect, field: str) -> None:
+    """Which fields the API knows is not documented."""
+    replies = {f"GET /runs/filter-options/{field}": reply([{"id": "a", "count": 2}])}
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "get_run_filter_options", field=field)
+    assert answer.structured["options"] == [{"id": "a", "count": 2}]

@@ -36,6 +36,7 @@ DETAIL_FIELDS = ("details", "error_description", "reason", "hint", "issues")
 PHRASES = frozenset({status.phrase for status in HTTPStatus} | {"Unprocessable Entity", "Payload Too Large"})
 """Names of statuses, which some APIs repeat beside their message. Python renames some of them between versions."""
 _NUMBER = re.compile(r"\d+(\.\d*)?", re.ASCII)
+_PLATFORM_ID = re.compile(r"[0-9a-fA-F]{24}")
 _HTML = re.compile(r"\s*<(!--|(!doctype|html|head|body|title|center|div|h1|\?xml)\b)", re.IGNORECASE)
 
 
@@ -120,12 +121,13 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def created_run_id(content: bytes) -> str | None:
-    """Return the id of the run that a failed create made, if its answer is a run."""
+    """Return the id of the run that a failed create made, if its answer names one."""
     body = _parse(content)
-    if not isinstance(body, Mapping) or "status" not in body:
+    run_id = body.get("id") if isinstance(body, Mapping) else None
+    if not isinstance(run_id, str) or not run_id:
         return None
-    run_id = body.get("id")
-    return run_id if isinstance(run_id, str) and run_id else None
+    # Gateways give their errors an `id` as well, but neither one of the platform's form nor a status beside it.
+    return run_id if "status" in body or _PLATFORM_ID.fullmatch(run_id) else None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -13,7 +13,7 @@ from runs_mcp.api.requests.secret_source import SecretSource, open_to_others
 from runs_mcp.cli.check.examination import Examination, RecordingTransport
 from runs_mcp.cli.check.explanations import describe
 from runs_mcp.cli.check.findings import STEP_S, Finding, check, failed, ok, skipped, warning
-from runs_mcp.config.api_settings import AuthSettings
+from runs_mcp.config.api_settings import KEY_PREFIXES, AuthSettings
 from runs_mcp.config.load import file_in_use
 from runs_mcp.config.settings import ENV_PREFIX
 
@@ -100,7 +100,7 @@ async def _connect(state: Examination, secret: str) -> None:
 
 def _kind(secret: str) -> Literal["token", "api_key"] | None:
     """Return the kind of a secret by its prefix; None if it has no known prefix."""
-    if secret.startswith(("sk-", "pk-")):
+    if secret.startswith(KEY_PREFIXES):
         return "api_key"
     return "token" if secret.startswith("eyJ") else None  # base64url of `{"`, with which the header of a JWT begins
 

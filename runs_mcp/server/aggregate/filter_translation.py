@@ -7,6 +7,7 @@ from pydantic import MISSING
 
 from runs_mcp.api import Edition
 from runs_mcp.api.extended_json import plain_filter
+from runs_mcp.api.filters import EXCLUSIVE
 from runs_mcp.api.payloads import parse_timestamp
 from runs_mcp.api.search_fallback import conditions_of, search_for
 from runs_mcp.server.aggregate.time_slices import TimeSlice
@@ -47,15 +48,17 @@ def with_search_filters(
         search = search_for(edition, {field: condition})
         if search and field == "created_at":
             span = span.within(_slice(search))
-        elif search and _agree(searched, search):
+        elif search and _fit(searched, search):
             searched |= search
         else:
             rest = joined(rest, {field: condition})
     return searched, span, rest
 
 
-def _agree(filters: Filters, others: Filters) -> bool:
-    return all(filters.get(name, value) == value for name, value in others.items())
+def _fit(filters: Filters, others: Filters) -> bool:
+    """Return True if one search can have both."""
+    agree = all(filters.get(name, value) == value for name, value in others.items())
+    return agree and not {*filters, *others} >= EXCLUSIVE
 
 
 def _slice(search: Filters) -> TimeSlice:

@@ -68,7 +68,7 @@ def several(
         "workspace": services(call).workspace,
         **({"next": follow_up} if follow_up else {}),
     }
-    return results.answer("\n".join([_head(call, outcomes), *body, *ending]), structured, _links(outcomes, cuts))
+    return results.answer("\n".join([_head(call, outcomes), *body, *ending]), structured, _links(call, outcomes, cuts))
 
 
 def pairs(call: Call, outcomes: Sequence[Outcome], *, follow_up: str = "") -> CallToolResult:
@@ -177,12 +177,12 @@ def _document(outcome: Outcome, cut: Cut | None) -> dict[str, Any]:
     return document if outcome.label == outcome.run.id else {"for": outcome.label, **document}
 
 
-def _links(outcomes: Sequence[Outcome], cuts: Sequence[Cut | None]) -> list[ResourceLink]:
+def _links(call: Call, outcomes: Sequence[Outcome], cuts: Sequence[Cut | None]) -> list[ResourceLink]:
     return [
         link
         for outcome, cut in zip(outcomes, cuts, strict=True)
         if outcome.run and cut
-        for link in results.links_of(cut, outcome.run.id)
+        for link in results.links_of(call, cut, outcome.run.id)
     ]
 
 

@@ -84,7 +84,7 @@ def one_run(
     head = f"Run {run.id} ({origin(call, run)})"
     text = "\n".join([head, *notes, *run_lines(run, cut, tail=tail)])
     structured = {**cut.document, "cut": cut.fields} if cut.fields else cut.document
-    return answer(text, structured, links_of(cut, run.id))
+    return answer(text, structured, links_of(call, cut, run.id))
 
 
 def ended(call: Call, run: Run, *, offset: int = 0, tail: int | None = None) -> CallToolResult:
@@ -216,8 +216,10 @@ def cut_note(cut: Cut, tail: int | None = None) -> list[str]:
     return [f"{how}: {', '.join(f'{tables.cell(name)} ({uri})' for name, uri in cut.fields.items())}."]
 
 
-def links_of(cut: Cut, run_id: str) -> list[ResourceLink]:
-    """Return a link to the resource of each field that was cut."""
+def links_of(call: Call, cut: Cut, run_id: str) -> list[ResourceLink]:
+    """Return a link to the resource of each field that was cut, if the client takes links."""
+    if not call.takes_links:
+        return []
     return [
         ResourceLink(name=f"{tables.cell(name)} of run {run_id}", uri=uri, mime_type="application/json")
         for name, uri in cut.fields.items()

@@ -29,7 +29,7 @@ FilterField = Annotated[
     str,
     Field(
         description="Which filter, e.g. interaction, status, model, environment, tag",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$",
     ),
 ]
 
