@@ -1,18 +1,17 @@
 """Hints for an empty list: the filter that hides the runs, and the value that was probably meant."""
 
 import difflib
-import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
 from runs_mcp.api import REFUSALS, RunsApiError, RunsClient
 from runs_mcp.api.payloads import format_timestamp
-from runs_mcp.observability.masking import one_line, show_hidden
+from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import RunStatus
 from runs_mcp.server.permissions.offered_tools import offered_tools
-from runs_mcp.server.render import tables
+from runs_mcp.server.render import results, tables
 from runs_mcp.server.runs import own_tags
 
 LISTED = ("interaction", "status", "model", "environment", "tag")
@@ -175,8 +174,7 @@ def _general(call: Call, closed: frozenset[str] | set[str] = frozenset()) -> str
 
 def _written(value: Any) -> str:
     """Return the value of a filter as an argument."""
-    sent = format_timestamp(value) if isinstance(value, datetime) else value
-    return show_hidden(json.dumps(sent, ensure_ascii=False))
+    return results.written(format_timestamp(value) if isinstance(value, datetime) else value)
 
 
 def _nearest(given: Sequence[str], known: Sequence[str]) -> str:
