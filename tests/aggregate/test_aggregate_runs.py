@@ -375,7 +375,7 @@ async def test_the_runs_that_no_group_of_tags_has_are_counted(client: Client, do
 
 
 @pytest.mark.parametrize("measure", ["runs", "total_tokens"], ids=["counted by the API", "counted here"])
-async def test_groups_of_tags_say_that_they_can_share_runs(client: Client, measure: str) -> None:
+async def test_groups_of_tags_note_that_they_can_share_runs(client: Client, measure: str) -> None:
     note = "A run counts in the group of each of its tags."
     tags = await call(client, "aggregate_runs", by=["tag"], measures=[measure])
     assert note in tags.text

@@ -155,15 +155,14 @@ async def test_a_selected_field_that_no_run_has_is_named(client: Client) -> None
     ("arguments", "hint"),
     [
         pytest.param({"start": "2100-01-01"}, 'Without start="2100-01-01T00:00:00.000Z" 200 runs match.', id="a start"),
-        pytest.param({"end": "2000-01-01"}, 'Without end="2000-01-01T00:00:00.000Z" 200 runs match.', id="an end"),
         pytest.param({"tags": ["LEGAL"]}, 'Without tags=["LEGAL"] 200 runs match (did you mean legal?).', id="a tag"),
         pytest.param(
             {"tags": ["legal,nightly"]},
             'Without tags=["legal,nightly"] 200 runs match (did you mean nightly?).',
             id="tags in one text",
         ),
-        pytest.param({"parent": ["nobody"]}, 'Without parent=["nobody"] 200 runs match.', id="a parent"),
-        pytest.param({"name": "nobody"}, 'Without name="nobody" 200 runs match.', id="a name"),
+        pytest.param({"parent": ["nonexistent"]}, 'Without parent=["nonexistent"] 200 runs match.', id="a parent"),
+        pytest.param({"name": "nonexistent"}, 'Without name="nonexistent" 200 runs match.', id="a name"),
         pytest.param(
             {"query": "rate limit", "status": "failed"},
             'Without query="rate limit" 26 runs match. '

@@ -74,8 +74,8 @@ async def test_words_and_tags_narrow_the_list(client: Client, filters: dict[str,
             id="a tag",
         ),
         pytest.param(
-            {"query": "nobody"},
-            'No interactions for list_interactions(query="nobody")',
+            {"query": "nonexistent"},
+            'No interactions for list_interactions(query="nonexistent")',
             "Without these filters there are 8.",
             id="words",
         ),
@@ -84,7 +84,7 @@ async def test_words_and_tags_narrow_the_list(client: Client, filters: dict[str,
         ),
     ],
 )
-async def test_an_empty_list_says_how_many_interactions_there_are(
+async def test_an_empty_list_counts_the_interactions_without_filters(
     client: Client, arguments: dict[str, Any], says: str, advice: str
 ) -> None:
     answer = await call(client, "list_interactions", **arguments)

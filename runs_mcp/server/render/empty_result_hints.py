@@ -178,7 +178,7 @@ def _written(value: Any) -> str:
 
 
 def _nearest(given: Sequence[str], known: Sequence[str]) -> str:
-    """Return the values among `known` that the unknown ones of `given` probably mean, or else examples of `known`."""
+    """Return the values among `known` that the unknown values in `given` probably mean, or else examples of `known`."""
     unknown = [value for value in given if value not in known]
     if not known or not unknown:
         return ""

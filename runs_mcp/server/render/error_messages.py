@@ -245,7 +245,7 @@ def not_started(run_id: str) -> str:
 
 
 def unknown_argument(name: str, known: Collection[str], taken_by: Collection[str] = ()) -> str:
-    """Return the refusal of an argument that is not among the `known` ones of a tool, with the closest of these.
+    """Return the refusal of an argument that is not among the `known` arguments of a tool, with the closest of these.
 
     `taken_by` are other tools that have the argument. One of them is meant unless a known argument is nearly equal.
     """

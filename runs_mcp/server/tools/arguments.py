@@ -22,7 +22,7 @@ _PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
 
 
 class UnknownArgumentError(Exception):
-    """A tool has no argument `name`, but the `known` ones; the text names the nearest of these."""
+    """A tool has the `known` arguments and none called `name`; the text names the nearest."""
 
     def __init__(self, name: str, known: Collection[str]) -> None:
         super().__init__(error_messages.unknown_argument(name, known))
