@@ -18,4 +18,4 @@ def plain_message(problem: ErrorDetails) -> str:
     """Return the message of a problem that pydantic found."""
     if expected := JSON_TYPES.get(problem["type"]):
         return f"Input should be {expected}"
-    return problem["msg"].removeprefix("Value error, ")
+    return problem["msg"].removeprefix("Value error, ").replace(" after validation", "")

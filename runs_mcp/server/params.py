@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import MISSING, AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from runs_mcp.api.payloads import since_epoch
+from runs_mcp.server.runs.uris import SCHEME
 
 Value = TypeVar("Value")
 
@@ -33,6 +34,15 @@ def run_id(text: str) -> str:
     return text
 
 
+def named_run(text: str) -> str:
+    """Return the id of the run that `text` names: by its id, or by its resource `runs://{run_id}`.
+
+    Raises:
+        ValueError: as `run_id`.
+    """
+    return run_id(text.strip().removeprefix(SCHEME))
+
+
 def moment(value: Any) -> datetime:
     """Return the time that `value` names: ISO 8601, an age such as `24h`, or epoch seconds or milliseconds.
 
@@ -57,7 +67,8 @@ def moment(value: Any) -> datetime:
         return parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
-            "neither an ISO 8601 date or time, nor an age such as 24h or 7d, nor epoch seconds or milliseconds"
+            "neither an ISO 8601 date or time, nor an age such as 24h or 7d, nor epoch seconds or milliseconds; "
+            f"it is {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         ) from None
 
 
@@ -97,9 +108,9 @@ NULLABLE = "nullable"
 """Metadata of parameters for which null is a value."""
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
-RunId = Annotated[Name, AfterValidator(run_id), Field(description="Id of a run")]
+RunId = Annotated[Name, AfterValidator(named_run), Field(description="Id of a run")]
 RunIds = Annotated[
-    list[Annotated[Name, AfterValidator(run_id)]],
+    list[Annotated[Name, AfterValidator(named_run)]],
     BeforeValidator(listed),
     Field(min_length=1, max_length=MAX_BATCH, description="Run ids, 1 to 50"),
 ]

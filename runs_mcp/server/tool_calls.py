@@ -30,7 +30,7 @@ from runs_mcp.server.pages import cursor
 from runs_mcp.server.patience import Patience
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.permissions.permitted_tools import LIST_WAITS_S
-from runs_mcp.server.permissions.scopes import has_scope
+from runs_mcp.server.permissions.scopes import READ, has_scope
 from runs_mcp.server.progress import Progress
 from runs_mcp.server.render import error_messages, results
 from runs_mcp.server.resources.subscriptions import Subscriptions
@@ -100,7 +100,8 @@ class ToolCalls:
         try:
             arguments = operation.clean(params.arguments or {})
         except UnknownArgumentError as error:
-            return results.failure(str(error))
+            taken_by = self._readers_with(error.name, ctx) if operation.scope == READ else ()
+            return results.failure(error_messages.unknown_argument(error.name, error.known, taken_by))
         if refusal := self._over_limits(ctx, arguments):
             return results.failure(refusal)
         with self._in_flight:
@@ -136,6 +137,15 @@ class ToolCalls:
     def _is_permitted(self, tool: AnyOperation, ctx: Request) -> bool:
         operation = tool.name if tool.name in self._operations else "create_run"
         return operation in ctx.lifespan_context.permitted and has_scope(ctx, tool.scope)
+
+    def _readers_with(self, argument: str, ctx: Request) -> Collection[str]:
+        """Return the offered tools that read and that take `argument`."""
+        takers = (
+            tool
+            for tool in self._operations.values()
+            if argument in tool.published.input_schema["properties"] and tool.scope == READ
+        )
+        return [tool.name for tool in takers if self._is_permitted(tool, ctx)]
 
     def _over_limits(self, ctx: Request, arguments: Mapping[str, Any]) -> str | None:
         limits = ctx.lifespan_context.config.server

@@ -362,3 +362,24 @@ async def test_the_runs_that_no_group_of_errors_has_are_counted(client: Client) 
     grouped = sum(group["runs"] for group in answer.structured["groups"])
     assert answer.structured["without_error"] == 200 - grouped
     assert f"Runs in no group: {200 - grouped} without an error." in answer.text
+
+
+async def test_the_runs_that_no_group_of_tags_has_are_counted(client: Client, documents: list[dict[str, Any]]) -> None:
+    untagged = sum(not run["tags"] for run in documents)
+    successful = sum("error" not in run for run in documents)
+    answer = await call(client, "aggregate_runs", by=["tag"], measures=["total_tokens"])
+    assert answer.structured["without_tag"] == untagged > 0
+    assert f"Runs in no group: {untagged} without a tag." in answer.text
+    answer = await call(client, "aggregate_runs", by=["error", "tag"], measures=["total_tokens"])
+    assert f"Runs in no group: {successful} without an error, {untagged} without a tag." in answer.text
+
+
+@pytest.mark.parametrize("measure", ["runs", "total_tokens"], ids=["counted by the API", "counted here"])
+async def test_groups_of_tags_note_that_they_can_share_runs(client: Client, measure: str) -> None:
+    note = "A run counts in the group of each of its tags."
+    tags = await call(client, "aggregate_runs", by=["tag"], measures=[measure])
+    assert note in tags.text
+    assert tags.structured["note"] == note
+    models = await call(client, "aggregate_runs", by=["model"], measures=[measure])
+    assert note not in models.text
+    assert "note" not in models.structured

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from runs_mcp.config.settings import Config, StreamingSettings
 from runs_mcp.server.params import MAX_BATCH
+from runs_mcp.server.render.cuts import fit
 from runs_mcp.server.runs.batch import AT_ONCE
 from tests import upstream
 from tests.calls import Notifications, call
@@ -171,6 +172,14 @@ async def test_large_runs_of_a_call_share_the_budget_of_a_single_run(config: Con
         answer = await call(client, "get_run", run_ids=ids)
     assert len(answer.text) < 4 * 4_000
     assert all(f"runs://{run_id}/parameters" in answer.text for run_id in ids)
+
+
+@pytest.mark.parametrize(("chars", "is_cut"), [(150, False), (201, False), (250, False), (400, True), (2_000, True)])
+def test_a_field_is_cut_only_if_that_makes_it_shorter(chars: int, is_cut: bool) -> None:
+    result = "x" * chars
+    cut = fit({"id": "r1", "result": result}, 100, "r1")
+    assert cut.fields == ({"result": "runs://r1/result"} if is_cut else {})
+    assert (len(cut.document["result"]) < chars) if is_cut else (cut.document["result"] == result)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,18 @@ async def test_a_count_of_nothing_names_a_misspelled_finish_reason(connect: Conn
             {"token_use.total": {"$gt": "9"}}, "token_use holds numbers, not texts.", id="a number in a field"
         ),
         pytest.param({"model": "gpt-4o"}, "Runs may have no field model (did you mean modelId?).", id="a field"),
+        pytest.param(
+            {"error.code": "rate_limit"}, 'aggregate_runs(by=["error"]) shows the codes of errors.', id="an error code"
+        ),
+        pytest.param(
+            {"error": {"$regex": "limit"}},
+            "error holds objects, not texts: compare error.code or error.message. "
+            'aggregate_runs(by=["error"]) shows the codes of errors.',
+            id="an error as text",
+        ),
+        pytest.param(
+            {"created_at": "2d"}, "created_at equals a single moment: compare it by $gte and $lt.", id="an equal time"
+        ),
     ],
 )
 async def test_a_mongodb_filter_without_runs_names_the_condition_that_no_run_can_meet(
@@ -139,6 +151,58 @@ async def test_a_selected_field_that_no_run_has_is_named(client: Client) -> None
     assert "note" not in (await call(client, "find_runs", query={}, limit=2, select=["status", "error"])).structured
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        pytest.param({"start": "2100-01-01"}, 'Without start="2100-01-01T00:00:00.000Z" 200 runs match.', id="a start"),
+        pytest.param({"tags": ["LEGAL"]}, 'Without tags=["LEGAL"] 200 runs match (did you mean legal?).', id="a tag"),
+        pytest.param(
+            {"tags": ["legal,nightly"]},
+            'Without tags=["legal,nightly"] 200 runs match (did you mean nightly?).',
+            id="tags in one text",
+        ),
+        pytest.param({"parent": ["nonexistent"]}, 'Without parent=["nonexistent"] 200 runs match.', id="a parent"),
+        pytest.param({"name": "nonexistent"}, 'Without name="nonexistent" 200 runs match.', id="a name"),
+        pytest.param(
+            {"query": "rate limit", "status": "failed"},
+            'Without query="rate limit" 26 runs match. '
+            'query does not search errors: aggregate_runs(by=["error"]) counts them.',
+            id="words",
+        ),
+        pytest.param(
+            {"model": "claude"},
+            'Without model="claude" 200 runs match (did you mean claude-3-5-sonnet, claude-3-haiku?).',
+            id="a part of a model",
+        ),
+    ],
+)
+async def test_any_filter_of_a_search_that_hides_runs_is_named(
+    client: Client, arguments: dict[str, Any], hint: str
+) -> None:
+    for tool in ("search_runs", "compute_run_facets", "aggregate_runs"):
+        answer = await call(client, tool, **arguments)
+        assert answer.structured["advice"] == hint
+        assert answer.text.endswith(hint)
+
+
+async def test_several_values_of_a_filter_that_hides_runs_are_named(connect: Connect, sandbox: Sandbox) -> None:
+    async with connect(Config(api=sandbox_api(sandbox.url, ApiSettings(edition="vertesia")))) as client:
+        answer = await call(client, "list_runs", model=["GPT-4O", "mistral"])
+    assert 'Without model=["GPT-4O", "mistral"] 200 runs match (did you mean gpt-4o, mistral-large?).' in answer.text
+
+
+async def test_a_hint_suggests_no_tag_of_the_server(connect: Connect) -> None:
+    tags = [{"_id": "runs-mcp:4f0c", "count": 3}, {"_id": "runs", "count": 1}]
+    replies = {
+        "POST /runs/search": reply([]),
+        "POST /runs/facets": reply({"total": 4, "tags": tags, "status": [{"_id": "failed", "count": 4}]}),
+    }
+    async with upstream.serving(replies) as api, connect(configured(api)) as client:
+        answer = await call(client, "search_runs", tags=["Runs"])
+    assert answer.structured["advice"] == 'Without tags=["Runs"] 4 runs match (did you mean runs?).'
+    assert "runs-mcp" not in answer.text
+
+
 async def test_a_run_with_several_tags_counts_once(client: Client) -> None:
     everything = (await call(client, "compute_run_facets", facets=["status"])).structured["total"]
     assert hidden_by("tag", await call(client, "list_runs", tag="no-such-tag")) == everything
@@ -153,7 +217,7 @@ async def test_several_values_of_another_filter_count_together(connect: Connect,
 
 
 async def test_without_a_filter_that_hides_runs_the_hint_is_general(client: Client) -> None:
-    answer = await call(client, "search_runs", query="nonexistent", start="1h")
+    answer = await call(client, "search_runs", query="nonexistent", name="nonexistent")
     assert "Without" not in answer.text
     assert "list_runs without filters shows the newest runs" in answer.text
 

@@ -3,6 +3,7 @@
 import pytest
 
 from runs_mcp.observability.masking import one_line, show_hidden
+from runs_mcp.server.render.results import written_call
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,18 @@ def test_readable_text_stays_as_it_is(text: str) -> None:
 
 def test_line_breaks_in_a_line_are_escaped() -> None:
     assert one_line("a\r\nb\u2028c\x85d\x1b") == "a b c d<U+001B>"
+
+
+@pytest.mark.parametrize(
+    ("tag", "written"),
+    [
+        pytest.param("né 日本語", "né 日本語", id="letters"),
+        pytest.param("👩\u200d👧", "👩\u200d👧", id="a composed emoji"),
+        pytest.param('a"b\nc', r"a\"b\nc", id="a quotation mark and a line feed"),
+        pytest.param("pay\u200bpal", r"pay\u200bpal", id="a zero-width space"),
+        pytest.param("x\u202ey", r"x\u202ey", id="a right-to-left override"),
+        pytest.param("\ud800", r"\ud800", id="half a character"),
+    ],
+)
+def test_arguments_of_written_calls_are_readable_and_hide_nothing(tag: str, written: str) -> None:
+    assert written_call("list_runs", {"tag": tag}) == f'list_runs(tag="{written}")'

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from mcp.client import Client
@@ -61,6 +62,41 @@ async def test_both_editions_list_the_same(edition: str) -> None:
 async def test_words_and_tags_narrow_the_list(client: Client, filters: dict[str, str], names: list[str]) -> None:
     answer = await call(client, "list_interactions", **filters)
     assert [one["interaction"] for one in answer.structured["interactions"]] == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "advice"),
+    [
+        pytest.param(
+            {"tag": "Legal"},
+            'No interactions for list_interactions(tag="Legal")',
+            "Without these filters there are 8; their tags: legal, production, support, test, text.",
+            id="a tag",
+        ),
+        pytest.param(
+            {"query": "nonexistent"},
+            'No interactions for list_interactions(query="nonexistent")',
+            "Without these filters there are 8.",
+            id="words",
+        ),
+        pytest.param(
+            {"offset": 70}, "No interactions from offset 70 on for list_interactions", "There are 8.", id="an offset"
+        ),
+    ],
+)
+async def test_an_empty_list_counts_the_interactions_without_filters(
+    client: Client, arguments: dict[str, Any], says: str, advice: str
+) -> None:
+    answer = await call(client, "list_interactions", **arguments)
+    assert answer.structured["interactions"] == []
+    assert answer.structured["advice"] == advice
+    assert answer.text.startswith(says)
+    assert answer.text.endswith(advice)
+
+
+async def test_a_single_interaction_is_counted_in_the_singular(client: Client) -> None:
+    answer = await call(client, "list_interactions", query="contract")
+    assert answer.text.startswith("1 interaction, 1 to 1 ")
 
 
 async def test_pages_lead_through_the_whole_list(client: Client) -> None:

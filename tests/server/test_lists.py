@@ -464,7 +464,7 @@ async def test_a_misspelt_field_of_a_filter_does_not_read_as_no_runs(
 
 
 async def test_a_known_field_of_a_filter_gets_no_hint(client: Client) -> None:
-    answer = await call(client, "find_runs", query={"modelId": "no-such-model", "error.code": "none"})
+    answer = await call(client, "find_runs", query={"modelId": "no-such-model", "config.model": "none"})
     assert answer.text.endswith("End of list.")
 
 

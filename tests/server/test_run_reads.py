@@ -84,6 +84,16 @@ async def test_tail_keeps_the_last_characters_of_large_fields(connect: Connect) 
             assert "Cut to the last 7 characters: result (runs://r1/result)" in answer.text
 
 
+@pytest.mark.parametrize("form", ["{}", "runs://{}", " {}\n"], ids=["its id", "its resource", "an id with spaces"])
+async def test_a_run_is_named_by_its_id_or_its_resource(client: Client, form: str) -> None:
+    [run] = (await call(client, "list_runs", status="completed", limit=1)).structured["runs"]
+    named = form.format(run["id"])
+    assert (await call(client, "get_run", run_id=named)).structured["id"] == run["id"]
+    assert (await call(client, "get_run", run_ids=[named])).structured["runs"][0]["id"] == run["id"]
+    assert (await call(client, "stream_run", run_id=named)).structured["id"] == run["id"]
+    assert not (await call(client, "create_run", like=[named], dry_run=True)).failed
+
+
 async def test_the_final_answer_of_stream_run_begins_at_the_offset(client: Client) -> None:
     created = await call(client, "create_run", interaction="SlowWriter", data={"chunks": 20, "delay_ms": 1})
     whole, run_id = created.structured["result"], created.structured["id"]

@@ -134,6 +134,8 @@ def _coverage(result: Structured) -> str:
     ]
     missing = {"execution_time": "a duration", "token_use": "token counts", "cost": "a known cost"}
     parts += [f"{count:,} without {missing.get(name, name)}" for name, count in result.get("missing", {}).items()]
+    lacking = {"without_error": "without an error", "without_tag": "without a tag"}
+    parts += [f"{result[name]:,} {words}" for name, words in lacking.items() if name in result]
     if left_out := result.get("left_out"):
         parts.append(f"{left_out:,} more groups: raise --limit")
     return ", ".join(parts)

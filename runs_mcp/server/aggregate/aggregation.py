@@ -81,8 +81,8 @@ class Aggregate:
     complete: bool
     matching: int | None
     oldest: datetime | None
-    without_error: int
-    """The number of covered runs that belong to no group because they did not fail; 0 unless grouped by error."""
+    without: Mapping[Dimension, int]
+    """The number of covered runs in no group because they have no error or no tag; empty where facets count tags."""
     costs: Costs | None
     """The numbers of reported, estimated and missing costs; None if no cost was requested."""
 
@@ -160,6 +160,6 @@ async def _answer(
         complete=complete,
         matching=matching,
         oldest=oldest,
-        without_error=groups.without_error,
+        without=groups.without,
         costs=costs,
     )

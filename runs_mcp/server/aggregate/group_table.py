@@ -1,10 +1,12 @@
 """The answer of an aggregation: a line per group, and the same as structured content."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 
 from runs_mcp.server.aggregate.aggregation import Aggregate, AggregateQuery
+from runs_mcp.server.aggregate.groups import Dimension
 from runs_mcp.server.aggregate.list_prices import UNKNOWN_COST, Costs
 from runs_mcp.server.aggregate.measures import COST_DIGITS, Number
 from runs_mcp.server.render import tables
@@ -26,13 +28,19 @@ TEXT_CHARS_PER_GROUP = 74
 """The room for a group in the text, of 20 groups at least. Structured content has labels whole that are cut to fit."""
 FEWEST_GROUPS = 20
 SHORTEST_LABEL_CHARS = 12
+SEVERAL_TAGS = "A run counts in the group of each of its tags."
+WITHOUT: Mapping[Dimension, str] = {"error": "without an error", "tag": "without a tag"}
 FIELD_NAMES = {"execution_time": "duration", "token_use": "token counts", "cost": "known cost"}
 
 
 def group_table(query: AggregateQuery, answer: Aggregate, workspace: str, *, hint: str = "") -> CallToolResult:
     """Return `answer` as text and as structured content; `hint` says how to find runs if none match."""
     lines = [*_lines(query, answer, workspace), *([hint] if hint else [])]
-    structured = {**_structured(answer, workspace), **({"advice": hint} if hint else {})}
+    structured = {
+        **_structured(answer, workspace),
+        **({"note": SEVERAL_TAGS} if _counts_several_times(query, answer) else {}),
+        **({"advice": hint} if hint else {}),
+    }
     return CallToolResult(content=[TextContent(type="text", text="\n".join(lines))], structured_content=structured)
 
 
@@ -45,7 +53,7 @@ def _structured(answer: Aggregate, workspace: str) -> dict[str, Any]:
         "matching": answer.matching,
         "oldest": answer.oldest.isoformat() if answer.oldest else None,
         "left_out": answer.left_out or None,
-        "without_error": answer.without_error or None,
+        **{f"without_{dimension}": count for dimension, count in answer.without.items()},
         "missing": dict(answer.missing) or None,
         "cost_source": _cost_source(answer.costs),
     }
@@ -57,6 +65,11 @@ def _structured(answer: Aggregate, workspace: str) -> dict[str, Any]:
         **{name: value for name, value in known.items() if value is not None},
         "workspace": workspace,
     }
+
+
+def _counts_several_times(query: AggregateQuery, answer: Aggregate) -> bool:
+    """Return True if the groups can have more runs together than there are, so that they do not add up to the total."""
+    return "tag" in query.by and bool(answer.groups)
 
 
 def _cost_source(costs: Costs | None) -> dict[str, int] | None:
@@ -125,8 +138,11 @@ def _notes(query: AggregateQuery, answer: Aggregate) -> list[str]:
     if answer.missing:
         missing = ", ".join(f"{count:,} without {FIELD_NAMES[name]}" for name, count in answer.missing.items())
         notes.append(f"Runs left out of measures: {missing}.")
-    if answer.without_error:
-        notes.append(f"Runs in no group: {answer.without_error:,} without an error.")
+    if answer.without:
+        without = ", ".join(f"{count:,} {WITHOUT[name]}" for name, count in answer.without.items())
+        notes.append(f"Runs in no group: {without}.")
+    if _counts_several_times(query, answer):
+        notes.append(SEVERAL_TAGS)
     if answer.left_out:
         which = "earlier" if query.in_time else "more" if query.sort else "further"
         advice = "raise limit" if query.limit < MOST_GROUPS else "narrow the filters, e.g. by start and end"

@@ -60,12 +60,16 @@ class Group:
 
 
 class Groups:
-    """Tallies of runs by group, and of all runs together."""
+    """Tallies of runs by group, and of all runs together.
+
+    `without` counts the runs that belong to no group because they have no error or no tag, by that dimension.
+    """
 
     def __init__(self, by: Sequence[Dimension]) -> None:
         self.by = tuple(by)
         self.total = Tally()
         self.tallies: dict[Key, Tally] = {}
+        self.without: Counter[Dimension] = Counter()
         self._names: dict[Dimension, dict[str, str]] = {dimension: {} for dimension in (*NAMED, PROFILE)}
 
     def add(self, run: Run, observation: Observation) -> None:
@@ -73,7 +77,9 @@ class Groups:
         self.total.add(observation)
         if not self.by:
             return
-        for values in product(*(READERS[dimension](run) for dimension in self.by)):
+        values_by = {dimension: READERS[dimension](run) for dimension in self.by}
+        self.without.update(dimension for dimension, values in values_by.items() if not values)
+        for values in product(*(values_by[dimension] for dimension in self.by)):
             for dimension, value in zip(self.by, values, strict=True):
                 self.name(dimension, value)
             key = tuple(value.id or NONE for value in values)
@@ -81,13 +87,6 @@ class Groups:
             if tally is None:
                 tally = self.tallies[key] = Tally()
             tally.add(observation)
-
-    @property
-    def without_error(self) -> int:
-        """The number of runs that belong to no group because they did not fail; 0 unless grouped by error."""
-        if "error" not in self.by or "tag" in self.by:  # a run with several tags is in several groups
-            return 0
-        return self.total.runs - sum(tally.runs for tally in self.tallies.values())
 
     def name(self, dimension: Dimension, value: Ref) -> None:
         """Remember the name of a value."""
@@ -163,14 +162,14 @@ def _reference(value: Ref | None) -> Sequence[Ref]:
     return (value or Ref(None),)
 
 
-def _error(run: Run) -> Iterable[Ref]:
+def _error(run: Run) -> Sequence[Ref]:
     """Return the error code. Runs that did not fail belong to no group."""
     if run.error is None and (run.status or "").lower() != FAILED:
         return ()
     return _one(run.error.code if run.error else None)
 
 
-def _tags(run: Run) -> Iterable[Ref]:
+def _tags(run: Run) -> Sequence[Ref]:
     """Return the tags. Runs without tags belong to no group."""
     return [Ref(tag) for tag in dict.fromkeys(run.tags) if not own_tags.is_own(tag)]
 
@@ -188,17 +187,17 @@ def _week(moment: datetime) -> str:
     return f"{week.year}-W{week.week:02}"
 
 
-def _created(written: Callable[[datetime], str]) -> Callable[[Run], Iterable[Ref]]:
+def _created(written: Callable[[datetime], str]) -> Callable[[Run], Sequence[Ref]]:
     """Return a reader of the creation time, which `written` turns into a bucket."""
 
-    def read(run: Run) -> Iterable[Ref]:
+    def read(run: Run) -> Sequence[Ref]:
         created = run.created_at
         return _one(written(created) if created else None)
 
     return read
 
 
-READERS: Mapping[Dimension, Callable[[Run], Iterable[Ref]]] = {
+READERS: Mapping[Dimension, Callable[[Run], Sequence[Ref]]] = {
     "model": lambda run: _one(run.model_id),
     "interaction": lambda run: _reference(run.interaction),
     "environment": lambda run: _reference(run.environment),

@@ -39,7 +39,10 @@ class TimeSlice:
             InvalidArgumentError: `start` is not before `end`, so that no run can match.
         """
         if start is not MISSING and end is not MISSING and start >= end:
-            raise InvalidArgumentError(f"`start` ({start:%Y-%m-%d %H:%M}) must be before `end` ({end:%Y-%m-%d %H:%M})")
+            whole_day = f"; for one day, end is {end + timedelta(days=1):%Y-%m-%d}" if start == end else ""
+            raise InvalidArgumentError(
+                f"`start` ({start:%Y-%m-%d %H:%M}) must be before `end` ({end:%Y-%m-%d %H:%M}){whole_day}"
+            )
         return cls(None if start is MISSING else start, None if end is MISSING else end)
 
     def within(self, other: "TimeSlice") -> "TimeSlice":

@@ -30,8 +30,10 @@ INTERACTIONS = {
 }
 
 
-def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset: int, source: Source) -> CallToolResult:
-    """Return one line for each of `limit` interactions from `offset` on."""
+def page(
+    call: Call, interactions: Sequence[Interaction], *, limit: int, offset: int, source: Source, hint: str = ""
+) -> CallToolResult:
+    """Return one line for each of `limit` interactions from `offset` on; `hint` says how to find some if none match."""
     shown = interactions[offset : offset + limit]
     next_offset = offset + len(shown)
     is_last = next_offset >= len(interactions)
@@ -46,9 +48,14 @@ def page(call: Call, interactions: Sequence[Interaction], *, limit: int, offset:
         "workspace": services(call).workspace,
     }
     if not shown:
-        text = f"No interactions for {results.same_call(call)} ({services(call).workspace})."
-        return results.answer("\n".join([text, *note.values()]), structured)
-    head = f"{len(interactions)} interactions, {offset + 1} to {offset + len(shown)} ({services(call).workspace})"
+        place = f" from offset {offset:,} on" if interactions else ""
+        advice = f"There are {len(interactions):,}." if interactions else hint
+        text = f"No interactions{place} for {results.same_call(call)} ({services(call).workspace}). {advice}".rstrip()
+        return results.answer(
+            "\n".join([text, *note.values()]), {**structured, **({"advice": advice} if advice else {})}
+        )
+    total = tables.counted(len(interactions), "interaction")
+    head = f"{total}, {offset + 1} to {offset + len(shown)} ({services(call).workspace})"
     more = f"More: {follow_up['next']}" if follow_up else "End of list."
     return results.answer("\n".join([head, _table(shown), *note.values(), more]), structured)
 

@@ -19,18 +19,17 @@ class Cut(NamedTuple):
 def fit(document: dict[str, Any], budget: int, run_id: str) -> Cut:
     """Return `document` in about `budget` characters of JSON.
 
-    All fields share the budget: fields below their share stay whole, and none is cut below 200 characters.
+    All fields share the budget: fields below their share stay whole, and none is cut below 200 characters. A field is
+    cut only if that makes it shorter, because the note on a cut takes characters as well.
     """
     if len(compact_json(document)) <= budget:
         return Cut(document, {})
     texts = {name: text_of(value) for name, value in document.items()}
     share = max(fair_share([len(text) for text in texts.values()], budget), SMALLEST_CUT_CHARS)
-    long = {name for name, text in texts.items() if len(text) > share}
-    where = {name: uri_of(run_id, name) for name in document if name in long}
-    fitted = {
-        name: _shortened(texts[name], share, where[name]) if name in long else value for name, value in document.items()
-    }
-    return Cut(fitted, where)
+    long = {name: text for name, text in texts.items() if len(text) > share}
+    shortened = {name: _shortened(text, share, uri_of(run_id, name)) for name, text in long.items()}
+    cut = {name: text for name, text in shortened.items() if len(text) < len(long[name])}
+    return Cut({**document, **cut}, {name: uri_of(run_id, name) for name in cut})
 
 
 def keep_tail(document: Mapping[str, Any], names: Collection[str], chars: int, run_id: str) -> Cut:

@@ -2,24 +2,32 @@
 
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
 from runs_mcp.api import REFUSALS, RunsApiError, RunsClient
+from runs_mcp.api.payloads import format_timestamp
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import RunStatus
 from runs_mcp.server.permissions.offered_tools import offered_tools
-from runs_mcp.server.render import tables
+from runs_mcp.server.render import results, tables
+from runs_mcp.server.runs import own_tags
 
-EXACT_FILTERS = ("interaction", "status", "model", "environment", "tag", "finish_reason")
+LISTED = ("interaction", "status", "model", "environment", "tag")
+"""The filters of a list whose values `filter-options` has."""
 FACETS = {
     "interaction": "interactions",
     "status": "status",
     "model": "models",
     "environment": "environments",
+    "tags": "tags",
     "finish_reason": "finish_reason",
 }
 """The facet that counts the values of each filter of a search."""
+ERROR_CODES = 'aggregate_runs(by=["error"]) shows the codes of errors.'
+ERRORS_NOT_SEARCHED = 'query does not search errors: aggregate_runs(by=["error"]) counts them.'
+MOST_ALIKE = 3
 TOOLS = {
     "get_run_filter_options": "get_run_filter_options shows the values that a filter takes",
     "compute_run_facets": "compute_run_facets counts runs by value",
@@ -33,6 +41,7 @@ FIELDS = (
 ).split()
 """The fields of runs that MongoDB filters name."""
 NUMBERS = ("execution_time", "token_use")
+TIMES = ("created_at", "updated_at")
 COMPARISONS = ("$eq", "$in", "$gt", "$gte", "$lt", "$lte")
 OTHER_NAMES = {"model": "modelId", "tag": "tags", "duration": "execution_time", "tokens": "token_use"}
 
@@ -48,11 +57,13 @@ class _Matches(NamedTuple):
 _Source = Callable[[RunsClient, str, Mapping[str, Any]], Awaitable[_Matches]]
 
 
-def for_query(query: Mapping[str, Any]) -> str:
+def for_query(call: Call, query: Mapping[str, Any]) -> str:
     """Return which conditions of a MongoDB filter, by which no run was found, perhaps match no run at all."""
     conditions = [*_conditions_of(query)]
-    doubts = [_doubt(field, value) for field, condition in conditions for value in _compared(condition)]
-    return " ".join(dict.fromkeys(filter(None, [unknown_fields(field for field, _ in conditions), *doubts])))
+    fields = dict.fromkeys(name.partition(".")[0] for name, _ in conditions)
+    doubts = [doubt for name, condition in conditions for doubt in _doubts(name, condition)]
+    errors = ERROR_CODES if "error" in fields and "aggregate_runs" in offered_tools(call.request_context) else ""
+    return " ".join(dict.fromkeys(filter(None, [unknown_fields(fields), *doubts, errors])))
 
 
 def unknown_fields(names: Iterable[str]) -> str:
@@ -63,13 +74,13 @@ def unknown_fields(names: Iterable[str]) -> str:
 
 
 def _conditions_of(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the first part of each field that `query` compares, with its condition."""
+    """Yield each field that `query` compares, with its condition."""
     for name, condition in query.items():
         if name.startswith("$"):
             parts = condition if isinstance(condition, list) else [condition]
             yield from (found for part in parts if isinstance(part, Mapping) for found in _conditions_of(part))
         else:
-            yield name.partition(".")[0], condition
+            yield name, condition
 
 
 def _compared(condition: Any) -> Iterator[str]:
@@ -77,6 +88,16 @@ def _compared(condition: Any) -> Iterator[str]:
     operands = [condition.get(name) for name in COMPARISONS] if isinstance(condition, Mapping) else [condition]
     for operand in operands:
         yield from (value for value in (operand if isinstance(operand, list) else [operand]) if isinstance(value, str))
+
+
+def _doubts(name: str, condition: Any) -> Iterator[str]:
+    """Yield why no run may meet a condition on the field `name`."""
+    of_text = isinstance(condition, str)
+    if name == "error" and (of_text or (isinstance(condition, Mapping) and "$regex" in condition)):
+        yield "error holds objects, not texts: compare error.code or error.message."
+    if name in TIMES and of_text:
+        yield f"{name} equals a single moment: compare it by $gte and $lt."
+    yield from (_doubt(name.partition(".")[0], value) for value in _compared(condition))
 
 
 def _doubt(field: str, value: str) -> str:
@@ -94,21 +115,22 @@ def _nearest_field(name: str) -> str | None:
 
 
 async def for_list(call: Call, filters: Mapping[str, Any]) -> str:
-    """Return which of the `filters` of a list hides runs, and the known value nearest to the one given."""
+    """Return which of the `filters` of a list hide runs, and the known values nearest to those given."""
     return await _hint(call, filters, _among_listed)
 
 
 async def for_search(call: Call, filters: Mapping[str, Any]) -> str:
-    """Return which of the `filters` of a search, with its times, hides runs, and the value nearest to the one given."""
-    return await _hint(call, filters, _among_searched)
+    """Return which of the `filters` of a search, with its times, hide runs, and the values nearest to those given."""
+    hint = await _hint(call, filters, _among_searched)
+    if "query" in filters and "aggregate_runs" in offered_tools(call.request_context):
+        return f"{hint} {ERRORS_NOT_SEARCHED}"
+    return hint
 
 
 async def _hint(call: Call, filters: Mapping[str, Any], matches: _Source) -> str:
     """Return the hint, which names only tools that the caller is offered and whose operation answers."""
     lines = []
     for name, value in filters.items():
-        if name not in EXACT_FILTERS or not isinstance(value, str):
-            continue
         others = {other: kept for other, kept in filters.items() if other != name}
         try:
             hidden, values = await matches(services(call).runs, name, others)
@@ -118,7 +140,9 @@ async def _hint(call: Call, filters: Mapping[str, Any], matches: _Source) -> str
             return _general(call)
         if hidden:
             verb = "matches" if hidden == 1 else "match"
-            lines.append(f'Without {name}="{value}" {tables.counted(hidden, "run")} {verb}{_nearest(value, values)}.')
+            given = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+            nearest = _nearest(given, [known for known in values if not own_tags.is_own(known)])
+            lines.append(f"Without {name}={_written(value)} {tables.counted(hidden, 'run')} {verb}{nearest}.")
     return " ".join(lines) or _general(call)
 
 
@@ -126,17 +150,21 @@ async def _among_listed(runs: RunsClient, name: str, others: Mapping[str, Any]) 
     """Return the runs that a list with the filters `others` has."""
     # A run has one status, but may have several tags, or no model.
     statuses = await runs.get_filter_options("status", **others)
-    values = statuses if name == "status" else await runs.get_filter_options(name, **others)
+    values = statuses
+    if name != "status":
+        values = await runs.get_filter_options(name, **others) if name in LISTED else []
     return _Matches(sum(option.count or 0 for option in statuses), [option.id for option in values if option.id])
 
 
 async def _among_searched(runs: RunsClient, name: str, others: Mapping[str, Any]) -> _Matches:
     """Return the runs that a search with the filters `others` has."""
-    facets = await runs.compute_facets(facets=["status", FACETS[name]], **others)
+    facet = FACETS.get(name)
+    names = ["status", facet] if facet in runs.edition.facets else ["status"]
+    facets = await runs.compute_facets(facets=list(dict.fromkeys(filter(None, names))), **others)
     total = facets.total
     if total is None:
         total = sum(bucket.count for bucket in facets.buckets.get("status", ()))
-    return _Matches(total, [bucket.id for bucket in facets.buckets.get(FACETS[name], ()) if bucket.id])
+    return _Matches(total, [bucket.id for bucket in facets.buckets.get(facet or "", ()) if bucket.id])
 
 
 def _general(call: Call, closed: frozenset[str] | set[str] = frozenset()) -> str:
@@ -144,8 +172,26 @@ def _general(call: Call, closed: frozenset[str] | set[str] = frozenset()) -> str
     return f"{'; '.join(usable)}." if usable else "Check the filters."
 
 
-def _nearest(value: str, known: Sequence[str]) -> str:
-    if not known or value in known:
+def _written(value: Any) -> str:
+    """Return the value of a filter as an argument."""
+    return results.written(format_timestamp(value) if isinstance(value, datetime) else value)
+
+
+def _nearest(given: Sequence[str], known: Sequence[str]) -> str:
+    """Return the values among `known` that the unknown values in `given` probably mean, or else examples of `known`."""
+    unknown = [value for value in given if value not in known]
+    if not known or not unknown:
         return ""
-    near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-    return f" (did you mean {near[0]}?)" if near else f" ({', '.join(known[:5])})"
+    near = dict.fromkeys(alike for value in unknown for alike in _alike(value, known))
+    return f" (did you mean {', '.join(near)}?)" if near else f" ({', '.join(known[:5])})"
+
+
+def _alike(value: str, known: Sequence[str]) -> Sequence[str]:
+    """Return the known value that differs from `value` in case alone, or those that contain it, or the most similar."""
+    lower = {one: one.lower() for one in known}
+    wanted = value.lower()
+    return (
+        [one for one in known if lower[one] == wanted]
+        or [one for one in known if wanted in lower[one]][:MOST_ALIKE]
+        or [one for one in known if lower[one] in difflib.get_close_matches(wanted, lower.values(), n=1, cutoff=0.5)]
+    )

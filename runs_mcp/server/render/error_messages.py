@@ -2,7 +2,7 @@
 
 import difflib
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import ceil
 from typing import Any, Literal
 
@@ -51,6 +51,18 @@ FOUND_BY_SEARCHES = (
     "in this tool equality of status, interaction, environment and modelId, tags, and bounds of created_at"
 )
 LONGEST_ECHO_CHARS = 100
+SIMILAR, NEARLY_EQUAL = 0.6, 0.8
+"""The similarity of two names, from 0 to 1: `_limits` and `limit`, `session_id` and `sessionId`, but not `action` and
+`interaction`."""
+FIELDS = {
+    "status": "status",
+    "interaction": "interaction",
+    "environment": "environment",
+    "model": "modelId",
+    "tag": "tags",
+    "finish_reason": "finish_reason",
+}
+"""The fields of runs in MongoDB filters, by the filters of tools that take one value."""
 LONGEST_IN_SECONDS = 120
 LONGEST_IN_MINUTES = 120
 Offered = Collection[str] | None
@@ -232,15 +244,15 @@ def not_started(run_id: str) -> str:
     )
 
 
-def misspelled(names: Iterable[str], known: Iterable[str]) -> str | None:
-    """Return the refusal of the first unknown argument, with the closest match; None if all are known."""
-    legal = sorted(known)
-    for name in names:
-        if name not in legal:
-            near = difflib.get_close_matches(name, legal, n=1)
-            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(legal)}."
-            return f"`{name}` is not an argument of this tool. {hint} {NOTHING_SENT}"
-    return None
+def unknown_argument(name: str, known: Collection[str], taken_by: Collection[str] = ()) -> str:
+    """Return the refusal of an argument that is not among the `known` arguments of a tool, with the closest of these.
+
+    `taken_by` are other tools that have the argument. One of them is meant unless a known argument is nearly equal.
+    """
+    near = difflib.get_close_matches(name, known, n=1, cutoff=NEARLY_EQUAL if taken_by else SIMILAR)
+    hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(sorted(known))}."
+    others = f"Tools with `{name}`: {', '.join(taken_by)}." if taken_by and not near else ""
+    return _paragraph(f"`{name}` is not an argument of this tool.", hint, others, NOTHING_SENT)
 
 
 def waiting_time(seconds: float) -> str:
@@ -259,8 +271,8 @@ def invalid_arguments(error: ValidationError, schema: Mapping[str, Any]) -> str:
         named = problem["loc"][:-1] if problem["loc"][-1:] == (0,) else problem["loc"]
         location = ".".join(map(str, named))
         choice = _choice(schema, problem["loc"]) if problem["type"] == "literal_error" else ""
-        reason = choice or plain_message(problem)
         given = problem["input"]
+        reason = _several(location, given) or choice or plain_message(problem)
         got = (
             f" (got {given!r})"
             if isinstance(given, str | int | float) and len(str(given)) <= LONGEST_ECHO_CHARS
@@ -268,6 +280,13 @@ def invalid_arguments(error: ValidationError, schema: Mapping[str, Any]) -> str:
         )
         problems.append(_sentence(f"`{location}`: {reason}{got}"))
     return " ".join([*problems, NOTHING_SENT])
+
+
+def _several(name: str, given: Any) -> str:
+    """Return the refusal of several values for a filter that takes one; empty for another parameter or value."""
+    if name not in FIELDS or not isinstance(given, list):
+        return ""
+    return f'takes one value, not {len(given)}; a MongoDB filter takes several: {{"{FIELDS[name]}": {{"$in": […]}}}}'
 
 
 def _choice(schema: Mapping[str, Any], place: Sequence[int | str]) -> str:

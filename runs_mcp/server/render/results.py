@@ -166,7 +166,13 @@ def same_call(call: Call, **changes: object) -> str:
 
 def written_call(tool: str, arguments: Mapping[str, object]) -> str:
     """Return a call of `tool` as a model would write it."""
-    return f"{tool}({', '.join(f'{name}={json.dumps(value)}' for name, value in arguments.items())})"
+    return f"{tool}({', '.join(f'{name}={written(value)}' for name, value in arguments.items())})"
+
+
+def written(value: object) -> str:
+    """Return the value of an argument as a model would write it, with all but plain text escaped if any is hidden."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if show_hidden(text) == text else json.dumps(value)
 
 
 def fenced(label: str, text: str) -> str:

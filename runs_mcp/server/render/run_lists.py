@@ -95,7 +95,7 @@ def found(
         following = _continued(call, query_after(query, shown.runs), left)
     if note := _missing_fields(shown, selection):
         following["note"] = note
-    return _found(call, shown, selection, following, empty_result_hints.for_query(query))
+    return _found(call, shown, selection, following, empty_result_hints.for_query(call, query))
 
 
 def searched(
@@ -115,7 +115,7 @@ def searched(
         following["next"] = results.written_call("search_runs", arguments)
     elif left:
         following |= _continued(call, None, left)
-    return _found(call, shown, selection, following, empty_result_hints.for_query(query))
+    return _found(call, shown, selection, following, empty_result_hints.for_query(call, query))
 
 
 def _found(call: Call, shown: Rows, selection: Selection, following: Mapping[str, Any], hint: str) -> CallToolResult:

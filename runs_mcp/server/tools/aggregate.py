@@ -88,5 +88,5 @@ async def _hint(call: Call, query: AggregateQuery) -> str:
     """Return why no run matches `query`, perhaps."""
     await services(call).names.check_ids(query.filters)
     if query.where:
-        return empty_result_hints.for_query(query.where)
+        return empty_result_hints.for_query(call, query.where)
     return await empty_result_hints.for_search(call, query.searched)

@@ -11,20 +11,23 @@ from pydantic import ValidationError
 
 from runs_mcp.observability.masking import one_line
 from runs_mcp.server.render import error_messages
+from runs_mcp.server.render.error_messages import NEARLY_EQUAL, SIMILAR
 
 log = logging.getLogger(__name__)
 
 HOST_ARGUMENTS = frozenset({"toolCallId", "sessionId", "chatInput", "action"})
 """Names that n8n adds to every call; names with a leading underscore are taken for a host's, too."""
-SIMILAR, NEARLY_EQUAL = 0.6, 0.8
-"""The similarity of two names, from 0 to 1: `_limits` and `limit`, `session_id` and `sessionId`, but not `action` and
-`interaction`."""
 UNSET_TEXT = "null"
 _PYTHON_TYPES: Mapping[str, type] = {"array": list, "object": dict}
 
 
 class UnknownArgumentError(Exception):
-    """A tool has no argument of this name; the text names the nearest one."""
+    """A tool has the `known` arguments and none called `name`; the text names the nearest."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        super().__init__(error_messages.unknown_argument(name, known))
+        self.name = name
+        self.known = known
 
 
 class UnfitArgumentsError(Exception):
@@ -70,7 +73,7 @@ def _ignore_or_refuse(name: str, known: Collection[str]) -> None:
     if of_the_host and not difflib.get_close_matches(name, known, n=1, cutoff=alike):
         log.info("ignored the argument %s, which the host added", one_line(name)[:100])
         return
-    raise UnknownArgumentError(error_messages.misspelled([name], known))
+    raise UnknownArgumentError(name, known)
 
 
 def _means_unset(value: Any, *, free: bool) -> bool:

@@ -41,7 +41,7 @@ Inputs = Annotated[
     Field(min_length=1, max_length=params.MAX_BATCH, description="Instead of data: the inputs of many runs"),
 ]
 Like = Annotated[
-    list[Annotated[Name, AfterValidator(params.run_id)]],
+    list[Annotated[Name, AfterValidator(params.named_run)]],
     BeforeValidator(params.listed),
     Field(
         min_length=1,

@@ -14,8 +14,12 @@ def _lower_list(value: Any) -> Any:
     return [params.lower(item) for item in values] if isinstance(values, list) else values
 
 
-def _false(value: Any) -> Any:
-    return False if value == "false" else value
+def _parent_or_false(value: Any) -> Any:
+    if value is False or value == "false":
+        return False
+    if not isinstance(value, str) or value == "true":
+        raise ValueError("takes the id of a parent, or false for runs without one")
+    return value
 
 
 def _parents(value: Any) -> Any:
@@ -37,7 +41,7 @@ AnyTags = Annotated[list[Name], BeforeValidator(params.listed), Field(max_length
 Tag = Annotated[Name, Field(description="Only runs with this tag")]
 Parent = Annotated[
     Literal[False] | Name,
-    BeforeValidator(_false),
+    BeforeValidator(_parent_or_false),
     WithJsonSchema(
         {
             "type": "string",

@@ -1,5 +1,6 @@
 """Listing interactions: what can be run, and with which input."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from mcp_types import CallToolResult
@@ -10,6 +11,7 @@ from runs_mcp.server import params
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.interactions import interaction_results
 from runs_mcp.server.params import Name
+from runs_mcp.server.render import tables
 from runs_mcp.server.tools.operation import operation
 
 One = Annotated[Name, Field(description="Id or name: its schemas, defaults and an example")]
@@ -17,6 +19,7 @@ Words = Annotated[Name, params.FREE_TEXT, Field(description="Text in its name or
 WithTag = Annotated[Name, Field(description="Only those with this tag")]
 MostInteractions = Annotated[int, Field(ge=1, le=params.MAX_PAGE, description="How many at most")]
 Skipped = Annotated[int, Field(ge=0, description="How many to skip")]
+MOST_TAGS = 30
 
 
 @operation("POST /interactions/endpoints", title="List interactions", output=interaction_results.INTERACTIONS)
@@ -37,12 +40,22 @@ async def list_interactions(
         resolved, example = await _resolved(call, version), await _example(call, found)
         return interaction_results.details(call, interaction, found, resolved, example, source=listing.source)
     matching = [candidate for candidate in listing.interactions if _matches(candidate, query, tag)]
-    return interaction_results.page(call, matching, limit=limit, offset=offset, source=listing.source)
+    hint = "" if matching else _hint(listing.interactions, tag)
+    return interaction_results.page(call, matching, limit=limit, offset=offset, source=listing.source, hint=hint)
 
 
 def _matches(interaction: Interaction, query: str | MISSING, tag: str | MISSING) -> bool:
     text = f"{interaction.endpoint} {interaction.name} {interaction.description or ''}".casefold()
     return (query is MISSING or query.casefold() in text) and (tag is MISSING or tag in interaction.tags)
+
+
+def _hint(listed: Sequence[Interaction], tag: str | MISSING) -> str:
+    """Return how many interactions are `listed` without filters, with their tags if `tag` is a filter."""
+    if not listed:
+        return ""
+    tags = sorted({known for interaction in listed for known in interaction.tags})
+    named = f"; their tags: {tables.cell(', '.join(tags[:MOST_TAGS]))}" if tags and tag is not MISSING else ""
+    return f"Without these filters there are {len(listed):,}{named}."
 
 
 async def _resolved(call: Call, interaction: str) -> Resolution | None:
