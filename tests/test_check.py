@@ -520,6 +520,20 @@ async def test_a_proxy_is_named_without_its_password_and_a_foreign_host_noticed(
     assert "proxy-password" not in shown(found)
 
 
+async def test_a_password_that_the_proxy_repeats_is_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = {"base_url": "http://api.vertesia.io/api/v1", "allow_plain_http": True, "auth": {"value": TOKEN}}
+
+    async def refuse(connection: SocketStream) -> None:
+        while await connection.receive():
+            await connection.send(b'HTTP/1.1 400 No\r\nContent-Length: 28\r\n\r\n{"message":"proxy-password"}')
+
+    async with tcp_server(refuse) as port:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:proxy-password@127.0.0.1:{port}")
+        found = await examined(folder, {"api": api}, WITHOUT_OPERATIONS)
+    assert "[secret]" in shown(found)
+    assert "proxy-password" not in shown(found)
+
+
 async def test_an_unsupported_proxy_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     found = await examined(folder, {"api": {"base_url": "https://runs.example", "auth": {"value": TOKEN}}})

@@ -133,7 +133,7 @@ class RunsClient:
         return self._content.filter_run(run) if self._content else run
 
     def redact(self, text: str) -> str:
-        """Return `text` with each secret in use (API key and tokens, plain or encoded) replaced by `[secret]`."""
+        """Return `text` with each secret in use (API key, tokens and passwords of proxies) replaced by `[secret]`."""
         return self._requester.redactor.redact(text)
 
     def holds_secret(self, json: bytes) -> bool:

@@ -54,6 +54,11 @@ def test_an_unusable_proxy_is_rejected_at_start_by_name(
     assert "pass" not in str(rejected.value)
 
 
+def test_settings_of_proxies_do_not_show_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:the-password@proxy:3128")
+    assert "the-password" not in repr(Proxies.from_environment())
+
+
 @pytest.mark.parametrize(
     ("exceptions", "url", "direct"),
     [

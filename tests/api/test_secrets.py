@@ -153,6 +153,14 @@ async def test_a_key_is_replaced_however_often_its_token_was_renewed(
     assert OPAQUE not in caplog.text
 
 
+def test_a_lasting_secret_is_replaced_however_many_others_were_added() -> None:
+    redactor = Redactor([OPAQUE])
+    for number in range(20):
+        redactor.add(f"another secret {number}")
+    assert redactor.redact(f"{OPAQUE}, another secret 19") == "[secret], [secret]"
+    assert redactor.may_begin_in(OPAQUE)
+
+
 async def test_a_secret_in_a_content_type_is_replaced(router: respx.MockRouter, open_client: Open) -> None:
     router.route().mock(return_value=httpx.Response(200, text="x", headers={"content-type": "opaque-secret"}))
     async with open_client(auth={"kind": "token", "value": "opaque-secret"}) as client:

@@ -3,11 +3,12 @@
 import base64
 import gzip
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import aiohttp
 import anyio
@@ -238,6 +239,25 @@ async def test_requests_go_through_the_proxy_of_the_environment(monkeypatch: pyt
                 await read(client)
     assert met.requests[0].startswith(b"GET http://runs.invalid/api/v1/runs/r1 HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic " + base64.b64encode(b"user:p@ss") in met.requests[0]
+
+
+@pytest.mark.parametrize("password", ["p%40ss", "long%2fpassword", "as+it=is"])
+async def test_a_password_that_the_proxy_repeats_is_replaced(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    pair = f"user:{password}"
+    told = f"{pair} {unquote(pair)} {base64.b64encode(unquote(pair).encode()).decode()}"
+    body = json.dumps({"message": told}).encode()
+
+    async def refuse(connection: SocketStream) -> None:
+        await connection.send(b"HTTP/1.1 407 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async with server(refuse) as met:
+        monkeypatch.setenv("http_proxy", met.url.replace("http://", f"http://{pair}@"))
+        async with client_of("http://runs.invalid", allow_plain_http=True) as client:
+            with pytest.raises(RunsApiError) as failed:
+                await read(client)
+    shown = str(failed.value.api_message)
+    assert shown.count("[secret]") == 3
+    assert not [part for part in told.split() if part in shown]
 
 
 async def test_requests_to_loopback_never_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import PATH, build_service
 from runs_mcp.http.auth import keys
+from runs_mcp.http.auth.reloaded_file import ReloadedFile
 from tests.calls import call
 from tests.clients.processes import SERVE, http_process
 from tests.http.service import ACCEPT, PING, Endpoint, bearer, connected, running
@@ -119,6 +120,27 @@ async def test_no_caller_is_served_while_the_keys_file_is_unreadable(guarded: Co
         await file.write_bytes(good)
         async with connected(at, headers=bearer(key)) as client:
             assert not (await call(client, "list_runs")).failed
+
+
+def test_a_file_that_becomes_readable_is_read_although_it_did_not_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "keys.json"
+    readable = True
+
+    def read(of: Path) -> str:
+        if not readable:  # root could read it in spite of its mode
+            raise ConfigError(f"{of} cannot be read.")
+        return of.read_text(encoding="utf-8")
+
+    file.write_text("first", encoding="utf-8")
+    reloaded = ReloadedFile[str](file, read, empty="")
+    readable = False
+    file.write_text("second", encoding="utf-8")
+    assert [reloaded.current() for _ in range(3)] == [""] * 3
+    readable = True
+    assert reloaded.current() == "second"
+    assert caplog.text.count("No caller is admitted until the file can be read") == 1
 
 
 async def test_a_key_is_valid_until_it_expires(guarded: Config, keys_file: Path) -> None:

@@ -20,7 +20,7 @@ from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuth
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from starlette.applications import Starlette
-from starlette.responses import StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -362,6 +362,51 @@ async def test_a_symmetric_key_among_the_issuers_is_never_used(config: Config, i
     async with running(configured(config, issuer, jwks_file=str(file))) as at:
         token = jwt.encode(issuer.claims(), secret, "HS256", {"kid": "shared"})
         assert (await at.ping(**bearer(token))).status_code == 401
+
+
+MALFORMED: dict[str, dict[str, Any]] = {
+    "no kind": {"kid": "k1", "kty": None},
+    "a list as its kind": {"kty": ["RSA"], "kid": "k1"},
+    "an object as its id": {"kid": {"id": "k1"}},
+    "a list as its algorithm": {"kid": "k1", "alg": ["RS256"]},
+    "a number as its value": {"kid": "k1", "n": 1},
+    "an unknown algorithm": {"kid": "k1", "alg": "RS1"},
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_a_malformed_key_among_the_issuers_is_ignored(
+    config: Config, issuer: Issuer, tmp_path: Path, name: str
+) -> None:
+    bad = {**issuer.jwks["keys"][0], **MALFORMED[name]}
+    file = anyio.Path(tmp_path / "jwks.json")
+    await file.write_text(json.dumps({"keys": [bad, *issuer.jwks["keys"]]}))
+    async with running(configured(config, issuer, jwks_file=str(file))) as at:
+        assert (await at.ping(**bearer(issuer.token("RS256")))).status_code != 401
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param(Response("<html>"), "no JSON Web Key Set", id="a web page"),
+        pytest.param(Response(b"[" * 100_000), "no JSON Web Key Set", id="nested deeply"),
+        pytest.param(Response(status_code=302, headers={"location": "/"}), "status 302", id="a redirect"),
+        pytest.param(JSONResponse({"keys": []}), "no usable key", id="no key"),
+        pytest.param(JSONResponse({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}), "no usable key", id="no id"),
+        pytest.param(Response(b" " * 300_000), "more than 262,144 bytes", id="too large"),
+    ],
+)
+async def test_the_log_names_the_reason_why_keys_cannot_be_fetched(
+    caplog: pytest.LogCaptureFixture, answer: Response, reason: str
+) -> None:
+    async def key_set(_: object) -> Response:
+        return answer
+
+    app = Starlette(routes=[Route("/jwks", key_set)])
+    async with listening(lambda _: app) as url:
+        with pytest.raises(KeysUnavailableError):
+            await KeysAtUrl(f"{url}/jwks").find("k1")
+    assert f"cannot be fetched from {url}/jwks: {reason}" in caplog.text
 
 
 async def test_a_key_set_that_is_too_large_is_not_read_to_its_end() -> None:

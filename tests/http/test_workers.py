@@ -3,8 +3,10 @@
 `tests/deploy/workers.py` starts real processes.
 """
 
+import errno
 import json
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -12,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import chain, cycle, repeat
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -281,6 +284,31 @@ async def test_a_worker_that_cannot_start_ends_the_service(
 
     with pytest.raises(ChildProcessError, match=f"A worker could not start: exit code {exit_code};"):
         await Supervisor(start, 2, WorkerMetrics(), hung_s=0.1).run(started)
+
+
+async def test_a_worker_that_cannot_be_started_again_is_started_later(caplog: pytest.LogCaptureFixture) -> None:
+    starts, serving = 0, anyio.Event()
+
+    async def start(_: int, link: Connection) -> BaseProcess:
+        nonlocal starts
+        starts += 1
+        if starts == 2:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if starts == 3:
+            serving.set()
+        answer = "link.recv_bytes(); link.send([])"
+        process = multiprocessing.get_context("spawn").Process(target=exec, args=(answer, {"link": link}))
+        process.start()
+        return process
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Supervisor(start, 1, WorkerMetrics()).run, lambda: None)
+        await serving.wait()
+        tasks.cancel_scope.cancel()
+    assert [getattr(record, FIELDS) for record in caplog.records if record.levelname == "ERROR"] == [
+        {"worker": 0, "exit_code": 0, "pause_s": 0.5},
+        {"worker": 0, "error": "Resource temporarily unavailable", "pause_s": 1.0},
+    ]
 
 
 async def test_an_answer_that_breaks_off_with_its_worker_ends_incomplete_and_without_a_traceback(

@@ -50,7 +50,7 @@ async def test_the_token_sets_a_cookie_and_leads_to_an_address_without_it(
     assert re.search("httponly", cookie, re.IGNORECASE)
     assert re.search("samesite=strict", cookie, re.IGNORECASE)
     assert session.token not in cookie
-    assert 'content="0; url=/?run=a%22b"' in welcome.text
+    assert f'content="0; url={URL}/?run=a%22b"' in welcome.text
     assert session.token not in welcome.text
     assert welcome.headers["cache-control"] == "no-store"
     assert welcome.headers["referrer-policy"] == "no-referrer"
@@ -70,7 +70,14 @@ async def test_the_token_works_once(session: BrowserSession, admitted: httpx.Asy
 async def test_the_admitted_browser_may_open_the_printed_address_again(
     session: BrowserSession, admitted: httpx.AsyncClient
 ) -> None:
-    assert "url=/" in (await admitted.get("/", params={"token": session.token})).text
+    assert f"url={URL}/" in (await admitted.get("/", params={"token": session.token})).text
+
+
+@pytest.mark.parametrize("path", ["//example.com/", "/%5Cexample.com/", "/%2F/example.com/"])
+async def test_a_path_in_the_form_of_another_host_leads_to_no_other_host(
+    admitted: httpx.AsyncClient, path: str
+) -> None:
+    assert f"url={URL}/" in (await admitted.get(f"{URL}{path}?token=")).text
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "x" * 43])

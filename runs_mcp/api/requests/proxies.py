@@ -1,10 +1,10 @@
 """Proxies of the environment, and the hosts that are reached without one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 from runs_mcp.api.errors import ProxySettingsError
@@ -23,7 +23,7 @@ class Proxies:
     a proxy: the credential would leave the machine unencrypted.
     """
 
-    by_scheme: Mapping[str, str]
+    by_scheme: Mapping[str, str] = field(repr=False)  # URLs can hold passwords
     exceptions: tuple[str, ...] = ()
     of_system: bool = False
     """True: the settings are those of macOS or Windows, which have exceptions of their own."""
@@ -42,6 +42,16 @@ class Proxies:
             tuple(found.get("no", "").replace(",", " ").lower().split()),
             of_system=not environment,
         )
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        """The passwords of the proxies, alone and after the name of their user, as written and decoded."""
+        for parts in map(urlsplit, self.by_scheme.values()):
+            if parts.password:
+                # With the name, since a short password alone is not replaced: it would be found in ordinary words.
+                for text in (parts.password, f"{parts.username}:{parts.password}"):
+                    yield text
+                    yield unquote(text)
 
     def find(self, url: str) -> str | None:
         """Return the URL of the proxy for requests to `url`, or None if they go direct."""

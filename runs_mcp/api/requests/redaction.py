@@ -37,18 +37,20 @@ class _Secret:
 class Redactor:
     """Replaces the secrets that a client uses or has recently used."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasting: Iterable[str] = ()) -> None:
+        """`lasting` secrets are replaced until the end of the process."""
+        self._lasting = tuple(map(_Secret.encode, {text for text in lasting if len(text) >= SHORTEST_SECRET_CHARS}))
         # A tuple that is replaced as a whole, because log records of other threads are redacted with it.
-        self._secrets: tuple[_Secret, ...] = ()
-        self._starts = _starts(())
+        self._secrets = self._lasting
+        self._starts = self._find_starts()
 
     def add(self, secret: str) -> None:
         """Replace `secret` from now on, until 16 other secrets were added after it."""
         if len(secret) < SHORTEST_SECRET_CHARS or (self._secrets and self._secrets[-1].plain == secret):
             return
-        others = [known for known in self._secrets if known.plain != secret]
-        self._secrets = (*others, _Secret.encode(secret))[-SECRETS_REMEMBERED:]
-        self._starts = _starts(form for known in self._secrets for form in known.forms)
+        others = [known for known in self._secrets[len(self._lasting) :] if known.plain != secret]
+        self._secrets = (*self._lasting, *[*others, _Secret.encode(secret)][-SECRETS_REMEMBERED:])
+        self._starts = self._find_starts()
 
     def redact(self, text: str) -> str:
         """Return `text` with every secret in use replaced by `[secret]`."""
@@ -88,6 +90,12 @@ class Redactor:
                 return start.start()
         return len(text)
 
+    def _find_starts(self) -> re.Pattern[str]:
+        """Return an expression for the first character of each form before its second or the end of the text."""
+        forms = (form for secret in self._secrets for form in secret.forms)
+        starts = {rf"{re.escape(form[0])}(?={re.escape(form[1])}|\Z)" for form in forms}
+        return re.compile("|".join(sorted(starts)) or r"(?!)")  # (?!) matches nowhere
+
 
 class StreamRedactor:
     """Replaces secrets in a text that arrives in pieces: holds back the end of a piece that may begin a secret."""
@@ -111,12 +119,6 @@ class StreamRedactor:
         """Return the held rest, at the end of the text."""
         held, self._held = self._held, ""
         return held
-
-
-def _starts(forms: Iterable[str]) -> re.Pattern[str]:
-    """Return an expression for the first character of each form before its second character or the end of the text."""
-    starts = {rf"{re.escape(form[0])}(?={re.escape(form[1])}|\Z)" for form in forms}
-    return re.compile("|".join(sorted(starts)) or r"(?!)")  # (?!) matches nowhere
 
 
 def _longest_first(forms: Iterable[str]) -> tuple[str, ...]:

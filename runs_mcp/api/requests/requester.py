@@ -89,7 +89,8 @@ class Requester:
         self.settings = settings
         self.edition = EDITIONS[settings.edition]
         self.base_url = (settings.base_url or self.edition.base_url).rstrip("/")
-        self.redactor = Redactor()
+        transport = transport or DefaultTransport()
+        self.redactor = Redactor(transport.secrets if isinstance(transport, DefaultTransport) else ())
         self._filter_message = filter_message
         self.tokens = Tokens(settings.auth, self._exchange, redactor=self.redactor)
         self.tokens.source.check()
@@ -98,7 +99,6 @@ class Requester:
         )
         self._identity = _identity(settings, self.edition)
         self._token_in_query = token_in_query
-        transport = transport or DefaultTransport()
         if observers:
             transport = InstrumentedTransport(transport, observers)
         self._transport = transport

@@ -3,6 +3,7 @@
 import os
 import ssl
 from asyncio import get_running_loop  # noqa: TID251 - asks for the event loop that aiohttp needs
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import certifi
@@ -43,6 +44,11 @@ class DefaultTransport(httpx.AsyncBaseTransport):
         self._proxies = Proxies.from_environment() if proxies is None else proxies
         self._trust: ssl.SSLContext | None = None
         self._transports: dict[tuple[str, str | None], AiohttpTransport] = {}
+
+    @property
+    def secrets(self) -> Iterable[str]:
+        """The passwords of the proxies, in the forms in which a proxy may repeat them."""
+        return self._proxies.secrets
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

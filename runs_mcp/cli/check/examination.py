@@ -18,12 +18,12 @@ from runs_mcp.observability.masking import MASK, mask
 SECRET_PARAMETERS = ("token", "access_token")
 
 
-class RecordingTransport(httpx.AsyncBaseTransport):
-    """A transport that records the last response and every secret that is sent."""
+class RecordingTransport(DefaultTransport):
+    """The default transport, which also records the last response and every secret that is sent."""
 
     def __init__(self, secrets: set[str]) -> None:
-        self._transport = DefaultTransport()
-        self._secrets = secrets
+        super().__init__()
+        self._sent = secrets
         self.response: httpx.Response | None = None
         """The last response. Only its status and headers are used: the client consumes the body."""
         self.responded_at = 0.0
@@ -32,15 +32,10 @@ class RecordingTransport(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
-        self._secrets.update(_secrets_in(request))
-        self.response = await self._transport.handle_async_request(request)
+        self._sent.update(_secrets_in(request))
+        self.response = await super().handle_async_request(request)
         self.responded_at = time.time()
         return self.response
-
-    @override
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._transport.aclose()
 
 
 @dataclass(frozen=True, slots=True)

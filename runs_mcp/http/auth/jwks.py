@@ -5,15 +5,16 @@ docs/decisions/remote-keys.md explains why this is not `jwt.PyJWKClient`.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import anyio
 import httpx
 import jwt
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from runs_mcp import __version__
 from runs_mcp.api import DefaultTransport
@@ -32,13 +33,16 @@ TIMEOUT_S = 5
 CHUNK_BYTES = 64 * 1024
 MAX_BYTES = 256 * 1024
 """Maximum size of a key set; a key takes about 2 KiB."""
-ASYMMETRIC = {"RSA", "EC", "OKP"}
 
 Keys = Mapping[str, jwt.PyJWK]
 
 
 class KeysUnavailableError(Exception):
     """The issuer's keys are unavailable, so no token can be verified."""
+
+
+class _NoKeysError(Exception):
+    """An answer or a file without usable keys; the text names the reason."""
 
 
 class SigningKeys(Protocol):
@@ -98,10 +102,15 @@ class KeysAtUrl:
         try:
             self._keys = _parsed(await self._fetch())
             self._fetched = self._now()
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, TimeoutError) as error:
-            log.warning("the issuer's keys cannot be fetched from %s: %s", self._url, type(error).__name__)
+        except (httpx.HTTPError, ValueError, TimeoutError) as error:
+            self._warn(type(error).__name__)  # without its text, which the transport wrote
+        except _NoKeysError as error:
+            self._warn(str(error))
         if self._needs_fetch(kid):
             self._pausing_until = self._now() + PAUSE_S
+
+    def _warn(self, reason: str) -> None:
+        log.warning("the issuer's keys cannot be fetched from %s: %s", self._url, reason)
 
     async def _fetch(self) -> bytes:
         headers = {"Accept": "application/json", "User-Agent": f"runs-mcp/{__version__}"}
@@ -112,7 +121,7 @@ class KeysAtUrl:
             with anyio.fail_after(TIMEOUT_S):
                 async with client.stream("GET", self._url) as response:
                     if response.status_code != HTTPStatus.OK:
-                        raise ValueError(f"status {response.status_code}")
+                        raise _NoKeysError(f"status {response.status_code}")
                     return await _read_limited(response)
 
 
@@ -120,14 +129,24 @@ async def _read_limited(response: httpx.Response) -> bytes:
     """Return the body of a response.
 
     Raises:
-        ValueError: the body is larger than `MAX_BYTES`; the rest is not read.
+        _NoKeysError: the body is larger than `MAX_BYTES`; the rest is not read.
     """
     body = bytearray()
     async for chunk in response.aiter_bytes(CHUNK_BYTES):
         body += chunk
         if len(body) > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES:,} bytes")
+            raise _NoKeysError(f"more than {MAX_BYTES:,} bytes")
     return bytes(body)
+
+
+class _Key(BaseModel):
+    """The members that a public signing key needs."""
+
+    # No symmetric keys: a published HMAC key would let anyone sign tokens (RFC 8725, section 2.1).
+    kty: Literal["RSA", "EC", "OKP"]
+    kid: str
+    use: Literal["sig"] = "sig"
+    alg: str | None = None
 
 
 class _KeySet(BaseModel):
@@ -139,20 +158,29 @@ def _read(file: Path) -> Keys:
         return _parsed(file.read_bytes())
     except OSError as error:
         raise ConfigError(f"server.http.auth.jwks_file ({file}) cannot be read: {error.strerror}.") from None
-    except (jwt.PyJWTError, ValueError):
-        raise ConfigError(f"server.http.auth.jwks_file ({file}) holds no JSON Web Key Set.") from None
+    except _NoKeysError as error:
+        raise ConfigError(f"server.http.auth.jwks_file ({file}) holds {error}.") from None
 
 
 def _parsed(document: bytes) -> Keys:
     """Return the public signing keys of a JSON Web Key Set by their ids.
 
     Raises:
-        ValueError, jwt.PyJWTError: the document has no usable keys.
+        _NoKeysError: the document has no usable keys.
     """
-    # No symmetric keys: a published HMAC key would let anyone sign tokens (RFC 8725, section 2.1).
-    usable = [
-        key
-        for key in _KeySet.model_validate_json(document).keys
-        if key.get("kty") in ASYMMETRIC and key.get("use", "sig") == "sig"
-    ]
-    return {key.key_id: key for key in jwt.PyJWKSet(usable).keys if key.key_id}
+    try:
+        key_set = _KeySet.model_validate_json(document)
+    except ValidationError:
+        raise _NoKeysError("no JSON Web Key Set") from None
+    keys = {str(key.key_id): key for key in _usable(key_set.keys)}
+    if not keys:
+        raise _NoKeysError("no usable key: each needs kty RSA, EC or OKP, and a kid")
+    return keys
+
+
+def _usable(keys: Iterable[dict[str, Any]]) -> Iterator[jwt.PyJWK]:
+    """Yield the public signing keys. Other keys are ignored, also malformed ones (RFC 7517, section 5)."""
+    for key in keys:
+        with suppress(ValidationError, jwt.PyJWTError):
+            _Key.model_validate(key)
+            yield jwt.PyJWK(key)

@@ -27,15 +27,22 @@ class ReloadedFile(Generic[Content]):
         self._empty = empty
         self._state = files.state(file)
         self._content = read(file)
+        self._problem: str | None = None
 
     def current(self) -> Content:
-        """Return the content, reloaded if the file has changed."""
+        """Return the content, reloaded if the file has changed or could not be read before."""
         state = files.state(self._file)
-        if state != self._state:
+        # A new mode or owner makes a file readable without changing its state.
+        if state != self._state or self._problem:
             self._state = state
-            try:
-                self._content = self._read(self._file)
-            except ConfigError as error:
-                log.warning("%s No caller is admitted until the file can be read.", error)
-                self._content = self._empty
+            self._reload()
         return self._content
+
+    def _reload(self) -> None:
+        known = self._problem
+        try:
+            self._content, self._problem = self._read(self._file), None
+        except ConfigError as error:
+            self._content, self._problem = self._empty, str(error)
+        if self._problem and self._problem != known:
+            log.warning("%s No caller is admitted until the file can be read.", self._problem)

@@ -6,7 +6,6 @@ An address that grants access for good would remain in the history of the browse
 import secrets
 from hmac import compare_digest
 from html import escape
-from urllib.parse import urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -82,8 +81,8 @@ class BrowserSession:
         The page navigates, since browsers withhold a `SameSite=Strict` cookie from a redirect that began elsewhere: in
         a file, for example.
         """
-        others = [(name, value) for name, value in request.query_params.multi_items() if name != TOKEN]
-        address = f"{request.url.path}{'?' if others else ''}{urlencode(others)}"
+        # A whole address: `//example.com/`, which can be a path, would be the address of another host.
+        address = str(request.url.remove_query_params(TOKEN))
         response = HTMLResponse(CLEAN_ADDRESS.format(escape(address)))
         response.set_cookie(self._cookie, self._secret, httponly=True, samesite="strict")
         MutableHeaders(raw=response.raw_headers).update(

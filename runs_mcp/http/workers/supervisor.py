@@ -75,17 +75,25 @@ class Supervisor:
     async def _keep(self, number: int, running: anyio.CancelScope) -> None:
         """Keep a worker running, and replace it when it ends."""
         pause = FIRST_PAUSE_S
+        ending: dict[str, object]
         while True:
             began = anyio.current_time()
-            exit_code = await self._run(number)
-            if not self._serving[number].is_set():
-                self._failed = exit_code
-                running.cancel()
-                return
+            try:
+                exit_code = await self._run(number)
+            except OSError as error:
+                if not self._serving[number].is_set():
+                    raise
+                # The system has no memory, process or descriptor left, which must not end the other workers.
+                event, ending = "a worker could not be started", {"error": error.strerror}
+            else:
+                if not self._serving[number].is_set():
+                    self._failed = exit_code
+                    running.cancel()
+                    return
+                event, ending = "a worker ended and is replaced", {"exit_code": exit_code}
             if anyio.current_time() - began > LONGEST_PAUSE_S:
                 pause = FIRST_PAUSE_S
-            fields = {"worker": number, "exit_code": exit_code, "pause_s": pause}
-            log.error("a worker ended and is replaced", extra={FIELDS: fields})
+            log.error(event, extra={FIELDS: {"worker": number, **ending, "pause_s": pause}})
             await anyio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
             self._metrics.restarts.inc()
