@@ -65,12 +65,19 @@ async def running(
             async with anyio.create_task_group() as serving:
                 ready = anyio.Event()
                 server = _EmbeddedServer(_config(app), ready.set)
-                serving.start_soon(server.serve, [listener])
-                await ready.wait()
+                serving.start_soon(_serve_to_the_end, server, listener)
                 try:
+                    await ready.wait()
                     yield _sandbox(host, listener)
                 finally:
                     server.should_exit = server.force_exit = True
+
+
+async def _serve_to_the_end(server: uvicorn.Server, listener: socket.socket) -> None:
+    # A failure of the block must not cancel this: uvicorn would leave the closed listener in the event loop, where a
+    # later socket with the same number would get no events.
+    with anyio.CancelScope(shield=True):
+        await server.serve([listener])
 
 
 async def serve(options: SandboxOptions, *, host: str, port: int, on_start: Callable[[Sandbox], None]) -> None:

@@ -9,8 +9,9 @@ import pytest
 from anyio.abc import TaskGroup
 from httpx_sse import aconnect_sse
 
-from runs_mcp.sandbox import SandboxOptions
+from runs_mcp.sandbox import SandboxOptions, running
 from runs_mcp.sandbox.storage.run_store import RunStore as Store
+from tests.http_client import http_client
 from tests.sandbox.sandbox_client import TODAY, JsonObject, answered, create, events, get, sandbox
 
 pytestmark = pytest.mark.anyio
@@ -154,3 +155,11 @@ def test_an_unusable_data_file_is_an_error_that_names_the_file(tmp_path: Path, p
         Store(tmp_path / place)
     assert str(tmp_path / place) in str(refused.value)
     assert (tmp_path / "text.db").read_text(encoding="utf-8").startswith("Shopping list")
+
+
+async def test_a_sandbox_answers_after_the_block_of_another_has_failed() -> None:
+    with pytest.RaisesGroup(LookupError, flatten_subgroups=True):
+        async with running():
+            raise LookupError
+    async with running() as after, http_client(timeout=5) as http:  # on a socket with the same number
+        assert (await http.get(f"{after.url}/healthz")).text == "ok"

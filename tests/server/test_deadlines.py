@@ -359,7 +359,7 @@ async def test_a_create_whose_task_cannot_be_read_answers_with_its_run() -> None
     assert "Accepted and running; do not create it again." in answer.text
 
 
-async def test_everyone_who_waits_until_no_call_is_in_flight_is_woken() -> None:
+async def test_the_end_of_the_last_call_wakes_all_its_waiters() -> None:
     calls = CallsInFlight()
     with anyio.fail_after(GUARD_S):
         async with anyio.create_task_group() as waiting:
