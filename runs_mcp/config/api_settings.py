@@ -25,7 +25,7 @@ class Section(BaseModel):
 
 
 KEY_PREFIXES = ("sk-", "pk-")
-"""The beginnings of API keys: secret ones, and public ones, which may only execute interactions."""
+"""The beginnings of API keys: a secret key has `sk-`; a public key has `pk-`, and may only execute interactions."""
 
 
 class AuthSettings(Section):

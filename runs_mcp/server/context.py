@@ -110,7 +110,7 @@ class Call:
 
     @property
     def takes_links(self) -> bool:
-        """True if the client's version of the protocol has resource links; clients of older ones reject the result."""
+        """True if the client's version of the protocol has resource links; older clients can reject the result."""
         return is_version_at_least(self.request_context.protocol_version, "2025-06-18")
 
 

@@ -162,7 +162,7 @@ HOW: dict[str, Provoked] = {
     "The connection to the Runs API broke (…).": Tool("list_runs", {}, {"GET /runs": events(None)}),
     "The Runs API has not answered within … s.": Tool("list_runs", {}, {"GET /runs": hang}, IMPATIENT),
     "The Runs API answered with status …": listing(302),
-    "The answer of the Runs API is above … bytes (api.max_response_bytes); ask for less": Tool(
+    "The answer of the Runs API is above … bytes (api.max_response_bytes).": Tool(
         "list_runs", {}, {"GET /runs": reply(["x" * 100_000])}, {"api": {"max_response_bytes": 100_000}}
     ),
     "The certificate of the Runs API is not trusted, so nothing was sent to it.": Untrusted(

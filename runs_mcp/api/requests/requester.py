@@ -350,7 +350,7 @@ async def _read_bounded(response: httpx.Response, most: int, *, writes: bool) ->
         content += piece
         if len(content) > most:
             raise ResponseTooLargeError(
-                f"The answer of the Runs API is above {most:,} bytes (api.max_response_bytes); ask for less",
+                f"The answer of the Runs API is above {most:,} bytes (api.max_response_bytes)",
                 status=response.status_code,
                 outcome_unknown=writes,
             )
