@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import httpx2
@@ -15,10 +16,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from mcp.client import Client
-from mcp.client.auth import TokenStorage
+from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider, TokenStorage
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from pydantic import AnyUrl
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -53,6 +55,7 @@ from tests.upstream import listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
+REDIRECT = AnyUrl("http://127.0.0.1/callback")
 METADATA = "https://runs.example.com/.well-known/oauth-protected-resource/mcp"
 
 
@@ -267,10 +270,11 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
 
 
 class Memory(TokenStorage):
-    """Remembers one token."""
+    """Remembers one token, and the client that was registered."""
 
-    def __init__(self) -> None:
+    def __init__(self, client_info: OAuthClientInformationFull | None = None) -> None:
         self.tokens: OAuthToken | None = None
+        self._client_info = client_info
 
     async def get_tokens(self) -> OAuthToken | None:
         """The token."""
@@ -281,8 +285,8 @@ class Memory(TokenStorage):
         self.tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
-        """Return None, since the client has its credentials already."""
-        return None
+        """Return the client that was registered."""
+        return self._client_info
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         """Discard the information, since the client never registers."""
@@ -296,6 +300,42 @@ async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer
             Client(streamable_http_client(url, http_client=http), mode=mode, client_info=PATIENT) as client,
         ):
             assert len((await client.list_tools()).tools) == len(OPERATIONS)
+
+
+class Person:
+    """A person at a browser, who grants only to read the first time, and later all that is asked for."""
+
+    def __init__(self) -> None:
+        self.asked_for: list[str] = []
+        self._answer = AuthorizationCodeResult(code="")
+
+    async def visit(self, url: str) -> None:
+        """Open the page of the issuer."""
+        query = dict(parse_qsl(urlsplit(url).query))
+        self.asked_for.append(query["scope"])
+        granted = READ if len(self.asked_for) == 1 else query["scope"]
+        self._answer = AuthorizationCodeResult(code=granted, state=query["state"])  # the code names what it is for
+
+    async def come_back(self) -> AuthorizationCodeResult:
+        """Return to the client."""
+        return self._answer
+
+
+async def test_a_client_of_a_person_asks_for_the_scope_of_a_call_and_repeats_the_call(
+    config: Config, issuer: Issuer
+) -> None:
+    person, memory = Person(), Memory(OAuthClientInformationFull(client_id="agent", redirect_uris=[REDIRECT]))
+    metadata = OAuthClientMetadata(redirect_uris=[REDIRECT])
+    async with serving_at(lambda url: configured(config, issuer, resource_url=url)) as url:
+        provider = OAuthClientProvider(url, metadata, memory, person.visit, person.come_back)
+        async with (
+            sdk_http_client(auth=provider) as http,
+            Client(streamable_http_client(url, http_client=http), mode="auto", client_info=PATIENT) as client,
+        ):
+            assert "create_run" not in {tool.name for tool in (await client.list_tools()).tools}
+            create = {"interaction": "ExtractContacts", "data": {"text": "Ann is ann@example.com"}, "wait": False}
+            assert not (await call(client, "create_run", **create)).failed
+    assert [set(scope.split()) for scope in person.asked_for] == [set(BOTH.split())] * 2
 
 
 async def test_new_keys_of_the_issuer_are_found_when_first_used(url: str, issuer: Issuer) -> None:
