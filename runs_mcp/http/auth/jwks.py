@@ -179,7 +179,7 @@ def _parsed(document: bytes) -> Keys:
 
 
 def _usable(keys: Iterable[dict[str, Any]]) -> Iterator[jwt.PyJWK]:
-    """Yield the public signing keys. Other keys are ignored, also malformed ones (RFC 7517, section 5)."""
+    """Yield the public signing keys. Malformed and other keys are ignored (RFC 7517, section 5)."""
     for key in keys:
         with suppress(ValidationError, jwt.PyJWTError):
             _Key.model_validate(key)
