@@ -472,8 +472,9 @@ async def test_the_log_names_the_reason_why_keys_cannot_be_fetched(
     app = Starlette(routes=[Route("/jwks", key_set)])
     async with listening(lambda _: app) as url:
         with pytest.raises(KeysUnavailableError):
-            await KeysAtUrl(f"{url}/jwks").find("k1")
-    assert f"cannot be fetched from {url}/jwks: {reason}" in caplog.text
+            await KeysAtUrl(f"{url}/jwks?key=the-secret").find("k1")
+    assert f"cannot be fetched (server.http.auth.jwks_url): {reason}" in caplog.text
+    assert "the-secret" not in caplog.text
 
 
 async def test_a_key_set_that_is_too_large_is_not_read_to_its_end() -> None:
