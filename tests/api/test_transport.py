@@ -4,6 +4,7 @@ import base64
 import gzip
 import inspect
 import json
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -258,6 +259,19 @@ async def test_a_password_that_the_proxy_repeats_is_replaced(monkeypatch: pytest
     shown = str(failed.value.api_message)
     assert shown.count("[secret]") == 3
     assert not [part for part in told.split() if part in shown]
+
+
+async def test_a_proxy_that_refuses_is_named_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(connection: SocketStream) -> None:
+        await connection.send(b"HTTP/1.1 407 No user:the-password\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(refuse) as met:
+        monkeypatch.setenv("https_proxy", met.url.replace("http://", "http://user:the-password@"))
+        async with client_of("https://runs.invalid") as client:
+            with pytest.raises(UnavailableError, match=r"cannot be reached \(ProxyError\)") as failed:
+                await create(client)
+    assert failed.value.retry_safe
+    assert "the-password" not in "".join(traceback.format_exception(failed.value))
 
 
 async def test_requests_to_loopback_never_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,14 +73,16 @@ class Issuer:
                 "token_endpoint": f"{self.url}/token",
                 "authorization_endpoint": f"{self.url}/authorize",
                 "response_types_supported": ["code"],
-                "grant_types_supported": ["client_credentials"],
+                "grant_types_supported": ["client_credentials", "authorization_code"],
+                "code_challenge_methods_supported": ["S256"],
             }
         )
 
     async def _token(self, request: Request) -> Response:
         form = await request.form()
-        token = self.token(aud=str(form["resource"]), scope=str(form["scope"]))
-        return JSONResponse({"access_token": token, "token_type": "Bearer", "scope": str(form["scope"])})
+        scope = str(form.get("code") or form["scope"])  # the code of a person names the scopes that it grants
+        token = self.token(aud=str(form["resource"]), scope=scope)
+        return JSONResponse({"access_token": token, "token_type": "Bearer", "scope": scope})
 
     @property
     def app(self) -> Starlette:

@@ -6,8 +6,10 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import httpx
@@ -15,10 +17,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from mcp.client import Client
-from mcp.client.auth import TokenStorage
+from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider, TokenStorage
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from pydantic import AnyUrl
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -43,6 +46,7 @@ from tests.upstream import listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
+REDIRECT = AnyUrl("http://127.0.0.1/callback")
 METADATA = "https://runs.example.com/.well-known/oauth-protected-resource/mcp"
 
 
@@ -247,10 +251,11 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
 
 
 class Memory(TokenStorage):
-    """Remembers one token."""
+    """Remembers one token, and the client that was registered."""
 
-    def __init__(self) -> None:
+    def __init__(self, client_info: OAuthClientInformationFull | None = None) -> None:
         self.tokens: OAuthToken | None = None
+        self._client_info = client_info
 
     async def get_tokens(self) -> OAuthToken | None:
         """The token."""
@@ -261,24 +266,68 @@ class Memory(TokenStorage):
         self.tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
-        """Return None, since the client has its credentials already."""
-        return None
+        """Return the client that was registered."""
+        return self._client_info
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         """Discard the information, since the client never registers."""
 
 
-async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer: Issuer, mode: str) -> None:
+@asynccontextmanager
+async def named_by_its_url(config: Config, issuer: Issuer) -> AsyncIterator[str]:
+    """Run a service whose `resource_url` is its URL; yield that URL."""
+
     def build(url: str) -> ASGIApp:
         return build_service(configured(config, issuer, resource_url=url + PATH), host="127.0.0.1").app
 
     async with listening(build, lifespan="on") as url:
-        provider = ClientCredentialsOAuthProvider(url + PATH, Memory(), "agent", "secret", issuer=issuer.url)
+        yield url + PATH
+
+
+async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer: Issuer, mode: str) -> None:
+    async with named_by_its_url(config, issuer) as url:
+        provider = ClientCredentialsOAuthProvider(url, Memory(), "agent", "secret", issuer=issuer.url)
         async with (
             sdk_http_client(auth=provider) as http,
-            Client(streamable_http_client(url + PATH, http_client=http), mode=mode, client_info=PATIENT) as client,
+            Client(streamable_http_client(url, http_client=http), mode=mode, client_info=PATIENT) as client,
         ):
             assert len((await client.list_tools()).tools) == len(OPERATIONS)
+
+
+class Person:
+    """A person at a browser, who grants only to read the first time, and later all that is asked for."""
+
+    def __init__(self) -> None:
+        self.asked_for: list[str] = []
+        self._answer = AuthorizationCodeResult(code="")
+
+    async def visit(self, url: str) -> None:
+        """Open the page of the issuer."""
+        query = dict(parse_qsl(urlsplit(url).query))
+        self.asked_for.append(query["scope"])
+        granted = READ if len(self.asked_for) == 1 else query["scope"]
+        self._answer = AuthorizationCodeResult(code=granted, state=query["state"])  # the code names what it is for
+
+    async def come_back(self) -> AuthorizationCodeResult:
+        """Return to the client."""
+        return self._answer
+
+
+async def test_a_client_of_a_person_asks_for_the_scope_of_a_call_and_repeats_the_call(
+    config: Config, issuer: Issuer
+) -> None:
+    person, memory = Person(), Memory(OAuthClientInformationFull(client_id="agent", redirect_uris=[REDIRECT]))
+    metadata = OAuthClientMetadata(redirect_uris=[REDIRECT])
+    async with named_by_its_url(config, issuer) as url:
+        provider = OAuthClientProvider(url, metadata, memory, person.visit, person.come_back)
+        async with (
+            sdk_http_client(auth=provider) as http,
+            Client(streamable_http_client(url, http_client=http), mode="auto", client_info=PATIENT) as client,
+        ):
+            assert "create_run" not in {tool.name for tool in (await client.list_tools()).tools}
+            create = {"interaction": "ExtractContacts", "data": {"text": "Ann is ann@example.com"}, "wait": False}
+            assert not (await call(client, "create_run", **create)).failed
+    assert [set(scope.split()) for scope in person.asked_for] == [set(BOTH.split())] * 2
 
 
 async def test_new_keys_of_the_issuer_are_found_when_first_used(at: Endpoint, issuer: Issuer) -> None:
@@ -405,8 +454,9 @@ async def test_the_log_names_the_reason_why_keys_cannot_be_fetched(
     app = Starlette(routes=[Route("/jwks", key_set)])
     async with listening(lambda _: app) as url:
         with pytest.raises(KeysUnavailableError):
-            await KeysAtUrl(f"{url}/jwks").find("k1")
-    assert f"cannot be fetched from {url}/jwks: {reason}" in caplog.text
+            await KeysAtUrl(f"{url}/jwks?key=the-secret").find("k1")
+    assert f"cannot be fetched (server.http.auth.jwks_url): {reason}" in caplog.text
+    assert "the-secret" not in caplog.text
 
 
 async def test_a_key_set_that_is_too_large_is_not_read_to_its_end() -> None:

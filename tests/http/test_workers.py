@@ -35,8 +35,11 @@ from runs_mcp.config.http_settings import BearerAuthSettings
 from runs_mcp.config.settings import Config
 from runs_mcp.http.app import build_service
 from runs_mcp.http.auth import keys
+from runs_mcp.http.server_sockets import server_sockets
 from runs_mcp.http.workers.session_forwarder import SessionForwarder
+from runs_mcp.http.workers.shared_port import start_worker
 from runs_mcp.http.workers.supervisor import Supervisor
+from runs_mcp.http.workers.worker import WorkerSettings
 from runs_mcp.http.workers.worker_metrics import WorkerMetrics
 from runs_mcp.observability.logs import FIELDS
 from tests import upstream
@@ -44,7 +47,7 @@ from tests.calls import PATIENT, Notifications, call
 from tests.command_line import WITH_TOKEN, run_command
 from tests.http.service import ACCEPT, LEGACY, PING, SESSION, Endpoint, bearer, configured
 from tests.http_client import WITHOUT_AUTHORITIES, http_client
-from tests.ports import free_ports
+from tests.ports import LOOPBACK, free_ports
 from tests.upstream import CLOSE, Replies, chunk, events, reply
 
 pytestmark = pytest.mark.anyio
@@ -284,6 +287,21 @@ async def test_a_worker_that_cannot_start_ends_the_service(
 
     with pytest.raises(ChildProcessError, match=f"A worker could not start: exit code {exit_code};"):
         await Supervisor(start, 2, WorkerMetrics(), hung_s=0.1).run(started)
+
+
+async def test_connections_do_not_wait_for_a_worker_that_starts() -> None:
+    config = Config.model_validate({"api": {"auth": {"value": "a-token"}}})
+    [port], (link, link_of_worker) = free_ports(1), multiprocessing.Pipe()
+    async with server_sockets(LOOPBACK, 0) as loopback:
+        worker = await start_worker(WorkerSettings(config, LOOPBACK, port, loopback), 0, link_of_worker)
+        try:
+            os.kill(worker.pid or 0, signal.SIGSTOP)
+            with pytest.raises(OSError, match=r"All connection attempts failed|refused"):
+                await anyio.connect_tcp(LOOPBACK, port)
+        finally:
+            worker.kill()
+            worker.join()
+    link.close()
 
 
 async def test_a_worker_that_cannot_be_started_again_is_started_later(caplog: pytest.LogCaptureFixture) -> None:

@@ -119,7 +119,9 @@ async def send_once(request: ClientRequest, handler: ClientHandlerType) -> Clien
         raise httpx.ConnectTimeout(type(error).__name__) from error
     except TimeoutError as error:
         raise httpx.ReadTimeout(type(error).__name__) from error
-    except (ClientConnectorError, ClientHttpProxyError) as error:
+    except ClientConnectorError as error:
         raise httpx.ConnectError(type(error).__name__) from error
+    except ClientHttpProxyError as error:
+        raise httpx.ProxyError(type(error).__name__) from error
     except (ClientError, OSError) as error:
         raise httpx.ReadError(type(error).__name__) from error

@@ -103,14 +103,11 @@ class KeysAtUrl:
             self._keys = _parsed(await self._fetch())
             self._fetched = self._now()
         except (httpx.HTTPError, ValueError, TimeoutError) as error:
-            self._warn(type(error).__name__)  # without its text, which the transport wrote
+            _warn(type(error).__name__)  # without its text, which the transport wrote
         except _NoKeysError as error:
-            self._warn(str(error))
+            _warn(str(error))
         if self._needs_fetch(kid):
             self._pausing_until = self._now() + PAUSE_S
-
-    def _warn(self, reason: str) -> None:
-        log.warning("the issuer's keys cannot be fetched from %s: %s", self._url, reason)
 
     async def _fetch(self) -> bytes:
         headers = {"Accept": "application/json", "User-Agent": f"runs-mcp/{__version__}"}
@@ -123,6 +120,11 @@ class KeysAtUrl:
                     if response.status_code != HTTPStatus.OK:
                         raise _NoKeysError(f"status {response.status_code}")
                     return await _read_limited(response)
+
+
+def _warn(reason: str) -> None:
+    # Without the URL, whose query can hold a secret.
+    log.warning("the issuer's keys cannot be fetched (server.http.auth.jwks_url): %s", reason)
 
 
 async def _read_limited(response: httpx.Response) -> bytes:
@@ -179,7 +181,7 @@ def _parsed(document: bytes) -> Keys:
 
 
 def _usable(keys: Iterable[dict[str, Any]]) -> Iterator[jwt.PyJWK]:
-    """Yield the public signing keys. Other keys are ignored, also malformed ones (RFC 7517, section 5)."""
+    """Yield the public signing keys. Malformed and other keys are ignored (RFC 7517, section 5)."""
     for key in keys:
         with suppress(ValidationError, jwt.PyJWTError):
             _Key.model_validate(key)

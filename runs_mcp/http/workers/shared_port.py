@@ -35,9 +35,9 @@ async def serve(config: Config, *, host: str, port: int, workers: int) -> None:
         async with server_sockets(host, port) as unshared:
             port = unshared[0].getsockname()[1]
         loopback = [await listeners.enter_async_context(server_sockets(LOOPBACK_ADDRESS, 0)) for _ in range(workers)]
-        settings = WorkerSettings(config, host, [listener for [listener] in loopback])
+        settings = WorkerSettings(config, host, port, [listener for [listener] in loopback])
         metrics = WorkerMetrics()
-        supervisor = Supervisor(partial(_start, settings, port), workers, metrics)
+        supervisor = Supervisor(partial(start_worker, settings), workers, metrics)
         with metrics_served(partial(serve_registry, metrics.registry), config.server.http.metrics_address):
             await supervisor.run(started=partial(log_address, host, port))
 
@@ -57,19 +57,15 @@ def check_can_share(config: Config, workers: int) -> None:
         )
 
 
-async def _start(settings: WorkerSettings, port: int, number: int, link: Connection) -> BaseProcess:
-    """Start a worker with a listening socket of its own at the port.
-
-    The system spreads connections evenly over such sockets, and a socket closes with its worker. If the workers shared
-    a socket, one of them could accept most connections of a burst, and keep their sessions.
+async def start_worker(settings: WorkerSettings, number: int, link: Connection) -> BaseProcess:
+    """Start a worker.
 
     Raises:
-        OSError: the port may not be opened.
+        OSError: the system has no memory, process or descriptor left.
     """
-    async with server_sockets(settings.host, port, reuse_port=True) as sockets:
-        # `spawn`, because a fork would copy the event loop and the threads of this process.
-        process = multiprocessing.get_context("spawn").Process(
-            target=run_worker, args=(settings, sockets, number, link), name=f"worker {number}", daemon=True
-        )
-        process.start()
+    # `spawn`, because a fork would copy the event loop and the threads of this process.
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_worker, args=(settings, number, link), name=f"worker {number}", daemon=True
+    )
+    process.start()
     return process

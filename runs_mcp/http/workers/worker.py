@@ -18,7 +18,7 @@ from runs_mcp.config.addresses import LOOPBACK_ADDRESS
 from runs_mcp.config.settings import Config
 from runs_mcp.http.drained_server import DrainedServer, uvicorn_settings
 from runs_mcp.http.listener import service_at
-from runs_mcp.http.server_sockets import duplicated
+from runs_mcp.http.server_sockets import duplicated, server_sockets
 from runs_mcp.http.workers.session_forwarder import SessionForwarder
 from runs_mcp.observability import logs
 from runs_mcp.observability.metrics import Metrics
@@ -30,20 +30,22 @@ class WorkerSettings:
 
     config: Config
     host: str
+    port: int
+    """The port that the workers share."""
     loopback: Sequence[socket.socket]
     """For each worker, the listening socket at which other workers reach it."""
 
 
-def run_worker(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
-    """Serve clients at `public` until the process gets a signal or the supervisor closes `link`, its end of a pipe."""
+def run_worker(settings: WorkerSettings, number: int, link: Connection) -> None:
+    """Serve clients until the process gets a signal or the supervisor closes `link`, its end of a pipe."""
     # Every process of a terminal gets its Ctrl+C, which would print a traceback until the server handles the signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(settings.config.log_level)
     with logs.Context(worker=str(number)):
-        event_loop.run(partial(_serve, settings, public, number, link))
+        event_loop.run(partial(_serve, settings, number, link))
 
 
-async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], number: int, link: Connection) -> None:
+async def _serve(settings: WorkerSettings, number: int, link: Connection) -> None:
     service = service_at(settings.config, settings.host)
     ports = [listener.getsockname()[1] for listener in settings.loopback]
     async with AsyncExitStack() as stack:
@@ -56,6 +58,10 @@ async def _serve(settings: WorkerSettings, public: Sequence[socket.socket], numb
             service,
             started=lambda _: tasks.start_soon(_answer, link, server, service.metrics),
         )
+        # The system spreads connections evenly over the sockets that listen at the port. If the workers shared one, one
+        # of them could accept most connections of a burst, and keep their sessions. The socket opens last, because
+        # connections to a worker that starts would wait.
+        public = await stack.enter_async_context(server_sockets(settings.host, settings.port, reuse_port=True))
         await server.serve(duplicated([*public, settings.loopback[number]]))
         tasks.cancel_scope.cancel()
 
