@@ -105,6 +105,7 @@ async def test_a_count_of_nothing_names_a_misspelled_finish_reason(connect: Conn
             {"token_use.total": {"$gt": "9"}}, "token_use holds numbers, not texts.", id="a number in a field"
         ),
         pytest.param({"model": "gpt-4o"}, "Runs may have no field model (did you mean modelId?).", id="a field"),
+        pytest.param({"zzz.total": 1}, "Runs may have no field zzz.", id="a field unlike others"),
         pytest.param(
             {"error.code": "rate_limit"}, 'aggregate_runs(by=["error"]) shows the codes of errors.', id="an error code"
         ),
@@ -149,6 +150,8 @@ async def test_a_selected_field_that_no_run_has_is_named(client: Client) -> None
     assert answer.structured["note"] == hint
     assert hint in answer.text
     assert "note" not in (await call(client, "find_runs", query={}, limit=2, select=["status", "error"])).structured
+    answer = await call(client, "find_runs", query={}, limit=2, select=["status", "cost"])
+    assert answer.structured["note"] == "Runs may have no field cost."
 
 
 @pytest.mark.parametrize(
@@ -160,6 +163,11 @@ async def test_a_selected_field_that_no_run_has_is_named(client: Client) -> None
             {"tags": ["legal,nightly"]},
             'Without tags=["legal,nightly"] 200 runs match (did you mean nightly?).',
             id="tags in one text",
+        ),
+        pytest.param(
+            {"environment": "66b2f0c2e4b0a1b2c3d4e009"},
+            'Without environment="66b2f0c2e4b0a1b2c3d4e009" 200 runs match.',
+            id="an id",
         ),
         pytest.param({"parent": ["nonexistent"]}, 'Without parent=["nonexistent"] 200 runs match.', id="a parent"),
         pytest.param({"name": "nonexistent"}, 'Without name="nonexistent" 200 runs match.', id="a name"),

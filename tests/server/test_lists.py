@@ -133,6 +133,38 @@ async def test_following_the_next_query_of_find_visits_every_run_once(
     assert len(everything) >= 150
 
 
+@pytest.mark.parametrize("order", ["updated_at", "created_at"])
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param([45], id="a new run"),
+        pytest.param([0, 1], id="the oldest runs"),
+        pytest.param([*range(25)], id="half of the runs"),
+        pytest.param([*range(24, -1, -1)], id="half of the runs, backwards"),
+    ],
+)
+async def test_runs_that_were_updated_long_after_their_creation_are_visited_once(
+    connect: Connect, order: str, late: list[int]
+) -> None:
+    updates = {number: f"2026-11-02T00:{place:02}:00.000Z" for place, number in enumerate(late)}
+    runs = [{**run, "updated_at": updates.get(int(run["id"][1:]), run["updated_at"])} for run in RUNS]
+    runs.sort(key=lambda run: run[order], reverse=True)
+
+    async def find(request: Request) -> Response:
+        body = await request.json()
+        matches = build_matcher(body["query"])
+        return await reply([run for run in runs if matches({**run, "_id": run["id"]})][: body["limit"]])(request)
+
+    async with upstream.serving({"POST /runs/find": find}) as api, connect(configured(api)) as client:
+        visited: list[str] = []
+        following: dict[str, Any] | None = {}
+        while following is not None and len(visited) <= len(runs):
+            answer = await call(client, "find_runs", query=following, limit=10)
+            visited += ids(answer)
+            following = answer.structured.get("next_query")
+    assert visited == [run["id"] for run in runs]
+
+
 async def test_the_next_call_of_find_is_short_and_can_be_copied(client: Client) -> None:
     first = await call(client, "find_runs", query={"status": "completed"}, limit=2, select=["status"])
     second = await call(client, "find_runs", **_arguments(first.structured["next"]))

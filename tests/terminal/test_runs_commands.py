@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -78,6 +79,18 @@ def test_search_takes_words_as_an_argument(runs: Runs) -> None:
     found = rows(runs("search", "invoice", "--interaction", "SummarizeText", "--jsonl"))
     assert found
     assert {row["interaction"]["name"] for row in found} == {"SummarizeText"}
+
+
+def test_the_case_of_a_choice_does_not_matter(runs: Runs) -> None:
+    assert runs("list", "--status", "FAILED", "--json").stdout == runs("list", "--status", "failed", "--json").stdout
+
+
+def test_groups_count_the_runs_that_none_of_them_has(runs: Runs) -> None:
+    errors = runs("aggregate", "--by", "error").stderr
+    assert re.search(r"\d+ without an error", errors), errors
+    tags = runs("aggregate", "--by", "tag", "--measures", "total_tokens").stderr
+    assert re.search(r"\d+ without a tag", tags), tags
+    assert "A run counts in the group of each of its tags." in tags
 
 
 def test_aggregate_takes_repeated_options(runs: Runs) -> None:

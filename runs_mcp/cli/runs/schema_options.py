@@ -106,7 +106,7 @@ def _type(schema: Schema) -> click.ParamType[Any]:
         case {"type": "array", "items": items}:
             return _type(items)
         case {"enum": values}:
-            return click.Choice(values)
+            return click.Choice(values, case_sensitive=False)
         case {"type": "integer"}:
             return click.IntRange(schema.get("minimum"), schema.get("maximum"))
         case {"type": "number"}:

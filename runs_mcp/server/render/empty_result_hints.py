@@ -25,6 +25,8 @@ FACETS = {
     "finish_reason": "finish_reason",
 }
 """The facet that counts the values of each filter of a search."""
+NAMED = ("interaction", "environment")
+"""Filters by ids, of which none resembles another: names are resolved, with suggestions, before a search."""
 ERROR_CODES = 'aggregate_runs(by=["error"]) shows the codes of errors.'
 ERRORS_NOT_SEARCHED = 'query does not search errors: aggregate_runs(by=["error"]) counts them.'
 MOST_ALIKE = 3
@@ -67,10 +69,10 @@ def for_query(call: Call, query: Mapping[str, Any]) -> str:
 
 
 def unknown_fields(names: Iterable[str]) -> str:
-    """Return which of the fields `names` are perhaps misspelled."""
+    """Return which of the fields `names` no run may have, with the names that are probably meant."""
     unknown = {name: _nearest_field(name) for name in names if name not in FIELDS}
-    likely = [f"{one_line(name)} (did you mean {near}?)" for name, near in unknown.items() if near]
-    return f"Runs may have no field {', '.join(likely)}." if likely else ""
+    told = [f"{one_line(name)} (did you mean {near}?)" if near else one_line(name) for name, near in unknown.items()]
+    return f"Runs may have no field {', '.join(told)}." if told else ""
 
 
 def _conditions_of(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -140,8 +142,7 @@ async def _hint(call: Call, filters: Mapping[str, Any], matches: _Source) -> str
             return _general(call)
         if hidden:
             verb = "matches" if hidden == 1 else "match"
-            given = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-            nearest = _nearest(given, [known for known in values if not own_tags.is_own(known)])
+            nearest = "" if name in NAMED else _nearest(value, [one for one in values if not own_tags.is_own(one)])
             lines.append(f"Without {name}={_written(value)} {tables.counted(hidden, 'run')} {verb}{nearest}.")
     return " ".join(lines) or _general(call)
 
@@ -177,9 +178,10 @@ def _written(value: Any) -> str:
     return results.written(format_timestamp(value) if isinstance(value, datetime) else value)
 
 
-def _nearest(given: Sequence[str], known: Sequence[str]) -> str:
+def _nearest(given: Any, known: Sequence[str]) -> str:
     """Return the values among `known` that the unknown values in `given` probably mean, or else examples of `known`."""
-    unknown = [value for value in given if value not in known]
+    values = given if isinstance(given, list) else [given]
+    unknown = [value for value in values if isinstance(value, str) and value not in known]
     if not known or not unknown:
         return ""
     near = dict.fromkeys(alike for value in unknown for alike in _alike(value, known))
