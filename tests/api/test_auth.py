@@ -1,4 +1,4 @@
-"""The credential: where it comes from, how a key becomes a token, and when that is renewed."""
+"""The credential: its sources, the exchange of a key for a token, and the renewal of the token."""
 
 import base64
 import json
@@ -113,7 +113,7 @@ async def test_a_token_is_renewed_before_it_expires() -> None:
 
 
 def refusing_first(tokens: list[str]) -> Callable[[httpx.Request], httpx.Response]:
-    """An API that refuses the first request, and the tokens it is sent."""
+    """An API that refuses the first request, and the tokens that it receives."""
 
     def judge(request: httpx.Request) -> httpx.Response:
         tokens.append(request.headers["authorization"].removeprefix("Bearer "))
@@ -137,7 +137,7 @@ async def test_a_refused_token_is_renewed_once_and_the_request_sent_again(
 async def test_a_create_whose_refusal_names_its_run_is_not_sent_again_with_another_token(
     router: respx.MockRouter, open_client: Open
 ) -> None:
-    """The model provider refused its credential, after the API had made the run."""
+    """The model provider refused its credential after the API had created the run."""
     router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
     failed = {"id": "r1", "status": "failed"}
     create = router.post(path__regex="/runs$").mock(return_value=httpx.Response(401, json=failed))
@@ -276,7 +276,7 @@ async def test_a_token_that_no_header_can_hold_is_not_sent(router: respx.MockRou
 
 
 def counting(folder: Path) -> dict[str, str]:
-    """A command whose secret is the number of times that it has run."""
+    """A command that prints the number of its executions as the secret."""
     counter, script = folder / "counter", folder / "token.sh"
     script.write_text(f"echo x >> {counter}; wc -l < {counter}", encoding="utf-8")
     return {"command": f"sh {script}"}

@@ -32,7 +32,7 @@ CLOSED = Closed({"status": "completed"})
 
 
 async def read(client: RunsClient, run_id: str = "r1", *, into: list[Any] | None = None) -> list[Any]:
-    """The events of a stream; `into` has them even when it breaks."""
+    """Return the events of a stream; `into` also holds the events of a stream that breaks."""
     seen = [] if into is None else into
     async with client.stream_run(run_id) as events:
         async for event in events:
@@ -226,7 +226,7 @@ async def test_a_stream_is_authenticated_by_header_or_optionally_by_parameter(
 
 
 def cut(content: bytes, places: list[int]) -> list[bytes]:
-    """`content` in pieces that end anywhere, in the middle of a character too."""
+    """`content` in pieces that may end in the middle of a character."""
     ends = sorted({0, len(content), *(place % (len(content) + 1) for place in places)})
     return [content[start:end] for start, end in pairwise(ends)]
 
