@@ -211,7 +211,7 @@ async def test_changes_that_only_the_current_client_has(got: dict[str, Any]) -> 
 
 @pytest.fixture(scope="module")
 async def generated(sandbox: Sandbox) -> dict[str, Any]:
-    """The answers that the generated Python client got, each of which it checked against its own models."""
+    """The answers to the generated Python client, which has validated them with its own models."""
     python = await anyio.to_thread.run_sync(python_with, GENERATED)
     command = [str(python), str(HERE / "platform_generated.py"), sandbox.url, DEMO_KEY]
     finished = await anyio.run_process(command, check=False)
@@ -316,7 +316,7 @@ ENVIRONMENT = "66b2f0c2e4b0a1b2c3d4e001"
 
 @pytest.fixture(scope="module")
 async def command_line(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A function that returns the output of one of the command line's commands."""
+    """A function that runs a command of the command line and returns its output."""
     folder = await anyio.to_thread.run_sync(partial(node.installed, "platform-cli", {"@vertesia/cli": "1.4.1"}))
     program = folder / "node_modules" / "@vertesia" / "cli" / "bin" / "app.js"
     async with httpx.AsyncClient() as anyone:

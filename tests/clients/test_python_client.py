@@ -1,4 +1,4 @@
-"""The product as processes, spoken to by the Python SDK's client in both eras."""
+"""The product as a process, with the client of the Python SDK in both eras."""
 
 import sys
 from collections.abc import AsyncIterator
