@@ -1,6 +1,6 @@
-"""The public conformance suite, in both eras: of the product, and of a server of its parts with the suite's fixtures.
+"""The public conformance suite, in both eras, against the product and against the server of `fixtures.py`.
 
-What may fail is listed beside this file. The suite fails on anything else that fails, and on an entry that passes.
+Lists beside this file name the expected failures. Any other failure, and a listed scenario that passes, is an error.
 """
 
 import re
