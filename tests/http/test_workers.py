@@ -1,4 +1,4 @@
-"""Several workers at one port: what `--workers` needs, and sessions that any worker can be asked for.
+"""Several workers at one port: requirements of `--workers`, and sessions that every worker serves.
 
 `tests/deploy/workers.py` starts real processes.
 """
@@ -84,7 +84,7 @@ def test_settings_that_workers_cannot_serve_are_refused_at_the_start(
 
 @asynccontextmanager
 async def worker(config: Config, number: int, ports: Sequence[int]) -> AsyncIterator[str]:
-    """The URL of a worker."""
+    """Run a worker and yield its URL."""
     service = build_service(config, host="127.0.0.1")
     async with (
         SessionForwarder(service.app, number, ports) as app,
@@ -106,7 +106,7 @@ async def two_workers(config: Config) -> AsyncIterator[list[Endpoint]]:
 
 
 class InTurn(httpx2.AsyncHTTPTransport):
-    """Sends each request to another worker than the request before it."""
+    """A transport that sends requests to the workers in turn."""
 
     def __init__(self, workers: Sequence[Endpoint]) -> None:
         super().__init__(verify=WITHOUT_AUTHORITIES)
