@@ -1,4 +1,4 @@
-"""Operations that are closed to a credential, or answer oddly."""
+"""Operations that are closed to a credential, or have unusual answers."""
 
 from itertools import combinations
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The two contracts: without a version header the reference document's, with today's the strict one."""
+"""The two contracts: the reference document's without a version header, the strict one with the newest version."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ async def search(today: httpx.AsyncClient, query: JsonObject | None = None, **bo
 
 
 def searches(body: JsonObject, today: int = 200) -> Row:
-    """Return a search, which the older contract takes whatever it holds."""
+    """Return a search; the older contract accepts any body."""
     return Row("POST", "/runs/search", today, body)
 
 
