@@ -1,4 +1,4 @@
-"""Times as models write them."""
+"""Times in the forms that models write."""
 
 import re
 from datetime import UTC, datetime, timedelta
