@@ -115,7 +115,7 @@ async def test_a_period_may_end_in_the_last_year_of_the_calendar() -> None:
 
 
 @pytest.mark.parametrize("after_ms", [0, 0.4], ids=["at the end", "within the tick of the end"])
-async def test_an_api_that_counts_the_end_of_a_slice_in_leaves_the_scan_incomplete(after_ms: float) -> None:
+async def test_an_api_that_includes_the_end_of_a_slice_leaves_the_scan_incomplete(after_ms: float) -> None:
     api = FakeRuns([], 20)
     for _ in range(50):
         api.create(NOW + timedelta(milliseconds=after_ms))
