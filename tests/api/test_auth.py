@@ -51,7 +51,7 @@ async def test_a_key_is_exchanged_once_for_many_requests(
     assert {call.request.headers["authorization"] for call in runs.calls} == {f"Bearer {token('first')}"}
 
 
-async def test_the_exchange_of_the_reference_document(router: respx.MockRouter, open_client: Open) -> None:
+async def test_the_exchange_follows_the_reference_document(router: respx.MockRouter, open_client: Open) -> None:
     exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("a"))
     router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client(auth=KEY) as client:
@@ -61,7 +61,7 @@ async def test_the_exchange_of_the_reference_document(router: respx.MockRouter, 
     assert "authorization" not in sent.headers
 
 
-async def test_the_exchange_of_the_current_platform(router: respx.MockRouter, open_client: Open) -> None:
+async def test_the_exchange_follows_the_current_platform(router: respx.MockRouter, open_client: Open) -> None:
     exchange = router.route(url=EXCHANGES["vertesia"]).mock(side_effect=issued("a"))
     router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client(edition="vertesia", auth=KEY) as client:
@@ -202,18 +202,18 @@ async def sent_token(router: respx.MockRouter, open_client: Open, auth: dict[str
     return str(route.calls.last.request.headers["authorization"])
 
 
-async def test_the_secret_from_a_variable(
+async def test_a_secret_is_read_from_a_variable(
     router: respx.MockRouter, open_client: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_TOKEN", " from-env\n")
     assert await sent_token(router, open_client, {"env": "A_TOKEN"}) == "Bearer from-env"
 
 
-async def test_the_secret_from_a_command(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_secret_is_read_from_a_command(router: respx.MockRouter, open_client: Open) -> None:
     assert await sent_token(router, open_client, {"command": "printf 'from-command'"}) == "Bearer from-command"
 
 
-async def test_the_secret_from_a_file_is_read_again_when_it_changes(
+async def test_a_secret_in_a_file_is_read_again_when_it_changes(
     router: respx.MockRouter, open_client: Open, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"

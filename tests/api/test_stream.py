@@ -179,7 +179,7 @@ async def test_a_content_type_is_compared_as_http_does(router: respx.MockRouter,
     assert route.call_count == 1
 
 
-async def test_a_stream_that_is_compressed_all_the_same_is_read(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_compressed_stream_is_read(router: respx.MockRouter, open_client: Open) -> None:
     content = gzip.compress(f'data: "x"\n\n{CLOSE}'.encode())
     coded = {**EVENTS, "content-encoding": "gzip"}
     router.route().mock(return_value=httpx.Response(200, headers=coded, stream=Pieces([content[:20], content[20:]])))
