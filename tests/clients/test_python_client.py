@@ -32,7 +32,7 @@ async def remote(request: pytest.FixtureRequest, url: str, mode: str) -> AsyncIt
 
 
 @pytest.mark.both_eras
-async def test_a_session_lists_executes_reads_and_refuses(remote: Client, mode: str) -> None:
+async def test_a_session_lists_executes_and_reads_runs_and_refuses_invalid_calls(remote: Client, mode: str) -> None:
     assert remote.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
     assert len((await remote.list_tools()).tools) == len(OPERATIONS)
 

@@ -278,7 +278,7 @@ async def test_a_call_after_repeat_s_creates_a_run(
     assert api.count("POST /runs") == 2
 
 
-async def test_waiting_otherwise_is_still_a_repeat(platform: Platform, api: Upstream) -> None:
+async def test_a_call_with_another_wait_is_still_a_repeat(platform: Platform, api: Upstream) -> None:
     async with connected(build_server(configured(api)).mcp) as client:
         await cut_off(client, platform)
         answer = await repeated(client, platform, **CREATE, wait=False)
@@ -286,7 +286,7 @@ async def test_waiting_otherwise_is_still_a_repeat(platform: Platform, api: Upst
     assert answer.structured["id"] == "r1"
 
 
-async def test_two_calls_that_were_cut_off_are_two_runs(platform: Platform, api: Upstream) -> None:
+async def test_two_calls_that_were_cut_off_have_two_runs(platform: Platform, api: Upstream) -> None:
     async with connected(build_server(configured(api)).mcp) as client:
         await cut_off(client, platform, 1)
         async with anyio.create_task_group() as tasks:

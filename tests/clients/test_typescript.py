@@ -39,7 +39,7 @@ def session(request: pytest.FixtureRequest, modules: Path) -> dict[str, Any]:
     return seen
 
 
-def test_a_session_with_progress_questions_and_subscriptions(session: dict[str, Any]) -> None:
+def test_a_session_has_progress_questions_and_subscriptions(session: dict[str, Any]) -> None:
     assert session["tools"] == len(OPERATIONS)
     assert session["listed"] == 3
     assert session["result"] == "".join(f"word{n} " for n in range(1, 21))
