@@ -56,7 +56,7 @@ async def test_every_scenario_passes_except_the_listed_failures(suite: Path, ser
 
 
 @pytest.mark.parametrize("scenario", ["sep-2640-skills-enumeration", "sep-2640-skills-manifest"])
-async def test_skills_pass(suite: Path, served: tuple[str, str], scenario: str) -> None:
+async def test_every_scenario_of_skills_passes(suite: Path, served: tuple[str, str], scenario: str) -> None:
     # `--force`: the suite leaves out extensions otherwise.
     report = await run(suite, served[1], HERE / "2026-07-28.yml", "--scenario", scenario, "--force")
     assert ", 0 failed" in report
