@@ -173,6 +173,6 @@ def test_the_list_of_blocks_that_are_not_run_is_exact() -> None:
     assert set(SHOWN) == {str(block.document) for block in blocks("", "text", "python", "js")}
 
 
-def test_the_test_command_of_the_readme_is_the_command_of_ci() -> None:
+def test_ci_runs_the_test_command_of_the_readme() -> None:
     [line] = [line for block in blocks("sh") for line in block.text.splitlines() if "/pytest" in line]
     assert line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
