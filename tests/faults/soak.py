@@ -103,7 +103,7 @@ class Soak:
 async def settled(api: httpx.AsyncClient) -> None:
     """Wait until the API executes no more runs."""
     while (await api.get("/runs", params={"status": "processing", "limit": 1})).json():
-        await anyio.sleep(0.1)  # the API notifies nobody
+        await anyio.sleep(0.1)  # the API sends no notification
 
 
 async def broken_promises(soak: Soak, api: httpx.AsyncClient) -> list[str]:
