@@ -198,7 +198,7 @@ async def test_an_upper_case_status_is_a_400_in_lists(today: httpx.AsyncClient, 
     assert (await today.get(path, params={"status": "failed"})).status_code == 200
 
 
-async def test_a_whole_number_may_be_written_with_a_point(today: httpx.AsyncClient) -> None:
+async def test_a_whole_number_may_have_a_decimal_point(today: httpx.AsyncClient) -> None:
     assert len(await search(today, limit=2.0, offset=1.0)) == 2
 
 

@@ -55,7 +55,7 @@ async def test_a_malformed_version_means_the_reference_document(api: httpx.Async
         ("SummarizeText", {"text": "One bee. Two bees.", "sentences": 5.0}, "One bee. Two bees."),
     ],
 )
-async def test_a_whole_number_may_be_written_with_a_point(
+async def test_a_whole_number_may_have_a_decimal_point(
     api: httpx.AsyncClient, interaction: str, data: JsonObject, result: str
 ) -> None:
     assert (await create(api, interaction, data))["result"] == result
