@@ -211,13 +211,13 @@ async def test_an_error_names_a_confirmation_that_cannot_be_asked_for(
     assert "No run was created" in answer.text
 
 
-async def test_accepting_the_form_without_content_is_agreement(confirming: Config, mode: str) -> None:
+async def test_accepting_a_form_without_content_confirms_the_create(confirming: Config, mode: str) -> None:
     async with asking(confirming, mode, responds("accept")) as client:
         answer = await call(client, "create_run", **CREATE)
     assert answer.structured["status"] == "completed"
 
 
-async def test_a_name_that_was_accepted_without_content_is_no_answer(config: Config, mode: str) -> None:
+async def test_accepting_a_form_without_content_chooses_no_name(config: Config, mode: str) -> None:
     async with asking(config, mode, responds("accept")) as client:
         answer = await call(client, "list_runs", environment="Staging")
     assert answer.failed

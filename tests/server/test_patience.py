@@ -154,7 +154,7 @@ async def test_a_call_waits_no_longer_than_the_server_allows() -> None:
 
 
 @WAITING
-async def test_no_seconds_answer_at_once(tool: str, arguments: dict[str, Any]) -> None:
+async def test_a_wait_of_zero_seconds_answers_at_once(tool: str, arguments: dict[str, Any]) -> None:
     async with connected("patient", max_wait_s=1_000) as client:
         with anyio.fail_after(30):
             answer = await call(client, tool, **arguments, wait_s=0)

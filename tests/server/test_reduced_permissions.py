@@ -183,7 +183,7 @@ async def test_no_combination_of_closed_operations_makes_an_answer_false(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_with_all_of_them_closed_answers_stay_true(
+async def test_answers_stay_true_with_all_operations_closed(
     platform: Platform, full: dict[str, Answer], status: int
 ) -> None:
     async with platform.client(*ALL, status=status) as client:
