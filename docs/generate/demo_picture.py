@@ -21,7 +21,7 @@ COMMAND = "runs-mcp demo"
 COLUMNS = 100
 LONGEST_S = 60.0
 LONGEST_PAUSE_S = 1.6
-"""Seconds without output that the picture shows at most, so that a slow machine makes no slow picture."""
+"""Longest pause in the picture, in seconds, even on a slow machine."""
 GREY = "#c5c8c6"
 KEYFRAMES = "@keyframes appear { from { opacity: 0 } } @keyframes flash { from { opacity: 1 } to { opacity: 1 } }"
 A_FONT = re.compile(r"@font-face \{[^}]*\}\s*")

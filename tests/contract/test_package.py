@@ -1,4 +1,4 @@
-"""The released packages contain everything they need, and nothing else."""
+"""The released packages contain exactly the needed files."""
 
 import tarfile
 import zipfile

@@ -18,7 +18,7 @@ NewMachine = Callable[[str], Machine]
 
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
-    """Yield the URL of a sandbox, which runs in a thread of its own."""
+    """Yield the URL of a sandbox, which runs in a separate thread."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(running()) as sandbox:
         yield sandbox.url
 

@@ -1,4 +1,4 @@
-"""Ids of JSON-RPC requests: each caller gets the answer to its own request, whatever ids the requests have."""
+"""Ids of JSON-RPC requests: each caller gets the answer to its own request, for any ids of the requests."""
 
 import gc
 import json

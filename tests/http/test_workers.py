@@ -95,7 +95,7 @@ async def worker(config: Config, number: int, ports: Sequence[int]) -> AsyncIter
 
 @asynccontextmanager
 async def two_workers(config: Config) -> AsyncIterator[list[Endpoint]]:
-    """Two workers of a service in this process. Each has a port of its own, so that a test can choose the worker."""
+    """Two workers of a service in this process, each with its own port, by which a test chooses the worker."""
     ports = list[int]()
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_client())
@@ -172,7 +172,7 @@ async def test_the_stream_of_a_session_can_be_read_at_another_worker() -> None:
 
 
 async def first_data(stream: httpx.Response) -> str:
-    """Return the data of the first event that has any."""
+    """Return the data of the first event with data."""
     async for line in stream.aiter_lines():
         if data := line.removeprefix("data:").strip() if line.startswith("data:") else "":
             return data

@@ -1,4 +1,4 @@
-"""A Runs API that hangs: each call answers by its deadline, and a create that was sent goes on without its caller."""
+"""A Runs API that hangs: each call answers by its deadline, and a sent create continues without its caller."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tools of `server.manage`: published only on request, they change tags and delete runs, one by one."""
+"""The tools of `server.manage`: published on request only; they change tags and delete runs, one by one."""
 
 import logging
 from collections.abc import AsyncIterator

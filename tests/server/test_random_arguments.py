@@ -41,7 +41,7 @@ async def test_any_arguments_get_a_readable_answer(one: tuple[str, dict[str, Any
     # No server listens at this address, so a call with valid arguments fails to connect.
     async with Client(build_server(Config(api=ApiSettings.model_validate(NOBODY))).mcp, client_info=PATIENT) as client:
         answer = await call_with(client, tool, arguments)
-    one_by_one = answer.text.split("\n")[0]  # with several runs, each has a failure of its own
+    one_by_one = answer.text.split("\n")[0]  # several runs in a call fail one by one
     assert answer.failed or "without a run" in one_by_one or "not read" in one_by_one or "0 runs compared" in one_by_one
     assert "inside the server" not in answer.text
     assert ("Nothing was sent." in answer.text) != ("cannot be reached" in answer.text)
