@@ -295,7 +295,7 @@ async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer
 
 
 class Person:
-    """A person at a browser, who grants only to read the first time, and later all that is asked for."""
+    """A person at a browser, who grants only `runs:read` the first time, and later every requested scope."""
 
     def __init__(self) -> None:
         self.asked_for: list[str] = []
@@ -306,7 +306,7 @@ class Person:
         query = dict(parse_qsl(urlsplit(url).query))
         self.asked_for.append(query["scope"])
         granted = READ if len(self.asked_for) == 1 else query["scope"]
-        self._answer = AuthorizationCodeResult(code=granted, state=query["state"])  # the code names what it is for
+        self._answer = AuthorizationCodeResult(code=granted, state=query["state"])  # the code names the granted scopes
 
     async def come_back(self) -> AuthorizationCodeResult:
         """Return to the client."""

@@ -224,7 +224,7 @@ async def beside(earlier: Earlier, create: upstream.Reply = DONE) -> AsyncIterat
 
 
 async def repeated(client: Client, **arguments: Any) -> tuple[Answer, Answer]:
-    """Return the answers to repeating the old run by itself, and between two good runs."""
+    """Return the answers to repeating the old run in a call of its own, and between two good runs."""
     alone = await call(client, "create_run", like="old", **arguments)
     return alone, await call(client, "create_run", like=["good", "old", "good"], **arguments)
 
