@@ -72,7 +72,7 @@ def answered(body: Any) -> bytes:
 FIXED: Mapping[str, bytes] = {
     **{
         f"GET {ROOT}/runs?limit={limit}": answered([run(number) for number in range(limit)])
-        for limit in (10, 11, 100, 101)  # a server that reports the end of the list requests a row more than it shows
+        for limit in (10, 11, 100, 101)  # a server that reports the end of the list requests one row more than it shows
     },
     f"GET {ROOT}/runs/small": answered({**run(1), "id": "small", "result": {"text": "word " * (SMALL_CHARS // 5)}}),
     f"GET {ROOT}/runs/large": answered({**run(1), "id": "large", "result": {"text": "word " * (LARGE_CHARS // 5)}}),
@@ -81,7 +81,7 @@ FIXED: Mapping[str, bytes] = {
 
 
 class Stream:
-    """An open stream, written directly to its socket, so that a single loop serves a thousand streams without tasks."""
+    """An open stream, written directly to its socket: one loop serves a thousand streams without tasks."""
 
     def __init__(self, descriptor: int, chunks: int, per_s: int) -> None:
         self.ended = anyio.Event()

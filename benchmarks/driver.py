@@ -1,4 +1,4 @@
-"""Minimal MCP client, so that measurements show the server: the same for all servers.
+"""Minimal MCP client, the same for all servers, to keep its own cost out of the measurements.
 
 Messages are sent over pipes (`pipes.py`) or HTTP (`endpoint.py`), in either protocol era.
 """

@@ -169,7 +169,7 @@ async def measure_tables(*, runs: Sequence[int], calls: int, over: Collection[st
 @click.option("--seconds", default=1.0, show_default=True, help="Duration of a round.")
 @report.write_option
 def main(*, runs: Sequence[int], calls: int, over: Collection[str], rounds: int, seconds: float, write: bool) -> None:
-    """Measure whether the cost of calls grows."""
+    """Measure the growth of the cost of calls."""
     run = partial(measure_tables, runs=runs, calls=calls, over=over, rounds=rounds, seconds=seconds)
     report.publish("growth", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 

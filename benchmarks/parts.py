@@ -1,7 +1,7 @@
 """Instructions of the parts of a call, which other programs do not change: `python -m benchmarks.parts`.
 
 Starts the server over stdio under `valgrind --tool=callgrind`, with one more tool, `measure_part`, which repeats a part
-inside of a real call. The cost of a part is the difference between several repetitions and one.
+inside a real call. The cost of a part is the difference between several repetitions and one.
 """
 
 import re
@@ -52,7 +52,7 @@ MILLION = 1_000_000
 
 
 async def parts_of(call: Call) -> Mapping[str, Work]:
-    """Return the parts of a call, each with the input that it gets there. The client includes the two parts before."""
+    """Return the parts of a call, each with its input from a real call. The client includes the two parts before it."""
     runs, name, arguments = services(call).runs, call.name, call.arguments
     [tool] = [operation for operation in OPERATIONS if operation.name == name]
     page = {} if name == "get_run" else {"limit": arguments["limit"] + 1, "offset": 0}

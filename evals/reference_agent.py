@@ -1,4 +1,4 @@
-"""Scripted agent that answers every question with tool calls, so that the suite runs without a model.
+"""Scripted agent that answers every question with tool calls; the suite runs without a model.
 
 It reads the question from standard input and starts the server in the variable MCP_SERVER.
 """

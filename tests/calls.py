@@ -7,7 +7,7 @@ from mcp.client import Client
 from mcp_types import CallToolResult, Implementation, TextContent
 
 PATIENT = Implementation(name="patient", version="1")
-"""A client that is not known to give up early, unlike `mcp`, the name that the SDK sends by default."""
+"""A client that the server does not know to give up early, unlike `mcp`, the default name of the SDK."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The command line inside the process of the tests; `start_command` starts it in a process of its own."""
+"""The command line inside the process of the tests; `start_command` uses a separate process."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ class Finished:
 
 
 def run_command(*arguments: str, cwd: Path, env: Mapping[str, str] = CLEAN) -> Finished:
-    """Run `runs-mcp` in this process, which saves the seconds that an interpreter takes to import it.
+    """Run `runs-mcp` in this process, which saves the seconds of importing it in another.
 
     Raises:
         Exception: the error that would end the process with a traceback.
@@ -42,7 +42,7 @@ def run_command(*arguments: str, cwd: Path, env: Mapping[str, str] = CLEAN) -> F
 
 
 def start_command(*arguments: str, cwd: Path, env: Mapping[str, str] = CLEAN) -> Finished:
-    """Run `runs-mcp` in a process of its own, with a standard input that is empty."""
+    """Run `runs-mcp` in a separate process with empty standard input."""
     command = [sys.executable, "-m", "runs_mcp", *arguments]
     ended = subprocess.run(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False

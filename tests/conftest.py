@@ -21,7 +21,7 @@ from runs_mcp.server.create import idempotent_create
 from runs_mcp.server.runs import run_poller, stream_hub
 from tests.calls import PATIENT
 
-# A shell that runs the tests in the background makes them ignore SIGINT, and their processes inherit that.
+# A shell that runs the tests in the background makes them ignore SIGINT, and their child processes do the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HANDSHAKE, MODERN = "legacy", "auto"
@@ -34,7 +34,7 @@ settings.load_profile("quick")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Repeat in both eras the tests that are marked so and connect a client."""
+    """Repeat the tests marked `both_eras` in both eras."""
     if metafunc.definition.get_closest_marker("both_eras") and "mode" in metafunc.fixturenames:
         metafunc.parametrize("mode", list(ERAS.values()), ids=list(ERAS))
 
@@ -76,7 +76,7 @@ def config(sandbox: Sandbox) -> Config:
 
 @pytest.fixture
 def mode() -> str:
-    """Return the mode in which clients connect: that of the handshake era, which most clients speak."""
+    """Return the mode in which clients connect by default: the handshake era, which most clients use."""
     return HANDSHAKE
 
 

@@ -1,4 +1,4 @@
-"""`runs-mcp check`: what it finds, what it advises, what it never shows, and what it never does."""
+"""`runs-mcp check`: its findings and advice, without secrets and without side effects."""
 
 import json
 import re
@@ -66,12 +66,12 @@ PAGE = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
 
 
 def until(name: str) -> Sequence[Check]:
-    """The checks up to that of `name`."""
+    """Return the checks up to `name`."""
     return HERE[: [one.name for one in HERE].index(name) + 1]
 
 
 def documented(name: str) -> set[str]:
-    """The facts that programs may rely on."""
+    """Return the documented facts of a check, which programs may rely on."""
     heading = "protocol_…" if name.startswith("protocol_") else name
     [row] = re.findall(rf"^\| `{heading}` \| (`.+) \|$", PAGE.partition("## For programs")[2], re.MULTILINE)
     return set(re.findall(r"`(\w+)`", row))
@@ -106,7 +106,7 @@ async def asking(folder: Path, replies: Replies, /, **api: Any) -> Found:
         base = {"base_url": f"{served.url}/api/v1", "auth": {"value": TOKEN}}
         found = await examined(folder, {"api": {**base, **api}})
         assert "POST /runs" not in served.asked, "no run is created"
-        assert "GET /runs/r1/stream" not in served.asked, "nor executed"
+        assert "GET /runs/r1/stream" not in served.asked, "no run is executed"
         return found
 
 
@@ -123,12 +123,12 @@ def skipped(found: Found) -> set[str]:
 
 
 def shown_once(found: Found, text: str) -> bool:
-    """True if the report without `--verbose` has `text` once."""
+    """Return true if the report without `--verbose` contains `text` once."""
     return "\n".join(report.lines(found)).count(text) == 1
 
 
 def shown(found: Found) -> str:
-    """All that either form shows."""
+    """Return the verbose report and the JSON report."""
     return "\n".join([*report.lines(found, verbose=True), json.dumps(report.document(found))])
 
 
@@ -382,7 +382,7 @@ async def test_a_server_other_than_the_runs_api_is_recognized(
     assert says in found["api"].text
     assert advises in (found["api"].fix or "")
     assert found["list_runs"].text == "skipped: api failed"
-    assert found["clock"].outcome is Outcome.OK, "any answer tells the time"
+    assert found["clock"].outcome is Outcome.OK, "the `Date` header of any answer is enough"
 
 
 @pytest.mark.parametrize("edition", ["composable", "vertesia"])
@@ -657,7 +657,7 @@ async def test_a_secret_of_the_other_kind_is_not_sent(folder: Path, secret: str,
 
 
 def sent(request: Request) -> str:
-    """The credential a request came with; what follows are APIs careless enough to repeat it."""
+    """Return the credential of a request, which the following APIs repeat."""
     return request.headers.get("authorization", "").removeprefix("Bearer ") or request.query_params["token"]
 
 

@@ -1,4 +1,4 @@
-"""The configuration: a file, the environment that wins over it, and an example that leaves nothing out."""
+"""The configuration: a file, the environment, which overrides the file, and a complete example."""
 
 import json
 from operator import attrgetter

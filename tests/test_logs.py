@@ -19,7 +19,7 @@ Reader = Callable[[], list[bytes]]
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    """Has logs go to a pipe; reads the lines that are in it."""
+    """Redirect logs to a pipe; yield a function that reads its lines."""
     source, sink = os.pipe()
     os.set_blocking(source, False)
     held = b""
@@ -38,7 +38,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
 
 @pytest.fixture
 def log(read: Reader) -> Iterator[Callable[[str], None]]:
-    """Logs a text."""
+    """Yield a function that logs a text."""
     before = logging.root.handlers[:], logging.root.level
     logs.configure("info")
     yield logging.getLogger("test").info

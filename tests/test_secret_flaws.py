@@ -1,4 +1,4 @@
-"""Secrets that cannot be right, wherever they stand: `serve` and `check` say exactly what is wrong with them."""
+"""Malformed secrets from any source: `serve` and `check` name the flaw."""
 
 from collections.abc import Mapping
 from pathlib import Path

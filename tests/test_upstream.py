@@ -1,4 +1,4 @@
-"""Servers of tests: they end with their test, however it ends."""
+"""Servers of tests end with their test, even if it fails or is cancelled."""
 
 import anyio
 import pytest

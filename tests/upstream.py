@@ -20,7 +20,7 @@ TOKEN = "upstream-secret-token"
 GRACE_S = 1
 """Seconds within which the requests of a stopped server must end."""
 KEEP_ALIVE_S = 300
-"""Longer than a busy client leaves a connection unused: the request of a stream is not repeated after its end."""
+"""Longer than a busy client leaves a connection unused: a stream whose connection was closed is not requested again."""
 Reply = Callable[[Request], Awaitable[Response]]
 Replies = Mapping[str, Reply | list[Reply]]
 
@@ -53,7 +53,7 @@ class Upstream:
 
 
 def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return a reply that is always this JSON."""
+    """Return a reply with `body` as JSON."""
 
     async def answer(_: Request) -> Response:
         return JSONResponse(body, status, headers=headers)
@@ -80,7 +80,7 @@ def events(*parts: str | bytes | anyio.Event | None) -> Reply:
 
 
 def chunk(text: str) -> str:
-    """Return the event of a piece of text, as the platform sends it."""
+    """Return the event of a piece of text, in the form of the platform."""
     return f'data: "{text}"\n\n'
 
 
@@ -102,7 +102,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
-        except SystemExit as exit_request:  # it would end the event loop, together with all other tests
+        except SystemExit as exit_request:  # SystemExit would end the event loop and with it all other tests
             raise RuntimeError("the application did not start") from exit_request
         self.ready.set()
 
@@ -153,7 +153,7 @@ async def listening(
 
     With `lifespan`, the application is started and stopped. `http` is the protocol of its connections.
     """
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # so that asyncio turns Nagle's algorithm off
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # TCP, so asyncio turns Nagle's algorithm off
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(

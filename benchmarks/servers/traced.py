@@ -15,7 +15,7 @@ from pathlib import Path
 from runs_mcp.cli.main import main
 
 OWNERS = {
-    "/runs_mcp/event_loop.py": "the event loop",  # the caller of the loop, for all that no other code has allocated
+    "/runs_mcp/event_loop.py": "the event loop",  # the outermost caller: allocations that no component owns
     "/runs_mcp/": "ours",
     "/mcp/": "the SDK",
     "/mcp_types/": "the SDK",

@@ -48,7 +48,7 @@ async def write_all() -> None:
     for (document, name), part in PARTS.items():
         file, text = DOCS / document, await part()
         before, current, after = _split(file.read_text(encoding="utf-8"), name)
-        # Only then, so that commits do not contain new times and ids.
+        # Otherwise commits would contain new times and ids without other changes.
         if without_volatile(text) != without_volatile(current.strip()):
             file.write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
 

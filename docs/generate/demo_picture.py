@@ -1,4 +1,4 @@
-"""docs/demo.svg: what `runs-mcp demo` shows on a terminal, each line when it appears and as it changes."""
+"""docs/demo.svg: the terminal output of `runs-mcp demo`, animated line by line."""
 
 import os
 import re
@@ -21,7 +21,7 @@ COMMAND = "runs-mcp demo"
 COLUMNS = 100
 LONGEST_S = 60.0
 LONGEST_PAUSE_S = 1.6
-"""Seconds without output that the picture shows at most, so that a slow machine makes no slow picture."""
+"""Longest pause in the picture, in seconds, even on a slow machine."""
 GREY = "#c5c8c6"
 KEYFRAMES = "@keyframes appear { from { opacity: 0 } } @keyframes flash { from { opacity: 1 } to { opacity: 1 } }"
 A_FONT = re.compile(r"@font-face \{[^}]*\}\s*")
@@ -65,7 +65,7 @@ def record() -> list[Shown]:
 
 
 def draw(lines: Iterable[Shown]) -> str:
-    """Return a terminal with these lines as SVG; where nothing moves, the last content of each line is there."""
+    """Return a terminal with these lines as SVG; without animation, it shows the last content of each line."""
     ordered = [one for one in lines if one.text.plain.strip()]
     final = [one for one in ordered if one.until_s is None]
     height = max(one.row for one in final) + 2  # the command is on the first line
@@ -120,7 +120,7 @@ def _animated(svg: str, row: int, animation: str) -> str:
 
 
 def _passing(one: Shown, height: int) -> str:
-    """Return a line that is shown for some time, hidden where nothing moves."""
+    """Return a line that is shown for some time, and hidden without animation."""
     rows: list[Shown | None] = [None] * height
     rows[one.row + 1] = one
     parts = [found[0] for found in A_LINE.finditer(_svg(rows)) if int(found[1]) == one.row + 1]

@@ -1,4 +1,4 @@
-"""The table of docs/frameworks.md, made of the results that the tests compare with each framework's session."""
+"""The table of docs/frameworks.md, generated from the results that the tests compare with each framework's session."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The screenshots in the documents: the dashboard, the run viewer, and the MCP Inspector, each of a sandbox."""
+"""The screenshots in the documents: the dashboard, the run viewer and the MCP Inspector, each with a sandbox."""
 
 import os
 import re

@@ -21,7 +21,7 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable that sets it."""
+        """The environment variable of the setting."""
         return ENV_PREFIX + self.path.replace(ANY_NAME, "NAME").replace(".", "__").upper()
 
 

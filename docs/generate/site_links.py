@@ -1,4 +1,4 @@
-"""A hook of MkDocs: links to files outside `docs/` lead to the repository, where a site has no such page."""
+"""Hook of MkDocs: links to files outside `docs/` lead to the repository, since the site has no pages for them."""
 
 import re
 from typing import Any

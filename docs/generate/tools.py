@@ -137,7 +137,7 @@ async def _sections(operations: Sequence[Operation], config: Config) -> str:
 
 
 async def still_going() -> str:
-    """Return a call that returns before its run has ended, with the progress that arrived until then."""
+    """Return a call that ends before its run does, with the progress that arrived until then."""
     arguments = {"interaction": "SlowWriter", "data": {"chunks": 2, "delay_ms": 10_000}}
     notifications: list[str] = []
 

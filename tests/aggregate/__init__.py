@@ -1,1 +1,1 @@
-"""The specification of aggregates and of sorting."""
+"""Tests of aggregates and sorting."""

@@ -11,7 +11,7 @@ Document = Mapping[str, Any]
 
 
 def matches(run: Document, filters: Mapping[str, Any], found: Mapping[str, Collection[str]]) -> bool:
-    """Return whether the run passes filters of search_runs; `found` has the ids of the runs with a word."""
+    """Return true if the run matches filters of search_runs; `found` maps each word to the ids of the runs with it."""
     checks: dict[str, Callable[[Any], bool]] = {
         "status": lambda value: run["status"] == value,
         "model": lambda value: run["modelId"] == value,

@@ -1,4 +1,4 @@
-"""aggregate_runs: its numbers are those of a plain computation over all runs, whatever is asked."""
+"""aggregate_runs: for any arguments, its numbers equal those of a plain computation over all runs."""
 
 import json
 import re
@@ -68,19 +68,19 @@ WHERE: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = {
     ),
     "nothing": ({}, lambda _: True),
 }
-"""MongoDB filters, and what they mean."""
+"""MongoDB filters and their meanings."""
 
 
 @pytest.fixture(scope="module")
 async def documents(sandbox: Sandbox, anyio_backend: str) -> list[dict[str, Any]]:
-    """Every run of the sandbox, as the API has it."""
+    """Every run of the sandbox, as the API returns it."""
     async with connect(sandbox_api(sandbox.url, ApiSettings())) as runs:
         return [dict(run.raw) for run in await runs.search_runs(limit=1000)]
 
 
 @pytest.fixture(scope="module")
 async def found(sandbox: Sandbox, anyio_backend: str) -> dict[str, set[str]]:
-    """The ids of the runs in which the API finds each word."""
+    """Each word, with the ids of the runs in which the API finds it."""
     async with connect(sandbox_api(sandbox.url, ApiSettings())) as runs:
         return {word: {run.id for run in await runs.search_runs(query=word, limit=1000)} for word in WORDS}
 

@@ -1,4 +1,4 @@
-"""Scans: every run once, however the API caps its pages and whatever happens meanwhile."""
+"""Scans visit every run once, for any page limit of the API and any change during the scan."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ AGES_S = some.lists(some.integers(0, 400_000_000), max_size=300)
 
 
 class FakeRuns:
-    """An API with a few runs and a cap on its pages. `between` happens before each page."""
+    """An API with a few runs and a limit on its pages. It calls `between` before each page."""
 
     def __init__(self, ages_s: list[int], cap: int, between: Callable[["FakeRuns"], None] = lambda _: None) -> None:
         self.runs: dict[str, datetime] = {}
@@ -115,7 +115,7 @@ async def test_a_period_may_end_in_the_last_year_of_the_calendar() -> None:
 
 
 @pytest.mark.parametrize("after_ms", [0, 0.4], ids=["at the end", "within the tick of the end"])
-async def test_an_api_that_counts_the_end_of_a_slice_in_leaves_the_scan_incomplete(after_ms: float) -> None:
+async def test_an_api_that_includes_the_end_of_a_slice_leaves_the_scan_incomplete(after_ms: float) -> None:
     api = FakeRuns([], 20)
     for _ in range(50):
         api.create(NOW + timedelta(milliseconds=after_ms))

@@ -1,4 +1,4 @@
-"""search_runs(sort=…): the same order whether the API sorts or a scan does."""
+"""search_runs(sort=…): sorting by the API and by a scan gives the same order."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The credential: where it comes from, how a key becomes a token, and when that is renewed."""
+"""The credential: its sources, the exchange of a key for a token, and the renewal of the token."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ async def test_a_key_is_exchanged_once_for_many_requests(
     assert {call.request.headers["authorization"] for call in runs.calls} == {f"Bearer {token('first')}"}
 
 
-async def test_the_exchange_of_the_reference_document(router: respx.MockRouter, open_client: Open) -> None:
+async def test_the_exchange_follows_the_reference_document(router: respx.MockRouter, open_client: Open) -> None:
     exchange = router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("a"))
     router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client(auth=KEY) as client:
@@ -61,7 +61,7 @@ async def test_the_exchange_of_the_reference_document(router: respx.MockRouter, 
     assert "authorization" not in sent.headers
 
 
-async def test_the_exchange_of_the_current_platform(router: respx.MockRouter, open_client: Open) -> None:
+async def test_the_exchange_follows_the_current_platform(router: respx.MockRouter, open_client: Open) -> None:
     exchange = router.route(url=EXCHANGES["vertesia"]).mock(side_effect=issued("a"))
     router.route().mock(return_value=httpx.Response(200, json=RUN))
     async with open_client(edition="vertesia", auth=KEY) as client:
@@ -113,7 +113,7 @@ async def test_a_token_is_renewed_before_it_expires() -> None:
 
 
 def refusing_first(tokens: list[str]) -> Callable[[httpx.Request], httpx.Response]:
-    """An API that refuses the first request, and the tokens it is sent."""
+    """An API that refuses the first request, and the tokens that it receives."""
 
     def judge(request: httpx.Request) -> httpx.Response:
         tokens.append(request.headers["authorization"].removeprefix("Bearer "))
@@ -137,7 +137,7 @@ async def test_a_refused_token_is_renewed_once_and_the_request_sent_again(
 async def test_a_create_whose_refusal_names_its_run_is_not_sent_again_with_another_token(
     router: respx.MockRouter, open_client: Open
 ) -> None:
-    """The model provider refused its credential, after the API had made the run."""
+    """The model provider refused its credential after the API had created the run."""
     router.route(url__startswith=EXCHANGES["composable"]).mock(side_effect=issued("old", "new"))
     failed = {"id": "r1", "status": "failed"}
     create = router.post(path__regex="/runs$").mock(return_value=httpx.Response(401, json=failed))
@@ -202,18 +202,18 @@ async def sent_token(router: respx.MockRouter, open_client: Open, auth: dict[str
     return str(route.calls.last.request.headers["authorization"])
 
 
-async def test_the_secret_from_a_variable(
+async def test_a_secret_is_read_from_a_variable(
     router: respx.MockRouter, open_client: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_TOKEN", " from-env\n")
     assert await sent_token(router, open_client, {"env": "A_TOKEN"}) == "Bearer from-env"
 
 
-async def test_the_secret_from_a_command(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_secret_is_read_from_a_command(router: respx.MockRouter, open_client: Open) -> None:
     assert await sent_token(router, open_client, {"command": "printf 'from-command'"}) == "Bearer from-command"
 
 
-async def test_the_secret_from_a_file_is_read_again_when_it_changes(
+async def test_a_secret_in_a_file_is_read_again_when_it_changes(
     router: respx.MockRouter, open_client: Open, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
@@ -276,7 +276,7 @@ async def test_a_token_that_no_header_can_hold_is_not_sent(router: respx.MockRou
 
 
 def counting(folder: Path) -> dict[str, str]:
-    """A command whose secret is the number of times that it has run."""
+    """A command that prints the number of its executions as the secret."""
     counter, script = folder / "counter", folder / "token.sh"
     script.write_text(f"echo x >> {counter}; wc -l < {counter}", encoding="utf-8")
     return {"command": f"sh {script}"}

@@ -1,4 +1,4 @@
-"""Errors of the API client: the type, the status, the API's own message, and whether a retry can help."""
+"""Errors of the API client: the type, the status, the API's own message, and if a retry can help."""
 
 import inspect
 from traceback import format_exception

@@ -1,4 +1,4 @@
-"""MongoDB filters: what is sent of extended JSON, and the search that replaces a closed `find`."""
+"""MongoDB filters: extended JSON as it is sent, and the search that replaces a closed `find`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The client as a library: the documented example runs, its types are exported, and it loads nothing of a server."""
+"""The client as a library: the documented example runs, its types are exported, and no server code is loaded."""
 
 import inspect
 import re

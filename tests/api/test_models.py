@@ -1,4 +1,4 @@
-"""Answers are read tolerantly: a good one never fails to parse, and nothing of it is lost."""
+"""Tolerant parsing: a valid answer never fails to parse, and none of its fields is lost."""
 
 from datetime import UTC, datetime
 from typing import Any

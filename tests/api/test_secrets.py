@@ -1,4 +1,4 @@
-"""The client does not reveal its secret: in errors and their causes, in representations, in logs."""
+"""The client never reveals its secret in errors, their causes, representations or logs."""
 
 import base64
 import html
@@ -97,7 +97,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 def contains(text: str, secret: str) -> bool:
-    """Return whether `text` holds most of an encoded secret; the characters at the ends of base64 reveal nothing."""
+    """Return true if `text` holds most of an encoded secret; the characters at the ends of base64 reveal nothing."""
     return secret[5:-5] in text
 
 

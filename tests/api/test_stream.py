@@ -32,7 +32,7 @@ CLOSED = Closed({"status": "completed"})
 
 
 async def read(client: RunsClient, run_id: str = "r1", *, into: list[Any] | None = None) -> list[Any]:
-    """The events of a stream; `into` has them even when it breaks."""
+    """Return the events of a stream; `into` also holds the events of a stream that breaks."""
     seen = [] if into is None else into
     async with client.stream_run(run_id) as events:
         async for event in events:
@@ -179,7 +179,7 @@ async def test_a_content_type_is_compared_as_http_does(router: respx.MockRouter,
     assert route.call_count == 1
 
 
-async def test_a_stream_that_is_compressed_all_the_same_is_read(router: respx.MockRouter, open_client: Open) -> None:
+async def test_a_compressed_stream_is_read(router: respx.MockRouter, open_client: Open) -> None:
     content = gzip.compress(f'data: "x"\n\n{CLOSE}'.encode())
     coded = {**EVENTS, "content-encoding": "gzip"}
     router.route().mock(return_value=httpx.Response(200, headers=coded, stream=Pieces([content[:20], content[20:]])))
@@ -226,7 +226,7 @@ async def test_a_stream_is_authenticated_by_header_or_optionally_by_parameter(
 
 
 def cut(content: bytes, places: list[int]) -> list[bytes]:
-    """`content` in pieces that end anywhere, in the middle of a character too."""
+    """`content` in pieces that may end in the middle of a character."""
     ends = sorted({0, len(content), *(place % (len(content) + 1) for place in places)})
     return [content[start:end] for start, end in pairwise(ends)]
 

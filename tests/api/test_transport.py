@@ -1,4 +1,4 @@
-"""The default transport over real connections: a request is sent once, and its error tells whether it was sent."""
+"""The default transport over real connections: a request is sent once, and its error states if it was sent."""
 
 import base64
 import gzip
@@ -49,7 +49,7 @@ class Met:
 
 @asynccontextmanager
 async def server(behave: Behaviour) -> AsyncIterator[Met]:
-    """A server that reads requests, and after each behaves like that."""
+    """A server that reads requests and calls `behave` after each."""
     met = Met()
 
     async def serve(connection: SocketStream) -> None:
@@ -178,7 +178,7 @@ async def test_an_unsent_request_is_reported_as_unsent() -> None:
 
 @pytest.mark.parametrize("call", [read, stream])
 async def test_a_request_on_a_dead_kept_alive_connection_is_not_repeated(call: Call) -> None:
-    """Aiohttp would repeat the GET automatically, and a GET of a stream executes a run."""
+    """A repeated GET of a stream, which aiohttp would send automatically, could execute the run again."""
     answers = iter([answer_well, hang_up])
 
     async def behave(connection: SocketStream) -> None:
@@ -324,7 +324,7 @@ def aiohttp_exceptions() -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", aiohttp_exceptions())
 async def test_every_exception_of_aiohttp_becomes_an_exception_of_httpx(kind: Any) -> None:
-    """Aiohttp repeats a GET when it sees its own exceptions."""
+    """With an exception of its own, aiohttp would repeat a GET."""
 
     async def fail(_: aiohttp.ClientRequest) -> aiohttp.ClientResponse:
         raise kind.__new__(kind)

@@ -76,7 +76,7 @@ def use_errors(error: RunsApiError) -> None:
 
 
 async def misuse(runs: RunsClient) -> None:
-    """Make mistakes that a type checker reports; an unused `ignore` is an error of its own."""
+    """Make mistakes that a type checker reports; an unused `ignore` is an error as well."""
     await runs.list_runs(limit="5")  # type: ignore[arg-type]
     await runs.list_runs(stauts="failed")  # type: ignore[call-arg]
     await runs.search_runs(tags="a")  # a text is a sequence of texts, which no type checker reports

@@ -10,7 +10,7 @@ from tests.clients.node import CACHE, LOW_PRIORITY
 
 
 def python_with(package: str) -> Path:
-    """Return an interpreter with `package` installed; it is kept for the next time."""
+    """Return an interpreter with `package` installed; it is kept for later runs."""
     folder = CACHE / f"python-{package}"
     folder.mkdir(parents=True, exist_ok=True)
     python = folder / "bin" / "python"

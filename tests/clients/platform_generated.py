@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from vertesia_client import Client  # type: ignore[import-not-found]  # installed in an environment of its own
+from vertesia_client import Client  # type: ignore[import-not-found]  # installed in a separate environment
 from vertesia_client.openapi.exceptions import ApiException  # type: ignore[import-not-found]
 from vertesia_client.openapi.models.async_execution_payload import (  # type: ignore[import-not-found]
     AsyncExecutionPayload,
@@ -32,11 +32,11 @@ from vertesia_client.openapi.models.interactions_export_payload_versions_inner i
 SUMMARY = "66a1f0c2e4b0a1b2c3d40001"
 OPENAI, STAGING = "66b2f0c2e4b0a1b2c3d4e001", "66b2f0c2e4b0a1b2c3d4e004"
 RAW = "_without_preload_content"
-"""The end of the names of the methods that return the response as it is."""
+"""Suffix of the methods that return the raw response."""
 
 
 def plain(value: Any) -> Any:
-    """Return a model of the client, or anything made of models, as JSON values."""
+    """Return a model of the client, or a collection of models, as JSON values."""
     if hasattr(value, "model_dump"):
         # The client's own to_json fails on schemas with additionalProperties.
         return plain(value.model_dump(mode="json", by_alias=True, exclude_none=True))
@@ -180,7 +180,7 @@ def interaction_changes(client: Client) -> dict[str, Any]:
                 "prompt": [{"name": "user", "content": "Greet."}],
             }
         ),
-        # The client applies the pattern of a time to the parsed time, so that it cannot read a configuration.
+        # The client applies the pattern of a time to the parsed time, so it cannot read a configuration.
         "configured": api.update_interaction_configuration_without_preload_content(
             code, update_interaction_configuration_payload=profile
         ).json(),

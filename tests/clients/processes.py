@@ -1,4 +1,4 @@
-"""Servers in processes of their own, as users start them."""
+"""Servers in separate processes, as users start them."""
 
 import os
 import re
@@ -64,7 +64,7 @@ async def printed_url(output: ByteReceiveStream, pattern: re.Pattern[str]) -> st
     """Read the output of a process until it prints the first group of `pattern`, and return that group.
 
     Raises:
-        AssertionError: the output ended before.
+        AssertionError: the output ended without a match.
     """
     seen = ""
     async for text in TextReceiveStream(output):

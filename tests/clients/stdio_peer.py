@@ -1,4 +1,4 @@
-"""A server over stdio, to which a test sends lines of its own."""
+"""A server over stdio that receives raw lines from a test."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ CALL = {"jsonrpc": "2.0", "id": "x", "method": "tools/call"}
 
 
 class Peer:
-    """A process of the server, and its messages."""
+    """A server process and its messages."""
 
     def __init__(self, process: Process) -> None:
         assert process.stdout
@@ -43,7 +43,7 @@ class Peer:
 
 @asynccontextmanager
 async def started(arguments: Sequence[str], environment: Mapping[str, str] = CLEAN) -> AsyncIterator[Peer]:
-    """Run a server in a process of its own for the duration of the block, after its handshake."""
+    """Run a server in a separate process for the duration of the block; yield it after its handshake."""
     command = [sys.executable, *arguments]
     async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment) as process:
         peer = Peer(process)

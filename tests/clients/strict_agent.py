@@ -1,7 +1,7 @@
-"""An agent of the OpenAI Agents SDK in strict mode, whose model calls tools as it is told to.
+"""An agent of the OpenAI Agents SDK in strict mode, with a scripted model.
 
 Usage: python strict_agent.py URL CALLS, where CALLS is a JSON object of arguments by tool. Optional fields that are not
-named there are written as null, as models do in strict mode. Prints the strict schemas and the answers as JSON.
+named in CALLS are written as null, as models do in strict mode. Prints the strict schemas and the answers as JSON.
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import anyio
-from agents import (  # installed in an environment of its own
+from agents import (  # installed in a separate environment
     Agent,
     Model,
     ModelResponse,
@@ -28,7 +28,7 @@ Schema = dict[str, Any]
 
 
 class ScriptedModel(Model):  # type: ignore[misc]
-    """A model that calls each tool once, then says that it is done."""
+    """A model that calls each tool once and then ends the conversation."""
 
     def __init__(self, calls: dict[str, Schema]) -> None:
         self.calls = calls
@@ -36,7 +36,7 @@ class ScriptedModel(Model):  # type: ignore[misc]
         self.answers: dict[str, str] = {}
 
     async def get_response(self, **request: Any) -> Any:
-        """Return the calls at first, and the end of the conversation once their answers are in the input."""
+        """Return the calls first, and the final message once the input contains their answers."""
         self.offered = {tool.name: tool for tool in request["tools"]}
         answers = [
             one for one in request["input"] if isinstance(one, dict) and one.get("type") == "function_call_output"
@@ -52,7 +52,7 @@ class ScriptedModel(Model):  # type: ignore[misc]
         return ResponseFunctionToolCall(type="function_call", name=name, call_id=name, arguments=json.dumps(arguments))
 
     def stream_response(self, *_: Any, **__: Any) -> Any:
-        """Raise: the conversation is not streamed."""
+        """Fail, because the conversation is not streamed."""
         raise NotImplementedError
 
 
@@ -62,7 +62,7 @@ def _message() -> Any:
 
 
 async def main(url: str, calls: dict[str, Schema]) -> None:
-    """Run the agent, and print what it saw."""
+    """Run the agent, and print the schemas and the answers that it received."""
     set_tracing_disabled(disabled=True)
     model = ScriptedModel(calls)
     async with MCPServerStreamableHttp(

@@ -1,4 +1,4 @@
-"""Modules that a server over stdio never loads: they take time at each start, and memory."""
+"""Modules that a server over stdio never loads, because each of them costs start time and memory."""
 
 from collections.abc import Mapping
 from pathlib import Path

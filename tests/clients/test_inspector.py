@@ -41,8 +41,8 @@ async def inspect(program: Path, target: list[str], *options: str) -> dict[str, 
 
 
 async def inspected(program: Path, target: list[str], *options: str) -> dict[str, Any]:
-    """Return what the Inspector prints."""
-    patience = ["--connect-timeout", "60000"]  # ms; the default is too short where other tests use the processors
+    """Return the output of the Inspector."""
+    patience = ["--connect-timeout", "60000"]  # ms; the default is too short while other tests use the processors
     arguments = [str(program), "--cli", *target, "--format", "json", "--quiet", *patience, *options]
     answer: dict[str, Any] = json.loads(await anyio.to_thread.run_sync(partial(node.run, arguments)))
     return answer
@@ -52,7 +52,7 @@ async def inspected(program: Path, target: list[str], *options: str) -> dict[str
 async def test_tools_are_listed_over_stdio_and_no_schema_is_unportable(inspector: Path, era: str) -> None:
     server = [sys.executable, *SERVE]
     answer = await inspected(inspector, server, "--protocol-era", era, "--method", "tools/list", "--strict")
-    assert "schemaFindings" not in answer, "neither errors nor warnings"
+    assert "schemaFindings" not in answer, "no errors and no warnings"
     assert len(answer.get("result", answer)["tools"]) == len(OPERATIONS)
 
 

@@ -1,4 +1,4 @@
-"""Shutdown: on a signal the server answers what it can; when its input closes or its client disappears, it exits."""
+"""Shutdown: a signal lets calls in flight end; a closed input or a vanished client ends the server."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ from tests.clients.stdio_peer import HELLO, Peer
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SOON_S = 10
-"""Well above what an end takes, well below what a run here would."""
+"""Much longer than an exit takes, much shorter than a run of these tests."""
 LONG = {"interaction": "SlowWriter", "data": {"chunks": 10_000, "delay_ms": 100}}
 
 
@@ -30,7 +30,7 @@ def request(method: str, request_id: str = "x", **params: Any) -> str:
 
 @asynccontextmanager
 async def greeted() -> AsyncIterator[Peer]:
-    """A server past its handshake, killed at the end in any case."""
+    """A server after its handshake; the end of the block kills it if it still runs."""
     command = [sys.executable, *SERVE]
     async with await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=CLEAN) as process:
         try:
@@ -46,7 +46,7 @@ async def greeted() -> AsyncIterator[Peer]:
 
 @asynccontextmanager
 async def following() -> AsyncIterator[Peer]:
-    """A server in the middle of a call that would last for minutes."""
+    """A server during a call that would last for minutes."""
     async with greeted() as peer:
         call = {"name": "create_run", "arguments": LONG, "_meta": {"progressToken": "p"}}
         await peer.send(request("tools/call", "call", **call))
@@ -107,7 +107,7 @@ async def test_a_client_that_does_not_read_is_blocked_and_uses_bounded_memory() 
         await peer.answer_to("warm")
         before = process.memory_info().rss
         for number in count():
-            with anyio.move_on_after(2) as waiting:  # once every pipe is full, sending waits as well
+            with anyio.move_on_after(2) as waiting:  # once every pipe is full, sending blocks as well
                 prompt = request("prompts/get", f"p{number}", name="debug_failed_run", arguments={"run_id": "r1"})
                 await peer.send(prompt + " " * 20_000)
             if waiting.cancelled_caught:

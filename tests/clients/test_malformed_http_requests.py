@@ -1,4 +1,4 @@
-"""Clients that send nonsense over HTTP: they are refused, and another client's session does not notice."""
+"""Malformed requests over HTTP are refused and do not affect the session of another client."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ MODERN = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp
 
 @pytest.fixture(scope="module")
 async def url(anyio_backend: str) -> AsyncIterator[str]:
-    """One server for all the nonsense."""
+    """A server for all malformed requests."""
     async with http_process() as (url, process):
         yield url
         assert process.returncode is None
@@ -28,7 +28,7 @@ async def url(anyio_backend: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 async def bystander(url: str) -> AsyncIterator[Client]:
-    """A client whose session lasts while others send nonsense."""
+    """A client whose session lasts while others send malformed requests."""
     async with Client(url, mode="legacy", client_info=PATIENT) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""Clients that send nonsense over stdio: the process lives, and answers the next good message."""
+"""Malformed messages over stdio: the process survives and answers the next valid message."""
 
 import json
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ NONSENSE: dict[str, str | bytes] = {
 
 @pytest.fixture(scope="module")
 async def peer(anyio_backend: str) -> AsyncIterator[Peer]:
-    """One server for all the nonsense."""
+    """A server for all malformed messages."""
     async with started(SERVE) as peer:
         yield peer
 

@@ -123,7 +123,7 @@ async def test_the_platform_client_reads_environments_and_models(got: dict[str, 
 
 
 @pytest.mark.parametrize("got", ["new"], indirect=True)
-async def test_operations_that_only_the_current_client_has(got: dict[str, Any]) -> None:
+async def test_the_current_client_has_additional_operations(got: dict[str, Any]) -> None:
     assert got["populated"]["id"] == got["created"]["id"]
     times = [run["execution_time"] for run in got["sorted"]]
     assert times == sorted(times, reverse=True)
@@ -198,7 +198,7 @@ async def test_the_platform_client_changes_environments(got: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("got", ["new"], indirect=True)
-async def test_changes_that_only_the_current_client_has(got: dict[str, Any]) -> None:
+async def test_the_current_client_has_additional_changes(got: dict[str, Any]) -> None:
     enabled, disabled = (
         [one["id"] for one in got[name]["enabled_models"]] for name in ("modelEnabled", "modelDisabled")
     )
@@ -211,7 +211,7 @@ async def test_changes_that_only_the_current_client_has(got: dict[str, Any]) -> 
 
 @pytest.fixture(scope="module")
 async def generated(sandbox: Sandbox) -> dict[str, Any]:
-    """The answers that the generated Python client got, each of which it checked against its own models."""
+    """The answers to the generated Python client, which has validated them with its own models."""
     python = await anyio.to_thread.run_sync(python_with, GENERATED)
     command = [str(python), str(HERE / "platform_generated.py"), sandbox.url, DEMO_KEY]
     finished = await anyio.run_process(command, check=False)
@@ -316,7 +316,7 @@ ENVIRONMENT = "66b2f0c2e4b0a1b2c3d4e001"
 
 @pytest.fixture(scope="module")
 async def command_line(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A function that returns the output of one of the command line's commands."""
+    """A function that runs a command of the command line and returns its output."""
     folder = await anyio.to_thread.run_sync(partial(node.installed, "platform-cli", {"@vertesia/cli": "1.4.1"}))
     program = folder / "node_modules" / "@vertesia" / "cli" / "bin" / "app.js"
     async with httpx.AsyncClient() as anyone:
@@ -344,7 +344,7 @@ async def test_the_command_line_lists_interactions_and_environments(command_line
     assert "GPT-4o, GPT-4o mini" in await command_line("envs", "66b2f0c2e4b0a1b2c3d4e001")
 
 
-async def test_every_option_of_the_command_line_is_used_below(command_line: Any) -> None:
+async def test_every_option_of_the_command_line_is_used(command_line: Any) -> None:
     help_texts = {command: await command_line(command, "--help") for command in COMMANDS}
     options = {
         command: set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", text, re.MULTILINE)) for command, text in help_texts.items()

@@ -1,4 +1,4 @@
-"""The product as processes, spoken to by the Python SDK's client in both eras."""
+"""The product as a process, with the client of the Python SDK in both eras."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def remote(request: pytest.FixtureRequest, url: str, mode: str) -> AsyncIt
 
 
 @pytest.mark.both_eras
-async def test_a_session_lists_executes_reads_and_refuses(remote: Client, mode: str) -> None:
+async def test_a_session_lists_executes_and_reads_runs_and_refuses_invalid_calls(remote: Client, mode: str) -> None:
     assert remote.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
     assert len((await remote.list_tools()).tools) == len(OPERATIONS)
 

@@ -1,4 +1,4 @@
-"""Calls that create runs and are cut off: the same call, made again, gets the run of the first."""
+"""Calls that create runs and are cut off: repeating the call returns the run of the first call."""
 
 import json
 import sys
@@ -87,7 +87,7 @@ def connected(to: Any, mode: str = "auto", *, name: str = "patient") -> Abstract
 
 @asynccontextmanager
 async def over(transport: str, api: Upstream, mode: str, folder: Path) -> AsyncIterator[Client]:
-    """Give a client of a server in a process of its own over stdio, or of one in this process over HTTP."""
+    """Yield a client of a server in a separate process over stdio, or of a server in this process over HTTP."""
     if transport == "stdio":
         file = folder / "config.json"
         settings = {"base_url": api.api.base_url, "auth": {"value": upstream.TOKEN}}
@@ -101,7 +101,7 @@ async def over(transport: str, api: Upstream, mode: str, folder: Path) -> AsyncI
 
 
 async def cut_off(client: Client, platform: Platform, number: int = 1, tool: str = "create_run", **given: Any) -> None:
-    """Cancel a call once its create, which is the `number`-th, has arrived at the API."""
+    """Cancel a call once the API has received its create, which is the `number`-th."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: call(client, tool, **(given or CREATE)))
         await platform.arrived[number].wait()
@@ -110,7 +110,7 @@ async def cut_off(client: Client, platform: Platform, number: int = 1, tool: str
 
 
 async def repeated(client: Client, platform: Platform, **given: Any) -> Answer:
-    """Make a call while the API has not answered yet, then have the API answer, and return the result."""
+    """Call before the API has answered, then let the API answer, and return the result."""
     answers: list[Answer] = []
 
     async def repeat() -> None:
@@ -148,7 +148,7 @@ async def test_a_repeat_after_a_timeout_gets_the_run(mode: str, platform: Platfo
 
 
 async def test_a_repeat_after_a_lost_connection_gets_the_run(platform: Platform, api: Upstream) -> None:
-    """In 2025-11-25 a call goes on although the connection that waits for its answer is closed."""
+    """In 2025-11-25 a call continues after the connection that waits for its answer has closed."""
     asked = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "create_run", "arguments": CREATE}}
     async with running(configured(api)) as at:
         session = await at.open_session()
@@ -174,7 +174,7 @@ async def test_a_repeat_after_a_lost_connection_gets_the_run(platform: Platform,
 async def test_a_repeat_gets_the_run_whatever_arrives_first(
     platform: Platform, api: Upstream, first_to_arrive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In 2025-11-25 the call, its cancellation and its repeat arrive on connections of their own."""
+    """In 2025-11-25 the call, its cancellation and its repeat arrive on separate connections."""
     # The client of this test shares the event loop of the server, so a cancellation takes more turns to arrive.
     monkeypatch.setattr(lifespan, "CutOffCreates", partial(CutOffCreates, settle_s=0))
     monkeypatch.setattr(cut_off_creates, "SETTLE_TURNS", 1_000)
@@ -192,7 +192,7 @@ async def test_a_repeat_gets_the_run_whatever_arrives_first(
         async with anyio.create_task_group() as tasks:
             for name in order:
                 tasks.start_soon(send, name)
-                # Answered after the message was read.
+                # answered after the message has been read
                 await at.post({"jsonrpc": "2.0", "id": f"after {name}", "method": "tools/list"}, **session)
             platform.answering.set()
     assert "text of r1" in answers["the repeat"]
@@ -278,7 +278,7 @@ async def test_a_call_after_repeat_s_creates_a_run(
     assert api.count("POST /runs") == 2
 
 
-async def test_waiting_otherwise_is_still_a_repeat(platform: Platform, api: Upstream) -> None:
+async def test_a_call_with_another_wait_is_still_a_repeat(platform: Platform, api: Upstream) -> None:
     async with connected(build_server(configured(api)).mcp) as client:
         await cut_off(client, platform)
         answer = await repeated(client, platform, **CREATE, wait=False)
@@ -286,11 +286,11 @@ async def test_waiting_otherwise_is_still_a_repeat(platform: Platform, api: Upst
     assert answer.structured["id"] == "r1"
 
 
-async def test_two_calls_that_were_cut_off_are_two_runs(platform: Platform, api: Upstream) -> None:
+async def test_two_calls_that_were_cut_off_have_two_runs(platform: Platform, api: Upstream) -> None:
     async with connected(build_server(configured(api)).mcp) as client:
         await cut_off(client, platform, 1)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: call(client, "create_run", **CREATE))  # takes over the first
+            tasks.start_soon(lambda: call(client, "create_run", **CREATE))  # takes over the create of the first
             tasks.start_soon(lambda: call(client, "create_run", **CREATE))
             await platform.arrived[2].wait()
             tasks.cancel_scope.cancel()

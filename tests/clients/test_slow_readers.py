@@ -1,4 +1,4 @@
-"""A client over HTTP that does not read what it asked for: others are served, and memory stays bounded."""
+"""Clients over HTTP that do not read their responses: others are served, and memory stays bounded."""
 
 import json
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ BOUND_BYTES = 150 * 2**20
 
 
 async def session_of(url: str) -> dict[str, str]:
-    """The header of a new session."""
+    """Open a session and return its header."""
     hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO}
     async with http_client() as client:
         response = await client.post(url, json=hello, headers=JSON)
@@ -46,7 +46,7 @@ async def test_clients_that_do_not_read_delay_no_other_and_use_bounded_memory() 
         silent = [await anyio.connect_tcp(address.hostname, address.port) for _ in range(STREAMS)]
         for connection in silent:
             await connection.send(f"POST {address.path} HTTP/1.1\r\n{head}\r\n{body}".encode())
-            assert (await connection.receive(32)).startswith(b"HTTP/1.1 200")  # and not one byte more is read
+            assert (await connection.receive(32)).startswith(b"HTTP/1.1 200")  # the rest is never read
         for _ in range(50):
             assert len((await call(client, "list_runs", limit=1)).structured["runs"]) == 1
         assert measured.memory_info().rss - before < BOUND_BYTES

@@ -31,7 +31,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "run_classify_sentiment": {"text": "I love it"},
     "run_billing_invoice": {"amounts": [1.5, 2]},
 }
-"""Arguments by tool: the required fields alone."""
+"""Arguments by tool, with only the required fields."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ async def test_the_inspector_lists_and_calls_interaction_tools(inspector: Path, 
     given = ["--tool-name", "run_translate_note", "--tool-args-json", json.dumps(CALLS["run_translate_note"])]
     answer = await look("--method", "tools/call", *given)
     structured = answer["structuredContent"]
-    # The modern Inspector makes a task of the call, and the result of a task is the run as the API has it.
+    # The modern Inspector turns the call into a task, and the result of a task is the run as the API returns it.
     assert structured["output" if era == "legacy" else "result"]["language"] == "de"
 
 

@@ -39,16 +39,16 @@ def session(request: pytest.FixtureRequest, modules: Path) -> dict[str, Any]:
     return seen
 
 
-def test_a_session_with_progress_questions_and_subscriptions(session: dict[str, Any]) -> None:
+def test_a_session_has_progress_questions_and_subscriptions(session: dict[str, Any]) -> None:
     assert session["tools"] == len(OPERATIONS)
     assert session["listed"] == 3
     assert session["result"] == "".join(f"word{n} " for n in range(1, 21))
     assert session["written"].startswith("word1 ")
-    assert session["result"].startswith(session["written"]), "what an SDK reads together with the answer, it drops"
+    assert session["result"].startswith(session["written"]), "an SDK drops progress read with the answer"
     assert session["increasing"]
-    assert session["aborted"], "the call ended when its AbortSignal said so"
+    assert session["aborted"], "its AbortSignal ended the call"
     assert session["progressAfterAbort"] == 0
-    assert session["statusAfterAbort"] == "completed", "the run itself goes on"
+    assert session["statusAfterAbort"] == "completed", "the run itself continues"
     assert session["asked"] == ["Several environments have the name Staging. Which environment should be used?"]
     assert session["chosen"] == 1
     completed, refused = session["batch"]

@@ -1,8 +1,7 @@
-"""A server with what the conformance suite asks for by name, made of the product's own parts.
+"""Server with the tools, resources and prompts that the conformance suite calls by name, made of parts of the product.
 
-The tools pass the product's border, ask the product's questions, report its progress and become its tasks, so that what
-the suite finds wrong here is wrong with the product. What the product does not do has no fixture: it samples nothing,
-lists no roots, changes no lists, and resumes no streams.
+The tools use the product's own argument checks, questions, progress and tasks. A failure of the suite is therefore a
+fault of the product. Features that the product lacks have no fixture: sampling, roots, list changes, resumed streams.
 """
 
 import base64
@@ -56,7 +55,7 @@ fixture = operation("the suite", title="A fixture", output={"type": "object"})
 Told = Annotated[str | MISSING, Field(description="What a person was asked for")]
 
 LONGEST_S = 1
-"""The suite asks for a minute, cancels, and waits for the end; but no run can be cancelled."""
+"""The suite asks for a run of a minute, cancels it, and waits for its end; but no run can be cancelled."""
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
 IMAGE = ImageContent(data=base64.b64encode(PIXEL).decode(), mime_type="image/png")
 AUDIO = AudioContent(data=base64.b64encode(b"RIFF\x04\0\0\0WAVE").decode(), mime_type="audio/wav")
@@ -66,13 +65,13 @@ EMBEDDED = EmbeddedResource(
 
 
 def answer(*content: ContentBlock | str) -> CallToolResult:
-    """An answer with `content`, of which strings are text."""
+    """Return an answer with `content`; a string becomes a block of text."""
     blocks = [TextContent(text=one) if isinstance(one, str) else one for one in content]
     return CallToolResult(content=blocks, structured_content={})
 
 
 def told(key: str, value: str | MISSING) -> str:
-    """`value`, where a person has told it; else the error that the border makes a question of."""
+    """Return the value that a person has given; without one, raise the error that the server turns into a question."""
     if value is not MISSING:
         return value
     field: Any = key
@@ -81,7 +80,7 @@ def told(key: str, value: str | MISSING) -> str:
 
 
 async def run(call: Call, interaction: str, data: dict[str, Any]) -> CallToolResult:
-    """Return the answer of the product's own tool: a task for clients that support tasks."""
+    """Return the answer of the product's own `create_run`: a task for clients that support tasks."""
     return await execute.create_run.function(call, interaction=interaction, data=data)
 
 
@@ -139,19 +138,19 @@ async def test_x_mcp_header(
 
 @fixture
 async def test_elicitation(call: Call, *, message: str, username: Told = MISSING) -> CallToolResult:
-    """Ask in the middle of the call."""
+    """Ask during the call."""
     return answer(f"{message}: {told('username', username)}")
 
 
 @fixture
 async def test_streaming_elicitation(call: Call, *, name: Told = MISSING) -> CallToolResult:
-    """Ask by answering."""
+    """Ask in the answer to the call."""
     return answer(f"Hello, {told('name', name)}!")
 
 
 @fixture
 async def test_input_required_result_elicitation(call: Call, *, user_name: Told = MISSING) -> CallToolResult:
-    """Ask by answering, under the name the suite knows."""
+    """Ask in the answer to the call, under another name of the suite."""
     return answer(f"Hello, {told('user_name', user_name)}!")
 
 
@@ -163,7 +162,7 @@ async def test_input_required_result_request_state(call: Call, *, ok: Told = MIS
 
 @fixture
 async def test_input_required_result_tampered_state(call: Call, *, ok: Told = MISSING) -> CallToolResult:
-    """Ask, and expect the state back as it was."""
+    """Ask, and require the state to come back unchanged."""
     return answer(told("ok", ok))
 
 
@@ -185,40 +184,40 @@ async def test_tool_with_logging(call: Call) -> CallToolResult:
 
 @fixture
 async def test_logging_tool(call: Call) -> CallToolResult:
-    """Log a message that no client asked for."""
+    """Log a message without a request of the client for logs."""
     await Progress.of(call).log("emergency", "unasked")
     return answer("done")
 
 
 @fixture
 async def greet(call: Call, *, name: str) -> CallToolResult:
-    """Be no task."""
+    """Answer without a task."""
     return answer(f"Hello, {name}!")
 
 
 @fixture
 async def slow_compute(call: Call, *, seconds: int, label: str) -> CallToolResult:
-    """Run for some seconds; a task for those who know tasks."""
+    """Run for some seconds, as a task for clients that support tasks."""
     data = {"chunks": min(seconds, LONGEST_S) * 10 + 1, "delay_ms": 100}
     return await run(call, "SlowWriter", data)
 
 
 @fixture
 async def failing_job(call: Call) -> CallToolResult:
-    """Be a task that fails, and nothing else."""
+    """Fail as a task; refuse clients without tasks."""
     require_client_extension(call.request_context, EXTENSION)
     return await run(call, "AlwaysFails", {})
 
 
 @fixture
 async def confirm_delete(call: Call, *, filename: str, confirm: Told = MISSING) -> CallToolResult:
-    """Ask, and be no task."""
+    """Ask, and answer without a task."""
     return answer(f"{filename}: {told('confirm', confirm)}")
 
 
 @fixture
 async def test_tool_with_task(call: Call, *, name: Told = MISSING) -> CallToolResult:
-    """Ask, and become a task then."""
+    """Ask, then become a task."""
     return await run(call, "SummarizeText", {"text": f"{told('name', name)} was asked."})
 
 
@@ -293,7 +292,7 @@ def build_server(config: Config, observers: Observers, shared: SharedState) -> R
 
 
 async def serve(config: Config) -> None:
-    """Serve over HTTP, on a port that the log tells."""
+    """Serve over HTTP, on a port that the log names."""
     await listener.serve(config, host="127.0.0.1", port=0, build=build_server)
 
 

@@ -1,6 +1,6 @@
-"""The public conformance suite, in both eras: of the product, and of a server of its parts with the suite's fixtures.
+"""The public conformance suite, in both eras, against the product and against the server of `fixtures.py`.
 
-What may fail is listed beside this file. The suite fails on anything else that fails, and on an entry that passes.
+Lists beside this file name the expected failures. Any other failure, and a listed scenario that passes, is an error.
 """
 
 import re
@@ -56,7 +56,7 @@ async def test_every_scenario_passes_except_the_listed_failures(suite: Path, ser
 
 
 @pytest.mark.parametrize("scenario", ["sep-2640-skills-enumeration", "sep-2640-skills-manifest"])
-async def test_skills_pass(suite: Path, served: tuple[str, str], scenario: str) -> None:
+async def test_every_scenario_of_skills_passes(suite: Path, served: tuple[str, str], scenario: str) -> None:
     # `--force`: the suite leaves out extensions otherwise.
     report = await run(suite, served[1], HERE / "2026-07-28.yml", "--scenario", scenario, "--force")
     assert ", 0 failed" in report

@@ -1,4 +1,4 @@
-"""The MCPB bundle: valid, of what it needs and nothing else, and a whole server when started as a host starts it."""
+"""The MCPB bundle is valid, contains only the needed files, and serves when a host starts it."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.upstream import reply
 pytestmark = pytest.mark.anyio
 
 MANIFEST = ROOT / "manifest.json"
-# What hosts do with the settings a person filled in, by the packer's own code for it.
+# Hosts use this function of the packer to turn settings into the command.
 HOST = """
 import { readFileSync } from "node:fs";
 import { getMcpConfigForManifest } from "@anthropic-ai/mcpb";
@@ -42,7 +42,7 @@ def packer() -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(packer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle, packed by the command of docs/packaging.md and unpacked, with the versions that CI is pinned to."""
+    """The bundle, packed by the command of docs/packaging.md and unpacked, with the pinned versions of CI."""
     program, folder = packer / "node_modules" / ".bin" / "mcpb", tmp_path_factory.mktemp("bundle")
     node.run([program, "pack", ROOT, folder / "runs-mcp.mcpb"])
     node.run([program, "unpack", folder / "runs-mcp.mcpb", folder / "unpacked"])

@@ -1,4 +1,4 @@
-"""The wheel as users install it, by uvx, pipx and pip: the command is there, and what it starts is a whole server."""
+"""The wheel as users install it, with uvx, pipx and pip: the installed command starts a complete server."""
 
 import subprocess
 import sys
@@ -28,12 +28,12 @@ def run(*command: str | Path, env: Mapping[str, str] = CLEAN) -> str:
 
 
 def by_uvx(wheel: Path, folder: Path) -> list[str]:
-    """No installation: the command makes an environment when it is run."""
+    """Return a command that creates its environment when it runs, without an installation."""
     return [str(BIN / "uvx"), "--constraints", CONSTRAINTS, "--from", str(wheel), "runs-mcp"]
 
 
 def by_pipx(wheel: Path, folder: Path) -> list[str]:
-    """An environment of its own, made by uv, which pipx takes where it is there."""
+    """Create an environment with pipx, which uses uv where uv is installed."""
     places = {"PIPX_HOME": str(folder), "PIPX_BIN_DIR": str(folder / "bin"), "PIPX_MAN_DIR": str(folder / "man")}
     options = ["--backend", "uv", "--pip-args", f"--constraint {CONSTRAINTS}"]
     run(BIN / "pipx", "install", *options, wheel, env={**CLEAN, **places})

@@ -1,4 +1,4 @@
-"""Policies over every operation: what is published, and that no layer lacks one."""
+"""Policies over every operation: published tools are well-formed, and no layer lacks an operation."""
 
 import json
 from typing import Any
@@ -58,7 +58,7 @@ def test_names_are_unique() -> None:
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_inputs_are_flat_and_plain(tool: Tool) -> None:
-    """Several clients refuse anything else."""
+    """Several clients refuse schemas with alternatives, references or titles."""
     schema = json.dumps(tool.input_schema)
     for word in ("anyOf", "oneOf", "allOf", "$ref", "$defs", "null", '"title"'):
         assert word not in schema
@@ -105,7 +105,7 @@ def test_all_tools_cost_few_tokens() -> None:
 
 
 def tokens(tools: list[Tool]) -> int:
-    """About how many tokens the tools are in a model's context."""
+    """Estimate the tokens of the tools in a model's context."""
     published = [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in tools]
     return len(json.dumps(published)) // CHARS_PER_TOKEN
 

@@ -1,4 +1,4 @@
-"""The released packages contain everything they need, and nothing else."""
+"""The released packages contain exactly the needed files."""
 
 import tarfile
 import zipfile
@@ -31,4 +31,4 @@ def test_the_readmes_commands_are_those_that_ci_runs() -> None:
     commands = [line for line in readme.splitlines() if line.startswith("python3 -m venv")]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert len(commands) == 2
-    assert commands[1] in ci, "CI runs the second as it stands"
+    assert commands[1] in ci, "CI runs the second command unchanged"

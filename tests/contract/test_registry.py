@@ -1,7 +1,7 @@
-"""`server.json`, by which the MCP registry lists the server, and the versions and names that must agree.
+"""`server.json`, the entry of the server in the MCP registry, and the versions and names that must agree.
 
-The models below are the rules of the registry's schema of 2025-12-11 for what the file uses, and refuse anything else,
-which the schema would let pass.
+The models below follow the registry's schema of 2025-12-11 for the fields of the file. Unlike the schema, they reject
+unknown fields.
 """
 
 import json
@@ -80,13 +80,13 @@ class Server(_Strict):
 
 
 def read(name: str) -> dict[str, Any]:
-    """A JSON file of the repository."""
+    """Return a JSON file of the repository."""
     return dict(json.loads((ROOT / name).read_text(encoding="utf-8")))
 
 
 @pytest.fixture
 def server() -> Server:
-    """`server.json`, as the registry would take it."""
+    """`server.json`, validated."""
     return Server.model_validate(read("server.json"))
 
 

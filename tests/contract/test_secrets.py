@@ -1,4 +1,4 @@
-"""No credential in anything the process ever emits: results, errors, progress, logs at debug, in every mode."""
+"""No credential appears in the output of the process: results, errors, progress and debug logs, in every mode."""
 
 import json
 import sys
@@ -32,7 +32,7 @@ async def broken(_: Request) -> Response:
 
 
 async def echo(request: Request) -> Response:
-    """An API careless enough to repeat the credential in its own error."""
+    """An API that repeats the credential in its error."""
     return JSONResponse({"message": f"bad token {request.headers.get('authorization')}"}, 401)
 
 
@@ -81,8 +81,8 @@ async def test_neither_key_nor_token_is_ever_emitted(tmp_path: Path, *, in_query
                 emitted += [str(process.cmdline()) for process in psutil.Process().children(recursive=True)]
         emitted.append(await anyio.Path(log).read_text(encoding="utf-8"))
     everything = "".join("".join(emitted).split())
-    assert '"level":"debug"' in everything, "the log was on"
-    assert "'runs_mcp','serve'" in everything, "the title of the process was seen"
+    assert '"level":"debug"' in everything, "debug logs are on"
+    assert "'runs_mcp','serve'" in everything, "the process list was read"
     assert KEY not in everything
     assert TOKEN not in everything
     assert TOKEN.split(".")[1] not in everything

@@ -1,4 +1,4 @@
-"""One version, in `runs_mcp/__init__.py`: whatever else states it says the same."""
+"""The version in `runs_mcp/__init__.py`: every file that states a version agrees with it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Two replicas behind a real nginx with `deploy/nginx.conf`. Run by name, where there is an nginx: CI installs one."""
+"""Two replicas behind a real nginx with `deploy/nginx.conf`. Run by name; needs nginx, which CI installs."""
 
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -37,7 +37,7 @@ class Proxied(Endpoint):
 
 @asynccontextmanager
 async def nginx(folder: Path, urls: Sequence[str]) -> AsyncIterator[str]:
-    """The URL of an nginx in front of `urls`; the configuration is changed in names, ports and places alone."""
+    """Run nginx in front of `urls` and yield its URL; only names, ports and paths of the configuration are changed."""
     [port] = free_ports(1)
     servers = "".join(f"server {url.removeprefix('http://')} \\1;" for url in urls)
     text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ async def nginx(folder: Path, urls: Sequence[str]) -> AsyncIterator[str]:
     text = text.replace("listen 8080", f"listen 127.0.0.1:{port}").replace("/tmp/", f"{folder}/")
     file = folder / "nginx.conf"
     file.write_text(text.replace("/dev/stdout", f"{folder}/access.log"), encoding="utf-8")
-    # By default its workers run as a user who cannot enter the folder of a test.
+    # By default, the workers of nginx run as a user who cannot enter the folder of a test.
     command = ["nginx", "-c", str(file), "-g", "daemon off; user root;"]
     async with await anyio.open_process(command, stdout=DEVNULL, stderr=None) as process:
         try:

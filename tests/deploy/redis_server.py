@@ -1,4 +1,4 @@
-"""A real Redis, while a test lasts."""
+"""A real Redis for the duration of a test."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

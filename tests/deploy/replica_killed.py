@@ -1,4 +1,4 @@
-"""Three replicas behind nginx, one killed amid a hundred streams. Run by name: it needs nginx and redis-server."""
+"""Three replicas behind nginx, one killed amid a hundred streams. Run by name; needs nginx and `redis-server`."""
 
 import os
 import signal
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.anyio
 
 AGENTS, REPLICAS = 100, 3
 WORK = {"chunks": 150, "delay_ms": 100}
-"""Runs of 15 s, so that an agent that lost its replica asks again while its run still writes, on a busy machine too."""
+"""Runs of 15 s: even on a busy machine, an agent that lost its replica asks again before its run has ended."""
 PATIENCE_S = 60
 
 
 @dataclass(slots=True)
 class Agent:
-    """Creates a run by a key of its own, and again by the same key until it has seen its end."""
+    """An agent that creates a run with its own request key, and repeats the call until it has received the result."""
 
     number: int
     mode: str
@@ -42,12 +42,12 @@ class Agent:
     writing: anyio.Event = field(default_factory=anyio.Event)
 
     async def hear(self, progress: float, total: float | None, message: str | None) -> None:
-        """Hear what the run writes."""
+        """Record text of the run."""
         self.text += message or ""
         self.writing.set()
 
     async def work(self, at: Endpoint) -> None:
-        """Go on until the run has ended, whatever breaks."""
+        """Repeat the call after any failure until the run has ended."""
         while self.answer is None or not self.answer.structured.get("result"):
             self.tries += 1
             self.text = ""
@@ -62,7 +62,7 @@ class Agent:
                         tags=["agents"],
                         progress=self.hear,
                     )
-            except* Exception:  # noqa: BLE001 - whatever a client makes of a server that is gone
+            except* Exception:  # noqa: BLE001 - any error of a client whose server is gone
                 await anyio.sleep(0.1)
 
 
@@ -76,7 +76,7 @@ class Replica:
 
 @asynccontextmanager
 async def started_replicas(sandbox: Sandbox, redis_url: str) -> AsyncIterator[list[Replica]]:
-    """Yield three replicas in processes of their own."""
+    """Yield three replicas in separate processes."""
     environment = {
         **CLEAN,
         "RUNS_MCP_API__BASE_URL": f"{sandbox.url}/api/v1",

@@ -1,4 +1,4 @@
-"""The containers without their engine: commands, environment and health checks as the files have them, as processes."""
+"""The containers without an engine: their commands, environments and health checks, run as processes."""
 
 import json
 import re
@@ -52,7 +52,7 @@ class Containers:
         return re.sub(there, lambda found: self._here[found[0]], text)
 
     async def open(self, command: Iterable[str], environment: Mapping[str, Any]) -> Process:
-        """A process that is running."""
+        """Start a process."""
         program, *arguments = (self._of_this_machine(word) for word in command)
         variables = {name: self._of_this_machine(str(value)) for name, value in environment.items()}
         return await anyio.open_process(
@@ -64,7 +64,7 @@ class Containers:
         )
 
     async def run(self, command: Iterable[str], environment: Mapping[str, Any]) -> tuple[int, str]:
-        """The exit code of a process, and what it said."""
+        """Run a process; return its exit code and output."""
         async with await self.open(command, environment) as process:
             assert process.stdout
             said = b"".join([piece async for piece in process.stdout])
@@ -74,7 +74,7 @@ class Containers:
     async def healthy(
         self, command: Iterable[str], check: Iterable[str], environment: Mapping[str, Any]
     ) -> AsyncIterator[Process]:
-        """A process whose health check has passed; it is told to stop as containers are."""
+        """Yield a process whose health check has passed, and stop the process as an engine stops a container."""
         checked = list(check)
         async with await self.open(command, environment) as process:
             while (await self.run(checked, {}))[0]:
@@ -88,7 +88,7 @@ async def test_the_compose_services_are_healthy_and_serve_a_caller_with_a_key(tm
     containers = Containers(tmp_path)
     sandbox, service, keys = SERVICES["sandbox"], SERVICES["runs-mcp"], SERVICES["keys"]
     environment = dict(service["environment"])
-    assert environment.pop("RUNS_MCP_SERVER__REDIS_URL") == "redis://redis:6379/0"  # a real one: with_redis.py
+    assert environment.pop("RUNS_MCP_SERVER__REDIS_URL") == "redis://redis:6379/0"  # with_redis.py tests a real Redis
     sandbox_command = [*words("ENTRYPOINT"), *sandbox["command"]]
     command = [*words("ENTRYPOINT"), *words("CMD")]
     wanted = ["add", "me", "--scope", "runs:read", "--scope", "runs:create"]

@@ -1,4 +1,4 @@
-"""The manifests in `deploy/kubernetes`: references between them, and settings and probes as the service has them."""
+"""The manifests in `deploy/kubernetes`: the references between them, and the settings and probes of the service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_the_service_accepts_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_pods_get_no_variables_of_services_that_look_like_settings() -> None:
     services = [name for kind, name in RESOURCES if kind == "Service"]
-    assert "runs-mcp" in services  # Kubernetes would set RUNS_MCP_PORT and others for it
+    assert "runs-mcp" in services  # Kubernetes would set RUNS_MCP_PORT and other variables for a service of this name
     assert POD["spec"]["enableServiceLinks"] is False
 
 

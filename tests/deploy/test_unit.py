@@ -1,4 +1,4 @@
-"""The unit for systemd, with the configuration that its documentation has."""
+"""The unit for systemd, with the configuration from its documentation."""
 
 import json
 import re

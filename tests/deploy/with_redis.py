@@ -1,4 +1,4 @@
-"""Replicas that share a real Redis. Run by name, where there is a `redis-server`: CI installs one."""
+"""Replicas that share a real Redis. Run by name; needs `redis-server`, which CI installs."""
 
 import json
 import signal
@@ -57,7 +57,7 @@ TEXT = DONE["result"]
 
 @pytest.fixture
 async def redis(tmp_path: Path) -> AsyncIterator[Redis]:
-    """A Redis of this test's own."""
+    """A separate Redis for each test."""
     async with redis_server(tmp_path) as started:
         yield started
 
@@ -77,13 +77,13 @@ def limited(config: Config, **limit: int) -> Config:
 
 @asynccontextmanager
 async def replicas(config: Config, number: int) -> AsyncIterator[list[Running]]:
-    """So many replicas in this process, which meet in Redis alone."""
+    """Run `number` replicas in this process, which share nothing but Redis."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(running(config)) for _ in range(number)]
 
 
 class Heard(Notifications):
-    """Progress that tells when it has heard something."""
+    """Notifications that set an event at the first text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Heard(Notifications):
 
 
 class Agent:
-    """Follows run r1 at one replica, and keeps what came of it."""
+    """An agent that follows run r1 at one replica and keeps the answer."""
 
     def __init__(self) -> None:
         self.progress = Heard()
@@ -109,7 +109,7 @@ class Agent:
 
 
 def until(event: anyio.Event, before: Any, after: Any) -> Callable[[Request], Any]:
-    """Answers `before` until `event`, and `after` from then on."""
+    """Return a reply that is `before` until `event` is set, and `after` from then on."""
 
     async def answer(request: Request) -> Response:
         return await reply(after if event.is_set() else before)(request)
@@ -230,14 +230,14 @@ async def test_a_request_key_creates_a_single_run_across_replicas(redis: Redis) 
 
     async def create(request: Request) -> Response:
         asked.set()
-        await anyio.sleep(0.1)  # so that the other replica asks before this reply
+        await anyio.sleep(0.1)  # the other replica asks before this reply
         return await reply(DONE)(request)
 
     async def ask(at: Running) -> None:
         async with connected(at, "auto") as client:
             both.append(await call(client, "create_run", interaction="i", request_key="k"))
 
-    replies: Replies = {CREATE: create, GET: reply(DONE), "GET /runs": reply([])}  # a list that lags behind
+    replies: Replies = {CREATE: create, GET: reply(DONE), "GET /runs": reply([])}  # an outdated list
     async with upstream.serving(replies) as api, replicas(sharing(api, redis.url), 2) as services:
         async with anyio.create_task_group() as tasks:
             for one in services:

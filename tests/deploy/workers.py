@@ -1,4 +1,4 @@
-"""`serve --http --workers`: real processes that share a port and a real Redis. Run by name: it needs redis-server."""
+"""`serve --http --workers`: real processes that share a port and a real Redis. Run by name; needs `redis-server`."""
 
 import json
 import os
@@ -43,12 +43,12 @@ class Started(Endpoint):
 
     @property
     def children(self) -> list[psutil.Process]:
-        """The processes that the supervisor has started."""
+        """Return the processes that the supervisor has started."""
         return psutil.Process(self.process.pid).children()
 
     @property
     def workers(self) -> list[psutil.Process]:
-        """The workers."""
+        """Return the workers."""
         return [child for child in self.children if "--multiprocessing-fork" in child.cmdline()]
 
     async def totals(self, name: str) -> Mapping[str, float]:
@@ -65,8 +65,8 @@ class Started(Endpoint):
     async def until(self, name: str, is_reached: Callable[[Mapping[str, float]], bool]) -> Mapping[str, float]:
         """Read a metric until its sums are as expected, and return them."""
         with anyio.fail_after(PATIENCE_S):
-            while not is_reached(sums := await self.totals(name)):  # noqa: ASYNC110 - a process of its own
-                await anyio.sleep(0.1)  # metrics change without notice
+            while not is_reached(sums := await self.totals(name)):  # noqa: ASYNC110 - in another process
+                await anyio.sleep(0.1)  # nothing notifies of a change of metrics
         return sums
 
 
@@ -117,7 +117,7 @@ async def test_a_stop_answers_the_calls_in_flight_and_ends_every_process(service
 
     async def work(started: anyio.Event, mode: str) -> None:
         async with connected(service, mode) as client:
-            await client.list_tools()  # else the client lists them after its call, when the service has ended
+            await client.list_tools()  # otherwise the client lists the tools after its call, when the service has ended
             progress = partial(hear, started)
             answers.append(await call(client, "create_run", interaction="SlowWriter", data=LONG, progress=progress))
 

@@ -18,21 +18,21 @@ NewMachine = Callable[[str], Machine]
 
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
-    """Yield the URL of a sandbox, which runs in a thread of its own."""
+    """Yield the URL of a sandbox, which runs in a separate thread."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(running()) as sandbox:
         yield sandbox.url
 
 
 @pytest.fixture(scope="session")
 def token(sandbox_url: str) -> str:
-    """Return a token, as the account would issue it."""
+    """Return a token of the account."""
     answer = httpx.get(f"{sandbox_url}/auth/token", params={"token": DEMO_KEY})
     return str(answer.json()["token"])
 
 
 @pytest.fixture(scope="session")
 def answered() -> set[tuple[str, ...]]:
-    """Return the commands of servers that have answered already: most documents repeat the same command."""
+    """Return the commands of servers that have answered, since most documents repeat the same command."""
     return set()
 
 

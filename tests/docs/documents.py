@@ -1,4 +1,4 @@
-"""The documents, and what is in them: fenced blocks, code, links and headings, each with its place."""
+"""The documents and their fenced blocks, code, links and headings, each with its place."""
 
 import json
 import re
@@ -33,7 +33,7 @@ class Block:
     document: Path
     line: int
     section: str
-    """The heading that it stands under."""
+    """The heading above the block."""
     language: str
     text: str
 
@@ -53,12 +53,12 @@ class Span:
 
 @cache
 def tokens(document: Path) -> Sequence[Token]:
-    """A document, parsed."""
+    """Parse a document."""
     return MARKDOWN.parse((ROOT / document).read_text(encoding="utf-8"))
 
 
 def blocks(*languages: str) -> Iterator[Block]:
-    """The fenced blocks of the guides in some languages, or in any."""
+    """Yield the fenced blocks of the guides in the given languages, or in any language."""
     for document in GUIDES:
         section, heading = "", False
         for token in tokens(document):
@@ -71,14 +71,14 @@ def blocks(*languages: str) -> Iterator[Block]:
 
 
 def code(document: Path) -> Iterator[Span]:
-    """The code in the sentences and tables of a document."""
+    """Yield the code in the sentences and tables of a document."""
     for line, token in _inline(document):
         if token.type == "code_inline":
             yield Span(f"{document}:{line}", token.content)
 
 
 def links(document: Path) -> Iterator[Span]:
-    """The targets of the links and pictures of a document."""
+    """Yield the targets of the links and pictures of a document."""
     for line, token in _inline(document):
         target = token.attrGet("href") or token.attrGet("src")
         if target is not None:
@@ -104,17 +104,17 @@ def read(block: Block) -> Any:
 
 
 def is_ours(block: Block) -> bool:
-    """Return whether a block is a config.json."""
+    """Return true for a config.json."""
     return block.language == "json" and set(read(block)) <= set(Config.model_fields)
 
 
 def is_a_clients(block: Block) -> bool:
-    """Return whether a block tells a client which servers to start."""
+    """Return true for a configuration of a client, with servers to start."""
     return any(key in read(block) for key in SERVERS)
 
 
 def each(found: Iterator[Block]) -> pytest.MarkDecorator:
-    """A test for each of some blocks."""
+    """Parametrize a test with `found`."""
     return pytest.mark.parametrize("block", [pytest.param(one, id=one.place) for one in found])
 
 

@@ -46,7 +46,7 @@ class Machine:
         configuration: str,
         answered: set[tuple[str, ...]],
     ) -> None:
-        """`answered` are the servers that have answered, which need not be started again."""
+        """Prepare the folder; servers in `answered` are not started again."""
         self._folder = folder
         self._answered = answered
         self._token = token
@@ -62,9 +62,9 @@ class Machine:
         for name in ("benchmarks", "config.example.json", "docs", "evals", "tests"):
             (folder / name).symlink_to(ROOT / name)
         (folder / "config.json").write_text(self.here(configuration), encoding="utf-8")
-        (folder / "pasted").write_text("a-secret", encoding="utf-8")  # for commands that read standard input
+        (folder / "pasted").write_text("a-secret", encoding="utf-8")  # the input of commands that read standard input
         (folder / "bin").mkdir()
-        (folder / "bin" / "uvx").write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")  # the package is here already
+        (folder / "bin" / "uvx").write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")  # uvx without an installation
         (folder / "bin" / "uvx").chmod(0o700)
 
     def here(self, text: str) -> str:

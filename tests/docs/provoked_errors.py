@@ -1,4 +1,4 @@
-"""Errors that the documents quote, provoked in a terminal, as the answer of a tool, and over HTTP."""
+"""Errors that the documents quote, provoked in a terminal, by a tool call, or over HTTP."""
 
 import json
 import os
@@ -44,10 +44,10 @@ PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
 
 
 class Provoked(Protocol):
-    """A way to have the program say something."""
+    """A way to provoke an error."""
 
     async def says(self, folder: Path) -> str:
-        """Return the text that the program prints, in a folder for this error alone."""
+        """Provoke the error in an empty folder; return the output of the program."""
 
 
 def _written(folder: Path, settings: Settings | str) -> Path:
@@ -65,7 +65,7 @@ class Terminal:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     async def says(self, folder: Path) -> str:
-        """Everything that is printed."""
+        """Return the printed text."""
         if self.settings is not None:
             _written(folder, self.settings)
         path = f"{BIN}{os.pathsep}{CLEAN['PATH']}"
@@ -78,7 +78,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A call, to a server with these settings, in front of an API that replies so."""
+    """A call of a tool, to a server with `settings` in front of an API with `replies`."""
 
     name: str
     arguments: Settings
@@ -88,7 +88,7 @@ class Tool:
     """The arguments of an earlier call of the tool."""
 
     async def says(self, folder: Path) -> str:
-        """The answer, or what the protocol says in its place."""
+        """Return the answer, or the protocol error in its place."""
         del folder
         async with upstream.serving(self.replies) as api:
             given = {"base_url": f"{api.url}/api/v1", "auth": {"value": TOKEN}, "max_retries": 0}
@@ -168,7 +168,7 @@ class Untrusted:
             async with connection:
                 with suppress(
                     anyio.BrokenResourceError, anyio.EndOfStream, ssl.SSLError
-                ):  # who does not trust it leaves
+                ):  # the client does not trust the certificate
                     await TLSStream.wrap(connection, ssl_context=context, standard_compatible=False)
 
         async with listener, anyio.create_task_group() as tasks:
@@ -180,7 +180,7 @@ class Untrusted:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A command that is to serve on a port where something else serves already."""
+    """A command that is to serve on a port in use."""
 
     script: str
 
@@ -192,7 +192,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request over HTTP, to a server with these settings; by hand or of a tool; `KEY` in a header is a key."""
+    """A request over HTTP with `body`, or a call of `tool`; `KEY` in a header stands for a key."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     path: str = "/mcp"
@@ -205,7 +205,7 @@ class Request:
     profiles: Settings = field(default_factory=dict)
 
     async def says(self, folder: Path) -> str:
-        """The status of the last answer, and its body."""
+        """Return the status and the body of the last answer."""
         file = folder / "keys.json"
         key = keys.add(file, "caller", self.scopes)
         http = {"auth": {"kind": "bearer", "keys_file": file}, "rate_limit": self.rate_limit}
@@ -223,10 +223,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """A request to a server that may hold one, and holds one."""
+    """A second request to a server that serves at most one at a time."""
 
     async def says(self, folder: Path) -> str:
-        """The status of the second answer, and its body."""
+        """Return the status and the body of the second answer."""
         del folder
         refused: list[str] = []
 
@@ -245,10 +245,10 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class EndedWorker:
-    """A request of a session to another worker than its own, which has ended."""
+    """A request to one worker in the session of another worker that has ended."""
 
     async def says(self, folder: Path) -> str:
-        """The status of the answer, and its body."""
+        """Return the status and the body of the answer."""
         del folder
         headers = {SESSION: "1.abc", "mcp-protocol-version": "2025-11-25"}
         async with (

@@ -1,4 +1,4 @@
-"""Every command in the guides does what it should when it is typed, or is named here with what tries it instead."""
+"""Every command in the guides works as written, or is listed here with the test that covers it."""
 
 import os
 import re
@@ -22,12 +22,12 @@ from tests.docs.machine import BIN, added
 
 @dataclass(frozen=True, slots=True)
 class TriedElsewhere:
-    """Commands that cannot be run as they are written."""
+    """Commands that cannot be run as written."""
 
     pattern: str
     why: str
     by: str
-    """The file that tries them, or what they are made of."""
+    """The file that runs the commands or contains their parts."""
 
 
 TRIED_ELSEWHERE = [
@@ -63,7 +63,7 @@ SHOWN = {
     "docs/streaming.md": "tests/docs/test_generated.py",
     "docs/tools.md": "tests/docs/test_generated.py",
 }
-"""Guides with blocks that only show something, and what holds those to the truth."""
+"""Guides whose blocks are not run, with the file that keeps the blocks correct."""
 PROGRAMS = (
     "runs-mcp python python3 pip pipx uv uvx npx mcp-publisher pytest apt-get docker systemctl curl bash git".split()
 )
@@ -80,7 +80,7 @@ def commands(script: str) -> Iterator[str]:
 
 
 def configuration_for(block: Block) -> str:
-    """The config.json that a block is about: that of its own section, else the example."""
+    """Return the config.json for a block: the one in the same section, or else the example."""
     near = (
         one.text
         for one in blocks("json")
@@ -90,7 +90,7 @@ def configuration_for(block: Block) -> str:
 
 
 def spoken() -> Iterator[Span]:
-    """Commands in sentences and tables, each at the first place that names it."""
+    """Yield the commands in sentences and tables, each at its first place."""
     places = dict[str, str]()
     for document in GUIDES:
         for span in code(document):
@@ -128,7 +128,7 @@ def test_commands_in_sentences_use_existing_options(span: Span) -> None:
 
 @cache
 def documented_options(*program: str) -> set[str]:
-    """Return the options in the help text of a program, which several sentences may name."""
+    """Return the options in the help text of a program; several sentences may name an option."""
     search = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     shown = subprocess.run(
         [*program, "--help"], cwd=ROOT, env={**CLEAN, "PATH": search}, check=True, capture_output=True, text=True
@@ -173,6 +173,6 @@ def test_the_list_of_blocks_that_are_not_run_is_exact() -> None:
     assert set(SHOWN) == {str(block.document) for block in blocks("", "text", "python", "js")}
 
 
-def test_the_test_command_of_the_readme_is_the_command_of_ci() -> None:
+def test_ci_runs_the_test_command_of_the_readme() -> None:
     [line] = [line for block in blocks("sh") for line in block.text.splitlines() if "/pytest" in line]
     assert line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()

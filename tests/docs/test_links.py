@@ -1,4 +1,4 @@
-"""Every link and every path of the documents leads somewhere."""
+"""Every link and every path in the documents exists."""
 
 import re
 from pathlib import Path

@@ -20,7 +20,7 @@ TOOLS = {operation.name for operation in OPERATIONS}
 
 
 def settings(document: Path) -> set[str]:
-    """In code, alone or with a value; those of a profile's API are those of the API."""
+    """Return the settings named in code, alone or with a value; API settings of a profile count as those of the API."""
     found = (
         re.fullmatch(r"((?:api|server|streaming|profiles)(?:\.[a-z_*]+)+)(?:: .*)?", one.text) for one in code(document)
     )
@@ -33,7 +33,7 @@ def variables(document: Path) -> set[str]:
 
 
 def tools(document: Path) -> set[str]:
-    """In code, alone or called."""
+    """Return the tools named in code, alone or in a call."""
     names = r"(?:compute|create|find|get|list|search|stream)_run\w*"
     return {match[0] for one in code(document) if (match := re.match(rf"{names}(?=$|\()", one.text))}
 

@@ -1,4 +1,4 @@
-"""The pictures are of the program as it is."""
+"""The pictures match the current program."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The prompt file that the guide has is one."""
+"""The prompt file in the guide can be loaded."""
 
 from pathlib import Path
 

@@ -43,7 +43,7 @@ ENVIRONMENTS = [{"id": "e1", "name": "Staging", "count": 1}, {"id": "e2", "name"
 
 
 async def lost(_: StarletteRequest) -> Response:
-    """The connection breaks before there is an answer."""
+    """Break the connection before an answer."""
     raise ConnectionAbortedError
 
 
@@ -54,12 +54,12 @@ async def hang(_: StarletteRequest) -> Response:
 
 
 async def login(_: StarletteRequest) -> Response:
-    """A page for people."""
+    """Answer with a login page."""
     return HTMLResponse("<h1>Log in</h1>")
 
 
 def listing(status: int) -> Tool:
-    """A list that the API refuses."""
+    """Return a call of list_runs that the API refuses with `status`."""
     return Tool("list_runs", {}, {"GET /runs": reply({"message": "No"}, status)})
 
 
@@ -246,7 +246,7 @@ HOW: dict[str, Provoked] = {
     "502 The process that holds the session did not answer. The request may have had an effect.": EndedWorker(),
     "503 … requests are being served already (server.http.max_requests).": Full(),
 }
-"""Each text as the guide has it, after the status where there is one."""
+"""Each text as quoted in the guide, after its status if it has one, and the way to provoke it."""
 
 
 def quoted() -> Iterator[str]:

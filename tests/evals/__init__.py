@@ -1,1 +1,1 @@
-"""The specification of the evals."""
+"""Tests of the evals."""

@@ -1,4 +1,4 @@
-"""The questions about numbers: every answer is right, and costs little."""
+"""The questions about numbers: every answer is correct and costs little."""
 
 import pytest
 

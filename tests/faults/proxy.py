@@ -1,4 +1,4 @@
-"""A proxy that stands between the server and the Runs API and breaks things, by a seed."""
+"""A proxy between the server and the Runs API that injects faults, reproducible by a seed."""
 
 import random
 import socket
@@ -18,7 +18,7 @@ Fault = Callable[[SocketStream, bytes], Awaitable[None]]
 
 
 class FaultyProxy:
-    """Forwards requests, one a connection; a share of them meets a fault, before or after the API has seen them."""
+    """A proxy that forwards one request per connection. A share of them meets a fault, before or after the API."""
 
     def __init__(self, api_url: str, *, share: float, seed: int) -> None:
         parts = urlsplit(api_url)
@@ -102,7 +102,7 @@ class FaultyProxy:
 
 
 async def _request(client: SocketStream) -> bytes:
-    """A whole request, changed to be the only one of its connection."""
+    """Return a whole request, changed to close its connection."""
     incoming = BufferedByteReceiveStream(client)
     head = (await incoming.receive_until(b"\r\n\r\n", 65_536)).decode("latin-1")
     first, *lines = head.split("\r\n")
@@ -113,7 +113,7 @@ async def _request(client: SocketStream) -> bytes:
 
 
 def _reset(client: SocketStream) -> None:
-    """Have the connection end with a reset instead of an orderly close."""
+    """Let the connection end with a reset instead of an orderly close."""
     raw = client.extra(SocketAttribute.raw_socket)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

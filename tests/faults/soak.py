@@ -1,6 +1,6 @@
-"""Mixed calls through a faulty proxy, and what must be true of every one of them afterwards.
+"""Mixed calls through a faulty proxy, and the promises that must hold for each of them afterwards.
 
-python -m tests.faults.soak --minutes 10      a long one, against a server in a process of its own; prints its figures
+`python -m tests.faults.soak --minutes 10` soaks a server in a separate process and prints the figures.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SETTINGS = {"streaming": {"flush_ms": 5, "heartbeat_s": 0.2, "stall_s": 0.5}}
 READS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("list_runs", {"limit": 10}),
     ("list_runs", {"status": "failed", "limit": 5}),
-    ("compute_run_facets", {"facets": ["status", "interactions", "environments"]}),  # tags grow with every run made
+    ("compute_run_facets", {"facets": ["status", "interactions", "environments"]}),  # no tags: each run adds one
     ("get_run_filter_options", {"field": "environment"}),
     ("search_runs", {"query": "contract", "limit": 5}),
     ("find_runs", {"query": {"status": "failed"}, "limit": 5}),
@@ -42,7 +42,7 @@ READS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 @dataclass(slots=True)
 class Created:
-    """One create: what its caller saw. No answer: the caller left before there was one."""
+    """A create as its caller saw it; `answer` is None if the caller left before the answer."""
 
     tag: str
     progress: Notifications
@@ -50,7 +50,7 @@ class Created:
 
 
 class Soak:
-    """Workers that call until they are told to stop, and a record of what they created."""
+    """Workers that call tools for some time, and a record of the runs that they created."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -58,10 +58,10 @@ class Soak:
         self._ids: list[str] = []
         self.created: list[Created] = []
         self.calls: Counter[str] = Counter()
-        """Calls by how they went: `tool`, `tool, refused`, `tool, left`."""
+        """Number of calls by tool and outcome: `tool`, `tool, refused`, `tool, left`."""
 
     async def work(self, client: Client, seconds: float) -> None:
-        """Call and call again, eight at a time, for so long."""
+        """Make calls for some seconds, eight at a time."""
         until = anyio.current_time() + seconds
         async with anyio.create_task_group() as tasks:
             for _ in range(WORKERS):
@@ -101,13 +101,13 @@ class Soak:
 
 
 async def settled(api: httpx.AsyncClient) -> None:
-    """Wait until the API executes nothing any more."""
+    """Wait until the API executes no more runs."""
     while (await api.get("/runs", params={"status": "processing", "limit": 1})).json():
-        await anyio.sleep(0.1)  # the API tells only who asks
+        await anyio.sleep(0.1)  # the API sends no notification
 
 
 async def broken_promises(soak: Soak, api: httpx.AsyncClient) -> list[str]:
-    """Return the broken promises: a run created twice, an answered run that is missing, a text of another run."""
+    """Return the broken promises: a run created twice, a missing run, text of another run, or decreasing progress."""
     broken = []
     for one in soak.created:
         runs = (await api.get("/runs", params={"tag": one.tag, "limit": 10})).json()
@@ -147,7 +147,7 @@ def settings_for(url: str) -> dict[str, Any]:
 
 
 def environment_for(url: str) -> dict[str, str]:
-    """The same, as variables."""
+    """The same configuration as environment variables."""
     sections = settings_for(url)
     auth = sections["api"].pop("auth")
     flat = {f"{section}__{name}": value for section, values in sections.items() for name, value in values.items()}
@@ -169,7 +169,7 @@ class Footprint:
 
 
 async def long_one(minutes: float, seed: int) -> int:
-    """Soak a server in a process of its own; print the figures; 1 if a promise was broken."""
+    """Soak a server in a separate process, print the figures, and return 1 if a promise was broken."""
     soak, started = Soak(seed), time.monotonic()
     async with (
         behind_faults(seed) as (proxy, api),

@@ -1,4 +1,4 @@
-"""Under random faults nothing is lost, doubled or leaked. `python -m tests.faults.soak` is the same for longer."""
+"""Under random faults, no run is lost or doubled and nothing leaks. `python -m tests.faults.soak` runs for longer."""
 
 import anyio
 import psutil
@@ -33,7 +33,7 @@ async def test_no_run_is_lost_or_doubled_and_no_task_outlives_its_call(mode: str
             build_server(Config.model_validate(settings_for(proxy.url))).mcp, mode=mode, client_info=PATIENT
         ) as client,
     ):
-        await soak.work(client, 1)  # what is started once, is started now
+        await soak.work(client, 1)  # starts everything that is started only once
         await settled(api)
         before = len(anyio.get_running_tasks())
         await soak.work(client, SECONDS)
@@ -43,7 +43,7 @@ async def test_no_run_is_lost_or_doubled_and_no_task_outlives_its_call(mode: str
             await until_quiet(before)
         assert await broken_promises(soak, api) == []
     assert len(soak.created) > 20
-    assert len(proxy.met) > 8, "faults of every kind were met"
+    assert len(proxy.met) > 8, "the proxy injected faults of most kinds"
 
 
 async def test_a_process_keeps_neither_memory_nor_sockets() -> None:

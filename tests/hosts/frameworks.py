@@ -25,7 +25,7 @@ class PythonFramework:
 
     @property
     def version(self) -> str:
-        """Return the version that is installed."""
+        """Return the installed version."""
         return self.requirement.rpartition("==")[2]
 
     @property

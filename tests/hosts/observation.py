@@ -34,7 +34,7 @@ ENVIRONMENT = {
 
 @dataclass
 class Peers:
-    """Clients of the HTTP service, by what they said of themselves."""
+    """Middleware that records the clients of the HTTP service as they name themselves."""
 
     app: ASGIApp
     seen: set[tuple[str, str]] = field(default_factory=set)
@@ -60,7 +60,7 @@ class Peers:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A session, as both sides saw it."""
+    """A session from the view of both sides."""
 
     record: dict[str, Any]
     """The framework's view; `tests/hosts/python/session.py` writes it."""

@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("results.json")
 
 
 def result(seen: Observation) -> dict[str, Any]:
-    """Return what docs/frameworks.md tells of a session.
+    """Return the facts about a session that docs/frameworks.md shows.
 
     Raises:
         AssertionError: the program of the framework failed.

@@ -86,7 +86,7 @@ def answers_codex(host: str, home: Path, environ: Mapping[str, str]) -> None:
 
 
 def reports_copilot(host: str, home: Path, environ: Mapping[str, str]) -> None:
-    """Check that a session of Copilot CLI, which prints what happens as JSON lines, connects to both servers."""
+    """Check that a session of Copilot CLI, which prints its events as JSON lines, connects to both servers."""
     command = [host, "--prompt", "hi", "--model", "local", "--output-format", "json"]
     with subprocess.Popen(
         command, cwd=home, env={**environ, **OFFLINE}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True

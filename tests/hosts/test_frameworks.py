@@ -45,7 +45,7 @@ def test_every_tool_is_offered(session: Session) -> None:
 def test_runs_are_listed(session: Session) -> None:
     record = session[2].record
     assert record["run_id"] in record["listed"]
-    assert "list_runs(limit=1, offset=1)" in record["listed"], "the way to the next page arrives"
+    assert "list_runs(limit=1, offset=1)" in record["listed"], "the call for the next page arrives"
 
 
 def test_an_error_is_reported_as_an_error(session: Session) -> None:

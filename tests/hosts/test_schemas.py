@@ -1,4 +1,4 @@
-"""Model providers' own conversions of the tools' schemas lose nothing that tells a model how to call them."""
+"""Conversions of the tools' schemas by model providers keep everything that a model needs for a call."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ async def schemas(client: Client) -> dict[str, Schema]:
 
 
 def facts(schema: Schema, path: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield everything that a schema says: where, by which keyword, and the value. Alternatives share a place."""
+    """Yield the path, keyword and value of every fact in a schema. Alternatives share a path."""
     for keyword in KEYWORDS:
         if keyword in schema:
             yield path, keyword, json.dumps(schema[keyword])
@@ -49,14 +49,14 @@ def facts(schema: Schema, path: str = "") -> Iterator[tuple[str, str, str]]:
 
 
 def is_free(schema: Schema) -> bool:
-    """Return whether a schema has an object with any keys, which strict mode excludes."""
+    """Return true if a schema has an object with arbitrary keys, which strict mode excludes."""
     children = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
     is_open = schema.get("type") == "object" and schema.get("additionalProperties") is not False
     return is_open or any(map(is_free, children))
 
 
 def lost(before: Schema, after: Schema) -> set[tuple[str, str, str]]:
-    """Return what a converted schema says no more."""
+    """Return the facts that a converted schema has lost."""
     return set(facts(before)) - set(facts(after))
 
 

@@ -1,4 +1,4 @@
-"""The code in docs/frameworks.md runs as it is, against the address of a real server."""
+"""The code in docs/frameworks.md runs unchanged, with the address of a real server."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

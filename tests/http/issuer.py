@@ -34,7 +34,7 @@ class Issuer:
         self.rotate()
 
     def rotate(self) -> None:
-        """Sign by new keys, and forget the old keys."""
+        """Sign with new keys, and forget the old keys."""
         self.rsa = rsa.generate_private_key(65_537, 2_048)
         self._ec, self._ed = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()
         self.keys: dict[str, Any] = {"RS256": self.rsa, "ES256": self._ec, "EdDSA": self._ed}

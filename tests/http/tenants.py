@@ -1,4 +1,4 @@
-"""Two tenants of one service, whose APIs have runs with equal ids and nothing else in common."""
+"""Two tenants of a service; their APIs have runs with the same ids and share nothing else."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""The log of the service as a process: a JSON line a request, by whose id all that concerns it is found."""
+"""The access log of the service as a process: one JSON line per request, found by the request id."""
 
 import json
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ class Log:
         self._stream = BufferedByteReceiveStream(stream)
 
     async def line(self, request_id: str, **fields: Any) -> dict[str, Any]:
-        """The next line that says this of a request, waited for."""
+        """Wait for the next line about a request that contains `fields`, and return the line."""
         while True:
             line = (await self._stream.receive_until(b"\n", 100_000)).decode()
             self.text += line
@@ -44,7 +44,7 @@ def callers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 async def process(anyio_backend: str, callers: dict[str, str]) -> AsyncIterator[tuple[Endpoint, Log]]:
-    """A service that knows its callers by keys, and its log."""
+    """A service that identifies callers by keys, and its log."""
     environment = {
         **CLEAN,
         "RUNS_MCP_SERVER__HTTP__AUTH": json.dumps({"kind": "bearer", "keys_file": callers[""]}),

@@ -33,7 +33,7 @@ def keys_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def guarded(config: Config, keys_file: Path) -> Config:
-    """A configuration that wants keys."""
+    """A configuration that requires keys."""
     auth = {"kind": "bearer", "keys_file": keys_file}
     return Config.model_validate({**dict(config), "server": {"http": {"auth": auth}}})
 
@@ -104,7 +104,7 @@ async def test_keys_can_be_added_and_removed_while_the_server_runs(guarded: Conf
             await call(client, "list_runs")
         assert (await at.ping(**bearer(first))).status_code == 401
         keys.add(keys_file, "first", READ)
-        assert (await at.ping(**bearer(first))).status_code == 401, "a new key of the same name is another key"
+        assert (await at.ping(**bearer(first))).status_code == 401, "a new key with the same name is another key"
 
 
 async def test_no_caller_is_served_while_the_keys_file_is_unreadable(guarded: Config, keys_file: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_file_that_becomes_readable_is_read_although_it_did_not_change(
     readable = True
 
     def read(of: Path) -> str:
-        if not readable:  # root could read it in spite of its mode
+        if not readable:  # root could read the file in spite of its mode
             raise ConfigError(f"{of} cannot be read.")
         return of.read_text(encoding="utf-8")
 
@@ -180,7 +180,7 @@ async def test_a_question_can_be_answered_only_by_its_caller(guarded: Config, ke
     yes: InputResponses = {"confirm": ElicitResult(action="accept", content={"confirm": "yes"})}
 
     async def nobody(*_: object) -> ElicitResult:
-        raise AssertionError("the question is answered below")
+        raise AssertionError("the test itself answers the question")
 
     async with (
         running(asking) as at,

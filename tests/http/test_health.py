@@ -1,4 +1,4 @@
-"""Health: whether the process lives, and whether it can be of use, said without a secret."""
+"""Health probes: liveness, readiness, and error texts without secrets."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ async def test_concurrent_probes_share_a_request() -> None:
             for _ in range(10):
                 tasks.start_soon(probe)
             await asked.wait()
-            assert (await at.get("/healthz")).status_code == 200, "whether it lives is answered meanwhile"
+            assert (await at.get("/healthz")).status_code == 200, "the liveness probe does not wait"
             answer.set()
         assert statuses == [200] * 10
         assert api.count(RUNS) == 1

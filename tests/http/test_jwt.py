@@ -58,7 +58,7 @@ async def issuer(anyio_backend: str) -> AsyncIterator[Issuer]:
 
 
 def configured(config: Config, tokens_of: Issuer, /, **auth: Any) -> Config:
-    """A configuration that wants tokens of an issuer."""
+    """A configuration that requires tokens of an issuer."""
     source = {} if "jwks_file" in auth else {"jwks_url": f"{tokens_of.url}/jwks"}
     settings = {"kind": "jwt", "issuer": tokens_of.url, "resource_url": RESOURCE, **source, **auth}
     return Config.model_validate({**dict(config), "server": {"http": {"auth": settings}}})
@@ -66,7 +66,7 @@ def configured(config: Config, tokens_of: Issuer, /, **auth: Any) -> Config:
 
 @pytest.fixture
 async def at(config: Config, issuer: Issuer) -> AsyncIterator[Endpoint]:
-    """An endpoint that wants tokens."""
+    """An endpoint that requires tokens."""
     async with running(configured(config, issuer)) as started:
         yield started
 
@@ -116,7 +116,7 @@ def tampered(issuer: Issuer) -> str:
 
 
 def by_another(issuer: Issuer, **header: Any) -> str:
-    """Sign a token by a forger's key, under the issuer's name."""
+    """Sign a token with a forged key, in the name of the issuer."""
     forger = Issuer(issuer.url)
     return forger.token(header={"kid": issuer.kids["ES256"], **header})
 
@@ -251,18 +251,18 @@ async def test_a_session_closes_when_the_last_token_used_in_it_has_expired_for_a
 
 
 class Memory(TokenStorage):
-    """Remembers one token, and the client that was registered."""
+    """Storage of one token and of the registered client."""
 
     def __init__(self, client_info: OAuthClientInformationFull | None = None) -> None:
         self.tokens: OAuthToken | None = None
         self._client_info = client_info
 
     async def get_tokens(self) -> OAuthToken | None:
-        """The token."""
+        """Return the token."""
         return self.tokens
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
-        """Remember it."""
+        """Store the token."""
         self.tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
@@ -295,7 +295,7 @@ async def test_a_client_discovers_the_issuer_from_the_url(config: Config, issuer
 
 
 class Person:
-    """A person at a browser, who grants only to read the first time, and later all that is asked for."""
+    """A person at a browser, who grants only `runs:read` the first time, and later every requested scope."""
 
     def __init__(self) -> None:
         self.asked_for: list[str] = []
@@ -306,7 +306,7 @@ class Person:
         query = dict(parse_qsl(urlsplit(url).query))
         self.asked_for.append(query["scope"])
         granted = READ if len(self.asked_for) == 1 else query["scope"]
-        self._answer = AuthorizationCodeResult(code=granted, state=query["state"])  # the code names what it is for
+        self._answer = AuthorizationCodeResult(code=granted, state=query["state"])  # the code names the granted scopes
 
     async def come_back(self) -> AuthorizationCodeResult:
         """Return to the client."""
@@ -357,7 +357,7 @@ async def test_keys_in_a_file_are_read_again_when_they_change(config: Config, is
 async def test_while_keys_cannot_be_fetched_callers_get_a_503_with_retry_after(config: Config, issuer: Issuer) -> None:
     async with running(configured(config, issuer, jwks_url="http://127.0.0.1:9/jwks")) as at:
         refused = await at.ping(**bearer(issuer.token()))
-    assert refused.status_code == 503, "a 401 would have clients throw good tokens away"
+    assert refused.status_code == 503, "a 401 would make clients discard valid tokens"
     assert refused.headers["retry-after"] == str(PAUSE_S)
 
 
@@ -375,7 +375,7 @@ async def test_unknown_key_ids_do_not_flood_the_issuer(own: Issuer) -> None:
         for number in range(20):
             tasks.start_soon(keys.find, f"made up {number}")
     assert own.fetches == 1
-    assert await keys.find(own.kids["RS256"]), "what was fetched is used"
+    assert await keys.find(own.kids["RS256"]), "fetched keys are used"
     own.rotate()
     assert await keys.find(own.kids["RS256"]) is None
     clock.now += PAUSE_S
@@ -400,7 +400,7 @@ async def test_keys_are_refetched_after_a_while_and_used_for_an_hour_if_that_fai
     own.down = False
     own.rotate()
     clock.now += PAUSE_S
-    assert await keys.find(kid) is None, "the issuer has withdrawn it"
+    assert await keys.find(kid) is None, "the issuer has withdrawn the key"
 
 
 async def test_a_symmetric_key_among_the_issuers_is_never_used(config: Config, issuer: Issuer, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`runs-mcp keys`: a key is shown once, its hash is kept, and who may do what can be listed."""
+"""`runs-mcp keys`: a key is shown once, only its hash is stored, and keys are listed with their scopes."""
 
 import json
 import os
@@ -21,7 +21,7 @@ READ: tuple[Scope, ...] = ("runs:read",)
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
-    """A configuration that names a file of keys, which is not there yet."""
+    """A configuration that names a file of keys, which does not exist yet."""
     return configured(tmp_path, {"kind": "bearer", "keys_file": str(tmp_path / "keys.json")})
 
 
@@ -45,7 +45,7 @@ def test_a_key_is_shown_once_and_its_hash_is_kept(config: str, tmp_path: Path) -
     file = tmp_path / "keys.json"
     assert key not in file.read_text(encoding="utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert {one.name for one in tmp_path.iterdir()} == {"config.json", "keys.json"}, "nothing half-written was left"
+    assert {one.name for one in tmp_path.iterdir()} == {"config.json", "keys.json"}, "no temporary file was left"
     [kept] = keys.read(file)
     assert (kept.name, kept.sha256, kept.expires) == ("ci", keys.hashed(key), None)
     assert set(kept.scopes) == {"runs:read", "runs:create"}
@@ -205,7 +205,7 @@ def test_the_file_keeps_its_group_if_the_group_may_read_it(tmp_path: Path, monke
     monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
     monkeypatch.setattr(os, "fstat", lambda descriptor: _in_group(of_file(descriptor), group + 1))
     keys.add(file, "other", READ)
-    assert given == []  # mode 600: the group is of no use
+    assert given == []  # mode 600: the group has no access
     file.chmod(0o640)
     keys.add(file, "third", READ)
     assert given == [(os.geteuid(), group)]
@@ -216,7 +216,7 @@ def _in_group(status: os.stat_result, group: int) -> os.stat_result:
 
 
 def test_a_key_is_added_to_and_removed_from_the_file_that_a_link_names(tmp_path: Path) -> None:
-    """A server that names the file itself must learn of the change as well."""
+    """A server that reads the file by its own name must see the change as well."""
     file, link = tmp_path / "of-server" / "keys.json", tmp_path / "keys.json"
     file.parent.mkdir()
     link.symlink_to(file)

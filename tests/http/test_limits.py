@@ -1,4 +1,4 @@
-"""Limits: what a caller may ask a minute, what the process holds at once; who is refused is told when to return."""
+"""Limits: requests per minute of a caller, requests at once in the process, and the time to retry after a refusal."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ async def test_a_caller_above_the_rate_gets_a_429_and_is_served_after_retry_afte
         clock.now += 20
         assert await statuses(at, 2) == [200, 429]
         clock.now += 3_600
-        assert await statuses(at, 4) == [200, 200, 200, 429], "a minute's worth is saved up, and no more"
+        assert await statuses(at, 4) == [200, 200, 200, 429], "at most the requests of a minute accumulate"
 
 
 async def test_a_client_of_either_era_reads_the_reason_of_a_429(mode: str) -> None:
@@ -48,7 +48,7 @@ async def test_a_client_of_either_era_reads_the_reason_of_a_429(mode: str) -> No
         running(configured(api, rate_limit=2), now=clock) as at,
         connected(at, mode) as client,
     ):
-        await client.list_tools(cache_mode="bypass")  # after the one request by which it connected
+        await client.list_tools(cache_mode="bypass")  # one request was used to connect
         with pytest.raises(MCPError, match=r"2 requests a minute are allowed .* Try again in 30 s"):
             await client.list_tools(cache_mode="bypass")
         clock.now += 60

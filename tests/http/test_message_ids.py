@@ -1,4 +1,4 @@
-"""Ids of JSON-RPC requests: each caller gets the answer to its own request, whatever ids the requests have."""
+"""Ids of JSON-RPC requests: each caller gets the answer to its own request, for any ids of the requests."""
 
 import gc
 import json
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.both_eras]
 
 
 class SlowRuns:
-    """An API in which each run is completed once its test says so."""
+    """An API in which a run completes once the test sets its event in `ready`."""
 
     def __init__(self) -> None:
         self.asked = {run_id: anyio.Event() for run_id in ("r1", "r2")}
@@ -46,7 +46,7 @@ class SlowRuns:
 
 
 class Caller:
-    """Sends tool calls by hand, with ids that clients should not choose."""
+    """A caller that sends raw tool calls with unusual ids."""
 
     def __init__(self, at: Running, era: str, session: Mapping[str, str]) -> None:
         self._at = at
@@ -86,20 +86,20 @@ async def open_session(at: Running) -> dict[str, str]:
 
 @pytest.fixture
 def runs() -> SlowRuns:
-    """The API's runs."""
+    """The runs of the API."""
     return SlowRuns()
 
 
 @pytest.fixture
 async def at(runs: SlowRuns) -> AsyncIterator[Running]:
-    """A service in front of them."""
+    """A service in front of the slow runs."""
     async with upstream.serving({"GET /runs/r1": runs, "GET /runs/r2": runs}) as api, running(configured(api)) as at:
         yield at
 
 
 @pytest.fixture(params=[LEGACY, MODERN])
 async def caller(request: pytest.FixtureRequest, at: Running) -> Caller:
-    """A caller of either era; all its calls are in one session, if the era has sessions."""
+    """A caller of either era; its calls share a session if the era has sessions."""
     return Caller(at, request.param, await open_session(at) if request.param == LEGACY else {})
 
 
@@ -167,7 +167,7 @@ async def test_a_session_can_cancel_a_request_by_its_id_after_it_has_disconnecte
 
 
 async def test_a_request_whose_cancellation_arrives_first_is_not_executed(runs: SlowRuns, at: Running) -> None:
-    """They travel on different connections, of which a busy server may serve the second first."""
+    """The two messages use different connections, and a busy server may serve the second connection first."""
     caller, other = [Caller(at, LEGACY, await open_session(at)) for _ in range(2)]
     await caller.cancel(1)
     assert (await caller.get_run(1, "r1"))["error"]["code"] == REQUEST_CANCELLED
@@ -251,7 +251,7 @@ async def test_a_refused_request_does_not_displace_a_request_in_progress() -> No
 
 
 async def test_long_ids_are_not_remembered(at: Running) -> None:
-    """An id may be as long as a message, so a few thousand of them would fill the memory."""
+    """An id may be as long as a message, so a few thousand ids would fill the memory."""
     app = httpx.ASGITransport(MessageReader(MessageIds(at.service.servers), 3_000_000))
     headers = {**ACCEPT, SESSION: "unknown", "mcp-protocol-version": LEGACY}
     async with httpx.AsyncClient(transport=app, base_url="http://127.0.0.1") as http:

@@ -1,4 +1,4 @@
-"""The body of a request: what is not a JSON-RPC message is refused with a short error, and opens no session."""
+"""Request bodies: anything but a JSON-RPC message is refused with a short error and opens no session."""
 
 import json
 

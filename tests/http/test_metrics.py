@@ -1,4 +1,4 @@
-"""Metrics: what a Prometheus reads after known calls."""
+"""Metrics: values that Prometheus reads after known calls."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -160,7 +160,7 @@ async def scraped() -> AsyncIterator[str]:
         assert at.service.metrics
         with at.service.metrics.serve("127.0.0.1", 0) as (host, port):
             yield (await at.http.get(f"http://{host}:{port}/metrics")).text
-            assert (await at.get("/metrics")).status_code == 404, "not where callers can read them"
+            assert (await at.get("/metrics")).status_code == 404, "callers cannot read the metrics"
         with pytest.raises(httpx.ConnectError):
             await at.http.get(f"http://{host}:{port}/metrics")
 

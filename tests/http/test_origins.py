@@ -26,7 +26,7 @@ async def opened(at: Running, era: str, **headers: str) -> httpx.Response:
 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0"], scope="module")
 async def guarded(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Running]:
-    """A service that is reached by names of its own, bound to loopback or to every address."""
+    """A service with allowed host names, bound to loopback or to every address."""
     async with upstream.serving({}) as api:
         config = configured(api, allowed_hosts=HOSTS, allowed_origins=ORIGINS)
         async with running(config, host=request.param) as at:

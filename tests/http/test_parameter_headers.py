@@ -1,4 +1,4 @@
-"""Headers that repeat arguments of a call (`Mcp-Param-*`, protocol 2026-07-28), which proxies route by."""
+"""Headers that repeat arguments of a call for proxies (`Mcp-Param-*`, protocol 2026-07-28)."""
 
 from typing import Annotated
 

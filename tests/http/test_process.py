@@ -1,4 +1,4 @@
-"""The HTTP service as a process: signals, addresses that are taken, half-open connections, and its audit log."""
+"""The HTTP service as a process: signals, addresses in use, half-open connections, and its audit log."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Profiles: whose credential, project and tools a caller is served with, and that none sees anything of another's."""
+"""Profiles: each caller uses the credential, project and tools of its profile, and sees nothing of another profile."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,7 +81,7 @@ async def test_each_caller_is_served_from_the_api_of_their_profile_alone(service
         assert f"project-of-{tenant.name}" in said[tenant.name]
         assert stranger.name not in said[tenant.name]
         assert tenant.credentials == {f"Bearer {tenant.credential}"}
-        assert any(f"interaction={tenant.name}-id" in query for query in tenant.queries), "the name is theirs as well"
+        assert any(f"interaction={tenant.name}-id" in query for query in tenant.queries), "the tenant's name"
         assert stranger.name not in str(tenant.queries)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP protocol of a connection: how headers are read, and the requests that are refused before the application."""
+"""The HTTP protocol of a connection: parsing of headers, and requests refused before the application."""
 
 from urllib.parse import urlsplit
 
@@ -30,9 +30,9 @@ async def echo_after_the_body(scope: Scope, receive: Receive, send: Send) -> Non
 
 
 async def answer_to(*parts: str | anyio.Event, app: ASGIApp = echo) -> str:
-    """Return all that the server sends for a request in these parts, until it closes the connection.
+    """Send a request in parts and return the whole response, up to the end of the connection.
 
-    An event is waited for.
+    An event delays the parts after it until it is set.
     """
     async with listening(lambda _: app, http=HttpProtocol) as url:
         at = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Scopes: a caller who may only read sees no tool that executes, and a call of it is refused with a message."""
+"""Scopes: a read-only caller sees no tool that executes runs, and a call of such a tool is refused with a message."""
 
 import re
 from collections.abc import AsyncIterator
@@ -129,7 +129,7 @@ async def test_a_reader_follows_the_runs_of_others(service: Service, mode: str) 
 
 
 def waiting_to_be_started() -> Replies:
-    """An API whose one run is executed when its stream is opened."""
+    """Return the replies of an API whose only run executes when its stream is opened."""
     run = [reply({"id": "r1", "status": status}) for status in ("created", "created", "completed")]
     return {"GET /runs/r1": run, "GET /runs/r1/stream": events(chunk("Hello"), CLOSE)}
 

@@ -1,4 +1,4 @@
-"""Neither what callers present nor the API's credential in anything emitted; and the API sees nothing of callers."""
+"""No output contains the credentials of callers or of the API, and the API receives no credentials of callers."""
 
 import json
 import sys
@@ -59,7 +59,7 @@ async def by_jwt(_: Path) -> AsyncIterator[Callers]:
 
 
 def settings(api: str, auth: dict[str, Any]) -> dict[str, Any]:
-    """A configuration that logs all there is to log."""
+    """Return a configuration that logs everything."""
     return {
         "log_level": "debug",
         "api": {"base_url": f"{api}/api/v1", "auth": {"value": CREDENTIAL}, "max_retries": 0},
@@ -68,7 +68,7 @@ def settings(api: str, auth: dict[str, Any]) -> dict[str, Any]:
 
 
 class Server:
-    """The server as a process, and all that it logs."""
+    """The server as a process, and its log."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -77,7 +77,7 @@ class Server:
         self._ready = anyio.Event()
 
     async def read_log(self) -> None:
-        """Read what it logs until it ends."""
+        """Read the log until the server ends."""
         assert self.process.stderr
         async for text in TextReceiveStream(self.process.stderr):
             self.log += text
@@ -86,7 +86,7 @@ class Server:
                 self._ready.set()
 
     async def ready(self) -> None:
-        """Wait until it can be called."""
+        """Wait until the server can be called."""
         await self._ready.wait()
 
 
@@ -96,7 +96,7 @@ async def test_no_credential_is_emitted_or_forwarded(tmp_path: Path, mode: str, 
     shown: list[str] = []
 
     async def careless(request: Request) -> Response:
-        """An API that repeats the credential in its own error, after one good answer."""
+        """Answer once, then repeat the credential in an error."""
         shown.append(f"{request.url} {request.headers.items()} {await request.body()!r}")
         said = f"bad token {request.headers['authorization']}"
         return JSONResponse([{"id": "r1"}]) if len(shown) == 1 else JSONResponse({"message": said}, 401)
@@ -129,11 +129,11 @@ async def test_no_credential_is_emitted_or_forwarded(tmp_path: Path, mode: str, 
             process.terminate()
         emitted.append(server.log)
     everything = "".join("".join(emitted).split())
-    assert '"level":"debug"' in everything, "the log was on"
+    assert '"level":"debug"' in everything, "debug logs are on"
     assert "acallerwasrefused" in everything, "refusals are logged"
     for secret in (callers.good, callers.bad, CREDENTIAL):
         assert secret not in everything
-        assert secret.split(".")[-1] not in everything, "nor the signature of one"
+        assert secret.split(".")[-1] not in everything, "not even the signature of a token"
     assert len(shown) > 1
     for text in shown:
         assert CREDENTIAL in text

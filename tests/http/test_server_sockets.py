@@ -1,4 +1,4 @@
-"""Sockets of the server: a burst of connections does not wait for as many turns of the event loop."""
+"""Sockets of the server: a burst of connections is accepted within a few turns of the event loop."""
 
 import asyncio  # noqa: TID251 - servers of the event loop itself, as uvicorn starts them
 import socket

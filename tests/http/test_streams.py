@@ -1,4 +1,4 @@
-"""Streams through everything that stands before the endpoint: they flow, and end where their caller leaves."""
+"""Streams through all middleware: text arrives immediately, and a stream ends when its caller leaves."""
 
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ def headers(key: str) -> dict[str, str]:
 
 
 def everything(api: Upstream, folder: Path) -> Config:
-    """A configuration in which nothing that stands before the endpoint is left out."""
+    """Return a configuration with all middleware in front of the endpoint."""
     auth = BearerAuthSettings(kind="bearer", keys_file=folder / "keys.json")
     return configured(api, auth=auth, metrics="127.0.0.1:0", rate_limit=1_000, allowed_origins=(ORIGIN,))
 

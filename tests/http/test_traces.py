@@ -1,4 +1,4 @@
-"""Traces: the caller's goes on through the call to the request to the Runs API, and holds no secret."""
+"""Traces: the trace of the caller continues to the request to the Runs API, and contains no secret."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -28,14 +28,14 @@ TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
 
 
 class Heard:
-    """An answer that remembers the headers it was asked with."""
+    """A reply that records the headers of the requests."""
 
     def __init__(self, answer: Reply) -> None:
         self.headers: list[Mapping[str, str]] = []
         self._answer = answer
 
     async def __call__(self, request: Request) -> Response:
-        """Answer."""
+        """Record the headers and reply."""
         self.headers.append(request.headers)
         return await self._answer(request)
 
@@ -45,7 +45,7 @@ def named(exporter: InMemorySpanExporter, name: str) -> Sequence[ReadableSpan]:
 
 
 def lineage(span: ReadableSpan) -> tuple[str, str, str]:
-    """The trace, the span and its parent, as `traceparent` writes them."""
+    """Return the ids of the trace, the span and its parent, in the form of `traceparent`."""
     assert span.context
     return (
         f"{span.context.trace_id:032x}",
@@ -76,7 +76,7 @@ async def test_a_client_that_traces_itself_is_the_parent(exporter: InMemorySpanE
     [asked], [called], [sent] = (
         named(exporter, name) for name in ("MCP send tools/call list_runs", "tools/call list_runs", "GET /runs")
     )
-    assert lineage(called)[::2] == lineage(asked)[:2], "what the message says goes before what its request says"
+    assert lineage(called)[::2] == lineage(asked)[:2], "the trace in the message wins over that in the headers"
     assert lineage(sent)[::2] == lineage(called)[:2]
 
 
@@ -102,7 +102,7 @@ async def test_each_attempt_has_a_span_with_its_outcome_and_no_secret(
 
 @asynccontextmanager
 async def collecting() -> AsyncIterator[tuple[Upstream, list[bytes]]]:
-    """A collector of traces, and what it is sent."""
+    """A collector of traces, and the exports that it receives."""
     received: list[bytes] = []
 
     async def keep(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Several workers at one port: what `--workers` needs, and sessions that any worker can be asked for.
+"""Several workers at one port: requirements of `--workers`, and sessions that every worker serves.
 
 `tests/deploy/workers.py` starts real processes.
 """
@@ -84,7 +84,7 @@ def test_settings_that_workers_cannot_serve_are_refused_at_the_start(
 
 @asynccontextmanager
 async def worker(config: Config, number: int, ports: Sequence[int]) -> AsyncIterator[str]:
-    """The URL of a worker."""
+    """Run a worker and yield its URL."""
     service = build_service(config, host="127.0.0.1")
     async with (
         SessionForwarder(service.app, number, ports) as app,
@@ -95,7 +95,7 @@ async def worker(config: Config, number: int, ports: Sequence[int]) -> AsyncIter
 
 @asynccontextmanager
 async def two_workers(config: Config) -> AsyncIterator[list[Endpoint]]:
-    """Two workers of a service in this process. Each has a port of its own, so that a test can choose the worker."""
+    """Two workers of a service in this process, each with its own port, by which a test chooses the worker."""
     ports = list[int]()
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_client())
@@ -106,7 +106,7 @@ async def two_workers(config: Config) -> AsyncIterator[list[Endpoint]]:
 
 
 class InTurn(httpx2.AsyncHTTPTransport):
-    """Sends each request to another worker than the request before it."""
+    """A transport that sends requests to the workers in turn."""
 
     def __init__(self, workers: Sequence[Endpoint]) -> None:
         super().__init__(verify=WITHOUT_AUTHORITIES)
@@ -172,7 +172,7 @@ async def test_the_stream_of_a_session_can_be_read_at_another_worker() -> None:
 
 
 async def first_data(stream: httpx.Response) -> str:
-    """Return the data of the first event that has any."""
+    """Return the data of the first event with data."""
     async for line in stream.aiter_lines():
         if data := line.removeprefix("data:").strip() if line.startswith("data:") else "":
             return data

@@ -1,4 +1,4 @@
-"""The documentation matches the table of clients, and links carry the command."""
+"""The documentation matches the table of clients, and links contain the command."""
 
 import json
 import re

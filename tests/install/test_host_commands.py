@@ -1,4 +1,4 @@
-"""The clients' own commands: which arguments they receive, and what happens when they fail."""
+"""The clients' own commands: their arguments, and the effects of their failures."""
 
 import json
 import sys

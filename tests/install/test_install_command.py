@@ -1,4 +1,4 @@
-"""`runs-mcp install` as a person runs it."""
+"""`runs-mcp install` from the command line."""
 
 import json
 import os

@@ -28,7 +28,7 @@ SERVERS = some.dictionaries(NAMES, OBJECTS, max_size=3)
 
 
 class Editor:
-    """Writes values with spaces, comments and trailing commas wherever they are allowed."""
+    """A writer of values with spaces, comments and trailing commas wherever they are allowed."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -56,7 +56,7 @@ EDITORS = some.integers(0, 2**32).map(lambda seed: Editor(Random(seed)))
 
 
 def survives(before: str, after: str) -> bool:
-    """Return whether `after` contains all characters of `before`, in the same order."""
+    """Return true if `after` contains all characters of `before`, in the same order."""
     rest = iter(after)
     return all(character in rest for character in before)
 

@@ -1,4 +1,4 @@
-"""Operations that are closed to a credential, or answer oddly."""
+"""Operations that are closed to a credential, or have unusual answers."""
 
 from itertools import combinations
 from pathlib import Path
@@ -46,7 +46,7 @@ async def test_a_closed_operation_answers_in_the_form_of_the_platform() -> None:
         assert response.json() == {"error": "Not Found", "status": 404, "message": "Not Found"}
 
 
-async def test_an_operation_can_answer_anything() -> None:
+async def test_a_fixed_answer_has_any_status_body_and_headers() -> None:
     page = FixedAnswer(
         status=502, body="<html>Bad gateway</html>", media_type="text/html", headers={"retry-after": "7"}
     )

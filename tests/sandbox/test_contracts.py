@@ -1,4 +1,4 @@
-"""The two contracts: without a version header the reference document's, with today's the strict one."""
+"""The two contracts: the reference document's without a version header, the strict one with the newest version."""
 
 from typing import Any
 
@@ -91,7 +91,7 @@ async def test_lists_omit_the_prompt(api: httpx.AsyncClient) -> None:
     assert "prompt" not in run
 
 
-async def test_a_null_in_a_filter_is_part_of_the_filter(api: httpx.AsyncClient) -> None:
+async def test_a_null_in_a_filter_is_a_condition(api: httpx.AsyncClient) -> None:
     response = await api.post("/runs/find", json={"query": {"parent": None}, "limit": 3}, headers=TODAY)
     assert response.status_code == 200
     assert len(response.json()) == 3

@@ -116,7 +116,7 @@ async def test_an_environment_in_use_by_a_published_interaction_is_not_deleted(a
     assert await answered(await api.delete(f"/environments/{BEDROCK}")) == {"id": BEDROCK}
     assert (await api.get(f"/environments/{BEDROCK}")).status_code == 404
     runs = await answered(await api.get("/runs", params={"environment": BEDROCK}))
-    assert runs  # runs remain
+    assert runs  # its runs remain
 
 
 async def test_only_drafts_migrate_to_another_environment(api: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""The execution of runs, in the manner of the platform."""
+"""The execution of runs, as on the platform."""
 
 import sqlite3
 import sys
@@ -245,7 +245,7 @@ anyio.run(main)
         assert run["status"] == "failed"
         assert run["error"]["code"] == "interrupted"
         listed = (await api.get("/runs", params={"limit": 100})).json()
-        assert len(listed) == 6, "nothing is seeded into a file that has runs"
+        assert len(listed) == 6, "a file that has runs gets no sample runs"
     with sqlite3.connect(file) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()

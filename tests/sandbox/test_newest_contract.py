@@ -49,7 +49,7 @@ async def search(today: httpx.AsyncClient, query: JsonObject | None = None, **bo
 
 
 def searches(body: JsonObject, today: int = 200) -> Row:
-    """Return a search, which the older contract takes whatever it holds."""
+    """Return a search; the older contract accepts any body."""
     return Row("POST", "/runs/search", today, body)
 
 
@@ -198,7 +198,7 @@ async def test_an_upper_case_status_is_a_400_in_lists(today: httpx.AsyncClient, 
     assert (await today.get(path, params={"status": "failed"})).status_code == 200
 
 
-async def test_a_whole_number_may_be_written_with_a_point(today: httpx.AsyncClient) -> None:
+async def test_a_whole_number_may_have_a_decimal_point(today: httpx.AsyncClient) -> None:
     assert len(await search(today, limit=2.0, offset=1.0)) == 2
 
 

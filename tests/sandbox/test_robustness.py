@@ -55,7 +55,7 @@ async def test_a_malformed_version_means_the_reference_document(api: httpx.Async
         ("SummarizeText", {"text": "One bee. Two bees.", "sentences": 5.0}, "One bee. Two bees."),
     ],
 )
-async def test_a_whole_number_may_be_written_with_a_point(
+async def test_a_whole_number_may_have_a_decimal_point(
     api: httpx.AsyncClient, interaction: str, data: JsonObject, result: str
 ) -> None:
     assert (await create(api, interaction, data))["result"] == result
@@ -103,7 +103,7 @@ async def test_concurrent_creates_never_exceed_the_limit() -> None:
             for _ in range(6):
                 posts.start_soon(post, posts)
         assert refused == [429] * 4
-        assert len(await answered(await api.get("/runs"))) <= 2, "what was refused was not made"
+        assert len(await answered(await api.get("/runs"))) <= 2, "a refused create makes no run"
 
 
 async def test_a_stream_above_the_limit_of_runs_starts_no_run() -> None:

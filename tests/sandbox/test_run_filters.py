@@ -167,7 +167,7 @@ def test_the_tables_of_an_old_file_are_rebuilt_from_its_documents(
     old.execute("INSERT INTO words (rowid, prompt) VALUES (4, 'bee')")
     old.commit()
     old.close()
-    for _ in range(2):  # rebuilt, then opened as it is
+    for _ in range(2):  # first rebuilt, then opened unchanged
         store = RunStore(file)
         only = Filters(statuses=["failed"], tags=["a"], text="bee")
         assert [run["id"] for run in store.page(only, limit=10)] == ["r1"]

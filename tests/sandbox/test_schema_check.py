@@ -57,7 +57,7 @@ async def test_requests_and_signals_are_handled_during_endless_schema_checks(nam
     async with sandbox_process("--runs", "1") as (url, process), signed_in(url) as client:
 
         async def post() -> None:
-            with contextlib.suppress(httpx.TransportError):  # the end of the process cuts the request off
+            with contextlib.suppress(httpx.TransportError):  # the end of the process breaks the connection
                 await client.post("/runs", json=body)
 
         async with anyio.create_task_group() as tasks:
@@ -72,7 +72,7 @@ async def test_requests_and_signals_are_handled_during_endless_schema_checks(nam
 
 
 async def _processing(client: httpx.AsyncClient, count: int) -> None:
-    """Wait until so many runs are executing."""
+    """Wait until at least `count` runs are executing."""
     with anyio.fail_after(30):
         while True:
             runs: Any = (await client.get("/runs", params={"status": "processing"})).json()

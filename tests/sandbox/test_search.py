@@ -17,7 +17,7 @@ VERTEX = "66b2f0c2e4b0a1b2c3d4e003"
 
 @pytest.fixture(scope="module")
 async def library(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A sandbox with three runs of known words."""
+    """A sandbox with three runs that contain known words."""
     async with sandbox(SandboxOptions(seed_runs=0)) as client:
         await create(client, "SummarizeText", {"text": "The zebra crosses. It is quick."}, tags=["animals", "one"])
         await create(client, "ExtractContacts", {"text": "Write to Zo\u00eb at zoe@example.com."}, tags=["mail", "one"])

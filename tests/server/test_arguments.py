@@ -1,4 +1,4 @@
-"""Bad input: each is refused with a message that names the argument, and nothing is sent."""
+"""Invalid arguments: each is refused with a message that names the argument, and nothing is sent."""
 
 import pytest
 
@@ -90,7 +90,7 @@ NOT_AN_ID = "not a run id (up to 200 letters, digits and the characters - _ . : 
 async def test_an_invalid_argument_is_rejected_by_name_and_nothing_is_sent(
     connect: Connect, tool: str, arguments: dict[str, object], names: str, says: str
 ) -> None:
-    # No server listens there: had anything been sent, the answer would be that the API cannot be reached.
+    # No server listens at this address: a request would be answered with a failure to connect.
     async with connect(Config(api=ApiSettings.model_validate(NOBODY))) as client:
         answer = await call(client, tool, **arguments)
     assert answer.failed
@@ -113,7 +113,7 @@ async def test_lists_are_accepted_as_models_write_them(
     async with connect(Config(api=ApiSettings.model_validate(NOBODY))) as client:
         answer = await call(client, "search_runs", **arguments)
     assert answer.failed
-    assert "cannot be reached" in answer.text, f"as {sent}, it was sent"
+    assert "cannot be reached" in answer.text, f"{sent} was sent"
 
 
 TOOLS = {one.name: one for one in OPERATIONS}

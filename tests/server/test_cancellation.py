@@ -1,4 +1,4 @@
-"""A caller that cancels or disconnects: what was asked of the API for it is closed, not left to run its course."""
+"""A caller that cancels or disconnects: the requests to the API for its call are closed at once."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ PROMISED_S = 1
 
 
 class Endless:
-    """A request that is never answered, and knows when it came and when its caller left."""
+    """A reply that never comes, with events for the arrival of the request and the departure of the caller."""
 
     def __init__(self) -> None:
         self.came, self.left = anyio.Event(), anyio.Event()
@@ -83,7 +83,7 @@ async def test_a_cancelled_aggregate_asks_the_api_for_nothing_more_and_is_never_
 
 @asynccontextmanager
 async def served(api: Upstream) -> AsyncIterator[Peer]:
-    """A server in front of `api`, in a process of its own, past its handshake."""
+    """A server in front of `api`, in a separate process, after its handshake."""
     environment = {**CLEAN, "RUNS_MCP_API__BASE_URL": f"{api.url}/api/v1", "RUNS_MCP_API__AUTH__VALUE": TOKEN}
     async with started(("-m", "runs_mcp", "serve"), environment) as peer:
         yield peer

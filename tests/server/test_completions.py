@@ -1,4 +1,4 @@
-"""Completing the arguments of prompts and the variables of templates."""
+"""Completion of the arguments of prompts and the variables of templates."""
 
 import pytest
 from mcp.client import Client

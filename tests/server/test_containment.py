@@ -52,7 +52,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 
 def unquoted(text: str) -> list[str]:
-    """The lines outside of fences, by anything that may end a line."""
+    """Return the lines outside fences, split at every kind of line end."""
     lines, fence = [], ""
     for line in text.splitlines():
         if fence or line.startswith("```"):
@@ -71,7 +71,7 @@ async def test_hostile_text_never_starts_a_line_of_an_answer(
         answer = await call(client, tool, **arguments)
         after = await client.list_tools(cache_mode="bypass")
     lines = unquoted(answer.text)
-    assert any(ORDER in line for line in lines), "the text is there, as part of a line"
+    assert any(ORDER in line for line in lines), "the text is part of a line"
     assert not [line for line in lines if line.strip().startswith(ORDER)]
     assert not any("\x1b" in line for line in lines)
     assert before == after

@@ -1,4 +1,4 @@
-"""The limit of started runs: what counts, what is refused, and when creating is possible again."""
+"""The limit of started runs: calls that count, calls that are refused, and the time until the next create."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -75,7 +75,7 @@ WHERE: dict[str, Callable[[Any], dict[str, Any]]] = {
     "run_ids": lambda ids: {"_id": {"$in": ids}},
     "workflow_run_ids": lambda ids: {"workflow.run_id": {"$in": ids}},
 }
-"""The condition of a MongoDB filter that means the same as a filter."""
+"""The MongoDB condition equivalent to each filter."""
 
 
 @pytest.fixture(scope="module", params=[(), ("find", "facets")], ids=["open", "find and facets closed"])
@@ -233,7 +233,7 @@ def sums(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def reported(used: Sequence[dict[str, Any]], name: str) -> int | None:
-    """Return the sum of a number of tokens; None if no run reports it."""
+    """Return the sum of a count of tokens; None if no run reports the count."""
     return sum(one.get(name, 0) for one in used) if any(name in one for one in used) else None
 
 

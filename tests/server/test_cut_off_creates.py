@@ -157,7 +157,7 @@ async def test_a_call_waits_for_its_cancellation_behind_its_repeat() -> None:
     assert not reached
 
 
-async def test_an_equal_call_that_goes_on_is_another_call() -> None:
+async def test_an_equal_call_does_not_share_the_creates_of_a_call_in_progress() -> None:
     creates = CutOffCreates(60, settle_s=0)
     async with creates.kept(started(), stayed):
         assert not await taken(creates)

@@ -1,4 +1,4 @@
-"""A Runs API that hangs: each call answers by its deadline, and a create that was sent goes on without its caller."""
+"""A Runs API that hangs: each call answers by its deadline, and a sent create continues without its caller."""
 
 from functools import partial
 from typing import Any
@@ -51,7 +51,7 @@ def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Hanging:
-    """A reply that does not come before it is released."""
+    """A reply that waits until it is released."""
 
     def __init__(self, answer: Any = None) -> None:
         self.came, self.go = anyio.Event(), anyio.Event()
@@ -64,7 +64,7 @@ class Hanging:
 
 
 async def leave_a_create(client: Client, create: Hanging) -> None:
-    """Cancel a call of `create_run` once its request has arrived, and then let the API answer."""
+    """Cancel a call of `create_run` once the API has received its request, then let the API answer."""
     async with anyio.create_task_group() as callers:
         callers.start_soon(lambda: call(client, "create_run", interaction="i"))
         await create.came.wait()
@@ -82,7 +82,7 @@ async def hang(_: Request) -> Response:
 
 
 class Opened:
-    """A stream that ends at once, and tells that it was opened."""
+    """A stream that ends at once and sets an event when it is opened."""
 
     def __init__(self) -> None:
         self.event = anyio.Event()

@@ -24,7 +24,7 @@ SAID = {"text": "I love it"}
 
 @pytest.fixture(params=["composable", "vertesia"])
 async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Client]:
-    """A client of a server that wants each create confirmed, which a dry run never is, in both editions of the API."""
+    """A client in both editions of the API; the server requires confirmation of creates, but never of dry runs."""
     api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": request.param}))
     config = Config.model_validate({"api": api, "server": {"confirm_create": True, "create_limit": {"per_hour": 1}}})
     async with Client(build_server(config).mcp, client_info=PATIENT) as connected:

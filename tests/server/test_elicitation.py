@@ -30,7 +30,7 @@ CREATE = {"interaction": "ExtractContacts", "data": {"text": "Ann is ann@example
 
 
 class Person:
-    """Answers forms as scripted: by key what to choose; a key that is not there is declined."""
+    """A person who answers each form with the choice for its key, and declines forms with another key."""
 
     def __init__(self, **choices: str) -> None:
         self.asked: list[ElicitRequestFormParams] = []
@@ -53,7 +53,7 @@ async def asking(config: Config, mode: str, person: Any) -> AsyncIterator[Client
 
 @pytest.fixture
 def confirming(config: Config) -> Config:
-    """A configuration whose operator wants each create confirmed."""
+    """A configuration that requires a confirmation of each create."""
     return config.model_copy(update={"server": config.server.model_copy(update={"confirm_create": True})})
 
 
@@ -166,7 +166,7 @@ def responds(action: Literal["accept", "decline", "cancel"], **content: str) -> 
 
 
 async def hangs(*_: Any) -> ElicitResult:
-    """Wait like a person who has gone home."""
+    """Never answer, like a person who has left."""
     await anyio.sleep_forever()
     raise AssertionError
 
@@ -211,13 +211,13 @@ async def test_an_error_names_a_confirmation_that_cannot_be_asked_for(
     assert "No run was created" in answer.text
 
 
-async def test_accepting_the_form_without_content_is_agreement(confirming: Config, mode: str) -> None:
+async def test_accepting_a_form_without_content_confirms_the_create(confirming: Config, mode: str) -> None:
     async with asking(confirming, mode, responds("accept")) as client:
         answer = await call(client, "create_run", **CREATE)
     assert answer.structured["status"] == "completed"
 
 
-async def test_a_name_that_was_accepted_without_content_is_no_answer(config: Config, mode: str) -> None:
+async def test_accepting_a_form_without_content_chooses_no_name(config: Config, mode: str) -> None:
     async with asking(config, mode, responds("accept")) as client:
         answer = await call(client, "list_runs", environment="Staging")
     assert answer.failed
@@ -232,7 +232,7 @@ async def unstarted(config: Config) -> str:
 
 
 async def status_of(config: Config, run_id: str) -> str | None:
-    """Return the status of a run, asked of the API itself."""
+    """Return the status of a run, read from the API."""
     async with runs_api.connect(config.api) as runs:
         return (await runs.get_run(run_id)).status
 
@@ -268,8 +268,8 @@ Send = Callable[..., Awaitable[dict[str, Any]]]
 
 @asynccontextmanager
 async def modern(config: Config, *extensions: ClientExtension) -> AsyncIterator[Send]:
-    """Yield a function that sends one `tools/call` of 2026-07-28 and returns its result as it is on the wire."""
-    unasked: Any = refuses  # declares that forms can be shown; the questions are read off the wire instead
+    """Yield a function that sends one `tools/call` of 2026-07-28 and returns its raw result."""
+    unasked: Any = refuses  # declares elicitation; the test reads the questions from the raw results
     async with Client(
         build_server(config).mcp, elicitation_callback=unasked, extensions=extensions, client_info=PATIENT
     ) as client:
@@ -289,7 +289,7 @@ async def modern(config: Config, *extensions: ClientExtension) -> AsyncIterator[
 
 
 class Wire(RootModel[dict[str, Any]]):
-    """A result as it is on the wire."""
+    """A raw result."""
 
 
 async def test_an_unsolicited_answer_confirms_nothing(confirming: Config) -> None:

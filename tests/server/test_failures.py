@@ -1,4 +1,4 @@
-"""Every failure is one paragraph: the cause, the effect of a call that could have one, and the next step."""
+"""Every failure is one paragraph: the cause, the effect of a call that could change something, and the next step."""
 
 import pytest
 from pydantic import TypeAdapter

@@ -1,6 +1,6 @@
-"""Streams that go wrong: the call ends with the final run, and no piece is shown twice, cut or out of order.
+"""Faulty streams: the call ends with the final run, and no piece is shown twice, cut or out of order.
 
-Where a stream breaks off, what is missing of the text comes from the final run, if that goes on where the text ended.
+After a stream breaks, the rest of the text comes from the final run, if the final text starts with the shown text.
 """
 
 from itertools import pairwise

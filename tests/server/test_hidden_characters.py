@@ -1,4 +1,4 @@
-"""Invisible characters, and characters that reorder visible text, are escaped wherever people read an answer."""
+"""Invisible characters, and characters that reorder visible text, are escaped in every answer that people read."""
 
 import pytest
 

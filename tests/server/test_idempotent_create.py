@@ -1,4 +1,4 @@
-"""Creating without fear: a lost answer is found again, a repeated request makes no second run."""
+"""Idempotent creates: the run of a lost answer is found again, and a repeated request creates no second run."""
 
 from typing import Any
 

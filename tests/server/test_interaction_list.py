@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 async def beside(
     *, closed: Sequence[str] = (), odd: bool = False, runs: int = 20, edition: str = "composable", **server: object
 ) -> AsyncIterator[Client]:
-    """Give a client of a server in front of a sandbox of its own."""
+    """Yield a client of a server in front of a new sandbox."""
     options = SandboxOptions(seed_runs=runs, odd_interactions=odd, answers=closed_operations(closed))
     async with running(options) as sandbox:
         api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": edition}))

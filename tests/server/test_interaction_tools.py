@@ -1,4 +1,4 @@
-"""Tools of single interactions: what is offered, what a call sends, and how changes are told."""
+"""Tools of single interactions: the offered tools, the requests of their calls, and notifications of changes."""
 
 import json
 import re
@@ -32,7 +32,7 @@ EVERYTHING = {"include": ["*"]}
 
 @pytest.fixture(scope="module")
 async def odd_sandbox(anyio_backend: str) -> AsyncIterator[Sandbox]:
-    """A sandbox with difficult interactions as well."""
+    """A sandbox that also has difficult interactions."""
     async with running(SandboxOptions(odd_interactions=True)) as started:
         yield started
 
@@ -41,7 +41,7 @@ async def odd_sandbox(anyio_backend: str) -> AsyncIterator[Sandbox]:
 async def beside(
     sandbox: Sandbox, selected: dict[str, Any], mode: str = "auto", edition: str = "composable", **server: Any
 ) -> AsyncIterator[Client]:
-    """Give a client of a server with tools for the selected interactions."""
+    """Yield a client of a server with tools for the selected interactions."""
     api = sandbox_api(sandbox.url, ApiSettings.model_validate({"edition": edition}))
     config = Config.model_validate({"api": api, "server": {"interaction_tools": selected, **server}})
     async with Client(build_server(config).mcp, mode=mode, client_info=PATIENT) as client:
@@ -258,7 +258,7 @@ def interaction(name: str, fields: list[str]) -> dict[str, Any]:
 async def serving_interactions(
     *inputs: list[str], later: Sequence[list[str]] = (), change: anyio.Event | None = None
 ) -> AsyncIterator[Config]:
-    """Give the configuration of an API with an interaction for each input, and those of `later` after `change`."""
+    """Yield the configuration of an API with an interaction for each input, and after `change` those of `later`."""
 
     async def export(_: Request) -> Response:
         known = [*inputs, *(later if change and change.is_set() else ())]
@@ -385,7 +385,7 @@ def keywords(schema: dict[str, Any]) -> set[str]:
 
 
 def filled(schema: dict[str, Any]) -> Any:
-    """Return the emptiest value of a strict schema, which is what a model writes for options that it does not want."""
+    """Return the emptiest value of a strict schema, which models write for unwanted options."""
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):
@@ -402,7 +402,7 @@ def filled(schema: dict[str, Any]) -> Any:
 
 
 async def test_the_tools_work_in_strict_mode(sandbox: Sandbox) -> None:
-    """Every field is required there, so that a model writes empty values for those it does not want."""
+    """Strict mode requires every field, so models write empty values for unwanted fields."""
     given: dict[str, dict[str, Any]] = {
         "run_translate_note": {"note": "Hi", "language": "de"},
         "run_summarize_text": {"text": "One. Two."},

@@ -176,7 +176,7 @@ async def test_the_next_call_of_find_is_short_and_can_be_copied(client: Client) 
 
 
 def _arguments(written: str) -> dict[str, Any]:
-    """Return the arguments of a call that a model would copy."""
+    """Return the arguments of the call that the text contains."""
     inside = written.partition("(")[2].removesuffix(")")
     arguments: dict[str, Any] = {}
     while inside:

@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture
 async def waiting() -> AsyncIterator[Config]:
-    """A configuration for an API that asks once to be asked again."""
+    """A configuration for an API that asks once for a retry."""
     busy = reply({"message": "busy"}, 503, {"retry-after": "0"})
     async with upstream.serving({"GET /runs": [busy, reply([])]}) as api:
         yield Config(api=api.api.model_copy(update={"max_retries": 1}))

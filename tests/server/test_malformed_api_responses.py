@@ -1,4 +1,4 @@
-"""An API that answers nonsense: every call gets words, and the next good answer is taken as if nothing had been."""
+"""Malformed responses of the API: every call gets a readable answer, and the next valid response is used normally."""
 
 import random
 from typing import Any

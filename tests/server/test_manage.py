@@ -1,4 +1,4 @@
-"""The tools of `server.manage`: published only on request, they change tags and delete runs, one by one."""
+"""The tools of `server.manage`: published on request only; they change tags and delete runs, one by one."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -93,7 +93,7 @@ def test_an_edition_that_cannot_change_runs_is_refused_at_the_start(config: Conf
 def test_the_credential_must_be_able_to_write_runs() -> None:
     assert all(permits({"run:read", "run:write"}, tool) for tool in MANAGED)
     assert not any(permits({"run:read", "interaction:execute"}, tool) for tool in MANAGED)
-    assert not permits({"run:write"}, "update_run"), "it reads the tags before it writes them"
+    assert not permits({"run:write"}, "update_run"), "`update_run` reads the tags before it writes them"
 
 
 async def test_tags_are_added_and_removed_and_the_tags_of_the_server_stay(

@@ -1,4 +1,4 @@
-"""Very many streams on one process: each call gets all of its own run's text, in order, and nothing of another's."""
+"""A thousand streams in one process: each call gets the whole text of its own run, in order, and no other text."""
 
 import resource
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def patient(api: Upstream) -> Config:
 
 @pytest.fixture
 def open_files() -> Iterator[None]:
-    """Room for both ends of every stream, which are in this one process."""
+    """Raise the limit of open files, since both ends of every stream are in this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8 * STREAMS)), hard))
     yield
@@ -51,7 +51,7 @@ async def test_a_thousand_streams_at_once_lose_nothing(connect: Connect) -> None
 
     async def stream(request: Request) -> Response:
         if next(opened) == STREAMS:
-            everybody.set()  # so that all of them are open at the same time
+            everybody.set()  # all streams are open at the same time
         first, *rest = map(chunk, pieces(request.url.path.split("/")[-2]))
         return await events(first, everybody, *rest, CLOSE)(request)
 

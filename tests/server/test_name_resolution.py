@@ -141,7 +141,7 @@ async def test_a_name_with_the_form_of_an_id_is_found_if_no_run_has_the_id(
     }
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, tool, interaction=LIKE_AN_ID, **arguments)
-    assert (asked[0], asked[-1]) == (False, True), "as an id first"
+    assert (asked[0], asked[-1]) == (False, True), "the name was first sent as an id"
     assert not answer.failed
     assert found in answer.text
 
@@ -411,7 +411,7 @@ async def test_a_name_is_resolved_or_refused_whichever_sources_fail(
     sources = [options, catalogue, newest]
     first = next((source for source in sources if source in ("answers", "is empty", "lacks it")), None)
     if first == "is empty" and sources.index(first) == 2:
-        first = None  # runs alone do not tell that a name does not exist
+        first = None  # runs alone do not prove that a name does not exist
     assert answer.failed == (first != "answers"), answer.text
     if first is None:
         assert "Pass the id." in answer.text or "down" in answer.text

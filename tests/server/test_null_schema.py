@@ -1,4 +1,4 @@
-"""`result_schema: null` in a call of create_run: no schema, where the edition has that."""
+"""`result_schema: null` in a call of create_run: no schema, in the edition that supports null."""
 
 from typing import Any
 

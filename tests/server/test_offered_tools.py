@@ -151,7 +151,7 @@ CALLS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("tool", "arguments"), CALLS.values(), ids=CALLS)
-async def test_an_answer_of_the_only_tool_mentions_no_other(
+async def test_an_answer_of_the_only_tool_mentions_no_other_tool(
     sandbox: Sandbox, tool: str, arguments: dict[str, Any]
 ) -> None:
     api = sandbox_api(sandbox.url, ApiSettings())

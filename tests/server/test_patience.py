@@ -1,4 +1,4 @@
-"""Clients that give up early: the wait for runs by client name, and by the argument `wait_s`."""
+"""Clients that give up early: the wait for runs depends on the name of the client and the argument `wait_s`."""
 
 import math
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ PAGE = [
 
 
 def slow_lists() -> Replies:
-    """An API that has 500 runs, and gives only the first 30 of them in time."""
+    """Return the replies of an API that has 500 runs and returns only the first 30 in time."""
     counted = reply({"total": 500})
     return {
         "POST /runs/facets": counted,
@@ -55,7 +55,7 @@ def slow_lists() -> Replies:
 async def connected(
     name: str, *, mode: str = "auto", replies: Replies = ENDLESS, **streaming: Any
 ) -> AsyncIterator[Client]:
-    """Connect a client of that name to a server in front of runs that never end."""
+    """Connect a client with a name to a server in front of runs that never end."""
     async with upstream.serving(replies) as api:
         config = Config.model_validate({"api": api.api, "streaming": streaming})
         client = Implementation(name=name, version="1")
@@ -154,7 +154,7 @@ async def test_a_call_waits_no_longer_than_the_server_allows() -> None:
 
 
 @WAITING
-async def test_no_seconds_answer_at_once(tool: str, arguments: dict[str, Any]) -> None:
+async def test_a_wait_of_zero_seconds_answers_at_once(tool: str, arguments: dict[str, Any]) -> None:
     async with connected("patient", max_wait_s=1_000) as client:
         with anyio.fail_after(30):
             answer = await call(client, tool, **arguments, wait_s=0)

@@ -58,7 +58,7 @@ def configured(sandbox: Sandbox, key: str) -> Config:
 
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the sandbox know a key for every choice of permissions."""
+    """Give the sandbox a key for every choice of permissions."""
     monkeypatch.setattr(access, "PERMISSIONS", {**PERMISSIONS, **{key_of(some): some for some in choices()}})
 
 
@@ -70,7 +70,7 @@ async def runs(sandbox: Sandbox) -> AsyncIterator[RunsClient]:
 
 
 def works(answer: Answer) -> bool:
-    """Return True if the API has permitted what a call wanted."""
+    """Return true if the API has permitted every operation of a call."""
     return not answer.failed and all("failure" not in run for run in answer.structured.get("runs", ()))
 
 

@@ -1,4 +1,4 @@
-"""Input schemas in the form that every client reads, and the data that fits them."""
+"""Plain input schemas, which every client reads, and the data that matches them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Prompts from their files."""
+"""Prompts and the files that define them."""
 
 import re
 from pathlib import Path

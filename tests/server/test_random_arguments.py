@@ -27,7 +27,7 @@ TYPICAL = some.sampled_from(["r1", "completed", "models", "2026-11-24", "yesterd
 
 @some.composite
 def calls(draw: some.DrawFn) -> tuple[str, dict[str, Any]]:
-    """A call of one of the tools, with some of its parameters set to something, and perhaps one it has not."""
+    """A call of a tool with values for some of its parameters, and perhaps for a parameter that does not exist."""
     operation = draw(some.sampled_from(OPERATIONS))
     known = sorted(operation.published.input_schema["properties"])
     names = some.sampled_from(known) | some.text(min_size=1, max_size=10)
@@ -38,10 +38,10 @@ def calls(draw: some.DrawFn) -> tuple[str, dict[str, Any]]:
 @given(calls())
 async def test_any_arguments_get_a_readable_answer(one: tuple[str, dict[str, Any]]) -> None:
     tool, arguments = one
-    # No server listens there, so valid arguments are answered by a failure to connect.
+    # No server listens at this address, so a call with valid arguments fails to connect.
     async with Client(build_server(Config(api=ApiSettings.model_validate(NOBODY))).mcp, client_info=PATIENT) as client:
         answer = await call_with(client, tool, arguments)
-    one_by_one = answer.text.split("\n")[0]  # several runs at once fail one by one
+    one_by_one = answer.text.split("\n")[0]  # several runs in a call fail one by one
     assert answer.failed or "without a run" in one_by_one or "not read" in one_by_one or "0 runs compared" in one_by_one
     assert "inside the server" not in answer.text
     assert ("Nothing was sent." in answer.text) != ("cannot be reached" in answer.text)

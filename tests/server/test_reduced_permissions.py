@@ -1,4 +1,4 @@
-"""Operations that the API closes to the credential: no tool answers otherwise than with all operations open."""
+"""Operations that the API closes to the credential: every answer agrees with the one when all are open."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ CLOSABLE: Mapping[str, tuple[Operation, ...]] = {
 }
 EVERY_TOOL = {one.name for one in OPERATIONS}
 A_RUN = "9e2a14495fe903d14d33964b"
-"""A run of every new sandbox, which makes the same runs from the same seed."""
+"""A run of every new sandbox, since the same seed gives the same runs."""
 FIND_PAGING = {"next_query", "note"}
 ALL = tuple(chain.from_iterable(CLOSABLE.values()))
 SINCE = {"created_at": {"$gte": {"$date": "2020-01-01T00:00:00Z"}, "$lte": {"$date": {"$numberLong": "4102444800000"}}}}
@@ -78,7 +78,7 @@ CHANGES: tuple[Operation, ...] = ("get_run", "update_run", "delete_run")
 
 @dataclass
 class Platform:
-    """A sandbox, and the operations that are closed at the moment."""
+    """A sandbox and its currently closed operations."""
 
     config: Config
     answers: dict[Operation, FixedAnswer] = field(default_factory=dict)
@@ -170,7 +170,7 @@ async def full(platform: Platform) -> dict[str, Answer]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
-    # Few, or all but one: a substitute is missed where its own substitutes are closed as well, or open alone.
+    # Few operations, or all but one: a missing substitute shows when its own substitutes are closed, or alone open.
     list(chain.from_iterable(combinations(CLOSABLE, size) for size in (1, 2, len(CLOSABLE) - 1))),
     ids="+".join,
 )
@@ -183,7 +183,7 @@ async def test_no_combination_of_closed_operations_makes_an_answer_false(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_with_all_of_them_closed_answers_stay_true(
+async def test_answers_stay_true_with_all_operations_closed(
     platform: Platform, full: dict[str, Answer], status: int
 ) -> None:
     async with platform.client(*ALL, status=status) as client:

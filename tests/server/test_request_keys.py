@@ -38,7 +38,7 @@ class Platform:
         self.runs: list[dict[str, Any]] = []
 
     def add(self, tags: list[str], *, later_s: float = 0, **request: Any) -> dict[str, Any]:
-        """Keep a run that is created now, or so much later."""
+        """Keep a run that is created in `later_s` seconds."""
         number, created = len(self.runs), datetime.now(UTC) + timedelta(seconds=later_s)
         interaction, data = request.get("interaction", "Review"), request.get("data", {"text": "a"})
         run = {"id": f"r{number}", "status": "completed", "created_at": created.isoformat(), "tags": tags}
@@ -77,7 +77,7 @@ async def serving(platform: Platform) -> AsyncIterator[Upstream]:
 
 
 async def create(runs: RunsClient, *, caller: str | None = None, key: str = "k", **changes: Any) -> str:
-    """Return the id of the run that a process without memory gets for a request."""
+    """Return the id of the run that a newly started process gets for a request."""
     creates = IdempotentCreate(runs, OwnRequestKeys(), UNLIMITED, tagging=True)
     request = RunRequest(tags=["mine"], **{**REQUEST, **changes})
     tags = await creates.tags_for(key, caller=caller, request=request)
@@ -245,7 +245,7 @@ async def test_callers_cannot_set_tags_of_the_server(connect: Connect) -> None:
 
 
 async def everything(client: Client) -> str:
-    """Return all that a reader learns about the runs and their tags."""
+    """Return everything that a reader receives about the runs and their tags."""
     answers = [
         await call(client, tool, **arguments)
         for tool, arguments in (

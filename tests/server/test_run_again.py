@@ -57,7 +57,7 @@ async def test_forty_failed_runs_are_repeated_in_a_single_call(client: Client) -
     assert lines[0].startswith("40 runs: 40 failed.")
     assert lines[1] == "like | id | status | took | tokens | error"
     assert len(lines) == 2 + 40
-    assert set().union(*runs) == {"like", "id", "status", "took", "error"}, "no input passes through the model"
+    assert set().union(*runs) == {"like", "id", "status", "took", "error"}, "the model receives no input"
     assert (await whole(client, runs[7]["id"]))["parameters"] == inputs[7]
 
 
@@ -208,7 +208,7 @@ Earlier = Mapping[str, Any]
 
 @asynccontextmanager
 async def beside(earlier: Earlier, create: upstream.Reply = DONE) -> AsyncIterator[tuple[Client, Upstream]]:
-    """Give a client of a server in front of an API with a good run, and with the run or refusal `earlier`."""
+    """Yield a client of a server in front of an API with a good run, and with the run or refusal `earlier`."""
     refused = earlier.get("status") if isinstance(earlier.get("status"), int) else 200
     replies: Replies = {
         "GET /runs/good": reply(GOOD),
@@ -224,7 +224,7 @@ async def beside(earlier: Earlier, create: upstream.Reply = DONE) -> AsyncIterat
 
 
 async def repeated(client: Client, **arguments: Any) -> tuple[Answer, Answer]:
-    """Return the answers to repeating the old run alone, and between two good runs."""
+    """Return the answers to repeating the old run in a call of its own, and between two good runs."""
     alone = await call(client, "create_run", like="old", **arguments)
     return alone, await call(client, "create_run", like=["good", "old", "good"], **arguments)
 

@@ -189,7 +189,7 @@ async def test_lists_and_groups_have_the_error_of_a_run_in_any_form(connect: Con
 
 @pytest.mark.parametrize("field", ["finish_reason", "workflow.run_id", "inference-profile"])
 async def test_the_values_of_any_field_of_runs_can_be_listed(connect: Connect, field: str) -> None:
-    """Which fields the API knows is not documented."""
+    """The fields that the API accepts are not documented."""
     replies = {f"GET /runs/filter-options/{field}": reply([{"id": "a", "count": 2}])}
     async with upstream.serving(replies) as api, connect(configured(api)) as client:
         answer = await call(client, "get_run_filter_options", field=field)

@@ -1,4 +1,4 @@
-"""An API that repeats the server's token, in any encoding: nothing that the process emits holds it."""
+"""An API that repeats the server's token in any encoding: no output of the process contains the token."""
 
 import base64
 import json

@@ -23,7 +23,7 @@ NAMES = {
 
 
 async def ask(client: Client, method: str, **params: Any) -> dict[str, Any]:
-    """Return the result of a request of the extension, as it came."""
+    """Return the raw result of a request of the extension."""
     request = Request[dict[str, Any], str](method=method, params=params)
     result: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
     return dict(await client.session.send_request(request, result))

@@ -1,4 +1,4 @@
-"""Creating and following runs: what arrives as progress, and what is left behind."""
+"""Creating and following runs: text as progress, final answers, and requests to the API."""
 
 import gc
 from itertools import pairwise
@@ -51,7 +51,7 @@ async def test_a_burst_of_3000_chunks_arrives_whole_in_order_and_joined(client: 
     )
     before = len(progress.messages)
     await client.list_tools(cache_mode="bypass")
-    assert len(progress.messages) == before < 1_000, "joined, and none after the result"
+    assert len(progress.messages) == before < 1_000, "pieces are joined, and none arrives after the result"
     assert progress.text == "".join(f"word{n} " for n in range(1, 3_001))
     assert answer.structured["status"] == "completed"
     assert strictly_increasing(progress.values)
@@ -201,7 +201,7 @@ async def test_stream_run_answers_at_once_for_a_run_that_has_ended(connect: Conn
 
 
 async def test_stream_run_polls_a_run_started_by_another_process(connect: Connect) -> None:
-    """A second stream might execute it again."""
+    """A second stream might execute the run again."""
     async with (
         upstream.serving({GET: [reply(PROCESSING), reply(PROCESSING), reply(DONE)]}) as api,
         connect(configured(api)) as client,
@@ -260,7 +260,7 @@ async def test_after_max_wait_the_answer_has_the_text_so_far_and_the_call_to_con
         progress = Notifications()
         ended = await call(client, "stream_run", progress=progress, run_id="r1", offset=6)
         assert ended.structured["result"] == "world"
-        assert progress.text in ("world", ""), "only what is new, if it had not ended by then"
+        assert progress.text in ("world", ""), "only new text, or none if the run had ended"
         assert api.count(STREAM) == 1
 
 
@@ -282,7 +282,7 @@ async def test_stream_run_returns_at_once_without_waiting(connect: Connect) -> N
             seen, offset = seen + look.structured["text"], look.structured["next_offset"]
             if seen == "Hello ":
                 finish.set()
-        assert seen in ("Hello ", "Hello world"), "the last words, if it had not ended by then"
+        assert seen in ("Hello ", "Hello world"), "the last words are missing only if the run had ended"
         assert api.count(STREAM) == 1
 
 

@@ -45,13 +45,13 @@ class Subscriber:
         self.client = Client(server, mode=mode, message_handler=self._hear, client_info=PATIENT)
 
     async def _hear(self, message: Any) -> None:
-        modern = self.client.protocol_version == "2026-07-28"  # which `listen` yields as well
+        modern = self.client.protocol_version == "2026-07-28"  # whose updates `listen` yields
         if isinstance(message, ResourceUpdatedNotification) and not modern:
             await self._send.send(str(message.params.uri))
 
     @asynccontextmanager
     async def subscribed(self, uri: str) -> AsyncIterator[None]:
-        """Subscribed to `uri` for the duration of the block."""
+        """Subscribe to `uri` for the duration of the block."""
         async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
             if self.client.protocol_version == "2026-07-28":
                 subscription = await stack.enter_async_context(self.client.listen(resource_subscriptions=[uri]))
@@ -69,7 +69,7 @@ class Subscriber:
             tasks.cancel_scope.cancel()
 
     def close(self) -> None:
-        """End the collecting of updates."""
+        """Stop collecting updates."""
         self._send.close()
         self.updates.close()
 
@@ -106,7 +106,7 @@ async def test_a_subscriber_is_notified_of_the_end_of_a_run_and_reads_its_result
 
 @asynccontextmanager
 async def polled_until(ends: anyio.Event) -> AsyncIterator[tuple[RunPollers, Upstream, list[str]]]:
-    """RunPollers of an API whose one run is processing until `ends`, and what they publish."""
+    """RunPollers of an API whose one run is processing until `ends`, the API, and the published URIs."""
 
     async def run(request: Request) -> Response:
         return await reply({"id": "r1", "status": "completed" if ends.is_set() else "processing"})(request)
@@ -144,13 +144,13 @@ async def test_polling_stops_after_the_last_unsubscribe() -> None:
         async with pollers.polling({"runs://r1": "r1"}):
             pass
         polls = upstream.count("GET /runs/r1")
-        while upstream.count("GET /runs/r1") == polls:  # until it is polled again for the other subscriber
+        while upstream.count("GET /runs/r1") == polls:  # polled again for the other subscriber
             await anyio.lowlevel.checkpoint()
-    assert published == []  # and the block has ended, so no poller was left in the task group
+    assert published == []  # the block has ended, so no poller remains in the task group
 
 
 async def test_the_end_of_a_connection_ends_its_subscriptions() -> None:
-    with anyio.fail_after(10):  # a poller that is left would keep the block from ending
+    with anyio.fail_after(10):  # a remaining poller would keep the block from ending
         async with polled_until(anyio.Event()) as (pollers, _, _), anyio.create_task_group() as connection:
             session = Session(pollers, connection)
             await session.subscribe("r1", "runs://r1")
@@ -206,7 +206,7 @@ async def test_the_subscriptions_of_a_connection_and_of_a_caller_are_limited(mon
 
 
 class SlowToLeave(OwnRelay):
-    """A relay that takes until `left` to pass on the end of a run."""
+    """A relay that passes on the end of a run once `left` is set."""
 
     def __init__(self) -> None:
         self.left = anyio.Event()

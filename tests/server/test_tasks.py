@@ -1,4 +1,4 @@
-"""The Tasks extension: a client that declares it gets a task for a run it would have waited for."""
+"""The Tasks extension: a client that declares the extension gets a task instead of waiting for a run."""
 
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ SLOWLY = {"interaction": "SlowWriter", "data": {"chunks": 10, "delay_ms": 20}}
 
 
 class Created(Result):
-    """A task as `tools/call` answers it."""
+    """A task as an answer of `tools/call`."""
 
     model_config = ConfigDict(extra="allow")
     result_type: Literal["task"] = "task"
@@ -37,7 +37,7 @@ class TasksClient(ClientExtension):
         self.polled: list[dict[str, Any]] = []
 
     def claims(self) -> list[ResultClaim[Created]]:
-        """Tasks."""
+        """Claim tasks."""
         return [ResultClaim(result_type="task", model=Created, resolve=self._finish)]
 
     async def _finish(self, task: Created, ctx: ClaimContext) -> CallToolResult:
@@ -50,7 +50,7 @@ class TasksClient(ClientExtension):
 
 
 async def ask(session: Any, method: str, task_id: str) -> dict[str, Any]:
-    """The answer to a request about a task, as it came."""
+    """Return the raw answer to a request about a task."""
     request = Request[dict[str, Any], str](method=method, params={"taskId": task_id})
     answer = await session.send_request(request, TypeAdapter(dict[str, Any]))
     return dict(answer)
@@ -75,7 +75,7 @@ async def test_a_followed_run_is_a_task_too(config: Config) -> None:
     tasks = TasksClient()
     async with Client(build_server(config).mcp, extensions=[tasks], client_info=PATIENT) as client:
         created = await call(client, "create_run", **SLOWLY, wait=False)
-        assert tasks.created == []  # who did not want to wait has an answer already
+        assert tasks.created == []  # a call without a wait is answered at once
         answer = await call(client, "stream_run", run_id=created.structured["id"])
         assert [task["taskId"] for task in tasks.created] == [created.structured["id"]]
         assert answer.structured["status"] == "completed"

@@ -1,4 +1,4 @@
-"""Times as models write them."""
+"""Times in the forms that models write."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -73,7 +73,7 @@ def test_other_times_are_rejected_with_the_reason(value: object, says: str) -> N
         pytest.param({"created_at": {"$not": {"$lt": "7d"}}}, id="negated"),
     ],
 )
-async def test_ages_in_mongodb_filters_are_those_of_other_tools(client: Client, condition: dict[str, object]) -> None:
+async def test_ages_in_mongodb_filters_equal_those_of_other_tools(client: Client, condition: dict[str, object]) -> None:
     expected = await call(client, "aggregate_runs", measures=["runs"], start="7d")
     by_filter = await call(client, "aggregate_runs", measures=["runs"], where=condition)
     found = await call(client, "find_runs", query=condition, select=["status"], limit=1_000)

@@ -1,4 +1,4 @@
-"""The tools as clients see them, so that a change of any word, schema or hint shows up in a diff.
+"""Snapshot of the published tools: a change of any word, schema or hint shows up in a diff.
 
 After an intended change, `python -m tests.server.test_tool_snapshot` rewrites the file.
 """

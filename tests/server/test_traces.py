@@ -1,4 +1,4 @@
-"""Traces say which tool was called and how it ended, and nothing of credentials or of what was passed."""
+"""Traces contain the tool and the outcome of a call, and no credentials or arguments."""
 
 import pytest
 from mcp import Client

@@ -1,4 +1,4 @@
-"""A sandbox on a real port, and the environment in which commands use it."""
+"""A sandbox on a real port, and the environment of commands that use the sandbox."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ from tests.clients.processes import CLEAN
 
 @pytest.fixture(scope="package")
 def sandbox_environment() -> Iterator[Mapping[str, str]]:
-    """The variables with which a command uses a sandbox that all tests of this folder share."""
+    """The variables for commands that use the sandbox shared by the tests of this folder."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(running()) as started:
         yield {
             **CLEAN,

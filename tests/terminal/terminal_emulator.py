@@ -1,4 +1,4 @@
-"""A command in a pseudo-terminal, and what its screen shows."""
+"""A command in a pseudo-terminal, and the content of its screen."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import pyte
 
 TALLEST = 400
-"""Lines of the screen: more than a command prints, so that none scrolls out of it."""
+"""Lines of the screen: more than a command prints, so no line scrolls away."""
 
 
 def output_in_terminal(
@@ -27,10 +27,10 @@ def output_in_terminal(
     prompt: str = "",
     code: int = 0,
 ) -> Iterator[tuple[float, str]]:
-    """Yield what a command writes to a terminal, with the seconds since its start; `typed` answers `prompt`."""
+    """Yield the output of a command in a terminal, with the seconds since its start; `typed` answers `prompt`."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", TALLEST, columns, 0, 0))
-    # These would replace the size of the terminal.
+    # These variables would override the size of the terminal.
     environment = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
     started = time.monotonic()
     with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=environment) as command:
@@ -55,7 +55,7 @@ def started_in_terminal(
     prompt: str = "",
     code: int = 0,
 ) -> tuple[str, str]:
-    """Return what `runs-mcp` writes to a terminal, and what the screen shows when it has ended."""
+    """Return the output of `runs-mcp` in a terminal, and the final content of the screen."""
     words = [sys.executable, "-m", "runs_mcp", *arguments]
     environment = {"TERM": "xterm-256color", **env}
     parts = output_in_terminal(words, columns=columns, cwd=cwd, env=environment, typed=typed, prompt=prompt, code=code)

@@ -30,7 +30,7 @@ AN_ID = r"[0-9a-f]{24}"
 
 @pytest.fixture(scope="module")
 def shown() -> Mapping[int, str]:
-    """The story of the demo as terminals of several widths show it."""
+    """The output of the demo in terminals of several widths."""
     return anyio.run(_told)
 
 

@@ -15,7 +15,7 @@ ARTEFACTS = ROOT / "test-artifacts"
 AXE = "axe-core"
 
 
-@dataclass  # without slots, since the browser's events are given its methods
+@dataclass  # without slots, since the methods are listeners of the browser's events
 class Look:
     """The page of a host, the frame in it, and the requests and errors of both."""
 

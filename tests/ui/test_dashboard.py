@@ -1,4 +1,4 @@
-"""`runs-mcp dashboard` in a browser: what it shows is what the API has, and everybody can get at it."""
+"""`runs-mcp dashboard` in a browser: it shows the data of the API and is accessible."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ CONTROLS = "button, select, input, summary, [role=slider]"
 
 
 async def opened(look: Look, dashboard: Dashboard, query: str = "") -> Look:
-    """The dashboard once it has read all there is."""
+    """Open the dashboard and wait until it has read everything."""
     await dashboard.open(look, query)
     await expect(look.view.get_by_text(ALL)).to_be_visible()
     await expect(look.view.locator("#answer")).not_to_have_attribute("aria-busy", "true")
@@ -27,14 +27,14 @@ async def opened(look: Look, dashboard: Dashboard, query: str = "") -> Look:
 
 
 async def facet(look: Look, name: str) -> dict[str, int]:
-    """The counts of one facet."""
+    """Return the counts of one facet."""
     bars = look.view.get_by_role("region", name=name, exact=True).get_by_role("button")
     texts = [text.rsplit("\n", 1) for text in await bars.all_inner_texts()]
     return {value.strip(): int(count) for value, count in texts}
 
 
 async def table(look: Look, title: str) -> list[list[str]]:
-    """A chart as a table, without its head."""
+    """Return the rows of a chart shown as a table, without its head."""
     await look.view.get_by_label(f"{title}, as a table").click()
     rows = look.view.get_by_role("region", name=f"{title}, table").get_by_role("row")
     await rows.nth(1).wait_for()

@@ -1,4 +1,4 @@
-"""`runs-mcp dashboard` as a process: who gets in, what can be done there, and how it is opened."""
+"""`runs-mcp dashboard` as a process: access, permitted requests, and opening the browser."""
 
 import os
 import stat
@@ -54,7 +54,7 @@ async def test_the_printed_address_admits_a_single_browser(browser: Browser) -> 
             answer = await second.page.goto(address)
             assert answer
             assert answer.status == 403
-            second.problems.clear()  # the browser notes the status
+            second.problems.clear()  # the browser reports the status as an error
 
 
 async def test_the_dashboard_only_reads(dashboard: Dashboard) -> None:
@@ -93,7 +93,7 @@ async def test_the_browser_is_opened_on_a_private_file_that_leads_to_the_dashboa
     async with dashboard_process("--sandbox", "--run", "a run", browser=program) as address:
         arguments = (await anyio.Path(pipe).read_text(encoding="utf-8")).strip()
         file = anyio.Path(urlsplit(arguments).path)
-        assert arguments == file.as_uri(), "nothing else is in the list of processes"
+        assert arguments == file.as_uri(), "the process list shows nothing else"
         assert stat.S_IMODE((await file.stat()).st_mode) == 0o600
         assert stat.S_IMODE((await file.parent.stat()).st_mode) == 0o700
         assert escape(address) in await file.read_text(encoding="utf-8")
@@ -113,4 +113,4 @@ async def test_a_page_reports_that_its_server_has_stopped(look: Look) -> None:
     await expect(look.view.get_by_role("alert")).to_contain_text("not being served any more")
     await look.view.locator(".run-row").first.click()
     await expect(look.view.get_by_role("button", name="Try again")).to_be_visible()
-    look.problems.clear()  # the browser notes refused connections
+    look.problems.clear()  # the browser reports refused connections as errors

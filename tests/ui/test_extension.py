@@ -1,4 +1,4 @@
-"""The MCP Apps extension on the wire: the pages, the tools that name them, and that nothing else changes."""
+"""The MCP Apps extension in the protocol: the pages, and the tools that name them; nothing else changes."""
 
 import re
 from collections.abc import AsyncIterator
@@ -33,14 +33,14 @@ INTO_MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.writ
 
 @pytest.fixture
 async def host(config: Config, mode: str) -> AsyncIterator[Client]:
-    """A client that says it shows pages."""
+    """A client that declares support for pages."""
     declared = advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})
     async with Client(build_server(config).mcp, mode=mode, extensions=[declared], client_info=PATIENT) as connected:
         yield connected
 
 
 async def test_the_server_announces_the_ui_extension(config: Config) -> None:
-    """Declare the extension from 2026-07-28 on; with older versions, hosts read the tools alone."""
+    """The server declares the extension from 2026-07-28 on; with older versions, hosts only read the tools."""
     async with Client(build_server(config).mcp, client_info=PATIENT) as client:
         assert EXTENSION_ID in (client.server_capabilities.extensions or {})
 

@@ -38,7 +38,7 @@ const made = require("esbuild").buildSync(options);
 process.stdout.write(made.outputFiles[0].text);
 """
 ALONE: dict[str, Any] = {"capabilities": {}}
-"""A host that shows pages, and calls nothing for them."""
+"""A host that shows pages and makes no calls for them."""
 INTERACTION = "66a1f0c2e4b0a1b2c3d40001"
 NOW = datetime.now(UTC).isoformat()
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -46,22 +46,22 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title=
 
 @dataclass(slots=True)
 class Host:
-    """A host, what it shows, and another client of the same server."""
+    """A host in a browser, and another client of the same server."""
 
     look: Look
     client: Client
 
     async def connect(self, mode: str) -> None:
-        """Have the host connect in the era that `mode` stands for."""
+        """Connect the host in the era of `mode`."""
         await self.look.page.evaluate("mode => host.connect(mode)", mode)
 
     async def show(self, tool: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """Have the host call a tool and show what comes of it."""
+        """Let the host call a tool and show its answer."""
         ask = "([tool, args, options]) => host.show(tool, args, options)"
         return dict(await self.look.page.evaluate(ask, [tool, arguments, options]))
 
     async def create(self, **arguments: Any) -> str:
-        """A run that has ended, or was only accepted; its id."""
+        """Create a run and return its id."""
         return str((await call(self.client, "create_run", **arguments)).structured["id"])
 
 
@@ -74,7 +74,7 @@ async def server(anyio_backend: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 def script() -> str:
-    """The host, bundled."""
+    """The bundled script of the host."""
     folder = node.installed("mcp-apps-host", LIBRARIES)
     (folder / SOURCE.name).write_text(SOURCE.read_text(encoding="utf-8"), encoding="utf-8")
     return node.run(["-e", BUNDLE, SOURCE.name], cwd=folder)
@@ -104,14 +104,14 @@ async def loaded(browser: Browser, server: str, script: str) -> AsyncIterator[Ho
 
 @pytest.fixture
 async def host(loaded: Host) -> AsyncIterator[Host]:
-    """A host that has connected; by the end nothing may have gone wrong in it."""
+    """A connected host, which must have no errors at the end."""
     await loaded.connect("auto")
     yield loaded
     loaded.look.check()
 
 
 async def test_every_tool_with_a_page_is_shown_on_it(host: Host) -> None:
-    """In the handshake era, as all other tests are in that of 2026-07-28."""
+    """This test uses the handshake era; all others use 2026-07-28."""
     await host.connect("legacy")
     run_id = await host.create(interaction="SummarizeText", data={"text": "One. Two."})
     shown: list[tuple[str, dict[str, Any], str]] = [
@@ -202,7 +202,7 @@ async def test_a_run_is_shown_word_by_word_while_its_call_is_not_answered(
     browser: Browser, script: str, tmp_path: Path, tool: str, arguments: dict[str, Any]
 ) -> None:
     text, seen, started = "The answer of the call comes later.", anyio.Event(), anyio.Event()
-    # The data of the call, its fields in another order, and those of an older run.
+    # `run` has the data of the call, its fields in another order; `other` is an older run with other data.
     run = {"id": "r1", "status": "created", "parameters": {"words": 9, "topic": "pages"}, "created_at": NOW}
     other = {**run, "id": "r0", "status": "processing", "parameters": {"words": 8, "topic": "pages"}}
 
@@ -389,7 +389,7 @@ async def test_a_page_that_is_torn_down_stops_asking(host: Host) -> None:
     assert await host.look.page.evaluate("host.teardown()") == {}
     asked = len(host.look.asked)
     await host.create(**slow_writer(chunks=25))
-    assert len(host.look.asked) == asked, "though a second has passed"
+    assert len(host.look.asked) == asked, "unchanged after a second"
 
 
 def slow_writer(*, chunks: int) -> dict[str, Any]:

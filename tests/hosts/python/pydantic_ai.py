@@ -36,7 +36,7 @@ class Toolset:
 
 @asynccontextmanager
 async def connected(server: Server) -> AsyncIterator[Toolset]:
-    """Connect over HTTP if there is a URL, else over stdio. A busy machine may start the server later than in 5 s."""
+    """Connect over HTTP if there is a URL, else over stdio. A busy machine may need more than 5 s for a start."""
     target = server.url or StdioTransport(server.command, server.args)
     async with MCPToolset(target, init_timeout=60) as toolset:
         yield Toolset(toolset)

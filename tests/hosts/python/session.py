@@ -72,7 +72,7 @@ Connect = Callable[[Server], AbstractAsyncContextManager[Framework]]
 
 
 async def record(framework: Framework, slow: dict[str, Any]) -> dict[str, Any]:
-    """Use everything that the server offers, and return what the framework made of it."""
+    """Use everything that the server offers, and return the view of the framework."""
     listed = await framework.call("list_runs", {"limit": 1})
     error = await framework.call("get_run", {"run_id": "no-such-run"})
     [run_id] = re.findall(r"[0-9a-f]{24}", listed.text)[:1]
@@ -137,7 +137,7 @@ async def _connected(stack: AsyncExitStack, connect: Connect, server: Server) ->
 
 @contextmanager
 def _stdout_for_the_record() -> Any:
-    """Send what frameworks print to the standard error."""
+    """Redirect the output of frameworks to standard error."""
     stdout, sys.stdout = sys.stdout, sys.stderr
     yield stdout.write
     stdout.flush()

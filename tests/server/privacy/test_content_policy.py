@@ -1,4 +1,4 @@
-"""The settings `server.content` and `server.redact`, through every way by which content leaves the server."""
+"""The settings `server.content` and `server.redact` apply to everything that leaves the server."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -64,7 +64,7 @@ async def connected(**server: Any) -> AsyncIterator[Client]:
 
 
 async def everything_sent(client: Client) -> str:
-    """Return all that a client receives from every tool that returns runs, and from resources."""
+    """Return everything that a client receives from resources and from every tool that returns runs."""
     received: list[str] = []
     for tool, arguments in CALLS.items():
         progress = Notifications()
