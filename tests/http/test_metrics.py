@@ -70,6 +70,7 @@ async def test_requests_to_the_api_are_counted_by_operation_and_status_and_timed
         "GET /runs": [again, again, reply([])],
         "GET /runs/r2": reply({}, 404),
         "POST /runs/search": reply([]),
+        "POST /runs/facets": reply({}),
     }
     async with (
         upstream.serving(replies) as api,
