@@ -13,7 +13,7 @@ from runs_mcp.server.pages.find_cursor import query_after
 from runs_mcp.server.pages.page import Page
 from runs_mcp.server.params import MAX_PAGE
 from runs_mcp.server.permissions.offered_tools import offered_tools
-from runs_mcp.server.render import empty_result_hints, results, tables
+from runs_mcp.server.render import query_doubts, results, tables
 from runs_mcp.server.render.cuts import fit
 from runs_mcp.server.render.portable_json import compact_json
 from runs_mcp.server.render.selection import Selection
@@ -95,7 +95,7 @@ def found(
         following = _continued(call, query_after(query, shown.runs), left)
     if note := _missing_fields(shown, selection):
         following["note"] = note
-    return _found(call, shown, selection, following, empty_result_hints.for_query(call, query))
+    return _found(call, shown, selection, following, query_doubts.doubts(call, query))
 
 
 def searched(
@@ -115,7 +115,7 @@ def searched(
         following["next"] = results.written_call("search_runs", arguments)
     elif left:
         following |= _continued(call, None, left)
-    return _found(call, shown, selection, following, empty_result_hints.for_query(call, query))
+    return _found(call, shown, selection, following, query_doubts.doubts(call, query))
 
 
 def _found(call: Call, shown: Rows, selection: Selection, following: Mapping[str, Any], hint: str) -> CallToolResult:
@@ -131,9 +131,7 @@ def _found(call: Call, shown: Rows, selection: Selection, following: Mapping[str
 def _missing_fields(shown: Rows, selection: Selection) -> str:
     """Return which of the selected fields that no row has are perhaps misspelled."""
     present = {name for document in shown.documents for name in document}
-    return empty_result_hints.unknown_fields(
-        name for name in selection.included if name.partition(".")[0] not in present
-    )
+    return query_doubts.unknown_fields(name for name in selection.included if name.partition(".")[0] not in present)
 
 
 def _found_rows(call: Call, runs: Sequence[Run], selection: Selection) -> Rows:

@@ -16,7 +16,7 @@ from runs_mcp.server.aggregate.time_slices import TimeSlice
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.params import End, Start
 from runs_mcp.server.privacy.content_conditions import reject_conditions_on_content
-from runs_mcp.server.render import empty_result_hints
+from runs_mcp.server.render import empty_result_hints, query_doubts
 from runs_mcp.server.tools.filter_arguments import SearchArguments
 from runs_mcp.server.tools.filter_times import with_iso_times
 from runs_mcp.server.tools.operation import operation
@@ -88,5 +88,5 @@ async def _hint(call: Call, query: AggregateQuery) -> str:
     """Return why no run matches `query`, perhaps."""
     await services(call).names.check_ids(query.filters)
     if query.where:
-        return empty_result_hints.for_query(call, query.where)
+        return query_doubts.doubts(call, query.where)
     return await empty_result_hints.for_search(call, query.searched)
