@@ -18,6 +18,7 @@ from benchmarks import pipes, report
 from benchmarks.driver import LEGACY, MIB, Usage
 from benchmarks.peers import OURS, Environment, Peer, fixed_api, inherited, peers
 
+WITH_SANDBOX = Peer("runs-mcp with a sandbox", (*OURS.command, "--sandbox"))
 IMPORTED = {
     "Python alone": "",
     "`import mcp_types`": "import mcp_types",
@@ -125,7 +126,7 @@ async def measure_tables(of: Sequence[Peer], rounds: int) -> str:
 @report.write_option
 def main(*, rounds: int, write: bool) -> None:
     """Compare the start of servers of the same API."""
-    run = partial(measure_tables, peers(), rounds)
+    run = partial(measure_tables, [*peers(), WITH_SANDBOX], rounds)
     report.publish("starts", anyio.run(run, backend_options={"use_uvloop": True}), write=write)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks import starts
 from benchmarks.driver import LEGACY
-from benchmarks.peers import OURS, PLAIN, Peer, Place, Transport, fixed_api, start_server
+from benchmarks.peers import OURS, PLAIN, Place, Transport, fixed_api, start_server
 from benchmarks.speed import CALLS
-from benchmarks.starts import Start
+from benchmarks.starts import WITH_SANDBOX, Start
 from benchmarks.streams import Crowd, crowd
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -56,12 +56,11 @@ async def test_a_call_takes_a_fraction_of_the_processor_time_and_of_the_bytes(
 
 async def test_a_start_takes_little_more_than_that_of_other_servers() -> None:
     started: dict[str, list[Start]] = defaultdict(list)
-    sandbox = Peer("sandbox", (*OURS.command, "--sandbox"))
     async with fixed_api() as environment:
         for _ in range(ROUNDS):
-            for peer in (OURS, PLAIN, sandbox):
+            for peer in (OURS, PLAIN, WITH_SANDBOX):
                 started[peer.name].append(await starts.started(peer, environment))
-    ours, plain, with_sandbox = ([one.cpu_ms for one in started[peer.name]] for peer in (OURS, PLAIN, sandbox))
+    ours, plain, with_sandbox = ([one.cpu_ms for one in started[peer.name]] for peer in (OURS, PLAIN, WITH_SANDBOX))
     # Counted in instructions, 1.3 is usual: the import of aiohttp alone is a fifth of a start of the simple server, see
     # docs/upstream/aiohttp-import.md. The speed of a shared processor changes within seconds, so each round is compared
     # in itself, and the quietest round counts.
