@@ -44,7 +44,7 @@ QUOTES = (Path(style.__file__), ROOT / "tests" / "contract" / "test_language.py"
 """Files that quote phrases in order to reject them."""
 
 DOCSTRING_STARTS = re.compile(r"(What|Whether|Who|Where|How|No(?:thing|body))\b")
-GERUND = re.compile(r"(^|_)(?!(string|ping|logging|tracing|masking|streaming)(_|$))[a-z]+ing(_|$)")
+GERUND = re.compile(r"(^|_)(?!(string|ping|logging|tracing|streaming)(_|$))[a-z]+ing(_|$)")
 """A module name with a gerund. The excepted words are nouns of the field."""
 VAGUE_TEST_NAME = re.compile(
     r"test_(?:\w+_)?(?:what|who(?:m|ever)?|how|one(?:s)?|says?|said|told|(?:no|some)body|there_(?:is|are))(?:_|$)"

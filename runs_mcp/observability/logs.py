@@ -19,7 +19,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from runs_mcp.observability.masking import mask
+from runs_mcp.observability.mask import mask
 
 FIELDS = "fields"
 """Key in the `extra` of a record for additional fields of its line."""

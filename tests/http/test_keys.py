@@ -13,7 +13,7 @@ import pytest
 from runs_mcp.config.http_settings import Scope
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.http.auth import keys
-from runs_mcp.observability.masking import mask
+from runs_mcp.observability.mask import mask
 from tests.command_line import DONE, USAGE, configuration, run_command
 
 READ: tuple[Scope, ...] = ("runs:read",)

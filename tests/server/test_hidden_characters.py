@@ -2,7 +2,7 @@
 
 import pytest
 
-from runs_mcp.observability.masking import one_line, show_hidden
+from runs_mcp.observability.mask import one_line, show_hidden
 from runs_mcp.server.render.results import written_call
 
 

@@ -23,7 +23,7 @@ from runs_mcp.api.errors import (
     UntrustedError,
 )
 from runs_mcp.api.payloads import decode_json
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 
 LONGEST_MESSAGE_CHARS = 4_000
 LONGEST_RETRY_AFTER_S = 86_400.0

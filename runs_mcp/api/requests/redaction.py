@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
 
-from runs_mcp.observability.masking import MASK, mask
+from runs_mcp.observability.mask import MASK, mask
 
 SHORTEST_SECRET_CHARS = 6
 """Shorter secrets are not replaced: they would be found in ordinary words."""

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from runs_mcp.api import EDITIONS, Credential, DefaultTransport, Edition, Run, RunsClient
 from runs_mcp.config.settings import Config
-from runs_mcp.observability.masking import MASK, mask
+from runs_mcp.observability.mask import MASK, mask
 
 SECRET_PARAMETERS = ("token", "access_token")
 

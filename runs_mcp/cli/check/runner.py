@@ -21,7 +21,7 @@ from runs_mcp.cli.check import (
 from runs_mcp.cli.check.examination import Examination
 from runs_mcp.cli.check.explanations import explain
 from runs_mcp.cli.check.findings import Check, Finding, Outcome, failed, skipped
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 
 TOTAL_S = 30.0
 """Time limit of all checks together, in seconds."""

@@ -18,7 +18,7 @@ from runs_mcp.cli.install import jsonc
 from runs_mcp.cli.install.clients import Client
 from runs_mcp.cli.install.formats import JSON, Entry
 from runs_mcp.cli.install.jsonc import NotEditableError, found, merged
-from runs_mcp.observability.masking import mask
+from runs_mcp.observability.mask import mask
 
 BYTE_ORDER_MARK = "\ufeff"
 BACKUP = ".runs-mcp.bak"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from runs_mcp.cli.install import entries
 from runs_mcp.cli.install.entries import HttpServer, Server, StdioServer
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.observability.masking import mask
+from runs_mcp.observability.mask import mask
 
 TIMEOUT_S = 60.0
 

@@ -12,7 +12,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from runs_mcp.cli.install.clients import Client
 from runs_mcp.cli.install.entries import HttpServer, Server, StdioServer
 from runs_mcp.cli.install.locations import Machine
-from runs_mcp.observability.masking import mask
+from runs_mcp.observability.mask import mask
 
 TIMEOUT_S = 60.0
 """Seconds for a server to start and list its tools; uvx may have to install it first."""

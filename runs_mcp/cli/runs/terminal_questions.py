@@ -9,7 +9,7 @@ import click
 from mcp.client import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from runs_mcp.observability.masking import show_hidden
+from runs_mcp.observability.mask import show_hidden
 
 
 def can_ask() -> bool:

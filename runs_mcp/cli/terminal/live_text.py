@@ -15,7 +15,7 @@ from rich.text import Text
 
 from runs_mcp.cli.process import UsageProblem
 from runs_mcp.cli.terminal.console import is_live
-from runs_mcp.observability.masking import show_hidden
+from runs_mcp.observability.mask import show_hidden
 from runs_mcp.server.render.error_messages import NOTHING_SENT
 
 SHOWN_LINES = 12

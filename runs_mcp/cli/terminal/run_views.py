@@ -10,7 +10,7 @@ from rich.text import Text
 from runs_mcp.api import Run
 from runs_mcp.cli.terminal.columns import GAP, STATUS_STYLES, Column, fitting, table
 from runs_mcp.cli.terminal.console import UNLIMITED
-from runs_mcp.observability.masking import one_line, show_hidden
+from runs_mcp.observability.mask import one_line, show_hidden
 from runs_mcp.server.render import tables
 
 DOCUMENTS = ("result", "parameters", "prompt", "result_schema", "config", "source")

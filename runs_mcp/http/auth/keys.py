@@ -22,7 +22,7 @@ from runs_mcp.config.validation_messages import plain_message
 
 log = logging.getLogger(__name__)
 
-PREFIX = "rmk_"  # lets `masking` and secret scanners recognise keys
+PREFIX = "rmk_"  # lets `mask` and secret scanners recognise keys
 RANDOM_BYTES = 32
 
 

@@ -16,7 +16,7 @@ from runs_mcp.config.http_settings import BearerAuthSettings, JwtAuthSettings
 from runs_mcp.http.auth import keys
 from runs_mcp.http.auth.jwks import KeysAtUrl, KeysInFile, KeysUnavailableError, SigningKeys
 from runs_mcp.http.auth.reloaded_file import ReloadedFile
-from runs_mcp.observability.masking import MASK
+from runs_mcp.observability.mask import MASK
 
 log = logging.getLogger(__name__)
 

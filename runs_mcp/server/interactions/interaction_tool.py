@@ -10,7 +10,7 @@ from mcp_types import CallToolResult, Tool, ToolAnnotations
 
 from runs_mcp.api import Interaction, InvalidArgumentError, Run
 from runs_mcp.config.http_settings import Scope
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 from runs_mcp.server.context import Call
 from runs_mcp.server.interactions import plain_schema, type_unions
 from runs_mcp.server.interactions.plain_schema import UnusableSchemaError

@@ -15,7 +15,7 @@ from yaml import YAMLError
 
 from runs_mcp.config.problems import ConfigError
 from runs_mcp.config.validation_messages import plain_message
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 
 
 class Argument(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 from mcp_types import CallToolResult, ResourceLink
 
 from runs_mcp.api import Run
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import portable_json, results, tables
 from runs_mcp.server.render.cuts import Cut

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp_types import CallToolResult
 
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.render import results, tables
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 from runs_mcp.server.context import Call
 from runs_mcp.server.params import RunStatus
 from runs_mcp.server.permissions.offered_tools import offered_tools

@@ -9,7 +9,7 @@ from typing import Any
 from mcp_types import CallToolResult, ContentBlock, ResourceLink, TextContent
 
 from runs_mcp.api import Run, RunError, TokenUse
-from runs_mcp.observability.masking import show_hidden
+from runs_mcp.observability.mask import show_hidden
 from runs_mcp.server.context import Call, services
 from runs_mcp.server.permissions.offered_tools import offered_tools
 from runs_mcp.server.render import portable_json, tables

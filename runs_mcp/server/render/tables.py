@@ -8,7 +8,7 @@ from typing import Any
 
 from runs_mcp.api import Run
 from runs_mcp.api.payloads import MS_PER_S
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 from runs_mcp.server.runs import own_tags
 
 Columns = Mapping[str, Sequence[str]]

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from pydantic import MISSING
 
 from runs_mcp.api import REFUSALS, FilterOption, InvalidArgumentError, Ref, RunsApiError, RunsClient
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 
 Named = Literal["interaction", "environment"]
 

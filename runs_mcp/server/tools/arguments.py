@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runs_mcp.observability.masking import one_line
+from runs_mcp.observability.mask import one_line
 from runs_mcp.server.render import error_messages
 from runs_mcp.server.render.error_messages import NEARLY_EQUAL, SIMILAR
 
